@@ -1,0 +1,22 @@
+"""Hold pytest's closing lines against what the README promises."""
+
+import re
+import sys
+from pathlib import Path
+
+
+def problems(log: str, readme: str, fewest: int) -> list[str]:
+    passed = re.search(r"(\d+) passed", log)
+    found = []
+    if passed is None or int(passed[1]) < fewest:
+        found.append(f"{passed[0] if passed else 'nothing passed'}, expected {fewest} or more")
+    reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", log, re.MULTILINE)
+    found += [f"skipped, README does not say why: {r}" for r in reasons if r not in readme]
+    return found
+
+
+if __name__ == "__main__":
+    text, readme_text = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:3])
+    wrong = problems(text, readme_text, int(sys.argv[3]))
+    sys.stderr.writelines(f".ci/run: {line}\n" for line in wrong)
+    sys.exit(bool(wrong))

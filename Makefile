@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Python 3.10 to 3.12 and pip's registry; no ROS, GPU or model hub.
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint format lock docs clean
+
+demo: $(INSTALLED)
+	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Files that are derived from the declarations of the parameters; a test fails when they are stale.
+docs: $(INSTALLED)
+	$(BIN)/anon_ros config dump > config/anonymize.yaml
+	$(BIN)/anon_ros config docs > docs/parameters.md
+
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.10 \
+		requirements.in --override overrides.txt --output-file requirements.txt
+
+$(INSTALLED): requirements.txt setup.py setup.cfg .ci/venv
+	.ci/venv
+	touch $@
+
+clean:
+	rm -rf .venv build install log

@@ -1,0 +1,32 @@
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "anon_ros"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={PACKAGE: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
+        (f"share/{PACKAGE}/config", glob("config/*")),
+    ],
+    # The rest stands in package.xml (ROS) and requirements.txt (make).
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "rosbags"]},
+    zip_safe=True,
+    maintainer="The anon_ros maintainers",
+    maintainer_email="maintainers@anon-ros.dev",
+    description="Anonymizes persons in camera images",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "anonymizer = anon_ros.ros.main:main",
+            "anon_ros = anon_ros.cli.main:main",
+        ],
+    },
+)
