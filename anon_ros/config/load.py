@@ -1,0 +1,72 @@
+"""Reading a Config from a ROS parameter file and from overrides."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anon_ros.config.parameters import with_values
+from anon_ros.config.schema import Config
+from anon_ros.errors import ConfigError
+
+_NODE_NAMES = {"/**", "anonymizer", "/anonymizer"}
+
+
+def load_config(
+    path: str | Path | None = None, overrides: Mapping[str, object] | None = None
+) -> Config:
+    """Return the defaults, changed by a parameter file, changed by overrides.
+
+    Args:
+        path: a ROS parameter file (``/**: ros__parameters: ...``) as the node takes it; None for
+            the defaults alone.
+        overrides: values by parameter name ("inpaint.kind") or nested ({"inpaint": {"kind": ...}}).
+
+    Raises:
+        ConfigError: if the file cannot be read or a parameter is unknown or not allowed.
+    """
+    config = Config()
+    if path is not None:
+        try:
+            config = with_values(config, _read(Path(path)))
+        except ConfigError as error:
+            message = f"{path}: {error}"
+            raise ConfigError(message) from error
+    return with_values(config, dict(_flatten(overrides or {})))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(message) from error
+    values: dict[str, object] = {}
+    for root, section in _sections(document):
+        if root not in _NODE_NAMES:
+            message = f"section {root!r} is for another node, expected '/**'"
+            raise ConfigError(message)
+        values |= dict(_flatten(section))
+    return values
+
+
+def _sections(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The parameter mappings of a file with the names of the nodes that they are for."""
+    if not isinstance(document, Mapping) or not document:
+        message = "expected '/**: ros__parameters:' at the top"
+        raise ConfigError(message)
+    for root, body in document.items():
+        section = body.get("ros__parameters") if isinstance(body, Mapping) else None
+        if not isinstance(section, Mapping):
+            message = f"section {root!r} has no ros__parameters with values below it"
+            raise ConfigError(message)
+        yield str(root), section
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

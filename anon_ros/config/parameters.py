@@ -1,0 +1,157 @@
+"""The flat view of the configuration: one named, typed, checkable parameter per leaf."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, NoReturn, get_type_hints
+
+from anon_ros.config.schema import Config, Spec, Value
+from anon_ros.errors import ConfigError
+
+STRINGS = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One leaf of Config.
+
+    Attributes:
+        name: "group.field", the name of the ROS parameter.
+        type: bool, int, float, str or tuple[str, ...].
+        default: of that type.
+        spec: everything else that was declared.
+    """
+
+    name: str
+    type: Any
+    default: Value
+    spec: Spec
+
+    @property
+    def type_name(self) -> str:
+        return "list of str" if self.type == STRINGS else str(self.type.__name__)
+
+    @property
+    def range_text(self) -> str:
+        """The allowed values in words, empty if any value of the type is allowed."""
+        low, high, unit = self.spec.minimum, self.spec.maximum, self.spec.unit
+        if self.spec.choices:
+            return "one of " + ", ".join(self.spec.choices)
+        if self.spec.required:
+            return "not empty"
+        if low is None or high is None:
+            return ""
+        return f"{_number(low)} to {_number(high)} {unit}".rstrip()
+
+    def check(self, value: Any) -> Value:
+        """Return ``value`` as this parameter's type.
+
+        An int is taken for a float and a list for a tuple; nothing else is converted.
+
+        Raises:
+            ConfigError: if the type, range or choice is wrong.
+        """
+        converted = self._convert(value)
+        if not self._allowed(converted):
+            self._refuse(value, self.range_text)
+        return converted
+
+    def _convert(self, value: Any) -> Value:
+        if self.type == STRINGS:
+            value = tuple(value) if isinstance(value, list | tuple) else value
+            fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        else:
+            value = float(value) if self.type is float and type(value) is int else value
+            fits = type(value) is self.type
+        if not fits:
+            self._refuse(value, self.type_name)
+        converted: Value = value
+        return converted
+
+    def _allowed(self, value: Value) -> bool:
+        spec = self.spec
+        if spec.choices:
+            return value in spec.choices
+        if spec.required and (not value or (isinstance(value, tuple) and not all(value))):
+            return False
+        if not isinstance(value, int | float):
+            return True
+        low = -math.inf if spec.minimum is None else spec.minimum
+        high = math.inf if spec.maximum is None else spec.maximum
+        return low <= value <= high
+
+    def _refuse(self, value: object, expected: str) -> NoReturn:
+        message = f"parameter {self.name}: {value!r} is not allowed, expected {expected}"
+        raise ConfigError(message)
+
+
+@cache
+def parameters() -> dict[str, Parameter]:
+    """Every parameter by name, in the order of declaration."""
+    return {parameter.name: parameter for parameter in _leaves()}
+
+
+def _leaves() -> Iterator[Parameter]:
+    groups = get_type_hints(Config)
+    for group in fields(Config):
+        types = get_type_hints(groups[group.name])
+        for leaf in fields(groups[group.name]):
+            spec: Spec = leaf.metadata["spec"]
+            default: Any = leaf.default
+            yield Parameter(f"{group.name}.{leaf.name}", types[leaf.name], default, spec)
+
+
+def get(config: Config, name: str) -> Value:
+    """The value of the parameter ``name`` in ``config``."""
+    group, leaf = name.split(".")
+    value: Value = getattr(getattr(config, group), leaf)
+    return value
+
+
+def with_values(config: Config, values: dict[str, object]) -> Config:
+    """A copy of ``config`` with some parameters, given by name, checked and changed.
+
+    Raises:
+        ConfigError: if a name is unknown, a value is not allowed, or values contradict each other.
+    """
+    for name, value in values.items():
+        if name not in parameters():
+            message = f"parameter {name!r} is unknown{_suggestion(name)}"
+            raise ConfigError(message)
+        group, leaf = name.split(".")
+        section = replace(getattr(config, group), **{leaf: parameters()[name].check(value)})
+        config = replace(config, **{group: section})
+    _check_together(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    inpaint = config.inpaint
+    if int(inpaint.steps * inpaint.beta_d) < 1:
+        message = (
+            f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
+            f"run no step at all: nobody would be anonymized; raise inpaint.steps"
+        )
+        raise ConfigError(message)
+    if inpaint.generate_px % 8:
+        message = f"parameter inpaint.generate_px: {inpaint.generate_px} is no multiple of 8"
+        raise ConfigError(message)
+    if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", config.topics.prefix, re.ASCII):
+        message = (
+            f"parameter topics.prefix: {config.topics.prefix!r} is no namespace, "
+            f"expected one like /anon: without it the mirrored topic would be the camera's own"
+        )
+        raise ConfigError(message)
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name, parameters(), n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{hint} (anon_ros config dump lists all)"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)

@@ -1,0 +1,62 @@
+"""The parameters as text: the commented YAML file and the table for the documentation."""
+
+import json
+import textwrap
+
+from anon_ros.config.parameters import Parameter, get, parameters
+from anon_ros.config.schema import Config, Value
+
+_YAML_HEAD = """\
+# Every parameter of anon_ros with its default. Generated: `anon_ros config dump`.
+# Copy it, keep the lines that you change, and check it: `anon_ros config check FILE`.
+/**:
+  ros__parameters:
+"""
+
+_DOCS_HEAD = """\
+# Parameters
+
+Generated from `anon_ros/config/schema.py`: `anon_ros config docs`. The same names are ROS
+parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
+
+| parameter | type | default | allowed | what it does |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def dump_yaml(config: Config) -> str:
+    """``config`` as a ROS parameter file in which each value is explained."""
+    lines = [_YAML_HEAD]
+    group = ""
+    for parameter in parameters().values():
+        head, leaf = parameter.name.split(".")
+        if head != group:
+            lines.append(f"    {head}:\n")
+            group = head
+        lines.append(_comment(parameter))
+        lines.append(f"      {leaf}: {_yaml(get(config, parameter.name))}\n")
+    return "".join(lines)
+
+
+def dump_docs() -> str:
+    """A Markdown table of every parameter."""
+    return _DOCS_HEAD + "".join(
+        f"| `{p.name}` | {p.type_name} | `{_yaml(p.default)}` | {p.range_text} | {p.spec.help} |\n"
+        for p in parameters().values()
+    )
+
+
+def _comment(parameter: Parameter) -> str:
+    allowed = f" [{parameter.range_text}]" if parameter.range_text else ""
+    return textwrap.fill(
+        parameter.spec.help + allowed,
+        width=100,
+        initial_indent="      # ",
+        subsequent_indent="      # ",
+        break_on_hyphens=False,
+    ).join(("", "\n"))
+
+
+def _yaml(value: Value) -> str:
+    # JSON's scalars and lists are YAML's, and keep 1.0 a float and "on" a string.
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,256 @@
+"""The one declaration of every parameter.
+
+ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the table in
+``docs/parameters.md`` and all validation are derived from these dataclasses.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+Value: TypeAlias = bool | int | float | str | tuple[str, ...]
+
+T = TypeVar("T", bool, int, float, str, tuple[str, ...])
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a parameter beside its name, type and default.
+
+    Attributes:
+        help: one or two sentences for a user.
+        unit: of the value, for example "px" or "Hz"; empty for none.
+        minimum: smallest allowed value, inclusive; None for no bound.
+        maximum: largest allowed value, inclusive; None for no bound.
+        choices: the only allowed values; empty for any.
+        required: an empty string or an empty list is refused.
+    """
+
+    help: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+def parameter(  # noqa: PLR0913 - one argument per column of the table of parameters
+    default: T,
+    help: str,  # noqa: A002 - the word that argparse and click use for it
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    required: bool = False,
+) -> T:
+    """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
+    spec = Spec(help, unit, minimum, maximum, choices, required)
+    declared: T = field(default=default, metadata={"spec": spec})
+    return declared
+
+
+@dataclass(frozen=True)
+class TopicsConfig:
+    """Which topics are anonymized, and where the result goes."""
+
+    images: tuple[str, ...] = parameter(
+        ("/camera/image_raw",),
+        "Image topics to anonymize, sensor_msgs/Image or sensor_msgs/CompressedImage; the type is "
+        "read from the publisher.",
+        required=True,
+    )
+    prefix: str = parameter(
+        "/anon", "Namespace put before a topic's name to make its mirrored topic.", required=True
+    )
+
+
+@dataclass(frozen=True)
+class SkipConfig:
+    """Which frames of a topic are processed. A skipped frame is never published."""
+
+    every_nth: int = parameter(
+        1, "Process the first of every N frames; 1 processes all.", minimum=1, maximum=1_000_000
+    )
+    max_rate_hz: float = parameter(
+        0.0,
+        "Process at most this many frames per second and topic; 0 for no limit.",
+        unit="Hz",
+        minimum=0,
+        maximum=1000,
+    )
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """How persons are found (YOLOv8 instance segmentation)."""
+
+    weights: str = parameter(
+        "yolov8x-seg.pt",
+        "Path of Ultralytics weights. Detect-only weights work too, with the whole box as mask.",
+        required=True,
+    )
+    classes: tuple[str, ...] = parameter(
+        ("person",), "Names of the weights' classes that count as a person.", required=True
+    )
+    confidence: float = parameter(
+        0.1,
+        "Lowest score of a detection that is anonymized. Low finds more persons (and more things "
+        "that are none): a missed person is published.",
+        minimum=0.001,
+        maximum=1,
+    )
+    iou: float = parameter(
+        0.7,
+        "Boxes that overlap by more than this are taken for one person (non-maximum suppression).",
+        minimum=0.0,
+        maximum=1,
+    )
+    inference_px: int = parameter(
+        640,
+        "Longer side of the image as the network sees it; larger finds smaller persons and costs "
+        "more. Rounded up to a multiple of 32.",
+        unit="px",
+        minimum=32,
+        maximum=8192,
+    )
+    max_persons: int = parameter(
+        300, "Most persons of one frame; a frame that reaches it fails.", minimum=1, maximum=10_000
+    )
+
+
+@dataclass(frozen=True)
+class MaskConfig:
+    """How a person's instance mask becomes the mask of what is replaced."""
+
+    dilate_ratio: float = parameter(
+        0.03,
+        "The mask grows by this share of the person's box (the geometric mean of its sides), at "
+        "least 2 px: hair, outlines and the segmenter's errors lie there.",
+        minimum=0,
+        maximum=1,
+    )
+    feather_ratio: float = parameter(
+        0.015,
+        "Width of the soft edge outside the grown mask, as a share of the person's box. It only "
+        "blends outward and never onto another person.",
+        minimum=0,
+        maximum=1,
+    )
+
+
+@dataclass(frozen=True)
+class InpaintConfig:
+    """What is drawn where a person was."""
+
+    kind: str = parameter(
+        "sdxl",
+        "sdxl draws a synthetic person (Stable Diffusion XL, SDXL base or SD 2); fill, telea, blur "
+        "and pixelate need no model. blur and pixelate are weak: they can be partly inverted.",
+        choices=("sdxl", "fill", "telea", "blur", "pixelate"),
+    )
+    model: str = parameter(
+        "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+        "Directory of a diffusers pipeline, or the id of one in the local hub cache.",
+        required=True,
+    )
+    revision: str = parameter(
+        "115134f363124c53c7d878647567d04daf26e41e",
+        "Commit of a hub id, so that the weights cannot change unseen; ignored for a directory.",
+    )
+    beta_d: float = parameter(
+        0.6,
+        "Noise level at which the diffusion starts, as a share of the full chain (paper: at most "
+        "0.6). Lower keeps more of the person's structure and colours: weaker anonymization.",
+        minimum=0.05,
+        maximum=1,
+    )
+    steps: int = parameter(
+        50,
+        "Steps of the whole noise schedule; int(steps * beta_d) of them run.",
+        minimum=1,
+        maximum=1000,
+    )
+    guidance: float = parameter(
+        7.0, "Classifier-free guidance scale; 1 turns guidance off.", minimum=1, maximum=30
+    )
+    prompt: str = parameter(
+        "RAW photo, a person, 8k uhd, dslr, soft lighting, high quality, film grain, Fujifilm XT3",
+        "What to draw. Cut after 77 tokens, with a warning.",
+    )
+    negative_prompt: str = parameter(
+        "cgi, 3d, render, sketch, cartoon, drawing, anime, text, cropped, worst quality, low "
+        "quality, jpeg artifacts, duplicate, mutilated, extra fingers, deformed, blurry, bad "
+        "anatomy, bad proportions, extra limbs, cloned face, disfigured, fused fingers, long neck",
+        "What not to draw. Cut after 77 tokens, with a warning.",
+    )
+    context_ratio: float = parameter(
+        1.5,
+        "Side of the square crop around a person, in longer sides of the person's box.",
+        minimum=1,
+        maximum=10,
+    )
+    generate_px: int = parameter(
+        1024,
+        "Side of the square at which a crop is generated. A multiple of 8.",
+        unit="px",
+        minimum=64,
+        maximum=2048,
+    )
+    min_person_px: int = parameter(
+        32,
+        "Persons whose shorter box side is below this are covered with the fill instead.",
+        unit="px",
+        minimum=0,
+        maximum=4096,
+    )
+    init: str = parameter(
+        "original",
+        "What the diffusion starts from: the original person under noise keeps pose, viewing "
+        "direction and colours (the paper's way); covered starts from the fill and keeps none.",
+        choices=("original", "covered"),
+    )
+    dtype: str = parameter(
+        "auto",
+        "Precision of the diffusion; auto is bfloat16 on a GPU and float32 on the CPU.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    seed: int = parameter(
+        0,
+        "Start of all random numbers: the same input, parameters and seed give the same image.",
+        minimum=0,
+        maximum=2**63 - 1,
+    )
+
+
+@dataclass(frozen=True)
+class ComputeConfig:
+    """Where the models run."""
+
+    device: str = parameter(
+        "auto", "auto takes the first GPU or else the CPU; or cpu, cuda, cuda:1.", required=True
+    )
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """How the result is encoded."""
+
+    jpeg_quality: int = parameter(
+        95,
+        "Quality of a re-encoded JPEG; its chroma subsampling is kept.",
+        minimum=1,
+        maximum=100,
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every parameter of anon_ros, in groups. Frozen: a change makes a new Config."""
+
+    topics: TopicsConfig = field(default_factory=TopicsConfig)
+    skip: SkipConfig = field(default_factory=SkipConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    inpaint: InpaintConfig = field(default_factory=InpaintConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)

@@ -1,0 +1,33 @@
+"""Every error that anon_ros raises on purpose.
+
+Each message names the value that was wrong and what to do about it, so that a command line can
+print it as one line and a node can log it as it is.
+"""
+
+
+class AnonRosError(Exception):
+    """Base of all errors that a user, not a developer, can mend."""
+
+
+class ConfigError(AnonRosError):
+    """A parameter has an unknown name, a wrong type or a value out of range."""
+
+
+class ImageFormatError(AnonRosError):
+    """An image cannot be decoded: unsupported encoding, too little data, or damaged."""
+
+
+class ModelError(AnonRosError):
+    """Weights are missing or do not fit, or a model cannot run as configured."""
+
+
+class SegmentationError(AnonRosError):
+    """The persons of a frame could not be found, so the frame must not be published."""
+
+
+def describe(error: BaseException) -> str:
+    """``error`` as one short line: its own message if it is one of ours, else with its type."""
+    first_line = next(iter(str(error).splitlines()), "")
+    if isinstance(error, AnonRosError):
+        return first_line
+    return f"{type(error).__name__}: {first_line}".removesuffix(": ")
