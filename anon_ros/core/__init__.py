@@ -1,0 +1,35 @@
+"""The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
+
+from anon_ros.core.anonymizer import Anonymizer, person_seed
+from anon_ros.core.cover import cover, smooth
+from anon_ros.core.masks import Region, person_region
+from anon_ros.core.ports import Inpainter, Segmenter
+from anon_ros.core.types import (
+    Anonymized,
+    Crop,
+    Detections,
+    Mask,
+    Outcome,
+    OutcomeKind,
+    RgbImage,
+    Roi,
+)
+
+__all__ = [
+    "Anonymized",
+    "Anonymizer",
+    "Crop",
+    "Detections",
+    "Inpainter",
+    "Mask",
+    "Outcome",
+    "OutcomeKind",
+    "Region",
+    "RgbImage",
+    "Roi",
+    "Segmenter",
+    "cover",
+    "person_region",
+    "person_seed",
+    "smooth",
+]

@@ -1,0 +1,55 @@
+"""Putting inpainted persons onto the covered frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anon_ros.core.masks import Region
+from anon_ros.core.types import Mask, RgbImage
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One inpainted person: ``patch`` is (h, w, 3) uint8 RGB, the size of the region's window."""
+
+    region: Region
+    patch: RgbImage
+
+
+def composite(canvas: RgbImage, layers: Sequence[Layer], people: Mask) -> RgbImage:
+    """A copy of ``canvas`` with the layers pasted in the order given, the last on top.
+
+    A feather is blended only where nobody was: outside its own mask a patch shows what the
+    inpainter was given there, which on another person would be that person.
+    """
+    result = canvas.copy()
+    for layer in layers:
+        region, below = layer.region, result[layer.region.window.slices]
+        feather = (region.alpha > 0) & ~people[region.window.slices]
+        alpha = region.alpha[feather][:, None]
+        below[feather] = np.rint(alpha * layer.patch[feather] + (1 - alpha) * below[feather])
+        below[region.mask] = layer.patch[region.mask]
+    return result
+
+
+def replaced_pixels(layers: Sequence[Layer], people: Mask) -> Mask:
+    """(H, W) bool: every person's mask and the feathers that were blended."""
+    replaced = people.copy()
+    for layer in layers:
+        replaced[layer.region.window.slices] |= layer.region.alpha > 0
+    return replaced
+
+
+def differ_everywhere(result: RgbImage, original: RgbImage, replaced: Mask) -> RgbImage:
+    """A copy of ``result`` in which no replaced pixel equals the original.
+
+    A generated pixel can equal the original by chance. One grey level aside, it no longer does,
+    and the two images alone prove which pixels were replaced.
+    """
+    moved = result.copy()
+    rows = np.flatnonzero(replaced.any(axis=1))
+    band = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
+    equal = replaced[band] & (result[band] == original[band]).all(axis=2)
+    moved[band][equal] ^= 1
+    return moved

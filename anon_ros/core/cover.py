@@ -1,0 +1,72 @@
+"""The cheap replacement that every person gets first, so that no later failure can show one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core.masks import Region
+from anon_ros.core.types import Mask, RgbImage
+
+_COARSE_PX = 64
+_GREY = 128
+_WHITE = 255
+# Below it, rounding to 8 bits would colour a coarse pixel by more than 5 levels.
+_LEAST_WEIGHT = 0.1
+
+
+def cover(image: RgbImage, regions: Sequence[Region], people: Mask) -> RgbImage:
+    """A copy of ``image`` in which every region is filled from the surroundings of the persons.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        regions: what to cover.
+        people: (H, W) bool, pixels whose colours must not be used.
+    """
+    height_px, width_px = people.shape
+    canvas = image.copy()
+    for region in regions:
+        margin_px = max(region.window.width_px, region.window.height_px) // 4
+        context = region.window.grow(margin_px).clip(width_px, height_px)
+        inner = region.window.relative_to(context).slices
+        filled = smooth(image[context.slices], people[context.slices])[inner]
+        canvas[region.window.slices][region.mask] = filled[region.mask]
+    return canvas
+
+
+def smooth(image: RgbImage, people: Mask) -> RgbImage:
+    """(H, W, 3) uint8: the colours of ``image`` outside ``people``, spread smoothly over all of it.
+
+    No pixel under ``people`` has any influence. Without a pixel outside, everything is mid grey.
+    """
+    height_px, width_px = people.shape
+    shrink = min(1.0, _COARSE_PX / max(height_px, width_px))
+    coarse_wh = max(1, round(width_px * shrink)), max(1, round(height_px * shrink))
+    known = np.where(people, np.uint8(0), np.uint8(_WHITE))
+    colour = _resize(cv2.bitwise_and(image, image, mask=known), coarse_wh)
+    weight = _resize(known, coarse_wh) / np.float32(_WHITE)
+    weight[weight < _LEAST_WEIGHT] = 0
+    spread = np.clip(np.rint(_pull_push(colour, weight)), 0, _WHITE).astype(np.uint8)
+    full = cv2.resize(spread, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full, np.uint8)
+
+
+def _pull_push(
+    colour: npt.NDArray[np.float32], weight: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Fill where ``weight`` is 0 from ever coarser levels; ``colour`` is premultiplied by it."""
+    height, width = weight.shape
+    known = weight[..., None] > 0
+    own = np.divide(colour, weight[..., None], out=np.full_like(colour, _GREY), where=known)
+    if known.all() or height == width == 1:
+        return own
+    half_wh = (width + 1) // 2, (height + 1) // 2
+    coarse = _pull_push(_resize(colour, half_wh), _resize(weight, half_wh))
+    spread = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.where(known, own, spread)
+
+
+def _resize(array: npt.NDArray[Any], wh: tuple[int, int]) -> npt.NDArray[np.float32]:
+    return np.asarray(cv2.resize(array, wh, interpolation=cv2.INTER_AREA), np.float32)

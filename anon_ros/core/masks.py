@@ -1,0 +1,94 @@
+"""From a person's instance mask to the pixels that are replaced."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.config import MaskConfig
+from anon_ros.core.types import Mask, Roi
+
+_LEAST_DILATION_PX = 2
+
+
+@dataclass(frozen=True)
+class Region:
+    """The replaced pixels of one person, as a window of the image.
+
+    Attributes:
+        person: tight bounds of the instance mask in the image, never empty.
+        window: bounds of ``mask`` and ``alpha`` in the image.
+        mask: (h, w) bool, the dilated person: replaced without exception.
+        alpha: (h, w) float32, 1 in the mask, falling to 0 across the feather outside it.
+    """
+
+    person: Roi
+    window: Roi
+    mask: Mask
+    alpha: npt.NDArray[np.float32]
+
+
+def person_region(
+    instance_mask: Mask, box_xyxy: npt.NDArray[np.float32], config: MaskConfig
+) -> Region:
+    """Grow one person's mask in proportion to the person, with a feather outside it.
+
+    Holes in the mask are filled: a segmenter leaves them in large persons. An empty mask counts
+    as the whole box.
+
+    Args:
+        instance_mask: (H, W) bool.
+        box_xyxy: (4,) pixels.
+        config: how far to grow.
+
+    Raises:
+        ValueError: if mask and box both hold no pixel of the image.
+    """
+    height_px, width_px = instance_mask.shape
+    person = _bounds(instance_mask)
+    if person is None:
+        person = _box(box_xyxy).clip(width_px, height_px)
+        instance_mask = np.ones_like(instance_mask)
+    if person.width_px <= 0 or person.height_px <= 0:
+        message = f"the box {box_xyxy.tolist()} has no mask and no pixel in the image"
+        raise ValueError(message)
+    scale_px = math.sqrt(person.width_px * person.height_px)
+    dilation_px = max(_LEAST_DILATION_PX, config.dilate_ratio * scale_px)
+    feather_px = config.feather_ratio * scale_px
+    window = person.grow(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
+    solid = np.zeros((window.height_px, window.width_px), np.uint8)
+    solid[person.relative_to(window).slices] = _without_holes(instance_mask[person.slices])
+    distance_px = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    mask = distance_px <= dilation_px
+    ramp = 1 - (distance_px - dilation_px) / max(feather_px, 1e-6)
+    alpha = np.where(mask, 1, np.clip(ramp, 0, 1)).astype(np.float32)
+    return Region(person, window, mask, alpha)
+
+
+def union(regions: "list[Region]", height_px: int, width_px: int) -> Mask:
+    """(H, W) bool, every person's replaced pixels."""
+    people = np.zeros((height_px, width_px), np.bool_)
+    for region in regions:
+        people[region.window.slices] |= region.mask
+    return people
+
+
+def _bounds(mask: Mask) -> Roi | None:
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return Roi(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def _box(box_xyxy: npt.NDArray[np.float32]) -> Roi:
+    x0, y0, x1, y1 = box_xyxy.tolist()
+    return Roi(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+
+
+def _without_holes(mask: Mask) -> npt.NDArray[np.uint8]:
+    pixels = mask.astype(np.uint8)
+    outlines, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(pixels, outlines, -1, 1, cv2.FILLED), np.uint8)

@@ -1,0 +1,29 @@
+"""What the core needs from the models, and nothing more."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from anon_ros.core.types import Crop, Detections, RgbImage
+
+
+class Segmenter(Protocol):
+    """Finds the persons of a frame."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        """Return every person of ``image``, with masks at its full resolution.
+
+        Raising means that the persons are not known: the frame will not be published.
+        """
+        ...
+
+
+class Inpainter(Protocol):
+    """Draws somebody, or something, else where a person was."""
+
+    def inpaint(self, crops: Sequence[Crop]) -> Sequence[RgbImage]:
+        """Return one image per crop, of the crop's shape; only pixels under its mask are used.
+
+        An answer must not depend on the other crops of the batch. Raising loses no frame: the
+        caller covers the persons it concerns.
+        """
+        ...

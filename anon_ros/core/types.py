@@ -1,0 +1,166 @@
+"""The data that the core works on. Arrays are never modified in place by the core."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+RgbImage: TypeAlias = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, RGB, C-contiguous."""
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+"""(H, W) bool, True = person."""
+
+
+@dataclass(frozen=True)
+class Roi:
+    """Half-open integer rectangle [x0, x1) x [y0, y1) in image pixels.
+
+    It may reach outside the image.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width_px(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height_px(self) -> int:
+        return self.y1 - self.y0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of this Roi in an (H, W, ...) array. Only valid for a Roi inside the array."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def clip(self, width_px: int, height_px: int) -> "Roi":
+        """The part of this Roi inside an image of width_px x height_px, possibly empty."""
+        x0, x1 = (min(max(x, 0), width_px) for x in (self.x0, self.x1))
+        y0, y1 = (min(max(y, 0), height_px) for y in (self.y0, self.y1))
+        return Roi(x0, y0, x1, y1)
+
+    def grow(self, margin_px: int) -> "Roi":
+        return Roi(
+            self.x0 - margin_px, self.y0 - margin_px, self.x1 + margin_px, self.y1 + margin_px
+        )
+
+    def relative_to(self, origin: "Roi") -> "Roi":
+        """This Roi in the coordinates of an array cut out at ``origin``."""
+        return Roi(
+            self.x0 - origin.x0, self.y0 - origin.y0, self.x1 - origin.x0, self.y1 - origin.y0
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The persons that a segmenter found in one frame.
+
+    Attributes:
+        boxes_xyxy: (N, 4) float32, pixels of the full-resolution image.
+        scores: (N,) float32 in 0..1.
+        class_ids: (N,) int64, indices into the segmenter's class names.
+        masks: (N, H, W) bool instance masks in full-resolution image coordinates.
+
+    Raises:
+        ValueError: if lengths or shapes disagree, or a box is not finite.
+    """
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    class_ids: npt.NDArray[np.int64]
+    masks: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        count = len(self.masks)
+        expected = {"boxes_xyxy": (count, 4), "scores": (count,), "class_ids": (count,)}
+        for name, shape in expected.items():
+            actual = getattr(self, name).shape
+            if actual != shape:
+                message = f"{name} has shape {actual}, expected {shape} for {count} masks"
+                raise ValueError(message)
+        if self.masks.shape != (count, *self.masks.shape[-2:]) or self.masks.dtype != np.bool_:
+            message = f"masks are {self.masks.dtype} {self.masks.shape}, expected bool (N, H, W)"
+            raise ValueError(message)
+        if not np.isfinite(self.boxes_xyxy).all():
+            message = "boxes_xyxy holds values that are not finite"
+            raise ValueError(message)
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @classmethod
+    def empty(cls, height_px: int, width_px: int) -> "Detections":
+        """No persons in an image of the given size."""
+        return cls(
+            boxes_xyxy=np.zeros((0, 4), np.float32),
+            scores=np.zeros(0, np.float32),
+            class_ids=np.zeros(0, np.int64),
+            masks=np.zeros((0, height_px, width_px), np.bool_),
+        )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What an inpainter is given of one person: a square at the image's own resolution.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB; beyond the image's border its edge pixels are repeated.
+        mask: (S, S) bool, the pixels that will be taken from the inpainter's answer.
+        people: (S, S) bool, every person's replaced pixels, this one's included: whatever is
+            True here must not be copied into ``mask``.
+        roi: where the crop lies in the image; reaches outside where the crop was padded.
+        seed: of this person's random numbers, 0 <= seed < 2**63.
+    """
+
+    image: RgbImage
+    mask: Mask
+    people: Mask
+    roi: Roi
+    seed: int
+
+
+class OutcomeKind(Enum):
+    """How a person was replaced."""
+
+    INPAINTED = "inpainted"
+    COVERED = "covered"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one detection.
+
+    Attributes:
+        kind: how the person was replaced; every detected person is.
+        reason: why the person was covered instead of inpainted; empty when inpainted.
+        coverage_px: number of pixels of the instance mask, which orders the composite.
+    """
+
+    kind: OutcomeKind
+    reason: str
+    coverage_px: int
+
+
+@dataclass(frozen=True)
+class Anonymized:
+    """One anonymized frame.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, equal to the input wherever ``mask`` is False.
+        detections: the persons found, in the segmenter's order.
+        mask: (H, W) bool, the pixels that were replaced: all dilated person masks and their
+            feather. Each of them differs from the input.
+        outcomes: one per detection, in the same order.
+    """
+
+    image: RgbImage
+    detections: Detections
+    mask: Mask
+    outcomes: Sequence[Outcome]

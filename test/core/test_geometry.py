@@ -1,0 +1,114 @@
+"""Regions, crops and the cover."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import rectangle
+
+from anon_ros.config import MaskConfig
+from anon_ros.core import Mask, Region, Roi, cover, person_region
+from anon_ros.core.coverage import coverage_order
+from anon_ros.core.crops import cut_crop, plan_crop
+from anon_ros.core.masks import union
+
+BOX = np.zeros(4, np.float32)
+
+
+def region_of(mask: Mask, *, dilate: float = 0.03, feather: float = 0.015) -> Region:
+    return person_region(mask, BOX, MaskConfig(dilate_ratio=dilate, feather_ratio=feather))
+
+
+def grown_px(height_px: int) -> int:
+    """By how many pixels the mask of a square person grows upward."""
+    mask = rectangle(500, 500, slice(100, 100 + height_px), slice(100, 100 + height_px))
+    region = region_of(mask)
+    return 100 - (region.window.y0 + int(np.flatnonzero(region.mask.any(axis=1))[0]))
+
+
+def test_dilation_is_in_proportion_to_the_person_and_at_least_2_px() -> None:
+    assert [grown_px(height_px) for height_px in (10, 100, 300)] == [2, 3, 9]
+
+
+def test_the_feather_lies_outside_the_mask_and_falls_off() -> None:
+    region = region_of(rectangle(300, 300, slice(50, 250), slice(50, 250)), feather=0.05)
+    assert (region.alpha[region.mask] == 1).all()
+    outward = region.alpha[region.mask.shape[0] // 2]
+    edge = int(np.argmax(region.mask[region.mask.shape[0] // 2]))
+    assert edge == pytest.approx(10, abs=1)
+    assert (np.diff(outward[: edge + 1]) > 0).all()
+    assert outward[0] < 0.2
+
+
+def test_holes_in_a_mask_are_filled() -> None:
+    mask = rectangle(100, 100, slice(20, 80), slice(20, 80))
+    mask[40:60, 40:60] = False
+    region = region_of(mask)
+    assert region.mask[Roi(40, 40, 60, 60).relative_to(region.window).slices].all()
+
+
+def test_an_empty_mask_counts_as_its_box_rounded_outward() -> None:
+    box = np.array([10.6, 20.4, 30.2, 50.9], np.float32)
+    region = person_region(np.zeros((100, 100), np.bool_), box, MaskConfig())
+    assert region.person == Roi(10, 20, 31, 51)
+    assert region.mask[region.person.relative_to(region.window).slices].all()
+
+
+@given(
+    st.integers(1, 200),
+    st.integers(1, 200),
+    st.floats(1, 5),
+    st.tuples(*[st.floats(0, 0.999)] * 4),
+)
+@settings(deadline=None)
+def test_a_crop_is_a_square_that_moves_inside_before_it_pads(
+    height_px: int, width_px: int, ratio: float, corners: tuple[float, ...]
+) -> None:
+    (x0, x1), (y0, y1) = sorted(corners[:2]), sorted(corners[2:])
+    rows = slice(int(y0 * height_px), int(y1 * height_px) + 1)
+    columns = slice(int(x0 * width_px), int(x1 * width_px) + 1)
+    region = region_of(rectangle(height_px, width_px, rows, columns))
+    roi = plan_crop(region, width_px, height_px, ratio)
+    window = region.window
+    assert roi.width_px == roi.height_px
+    assert roi.width_px >= ratio * max(region.person.width_px, region.person.height_px)
+    assert (roi.x0 <= window.x0, roi.y0 <= window.y0) == (True, True)
+    assert (roi.x1 >= window.x1, roi.y1 >= window.y1) == (True, True)
+    for low, high, length in ((roi.x0, roi.x1, width_px), (roi.y0, roi.y1, height_px)):
+        fits = high - low <= length
+        assert (low >= 0 and high <= length) if fits else (low <= 0 and high >= length)
+
+
+def test_a_crop_repeats_edge_pixels_and_keeps_masks_in_place() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
+    region = region_of(rectangle(40, 20, slice(5, 35), slice(5, 15)))
+    people = union([region], 40, 20)
+    roi = plan_crop(region, 20, 40, 1.5)
+    crop = cut_crop(image, people, region, roi, seed=3)
+    inside = roi.clip(20, 40)
+    inner = inside.relative_to(roi).slices
+    assert roi.width_px == 45
+    assert (crop.image[inner] == image[inside.slices]).all()
+    assert (crop.image[inner[0], 0] == image[inside.slices][:, 0]).all()
+    assert (crop.people[inner] == people[inside.slices]).all()
+    assert crop.people.sum() == people.sum() == crop.mask.sum()
+
+
+def test_no_pixel_of_a_person_has_an_influence_on_the_cover() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (90, 120, 3), np.uint8)
+    regions = [region_of(rectangle(90, 120, slice(20, 80), slice(x, x + 30))) for x in (0, 25, 80)]
+    people = union(regions, 90, 120)
+    other = image.copy()
+    other[people] = random.integers(0, 256, (people.sum(), 3), np.uint8)
+    assert (cover(image, regions, people)[people] == cover(other, regions, people)[people]).all()
+
+
+def test_a_frame_that_is_all_person_is_covered_grey() -> None:
+    image = np.full((30, 30, 3), 200, np.uint8)
+    regions = [region_of(rectangle(30, 30, slice(0, 30), slice(0, 30)))]
+    assert (cover(image, regions, union(regions, 30, 30)) == 128).all()
+
+
+def test_coverage_order_is_ascending_and_stable() -> None:
+    assert coverage_order(np.array([5, 3, 9, 3, 5])) == [1, 3, 0, 4, 2]
