@@ -1,0 +1,13 @@
+"""From the bytes of image messages to RgbImage and back; knows no ROS types, threads or models."""
+
+from anon_ros.images.compressed import CompressedData, decode_compressed, encode_compressed
+from anon_ros.images.raw import RawImage, decode_raw, encode_raw
+
+__all__ = [
+    "CompressedData",
+    "RawImage",
+    "decode_compressed",
+    "decode_raw",
+    "encode_compressed",
+    "encode_raw",
+]

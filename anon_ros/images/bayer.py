@@ -1,0 +1,58 @@
+"""Encodings with one colour per pixel in a 2x2 mosaic: bayer_rggb8 and its like."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import cv2
+import numpy as np
+
+from anon_ros.core import Mask, RgbImage, Roi
+from anon_ros.images.bit_depth import from_8bit, to_8bit, white_level
+from anon_ros.images.buffers import Rows
+from anon_ros.images.packed import native, sample_view
+
+# ROS names the mosaic from the first pixel of the first row, OpenCV from the second of the second:
+# the same table as in cv_bridge.cpp (vision_opencv) and rosbags-image.
+_TO_RGB = {
+    "rggb": cv2.COLOR_BayerBG2RGB,
+    "bggr": cv2.COLOR_BayerRG2RGB,
+    "gbrg": cv2.COLOR_BayerGR2RGB,
+    "grbg": cv2.COLOR_BayerGB2RGB,
+}
+
+
+@dataclass(frozen=True)
+class Bayer:
+    """One sample per pixel.
+
+    A sample belongs to one pixel alone, so exactly the samples under the mask are rewritten.
+    Growing the mask to whole mosaic cells would change nothing for privacy: it would write the
+    neighbours' own values back, rounded to 8 bits.
+
+    Attributes:
+        pattern: colours of the cell's first and second row, for example "rggb".
+        sample_bytes: 1 or 2.
+    """
+
+    pattern: str
+    sample_bytes: int
+    multiple_hw: tuple[int, int] = (1, 1)
+    least_px: int = 3  # OpenCV's demosaicing makes anything smaller black
+
+    def row_bytes(self, width_px: int) -> int:
+        return width_px * self.sample_bytes
+
+    def row_count(self, height_px: int) -> int:
+        return height_px
+
+    def decode(self, rows: Rows) -> RgbImage:
+        mosaic = to_8bit(native(sample_view(rows, 1, self.sample_bytes)))
+        return np.asarray(cv2.cvtColor(mosaic, _TO_RGB[self.pattern]), np.uint8)
+
+    def write(self, rows: Rows, image: RgbImage, mask: Mask, roi: Roi) -> None:
+        samples = sample_view(rows, 1, self.sample_bytes)
+        values = from_8bit(image[roi.slices], white_level(native(samples)))
+        target, inside = samples[roi.slices], mask[roi.slices]
+        for colour, (row, column) in zip(self.pattern, product((0, 1), (0, 1)), strict=True):
+            phase = (slice(row, None, 2), slice(column, None, 2))
+            np.copyto(target[phase], values[phase][..., "rgb".index(colour)], where=inside[phase])

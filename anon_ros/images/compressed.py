@@ -1,0 +1,153 @@
+"""The pixels of sensor_msgs/CompressedImage, and of image files.
+
+``format`` says what a driver claims, in many spellings ("jpeg", "jpg", "rgb8; jpeg compressed
+bgr8", "mono16; png compressed "; compressed_image_transport). JPEG or PNG is told by the data. The
+order of colours in ``format`` is that of the raw message; the file itself is always a standard one.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from anon_ros.core import Mask, RgbImage
+from anon_ros.errors import ImageFormatError
+from anon_ros.images import jpeg, png
+from anon_ros.images.buffers import ByteData, Samples, check_result, mask_roi
+from anon_ros.images.encodings import refuse_matrix
+from anon_ros.images.packed import paint, to_rgb
+
+_PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
+
+# libjpeg's sampling factors of Y, Cb and Cr, by pixels (height, width) per chroma sample
+_JPEG_SAMPLING = {
+    (1, 1): 0x111111,
+    (1, 2): 0x211111,
+    (2, 1): 0x121111,
+    (2, 2): 0x221111,
+    (1, 4): 0x411111,
+}
+
+
+@dataclass(frozen=True)
+class CompressedData:
+    """The fields of sensor_msgs/CompressedImage; a file is one with its suffix as format.
+
+    Attributes:
+        format: what the publisher says that ``data`` is.
+        data: a whole JPEG or PNG file; it is only read.
+    """
+
+    format: str
+    data: ByteData
+
+
+def decode_compressed(compressed: CompressedData) -> RgbImage:
+    """The image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
+
+    16-bit PNG is scaled as in ``decode_raw``. A PNG's eXIf orientation is not applied.
+
+    Raises:
+        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, or if it is
+            depth.
+    """
+    data = bytes(compressed.data)
+    if _is_jpeg(compressed.format, data):
+        jpeg.read_jpeg(data)
+        return np.asarray(
+            cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8
+        )
+    samples, order = _decode_png(data)
+    return to_rgb(samples, order)
+
+
+def encode_compressed(
+    compressed: CompressedData, image: RgbImage, mask: Mask, jpeg_quality: int
+) -> bytes:
+    """A file like ``compressed`` that shows ``image``.
+
+    An empty mask gives the original bytes, without any further picture or video behind the first
+    one: nobody has looked at those. Otherwise no metadata is kept, because an EXIF
+    thumbnail would still show the persons; a JPEG's EXIF orientation is applied instead.
+
+    JPEG is encoded anew from ``image``, so pixels outside the mask change by its compression
+    error; grey stays grey, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
+    PNG is lossless: pixels outside the mask, alpha and bit depth stay.
+
+    Args:
+        compressed: the original.
+        image: (H, W, 3) uint8 RGB, as large as ``decode_compressed`` returned it.
+        mask: (H, W) bool.
+        jpeg_quality: 1..100.
+
+    Raises:
+        ImageFormatError: as ``decode_compressed``, or if OpenCV cannot encode the image.
+        ValueError: if image and mask differ in size, or from the size of a PNG.
+    """
+    data = bytes(compressed.data)
+    check_result(image, mask, *mask.shape)
+    if _is_jpeg(compressed.format, data):
+        info = jpeg.read_jpeg(data)
+        return _encode_jpeg(info, image, jpeg_quality) if mask.any() else _cut(data, info.end)
+    if not mask.any():
+        return _cut(data, png.end_of_png(data))
+    samples, order = _decode_png(data)
+    check_result(image, mask, *samples.shape[:2])
+    paint(samples, order, image, mask, mask_roi(mask))
+    return _encode(".png", samples, [])
+
+
+def _cut(data: bytes, end: int) -> bytes:
+    # Zeros are padding of the message, which stays as it came.
+    return data[:end] if data[end:].strip(b"\0") else data
+
+
+def _is_jpeg(declared: str, data: bytes) -> bool:
+    """True for a JPEG, False for a PNG."""
+    refuse_matrix(declared.split(";", maxsplit=1)[0].strip())
+    if "compressedDepth" not in declared:
+        if data.startswith(jpeg.SIGNATURE):
+            return True
+        if data.startswith(png.SIGNATURE):
+            return False
+    message = (
+        f"format {declared!r} with data that starts with {data[:8].hex(' ') or 'nothing'} cannot "
+        "be anonymized; supported are JPEG and PNG pictures, not depth or video"
+    )
+    raise ImageFormatError(message)
+
+
+def _decode_png(data: bytes) -> tuple[Samples, str]:
+    png.end_of_png(data)
+    samples = _decode(data, cv2.IMREAD_UNCHANGED)
+    return samples, _PNG_ORDER[1 if samples.ndim == 2 else samples.shape[2]]  # noqa: PLR2004 - rows, columns
+
+
+def _encode_jpeg(info: jpeg.JpegInfo, image: RgbImage, quality: int) -> bytes:
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if info.is_grey:
+        return _encode(".jpg", np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), options)
+    if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR"):
+        sampling = _JPEG_SAMPLING.get(info.chroma_hw, _JPEG_SAMPLING[1, 1])
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    return _encode(".jpg", np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)), options)
+
+
+def _decode(data: bytes, flags: int) -> Samples:
+    try:
+        samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        message = f"picture of {len(data)} bytes cannot be decoded: {error.err}"
+        raise ImageFormatError(message) from error
+    if samples is None:
+        message = f"picture of {len(data)} bytes is damaged: OpenCV cannot decode it"
+        raise ImageFormatError(message)
+    return samples
+
+
+def _encode(suffix: str, samples: Samples, options: list[int]) -> bytes:
+    encoded, data = cv2.imencode(suffix, samples, options)
+    if not encoded:
+        message = f"OpenCV cannot encode {samples.dtype} {samples.shape} as {suffix}"
+        raise ImageFormatError(message)
+    return bytes(data.tobytes())

@@ -1,0 +1,87 @@
+"""What OpenCV does not tell about a JPEG: whether it is whole, and how its chroma is sampled."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anon_ros.errors import ImageFormatError
+
+SIGNATURE = b"\xff\xd8\xff"
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# ISO/IEC 10918-1 table B.1: start of frame, without DHT (C4), JPG (C8) and DAC (CC)
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# A scan ends at the first 0xFF that is neither stuffed (00), a restart (D0-D7) nor a fill byte (FF)
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+@dataclass(frozen=True)
+class JpegInfo:
+    """What is kept when a JPEG is encoded again.
+
+    Attributes:
+        end: where its first picture ends; phones put further pictures and videos behind it.
+        is_grey: it has one component.
+        chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
+    """
+
+    end: int
+    is_grey: bool
+    chroma_hw: tuple[int, int]
+
+
+def read_jpeg(data: bytes) -> JpegInfo:
+    """Walk through a JPEG from its first marker to its last.
+
+    The decoder (libjpeg) shows the missing part of a cut file as grey and reports success.
+
+    Raises:
+        ImageFormatError: if it is cut short or has no frame.
+    """
+    frame = None
+    end = 0
+    for marker, payload, end in _segments(data):  # noqa: B007 - the last one is wanted
+        if marker in _START_OF_FRAME:
+            frame = payload
+    if frame is None:
+        message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
+        raise ImageFormatError(message)
+    return JpegInfo(end, *_sampling(frame))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Marker, content and end of each segment up to the end of the image, which must be there."""
+    at = 2
+    while data[at : at + 1] == b"\xff":
+        marker = data[at + 1] if at + 1 < len(data) else None
+        if marker == _END_OF_IMAGE:
+            yield marker, b"", at + 2
+            return
+        if marker is None:
+            break
+        if marker == 0xFF:  # noqa: PLR2004 - a fill byte may precede any marker
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, data[at + 4 : end], end
+        at = end
+        if marker == _START_OF_SCAN:
+            found = _AFTER_SCAN.search(data, at)
+            at = found.start() if found else len(data)
+    message = f"JPEG of {len(data)} bytes is cut short or damaged: no end of image after its scans"
+    raise ImageFormatError(message)
+
+
+def _sampling(payload: bytes) -> tuple[bool, tuple[int, int]]:
+    """Of a frame header: whether it has one component, and the pixels per chroma sample."""
+    # Precision 1 byte, height 2, width 2, components 1; then of each: id, sampling, table.
+    sampling = payload[7::3][: payload[5]] if len(payload) > 5 else b""  # noqa: PLR2004 - as above
+    if not sampling:
+        message = f"JPEG has a frame header of {len(payload)} bytes; it is damaged"
+        raise ImageFormatError(message)
+    luma, chroma = sampling[0], sampling[-1]
+    if not (chroma >> 4 and chroma & 15):
+        message = f"JPEG has the sampling factors {sampling.hex()}; it is damaged"
+        raise ImageFormatError(message)
+    chroma_hw = ((luma & 15) // (chroma & 15), (luma >> 4) // (chroma >> 4))
+    return len(sampling) == 1, chroma_hw

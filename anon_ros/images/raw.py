@@ -1,0 +1,97 @@
+"""The pixels of sensor_msgs/Image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import Mask, RgbImage
+from anon_ros.errors import ImageFormatError
+from anon_ros.images.buffers import ByteData, Layout, Rows, check_result, mask_roi
+from anon_ros.images.encodings import layout_of
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """The fields of sensor_msgs/Image that say what its pixels are.
+
+    Attributes:
+        height: px.
+        width: px.
+        encoding: a name of sensor_msgs/image_encodings.hpp.
+        is_bigendian: byte order of 16-bit samples; without meaning for 8 bits.
+        step: bytes from one row to the next, padding included.
+        data: at least ``step`` bytes for each row; it is only read.
+    """
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: bool
+    step: int
+    data: ByteData
+
+
+def decode_raw(raw: RawImage) -> RgbImage:
+    """The image as 8-bit RGB, in memory of its own.
+
+    16-bit samples are scaled by the smallest 2**n - 1, n >= 8, that holds the largest of them, so
+    that a 12-bit camera's image is not black.
+
+    Raises:
+        ImageFormatError: if the encoding is not supported, or sizes and data do not fit together.
+    """
+    layout = layout_of(raw.encoding)
+    _check(raw, layout)
+    return layout.decode(_rows(raw, layout, np.frombuffer(raw.data, np.uint8)))
+
+
+def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
+    """The data of ``raw`` with the pixels under ``mask`` taken from ``image``.
+
+    All other bytes are those of ``raw``: pixels, padding, alpha and whatever follows the last row.
+    Chroma that several pixels share is replaced where ``mask`` touches one of them. 16-bit samples
+    keep their range: white is what it was in ``raw``.
+
+    Args:
+        raw: the original.
+        image: (H, W, 3) uint8 RGB; no pixel outside ``mask`` has any influence.
+        mask: (H, W) bool.
+
+    Raises:
+        ImageFormatError: as ``decode_raw``.
+        ValueError: if image or mask do not have the size of ``raw``.
+    """
+    layout = layout_of(raw.encoding)
+    _check(raw, layout)
+    check_result(image, mask, raw.height, raw.width)
+    data = np.frombuffer(raw.data, np.uint8).copy()
+    if mask.any():
+        layout.write(_rows(raw, layout, data), image, mask, mask_roi(mask))
+    return data.tobytes()
+
+
+def _rows(raw: RawImage, layout: Layout, data: npt.NDArray[np.uint8]) -> Rows:
+    count = layout.row_count(raw.height)
+    rows = data[: count * raw.step].reshape(count, raw.step)
+    return Rows(rows, raw.height, raw.width, raw.is_bigendian)
+
+
+def _check(raw: RawImage, layout: Layout) -> None:
+    what = f"{raw.encoding} image of {raw.width} x {raw.height} px"
+    if min(raw.width, raw.height) < layout.least_px:
+        message = f"{what}: width and height must be at least {layout.least_px}"
+        raise ImageFormatError(message)
+    height_multiple, width_multiple = layout.multiple_hw
+    if raw.height % height_multiple or raw.width % width_multiple:
+        message = (
+            f"{what}: width must be a multiple of {width_multiple} and height of {height_multiple}"
+        )
+        raise ImageFormatError(message)
+    if raw.step < layout.row_bytes(raw.width):
+        message = f"{what}: step is {raw.step}, a row needs {layout.row_bytes(raw.width)} bytes"
+        raise ImageFormatError(message)
+    size, needed = len(raw.data), layout.row_count(raw.height) * raw.step
+    if size < needed:
+        message = f"{what}: data holds {size} bytes, step {raw.step} needs {needed}"
+        raise ImageFormatError(message)
