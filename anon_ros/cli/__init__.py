@@ -1,0 +1,1 @@
+"""The console script ``anon_ros``."""

@@ -1,0 +1,51 @@
+"""Command-line flags of the parameters, derived from their declarations."""
+
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from pathlib import Path
+
+from anon_ros.config import Config, Parameter, load_config, parameters
+
+_ELEMENT_TYPES = {"int": int, "float": float}
+
+
+def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
+    """Add ``--config`` and one flag for each parameter of ``groups``."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="ROS parameter file to start from (anon_ros config dump writes one)",
+    )
+    for group in groups:
+        section = parser.add_argument_group(f"{group} parameters")
+        for parameter in parameters().values():
+            if parameter.name.startswith(f"{group}."):
+                _add(section, parameter)
+
+
+def config_from(arguments: Namespace) -> Config:
+    """The configuration that the flags ask for.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+    given = {name: value for name, value in vars(arguments).items() if name in parameters()}
+    return load_config(arguments.config, given)
+
+
+def _add(section: object, parameter: Parameter) -> None:
+    is_list = isinstance(parameter.default, tuple)
+    text = (
+        " ".join(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+    )
+    allowed = f" [{parameter.range_text}]" if parameter.range_text else ""
+    help_text = f"{parameter.spec.help}{allowed} (default: {text})".replace("%", "%%")
+    section.add_argument(  # type: ignore[attr-defined]  # argparse's group class is private
+        f"--{parameter.name}",
+        dest=parameter.name,
+        type=_ELEMENT_TYPES.get(parameter.type_name, str),
+        nargs="+" if is_list else None,
+        default=SUPPRESS,
+        metavar=parameter.type_name.split()[-1].upper(),
+        help=help_text,
+    )

@@ -1,0 +1,132 @@
+"""``anon_ros image``: files and folders."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
+from anon_ros.errors import AnonRosError, describe
+from anon_ros.images import CompressedData, decode_compressed, encode_compressed
+from anon_ros.models import build_anonymizer
+
+_FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+
+
+class InputError(AnonRosError):
+    """The files named on the command line cannot be worked on as they are."""
+
+
+def anonymize_files(
+    inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False
+) -> int:
+    """Anonymize each input and write it below ``output``.
+
+    Files that fail are reported and not written; files that exist are left alone unless ``force``.
+
+    Returns:
+        0, or 1 if an input failed or its output existed already.
+
+    Raises:
+        AnonRosError: if nothing could be started: wrong inputs, parameters or models.
+    """
+    jobs = _plan(inputs, output)
+    existing = [] if force else [job for job in jobs if job[1].exists()]
+    todo = [job for job in jobs if job not in existing]
+    tally: Counter[str] = Counter()
+    if todo:
+        anonymizer = build_anonymizer(config)
+        for source, destination in tqdm(todo, unit="image", disable=None):
+            try:
+                result = _anonymize_file(source, destination, anonymizer, config)
+            except Exception as error:  # noqa: BLE001 - one bad file must not lose the others
+                tally["failed"] += 1
+                text = f"{source}: failed, not written: {describe(error)}"
+                tqdm.write(text, file=sys.stderr)
+            else:
+                tally.update(_kinds(result))
+                tqdm.write(f"{source}: {_persons(Counter(_kinds(result)))}{_reasons(result)}")
+    print(_summary(tally, len(todo)))
+    for _, destination in existing:
+        print(f"{destination}: exists, left alone; --force overwrites it", file=sys.stderr)
+    return 1 if existing or tally["failed"] else 0
+
+
+def _plan(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+    """Which file becomes which."""
+    jobs = [job for path in inputs for job in _jobs(path, output, single=len(inputs) == 1)]
+    if not jobs:
+        message = f"no {', '.join(_FORMATS)} file in {', '.join(map(str, inputs))}"
+        raise InputError(message)
+    twice = [str(path) for path, count in Counter(job[1] for job in jobs).items() if count > 1]
+    if twice:
+        message = f"several inputs would be written to {twice[0]}; give them one by one"
+        raise InputError(message)
+    return jobs
+
+
+def _jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Path]]:
+    if path.is_dir():
+        if output.resolve().is_relative_to(path.resolve()):
+            message = f"the output {output} lies in the input folder {path}; choose one outside"
+            raise InputError(message)
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in _FORMATS and file.is_file():
+                yield file, output / file.relative_to(path)
+    elif not path.is_file():
+        message = f"{path} does not exist"
+        raise InputError(message)
+    elif path.suffix.lower() not in _FORMATS:
+        message = f"{path} is no {', '.join(_FORMATS)} file"
+        raise InputError(message)
+    elif single and output.suffix.lower() in _FORMATS and not output.is_dir():
+        if _FORMATS[output.suffix.lower()] != _FORMATS[path.suffix.lower()]:
+            message = f"{path} keeps its format; end the output {output} in {path.suffix}"
+            raise InputError(message)
+        yield path, output
+    else:
+        yield path, output / path.name
+
+
+def _anonymize_file(
+    source: Path, destination: Path, anonymizer: Anonymizer, config: Config
+) -> Anonymized:
+    original = CompressedData(_FORMATS[source.suffix.lower()], source.read_bytes())
+    result = anonymizer.anonymize(decode_compressed(original), config.inpaint.seed)
+    data = encode_compressed(original, result.image, result.mask, config.output.jpeg_quality)
+    _write(destination, data)
+    return result
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _kinds(result: Anonymized) -> list[str]:
+    return [outcome.kind.value for outcome in result.outcomes]
+
+
+def _persons(kinds: Counter[str]) -> str:
+    inpainted, covered = (kinds[kind.value] for kind in OutcomeKind)
+    return f"{inpainted + covered} persons, {inpainted} inpainted, {covered} covered"
+
+
+def _reasons(result: Anonymized) -> str:
+    reasons = {outcome.reason for outcome in result.outcomes if outcome.reason}
+    return f" ({'; '.join(sorted(reasons))})" if reasons else ""
+
+
+def _summary(tally: Counter[str], images: int) -> str:
+    failed = tally["failed"]
+    return f"{images - failed} of {images} images written, {_persons(tally)}, {failed} failed"

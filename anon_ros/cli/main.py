@@ -1,0 +1,118 @@
+"""The command line: parses first, imports what a command needs later."""
+
+import logging
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+from anon_ros.cli.flags import add_config_flags, config_from
+from anon_ros.config import Config, dump_docs, dump_yaml, get, load_config, parameters
+from anon_ros.errors import AnonRosError
+
+_MODEL_GROUPS = ("detect", "inpaint", "compute")
+_IMAGE_GROUPS = ("detect", "mask", "inpaint", "compute", "output")
+
+_EXAMPLES = """\
+examples:
+  anon_ros models                                what is needed, what is found, how to get the rest
+  anon_ros image photos/ -o anonymized/          a folder of images, as a mirrored tree
+  anon_ros image a.jpg -o b.jpg --inpaint.kind fill   without a diffusion model
+  anon_ros config dump > mine.yaml               every parameter, explained
+  anon_ros config check mine.yaml
+
+The live node: ros2 launch anon_ros anonymize.launch.py
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, 1 if some of its inputs failed, 2 if it could not start."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(format="anon_ros: %(message)s", level=logging.WARNING)
+    logging.getLogger("anon_ros").setLevel(logging.INFO)
+    try:
+        code: int = arguments.run(arguments)
+    except AnonRosError as error:
+        print(f"anon_ros: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("anon_ros: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="anon_ros",
+        description="Replace the persons in camera images by synthetic ones.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_image(commands.add_parser("image", help="anonymize image files and folders"))
+    _add_config(commands.add_parser("config", help="print or check parameters"))
+    models = commands.add_parser("models", help="list the models: needed, found, where")
+    add_config_flags(models, _MODEL_GROUPS)
+    models.set_defaults(run=_run_models)
+    return parser
+
+
+def _add_image(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Anonymize JPEG and PNG files. A folder is walked and mirrored below OUT. An image without "
+        "persons is copied as it is; any other is re-encoded without its metadata (an EXIF "
+        "thumbnail would show the person). An image that fails is reported and not written."
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="image file or folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="folder to write to; for a single file also a file name",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    add_config_flags(parser, _IMAGE_GROUPS)
+    parser.set_defaults(run=_run_image)
+
+
+def _add_config(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    dump = actions.add_parser("dump", help="print every parameter as a commented YAML file")
+    dump.set_defaults(run=_run_dump)
+    check = actions.add_parser("check", help="check a parameter file")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(run=_run_check)
+    docs = actions.add_parser("docs", help="print every parameter as a Markdown table")
+    docs.set_defaults(run=_run_docs)
+
+
+def _run_image(arguments: Namespace) -> int:
+    from anon_ros.cli.image import anonymize_files  # noqa: PLC0415 - needs OpenCV, not for --help
+
+    config = config_from(arguments)
+    return anonymize_files(arguments.inputs, arguments.output, config, force=arguments.force)
+
+
+def _run_models(arguments: Namespace) -> int:
+    from anon_ros.cli.models import print_models  # noqa: PLC0415 - needs OpenCV, not for --help
+
+    return print_models(config_from(arguments))
+
+
+def _run_dump(_: Namespace) -> int:
+    print(dump_yaml(Config()), end="")
+    return 0
+
+
+def _run_check(arguments: Namespace) -> int:
+    config = load_config(arguments.file)
+    changed = [name for name, p in parameters().items() if get(config, name) != p.default]
+    print(f"{arguments.file}: ok; not default: {', '.join(changed) or 'nothing'}")
+    return 0
+
+
+def _run_docs(_: Namespace) -> int:
+    print(dump_docs(), end="")
+    return 0

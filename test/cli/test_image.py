@@ -1,0 +1,157 @@
+"""``anon_ros image``: real files, real weights."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from anon_ros.cli.main import main
+from anon_ros.core import RgbImage
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def street(tmp_path: Path, bus_rgb: RgbImage) -> Path:
+    """A folder with the four persons of bus.jpg twice, one image nested, one without persons."""
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    persons = cv2.resize(bus_rgb[360:960, :, ::-1], (300, 230))
+    cv2.imwrite(str(folder / "a.jpg"), persons)
+    cv2.imwrite(str(folder / "deep" / "b.png"), persons)
+    cv2.imwrite(str(folder / "empty.jpg"), bus_rgb[:150, 300:700, ::-1])
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+@pytest.fixture
+def run(demo_weights: Path) -> Run:
+    def call(*arguments: str | Path) -> int:
+        flags = ["--detect.weights", demo_weights, "--detect.classes", "person", "fallen person"]
+        flags += ["--inpaint.kind", "fill", "--detect.inference_px", "320"]
+        return main(["image", *map(str, [*arguments, *flags])])
+
+    return call
+
+
+def read(path: Path) -> np.ndarray:
+    return cv2.imread(str(path), cv2.IMREAD_COLOR)
+
+
+def test_a_folder_is_mirrored(street: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    assert run(street, "-o", out) == 0
+    written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert written == ["a.jpg", "deep/b.png", "empty.jpg"]
+    changed = (read(out / "deep/b.png") != read(street / "deep/b.png")).any(axis=2)
+    assert 0.1 < changed.mean() < 0.6
+    assert (out / "empty.jpg").read_bytes() == (street / "empty.jpg").read_bytes()
+
+
+def test_nothing_is_overwritten_without_force_and_the_rest_is_done(
+    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.jpg").write_text("mine")
+    assert run(street, "-o", out) == 1
+    assert "--force" in capsys.readouterr().err
+    assert (out / "a.jpg").read_text() == "mine"
+    assert (out / "deep/b.png").exists()
+    assert run(street, "-o", out, "--force") == 0
+    assert read(out / "a.jpg") is not None
+
+
+def test_bad_files_are_reported_and_not_written_and_cost_no_other(
+    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (street / "a.jpg").read_bytes()
+    (street / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (street / "text.png").write_text("not a picture")
+    (street / "zero.jpg").write_bytes(b"")
+    out = tmp_path / "out"
+    assert run(street, "-o", out) == 1
+    told = capsys.readouterr()
+    for name in ("half.jpg", "text.png", "zero.jpg"):
+        assert f"{name}: failed, not written" in told.err
+        assert not (out / name).exists()
+    assert "3 of 6 images written" in told.out
+    assert not list(out.rglob("*.partial"))
+
+
+def test_one_file_may_be_named_and_turned_upright(
+    street: Path, tmp_path: Path, run: Run, bus_rgb: RgbImage
+) -> None:
+    """EXIF orientation 6: stored lying on its side, shown turned by 90 degrees."""
+    lying = np.rot90(read(street / "a.jpg"))
+    data = cv2.imencode(".jpg", lying)[1].tobytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    source = tmp_path / "turned.jpg"
+    source.write_bytes(data[:2] + segment + data[2:])
+    assert run(source, "-o", tmp_path / "upright.jpg") == 0
+    result = (tmp_path / "upright.jpg").read_bytes()
+    assert b"Exif" not in result
+    shown = cv2.imread(str(tmp_path / "upright.jpg"), cv2.IMREAD_UNCHANGED)
+    assert shown.shape == read(street / "a.jpg").shape
+    assert bus_rgb.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["absent.jpg", "-o", "out"], "absent.jpg does not exist"),
+        (["in/notes.txt", "-o", "out"], "is no .jpg, .jpeg, .png file"),
+        (["in/deep/b.png", "-o", "b.jpg"], "end the output b.jpg in .png"),
+        (["in", "-o", "in/anonymized"], "lies in the input folder"),
+        (["in/a.jpg", "in", "-o", "out"], "several inputs would be written to out/a.jpg"),
+        (["void", "-o", "out"], "no .jpg, .jpeg, .png file in void"),
+        (["in", "-o", "out", "--inpaint.beta_d", "7"], "0.05 to 1"),
+        (["in", "-o", "out", "--config", "absent.yaml"], "absent.yaml"),
+        (["in", "-o", "out", "--inpaint.kind", "sdxl", "--inpaint.model", "nowhere/x"], "nowhere"),
+        (["in", "-o", "out", "--detect.weights", "nowhere/y.pt"], "nowhere/y.pt"),
+    ],
+)
+def test_what_cannot_start_says_so_in_one_line_and_writes_nothing(
+    street: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    demo_weights: Path,
+    arguments: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(street.parent)
+    Path("void").mkdir()
+    weights = ["--detect.weights", str(demo_weights), "--detect.classes", "person"]
+    assert main(["image", *weights, "--inpaint.kind", "fill", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert not Path("out").exists()
+
+
+def test_the_installed_command_is_interrupted_without_a_traceback(
+    street: Path, tmp_path: Path, demo_weights: Path
+) -> None:
+    for index in range(200):
+        shutil.copy(street / "a.jpg", street / f"{index}.jpg")
+    command = [Path(sys.executable).with_name("anon_ros"), "image", street, "-o", tmp_path / "out"]
+    command += ["--detect.weights", demo_weights, "--detect.classes", "person"]
+    process = subprocess.Popen(
+        [*command, "--inpaint.kind", "fill"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        text=True,
+    )
+    assert "persons" in process.stdout.readline()
+    process.send_signal(2)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "anon_ros: interrupted"
+    assert "Traceback" not in error

@@ -1,0 +1,47 @@
+"""The other commands."""
+
+from pathlib import Path
+
+import pytest
+
+from anon_ros.cli.main import main
+from anon_ros.config import Config, dump_docs, dump_yaml, parameters
+
+
+def test_config_dump_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "dump"]) == 0
+    assert capsys.readouterr().out == dump_yaml(Config())
+    assert main(["config", "docs"]) == 0
+    assert capsys.readouterr().out == dump_docs()
+
+
+def test_config_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    inpaint: {kind: fill, steps: 50}\n")
+    assert main(["config", "check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: ok; not default: inpaint.kind\n"
+    file.write_text("/**:\n  ros__parameters:\n    inpaint: {kind: fil}\n")
+    assert main(["config", "check", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"anon_ros: error: {file}: parameter inpaint.kind: 'fil'")
+
+
+def test_each_parameter_of_an_image_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["image", "--help"])
+    told = capsys.readouterr().out
+    for name in parameters():
+        assert (f"--{name} " in told) == (not name.startswith(("topics.", "skip.")))
+
+
+def test_models_tells_what_is_missing_and_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["models"]) == 1
+    told = capsys.readouterr().out
+    for word in ("yolov8x-seg.pt", "stable-diffusion-xl", "missing", "AGPL-3.0", "OpenRAIL++"):
+        assert word in told
