@@ -1,0 +1,62 @@
+"""Entry point of the executable ``anonymizer``."""
+
+import os
+import signal
+import sys
+from threading import Event
+
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.1
+
+
+def main() -> int:
+    """Run the node until SIGINT or SIGTERM; return 0, or 1 if the node could not work."""
+    # Before the imports, which take seconds: a signal then must end the process as cleanly as
+    # later. Further signals change nothing, so that none can hit the cleaning up.
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    import rclpy  # noqa: PLC0415 - see above
+    from rclpy.signals import SignalHandlerOptions  # noqa: PLC0415
+
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # what rclpy raises for arguments that it does not understand
+        print(f"anonymizer: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - no log yet
+        return 1
+    try:
+        return _run(stop)
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(stop: Event) -> int:
+    from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415 - see main
+    from rclpy.logging import get_logger  # noqa: PLC0415
+
+    from anon_ros.errors import AnonRosError, describe  # noqa: PLC0415
+    from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
+
+    try:
+        node = AnonymizerNode()
+    except AnonRosError as error:
+        get_logger("anonymizer").fatal(describe(error))
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    node.worker.start()
+    while not stop.is_set() and not node.worker.ended.is_set():
+        executor.spin_once(timeout_sec=_POLL_S)
+    ended = node.worker.stop(_STOP_TIMEOUT_S)
+    node.report()
+    if node.worker.error is not None:
+        node.get_logger().fatal(describe(node.worker.error))
+    code = 0 if node.worker.error is None else 1
+    if not ended:
+        # A model call cannot be interrupted, and Python's own exit under it would crash.
+        node.get_logger().warning("ending while a frame is still in work; it is not published")
+        sys.stdout.flush()
+        os._exit(code)
+    executor.shutdown()
+    node.destroy_node()
+    return code

@@ -1,0 +1,129 @@
+"""The node ``anonymizer``: image topics in, anonymized mirrored topics out."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
+from anon_ros.errors import ConfigError, describe
+from anon_ros.live import Inbox, Worker
+from anon_ros.models import build_anonymizer
+from anon_ros.ros.log import NodeLogHandler
+from anon_ros.ros.messages import ImageMessage, decode, encode
+from anon_ros.ros.parameters import declare_parameters
+from anon_ros.ros.stream import ImageStream
+from anon_ros.ros.topics import mirrored_topic
+
+_MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+}
+_FOLLOW_PERIOD_S = 0.5
+_REPORT_PERIOD_S = 10.0
+
+
+class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
+    """Publishes an image only after ``Anonymizer`` has returned it; there is no other path.
+
+    Raises:
+        ConfigError: if a parameter is not allowed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("anonymizer")
+        library = logging.getLogger("anon_ros")
+        library.setLevel(logging.INFO)
+        library.addHandler(NodeLogHandler(self.get_logger()))
+        self._config = declare_parameters(self)
+        self._streams: dict[str, ImageStream] = {}
+        self._missing = self._resolve_topics()
+        self._inbox: Inbox[ImageMessage] = Inbox(self._config.skip)
+        self.worker = Worker(self._inbox, self._load, self._on_failure)
+        # A steady clock: with use_sim_time and no /clock a ROS timer would never fire.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_FOLLOW_PERIOD_S, self._follow_topics, clock=steady)
+        self.create_timer(_REPORT_PERIOD_S, self.report, clock=steady)
+
+    def report(self) -> None:
+        """Log the counters of every stream."""
+        for topic, counts in self._inbox.counts().items():
+            self.get_logger().info(f"{topic}: {counts}")
+
+    def _resolve_topics(self) -> dict[str, str]:
+        """The configured topics by fully qualified name."""
+        try:
+            topics = {self.resolve_topic_name(name): name for name in self._config.topics.images}
+        except RuntimeError as error:  # what rclpy raises for a name that is none
+            names = ", ".join(self._config.topics.images)
+            message = f"parameter topics.images: {names}: {error}"
+            raise ConfigError(message) from error
+        mirrored = {mirrored_topic(name, self._config.topics.prefix) for name in topics}
+        if clash := mirrored & topics.keys():
+            message = (
+                f"parameter topics.images: {', '.join(sorted(clash))} is the mirrored topic of "
+                f"another one; leave it out"
+            )
+            raise ConfigError(message)
+        return topics
+
+    def _follow_topics(self) -> None:
+        """Open a stream for each configured topic once its publisher tells its type."""
+        graph = dict(self.get_topic_names_and_types())
+        for name in list(self._missing):
+            types = graph.get(name, [])
+            if len(types) == 1 and types[0] in _MESSAGE_TYPES:
+                self._open(name, self._missing.pop(name), types[0])
+            elif types:
+                self.get_logger().error(
+                    f"{name} is not anonymized: its type is {' and '.join(types)}, expected "
+                    f"{' or '.join(_MESSAGE_TYPES)}",
+                    throttle_duration_sec=_REPORT_PERIOD_S,
+                )
+        if absent := sorted(self._missing.keys() - graph.keys()):
+            self.get_logger().warning(
+                f"nobody publishes {', '.join(absent)} yet",
+                throttle_duration_sec=_REPORT_PERIOD_S,
+            )
+
+    def _open(self, name: str, topic: str, type_name: str) -> None:
+        self._streams[name] = ImageStream(
+            self,
+            topic,
+            _MESSAGE_TYPES[type_name],
+            self._config.topics.prefix,
+            partial(self._inbox.offer, name),
+        )
+        self.get_logger().info(f"{name} ({type_name}) -> {self._streams[name].mirrored}")
+
+    def _load(self) -> Callable[[str, ImageMessage], None]:
+        self.get_logger().info(f"loading models for inpaint.kind = {self._config.inpaint.kind}")
+        start_s = time.monotonic()
+        anonymizer = build_anonymizer(self._config)
+        self.get_logger().info(f"models loaded in {time.monotonic() - start_s:.1f} s")
+        return partial(self._process, anonymizer)
+
+    def _process(self, anonymizer: Anonymizer, name: str, message: ImageMessage) -> None:
+        result = anonymizer.anonymize(decode(message), self._config.inpaint.seed)
+        output = encode(message, result, self._config.output.jpeg_quality)
+        self._streams[name].publish(output)
+        self._warn_of_covered(name, result)
+
+    def _warn_of_covered(self, name: str, result: Anonymized) -> None:
+        reasons = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        if reasons:
+            self.get_logger().warning(
+                f"{name}: {len(reasons)} of {len(result.outcomes)} persons covered, not inpainted: "
+                f"{reasons[0]}",
+                throttle_duration_sec=_REPORT_PERIOD_S,
+            )
+
+    def _on_failure(self, name: str, error: Exception) -> None:
+        self.get_logger().error(
+            f"{name}: a frame failed and is not published: {describe(error)}",
+            throttle_duration_sec=1.0,
+        )

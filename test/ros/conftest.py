@@ -1,0 +1,142 @@
+"""A second participant on the bus, and the installed node as a process of its own."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Peer:
+    """Publishes and records from the test's own process."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self._node = Node("peer", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._publishers: dict[str, Any] = {}
+        self.received: dict[str, list[Any]] = defaultdict(list)
+
+    def advertise(self, topic: str, message_type: type) -> None:
+        self._publishers[topic] = self._node.create_publisher(
+            message_type, topic, QoSProfile(depth=10)
+        )
+
+    def record(self, topic: str, message_type: type) -> None:
+        self._node.create_subscription(
+            message_type, topic, self.received[topic].append, QoSProfile(depth=100)
+        )
+
+    def publish(self, topic: str, message: object) -> None:
+        self._publishers[topic].publish(message)
+
+    def connected(self) -> bool:
+        """Whether somebody listens to each topic, and somebody feeds each recorded one."""
+        return all(p.get_subscription_count() for p in self._publishers.values()) and all(
+            self._node.count_publishers(topic) for topic in self.received
+        )
+
+    def spin(self, duration_s: float) -> None:
+        self.spin_until(lambda: False, duration_s)
+
+    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 30) -> bool:
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            if condition():
+                return True
+            self._executor.spin_once(timeout_sec=0.02)
+        return condition()
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+class NodeProcess:
+    """The executable ``anonymizer``, started with the arguments that launch_ros builds."""
+
+    def __init__(self, domain: int, parameters: dict[str, str]) -> None:
+        pairs = [("-p", f"{name}:={value}") for name, value in parameters.items()]
+        overrides = [word for pair in pairs for word in pair]
+        arguments = ["-r", "__node:=anonymizer", "-r", "__ns:=/", *overrides]
+        self._process = subprocess.Popen(
+            [Path(sys.executable).with_name("anonymizer"), "--ros-args", *arguments],
+            env=os.environ | {"ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.log = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.log += line
+
+    def wait_for(self, text: str, timeout_s: float = 60) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while text not in self.log:
+            assert self._process.poll() is None, f"the node ended:\n{self.log}"
+            assert time.monotonic() < deadline_s, f"no {text!r} in:\n{self.log}"
+            time.sleep(0.05)
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float = 60) -> int:
+        try:
+            return self._process.wait(timeout_s)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+
+@pytest.fixture(scope="module")
+def domain() -> Iterator[int]:
+    """A DDS domain of our own on this machine, with whole images let through."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield random.randint(1, 100)  # noqa: S311 - nothing secret
+
+
+@pytest.fixture
+def start(domain: int) -> Iterator[Callable[..., NodeProcess]]:
+    started: list[NodeProcess] = []
+
+    def run(**parameters: str) -> NodeProcess:
+        named = {name.replace("__", "."): value for name, value in parameters.items()}
+        started.append(NodeProcess(domain, named))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def peer(domain: int) -> Iterator[Peer]:
+    peer = Peer(domain)
+    yield peer
+    peer.close()

@@ -1,0 +1,206 @@
+"""The node as users run it: a process of its own, real weights, real DDS."""
+
+import signal
+import time
+from array import array
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from anon_ros.core import RgbImage
+
+FAST = {
+    "inpaint__kind": "fill",
+    "detect__classes": "[person, fallen person]",
+    "detect__inference_px": "320",
+}
+
+
+def street(bus_rgb: RgbImage) -> RgbImage:
+    """The four persons of bus.jpg at 300x230."""
+    return np.ascontiguousarray(cv2.resize(bus_rgb[360:960], (300, 230)))
+
+
+def stamped(message: Any, index: int) -> Any:
+    message.header.stamp.sec, message.header.stamp.nanosec = 1000 + index, 5 * index
+    message.header.frame_id = f"camera {index}"
+    return message
+
+
+def raw_message(image: RgbImage, index: int) -> Image:
+    """bgr8 with padded rows."""
+    height_px, width_px = image.shape[:2]
+    rows = np.full((height_px, width_px * 3 + 4), 7, np.uint8)
+    rows[:, : width_px * 3] = image[..., ::-1].reshape(height_px, -1)
+    data = array("B", rows.tobytes())
+    message = Image(height=height_px, width=width_px, encoding="bgr8", step=rows.shape[1])
+    message.data = data
+    return stamped(message, index)
+
+
+def jpeg_message(image: RgbImage, index: int) -> CompressedImage:
+    data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
+    message = CompressedImage(format="bgr8; jpeg compressed bgr8", data=array("B", data))
+    return stamped(message, index)
+
+
+def pixels(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+
+
+def counts_in(log: str, topic: str) -> dict[str, int]:
+    """The last counters that the node logged for a topic."""
+    line = [line for line in log.splitlines() if f"{topic}: " in line and " received" in line][-1]
+    words = line.rpartition(f"{topic}: ")[2].split(", ")
+    return {name: int(number) for number, name in (word.split() for word in words)}
+
+
+def test_a_hundred_images_are_mirrored_with_everything_but_their_persons(
+    peer: Any, start: Callable[..., Any], demo_weights: Path, bus_rgb: RgbImage
+) -> None:
+    image, topic, info = street(bus_rgb), "/cam/image_raw", "/cam/camera_info"
+    peer.advertise(topic, Image)
+    peer.advertise(info, CameraInfo)
+    peer.record(f"/anon{topic}", Image)
+    peer.record(f"/anon{info}", CameraInfo)
+    node = start(detect__weights=demo_weights, topics__images=f"[{topic}]", **FAST)
+    node.wait_for("models loaded")
+    assert peer.spin_until(peer.connected)
+    sent = {}
+    for index in range(100):
+        sent[index] = raw_message(image, index)
+        peer.publish(info, stamped(CameraInfo(height=230, width=300), index))
+        peer.publish(topic, sent[index])
+        peer.spin(0.1)
+    peer.spin(2)
+    node.signal(signal.SIGINT)
+    assert node.wait() == 0
+
+    counts = counts_in(node.log, topic)
+    images, infos = peer.received[f"/anon{topic}"], peer.received[f"/anon{info}"]
+    assert counts.pop("received") == sum(counts.values()) == 100
+    assert counts["failed"] == counts["waiting"] == 0
+    assert len(images) == counts["processed"] >= 10
+    for mirrored in images:
+        original = sent[mirrored.header.stamp.sec - 1000]
+        for field in ("header", "height", "width", "encoding", "is_bigendian", "step"):
+            assert getattr(mirrored, field) == getattr(original, field)
+        changed = pixels(mirrored) != pixels(original)
+        assert 0.05 < changed[:, :-4].mean() < 0.6
+        assert not changed[:, -4:].any(), "padding is not ours to change"
+    stamps = [message.header.stamp.sec for message in images]
+    assert stamps == sorted(set(stamps))
+    assert [message.header.stamp.sec for message in infos] == stamps
+    assert infos[0].header.frame_id == f"camera {stamps[0] - 1000}"
+
+
+def test_what_cannot_be_anonymized_is_not_published(
+    peer: Any, start: Callable[..., Any], demo_weights: Path, bus_rgb: RgbImage
+) -> None:
+    image = street(bus_rgb)
+    raw, jpeg = "/a/image_raw", "/b/image_raw/compressed"
+    for topic, message_type in ((raw, Image), (jpeg, CompressedImage)):
+        peer.advertise(topic, message_type)
+        peer.record(f"/anon{topic}", message_type)
+    node = start(detect__weights=demo_weights, topics__images=f"[{raw}, {jpeg}]", **FAST)
+    node.wait_for("models loaded")
+    assert peer.spin_until(peer.connected)
+
+    short, depth, half = raw_message(image, 1), raw_message(image, 2), jpeg_message(image, 3)
+    short.data = short.data[:-1]
+    depth.encoding = "32FC1"
+    half.data = half.data[: len(half.data) // 2]
+    bad = [(raw, short, "data"), (raw, depth, "32FC1"), (jpeg, half, "JPEG")]
+    for failures, (topic, message, told) in enumerate(bad, 1):
+        before = node.log.count("is not published")
+        while node.log.count("is not published") == before:
+            peer.publish(topic, message)
+            peer.spin(0.5)
+        assert told in node.log.splitlines()[-1], failures
+    for topic, message in ((raw, raw_message(image, 4)), (jpeg, jpeg_message(image, 4))):
+        while not peer.received[f"/anon{topic}"]:
+            peer.publish(topic, message)
+            peer.spin(0.5)
+    for topic in (raw, jpeg):
+        assert {message.header.stamp.sec for message in peer.received[f"/anon{topic}"]} == {1004}
+    mirrored = peer.received[f"/anon{jpeg}"][0]
+    assert mirrored.format == "bgr8; jpeg compressed bgr8"
+    decoded = cv2.imdecode(np.frombuffer(mirrored.data, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape == (230, 300, 3)
+
+
+@pytest.mark.parametrize("when", ["at once", "while loading", "while working"])
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2, [signal.SIGTERM] * 2],
+    ids=["int", "term", "int int", "term term"],
+)
+def test_a_signal_ends_the_node_cleanly(
+    peer: Any,
+    start: Callable[..., Any],
+    demo_weights: Path,
+    bus_rgb: RgbImage,
+    signals: list[int],
+    when: str,
+) -> None:
+    peer.advertise("/cam/image_raw", Image)
+    node = start(detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST)
+    if when == "at once":
+        time.sleep(0.7)
+    else:
+        node.wait_for("loading models")
+    if when == "while working":
+        node.wait_for("models loaded")
+        indices = count()
+        image = street(bus_rgb)
+        peer.spin_until(peer.connected)
+        for _ in range(10):
+            peer.publish("/cam/image_raw", raw_message(image, next(indices)))
+            peer.spin(0.05)
+    for number in signals:
+        node.signal(number)
+        time.sleep(0.05)
+    assert node.wait(30) == 0, node.log
+    assert "Traceback" not in node.log
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"detect__weights": "/nowhere/yolov8x-seg.pt", "inpaint__kind": "fill"}, "/nowhere"),
+        ({"inpaint__beta_d": "7.0"}, "0.05 to 1"),
+        ({"inpaint__beta_d": "high"}, "expected float"),
+        ({"inpaint__kind": "magic"}, "one of sdxl, fill"),
+        ({"topics__images": "[/a b]"}, "topics.images"),
+        ({"topics__images": "[/a, /anon/a]"}, "/anon/a is the mirrored topic"),
+    ],
+)
+def test_a_node_that_cannot_work_says_why_and_exits_1(
+    start: Callable[..., Any], parameters: dict[str, str], told: str
+) -> None:
+    node = start(**parameters)
+    assert node.wait(60) == 1
+    assert told in node.log
+    assert "FATAL" in node.log
+    assert "Traceback" not in node.log
+
+
+def test_a_missing_diffusion_model_is_no_reason_to_use_another(
+    peer: Any, start: Callable[..., Any], demo_weights: Path
+) -> None:
+    peer.advertise("/cam/image_raw", Image)
+    node = start(
+        detect__weights=demo_weights,
+        topics__images="[/cam/image_raw]",
+        inpaint__model="/nowhere/sdxl",
+        **{name: value for name, value in FAST.items() if name != "inpaint__kind"},
+    )
+    assert node.wait(60) == 1
+    assert "/nowhere/sdxl" in node.log
+    assert "Traceback" not in node.log

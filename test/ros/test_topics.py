@@ -1,0 +1,64 @@
+"""Names of mirrored topics, and CameraInfo that follows its image."""
+
+import pytest
+from sensor_msgs.msg import CameraInfo, Image
+
+from anon_ros.ros.camera_info import CameraInfoPairing
+from anon_ros.ros.topics import camera_info_topic, mirrored_topic
+
+
+@pytest.mark.parametrize("prefix", ["/anon", "anon", "/anon/"])
+def test_the_prefix_goes_in_front(prefix: str) -> None:
+    assert mirrored_topic("/cam/image_raw", prefix) == "/anon/cam/image_raw"
+
+
+@pytest.mark.parametrize(
+    ("topic", "compressed", "info"),
+    [
+        ("/cam/image_raw", False, "/cam/camera_info"),
+        ("/image", False, "/camera_info"),
+        ("/cam/image_raw/compressed", True, "/cam/camera_info"),
+        ("/cam/image_compressed", True, "/cam/camera_info"),
+        ("/cam/compressed", False, "/cam/camera_info"),
+    ],
+)
+def test_the_camera_info_topic(topic: str, compressed: bool, info: str) -> None:  # noqa: FBT001
+    assert camera_info_topic(topic, compressed=compressed) == info
+
+
+def stamped(message: CameraInfo | Image, second: int) -> CameraInfo | Image:
+    message.header.stamp.sec = second
+    return message
+
+
+def sent_by(events: str) -> list[int]:
+    """Seconds of the infos published; "i3" is an info of second 3, "p3" a published image."""
+    sent: list[CameraInfo] = []
+    pairing = CameraInfoPairing(sent.append)
+    for event in events.split():
+        second = int(event[1:])
+        if event[0] == "i":
+            pairing.on_info(stamped(CameraInfo(), second))
+        else:
+            pairing.on_image(stamped(Image(), second))
+    return [info.header.stamp.sec for info in sent]
+
+
+@pytest.mark.parametrize(
+    ("events", "sent"),
+    [
+        ("i1 i2 i3 p1 p3", [1, 3]),  # each with its image, those of skipped images never
+        ("i1 p1 p2 i2", [1, 2]),  # an info that comes late
+        ("i1 p1 p1", [1]),  # once
+        ("p1", []),  # a camera without infos
+        ("i1 p5 p6 i7 p8", [1, 1, 7]),  # a driver that stamps its infos on its own
+        ("i1 p1 i2 p3 i3", [1, 3]),  # once stamps were equal, no other info goes with an image
+    ],
+)
+def test_camera_info_leaves_with_its_image(events: str, sent: list[int]) -> None:
+    assert sent_by(events) == sent
+
+
+def test_infos_without_images_do_not_pile_up() -> None:
+    infos = " ".join(f"i{second}" for second in range(400))
+    assert sent_by(f"{infos} p399 p0") == [399]
