@@ -1,0 +1,12 @@
+"""The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
+
+from anon_ros.models.build import build_anonymizer, build_inpainter, build_segmenter
+from anon_ros.models.inventory import NeededModel, needed_models
+
+__all__ = [
+    "NeededModel",
+    "build_anonymizer",
+    "build_inpainter",
+    "build_segmenter",
+    "needed_models",
+]

@@ -1,0 +1,42 @@
+"""From a Config to running models."""
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer, Inpainter, Segmenter
+from anon_ros.models.classical import CLASSICAL
+
+# torch and what stands on it are imported inside the functions: they take seconds.
+
+
+def build_anonymizer(config: Config) -> Anonymizer:
+    """Load every model that ``config`` asks for.
+
+    Raises:
+        ModelError: if weights are missing or damaged, or the device is not there.
+    """
+    inpainter = build_inpainter(config)
+    return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
+
+
+def build_segmenter(config: Config) -> Segmenter:
+    """Load ``detect.weights``.
+
+    Raises:
+        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+    """
+    from anon_ros.models.segmenter import YoloSegmenter  # noqa: PLC0415
+
+    return YoloSegmenter.load(config.detect, config.compute.device)
+
+
+def build_inpainter(config: Config) -> Inpainter:
+    """Load what ``inpaint.kind`` names; never anything else in its place.
+
+    Raises:
+        ModelError: if the diffusion model is missing or damaged, its noise chain would not start
+            at ``inpaint.beta_d``, or the device is not there.
+    """
+    if config.inpaint.kind in CLASSICAL:
+        return CLASSICAL[config.inpaint.kind]
+    from anon_ros.models.sdxl import SdxlInpainter  # noqa: PLC0415
+
+    return SdxlInpainter(config.inpaint, config.compute.device)

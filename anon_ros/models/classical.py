@@ -1,0 +1,74 @@
+"""Inpainters without a model: fill, telea, blur, pixelate."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from anon_ros.core import Crop, Inpainter, RgbImage, smooth
+
+_TELEA_PX = 256
+_TELEA_RADIUS_PX = 3
+# Colours that are left along a person's longer side. A head is about an eighth of a standing
+# person; where only a face is seen, 8 x 8 colours do not tell whose it is.
+_COLOURS_PER_PERSON = 8
+
+
+@dataclass(frozen=True)
+class Classical:
+    """An Inpainter made of a pure function of one crop."""
+
+    draw: Callable[[Crop], RgbImage]
+
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
+        """One image per crop, of its shape."""
+        return [self.draw(crop) for crop in crops]
+
+
+def fill(crop: Crop) -> RgbImage:
+    """The colours around all persons, spread smoothly."""
+    return smooth(crop.image, crop.people)
+
+
+def telea(crop: Crop) -> RgbImage:
+    """Telea's inpainting from the pixels around all persons.
+
+    It runs on at most 256 px, with every pixel that touches a person left out: its time grows with
+    the area, and it draws only smears that need no more.
+    """
+    side_px = crop.mask.shape[0]
+    small_px = min(side_px, _TELEA_PX)
+    people = _resize(crop.people.astype(np.float32), small_px, cv2.INTER_AREA) > 0
+    if people.all():
+        return fill(crop)
+    small = _resize(crop.image, small_px, cv2.INTER_AREA)
+    drawn = cv2.inpaint(small, people.astype(np.uint8), _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    return _resize(drawn, side_px, cv2.INTER_LINEAR)
+
+
+def blur(crop: Crop) -> RgbImage:
+    """A few colours of the person, blended. Weak: it tells clothing and posture."""
+    return _resize(_few_colours(crop), crop.mask.shape[0], cv2.INTER_CUBIC)
+
+
+def pixelate(crop: Crop) -> RgbImage:
+    """A few colours of the person, as squares. Weak: it tells clothing and posture."""
+    return _resize(_few_colours(crop), crop.mask.shape[0], cv2.INTER_NEAREST)
+
+
+def _few_colours(crop: Crop) -> RgbImage:
+    rows, columns = np.nonzero(crop.mask)
+    person_px = max(np.ptp(rows), np.ptp(columns)) + 1
+    coarse_px = max(1, int(crop.mask.shape[0] * _COLOURS_PER_PERSON / person_px))
+    return _resize(crop.image, min(coarse_px, crop.mask.shape[0]), cv2.INTER_AREA)
+
+
+def _resize(square: np.ndarray, side_px: int, interpolation: int) -> np.ndarray:
+    return np.asarray(cv2.resize(square, (side_px, side_px), interpolation=interpolation))
+
+
+CLASSICAL: Mapping[str, Inpainter] = {
+    draw.__name__: Classical(draw) for draw in (fill, telea, blur, pixelate)
+}
+"""The classical inpainters by the value of ``inpaint.kind``."""

@@ -1,0 +1,78 @@
+"""What ``anon_ros models`` tells. Imports no model library."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anon_ros.config import Config
+from anon_ros.errors import ModelError
+from anon_ros.models.classical import CLASSICAL
+from anon_ros.models.locate import (
+    fetch_pipeline_command,
+    fetch_weights_command,
+    find_pipeline,
+    find_weights,
+)
+
+
+@dataclass(frozen=True)
+class NeededModel:
+    """One model that a configuration needs.
+
+    Attributes:
+        parameter: that names it, for example "detect.weights".
+        name: the parameter's value.
+        licence: of the model, not of anon_ros.
+        path: where it was found; None if it is missing.
+        size_bytes: of all its files; 0 if it is missing.
+        problem: why it cannot be used and what to do, in one line; empty if it was found.
+        fetch: the command that fetches it on a connected machine; empty if none is known.
+    """
+
+    parameter: str
+    name: str
+    licence: str
+    path: Path | None
+    size_bytes: int
+    problem: str
+    fetch: str
+
+
+def needed_models(config: Config) -> list[NeededModel]:
+    """Every model that ``config`` needs, found or not."""
+    weights, inpaint = config.detect.weights, config.inpaint
+    needed = [
+        _look_up(
+            "detect.weights",
+            weights,
+            "AGPL-3.0 (Ultralytics)",
+            lambda: find_weights(weights),
+            fetch_weights_command(weights),
+        )
+    ]
+    if inpaint.kind not in CLASSICAL:
+        needed.append(
+            _look_up(
+                "inpaint.model",
+                inpaint.model,
+                "OpenRAIL++-M (Stable Diffusion)",
+                lambda: find_pipeline(inpaint.model, inpaint.revision),
+                fetch_pipeline_command(inpaint.model, inpaint.revision),
+            )
+        )
+    return needed
+
+
+def _look_up(
+    parameter: str, name: str, licence: str, find: Callable[[], Path], fetch: str
+) -> NeededModel:
+    try:
+        path = find()
+    except ModelError as error:
+        return NeededModel(parameter, name, licence, None, 0, str(error), fetch)
+    return NeededModel(parameter, name, licence, path, _size_bytes(path), "", fetch)
+
+
+def _size_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return sum(file.stat().st_size for file in files)

@@ -1,0 +1,110 @@
+"""The whole way, with real weights on a real image: everybody is replaced."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anon_ros import build_anonymizer, load_config
+from anon_ros.core import Anonymized, OutcomeKind, RgbImage
+from anon_ros.errors import SegmentationError
+from anon_ros.models.sdxl import SdxlInpainter
+
+# A point in the body of each person and in each face, x and y px.
+BODIES = [(130, 560), (280, 520), (785, 560), (20, 680)]
+FACES = [(132, 440), (287, 440), (798, 420)]
+
+
+def check(result: Anonymized, image: RgbImage) -> None:
+    assert all(result.detections.masks[:, y, x].any() for x, y in [*BODIES, *FACES])
+    assert not (result.detections.masks.any(axis=0) & ~result.mask).any()
+    changed = (result.image != image).any(axis=2)
+    assert np.array_equal(changed, result.mask)
+
+
+@pytest.mark.parametrize("kind", ["fill", "telea", "blur", "pixelate"])
+def test_everybody_is_replaced_without_a_model(
+    demo_weights: Path, bus_rgb: RgbImage, kind: str
+) -> None:
+    overrides = {"detect.weights": str(demo_weights), "inpaint.kind": kind}
+    result = build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)
+    check(result, bus_rgb)
+    assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.INPAINTED}
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
+def test_everybody_is_replaced_by_diffusion(
+    demo_weights: Path, bus_rgb: RgbImage, model: str, request: pytest.FixtureRequest
+) -> None:
+    overrides = {
+        "detect.weights": str(demo_weights),
+        "inpaint.model": str(request.getfixturevalue(model)),
+        "inpaint.generate_px": 64,
+        "inpaint.steps": 10,
+    }
+    anonymizer = build_anonymizer(load_config(overrides=overrides))
+    result = anonymizer.anonymize(bus_rgb, seed=3)
+    check(result, bus_rgb)
+    assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.INPAINTED}
+    again = anonymizer.anonymize(bus_rgb, seed=3)
+    assert np.array_equal(again.image, result.image)
+    assert not np.array_equal(anonymizer.anonymize(bus_rgb, seed=4).image, result.image)
+
+
+def return_nan(pipeline: Any) -> None:
+    with torch.no_grad():
+        next(pipeline.unet.parameters()).fill_(torch.nan)
+
+
+def return_black(pipeline: Any) -> None:
+    with torch.no_grad():
+        pipeline.vae.decoder.conv_out.weight.fill_(0)
+        pipeline.vae.decoder.conv_out.bias.fill_(-9)
+
+
+def run_out_of_memory(pipeline: Any) -> None:
+    def fail(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError
+
+    pipeline.unet.register_forward_pre_hook(fail)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [(return_nan, "NaN"), (return_black, "black"), (run_out_of_memory, "out of GPU memory")],
+)
+def test_where_diffusion_fails_everybody_is_covered(
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    bus_rgb: RgbImage,
+    break_it: Callable[[Any], None],
+    reason: str,
+) -> None:
+    overrides = {
+        "detect.weights": str(demo_weights),
+        "inpaint.model": str(tiny_sdxl),
+        "inpaint.generate_px": 64,
+        "inpaint.steps": 10,
+    }
+    anonymizer = build_anonymizer(load_config(overrides=overrides))
+    assert isinstance(anonymizer.inpainter, SdxlInpainter)
+    break_it(anonymizer.inpainter._pipeline)  # noqa: SLF001 - the real model is made to fail
+    result = anonymizer.anonymize(bus_rgb)
+    check(result, bus_rgb)
+    assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.COVERED}
+    assert all(reason in outcome.reason for outcome in result.outcomes)
+
+
+def test_a_frame_with_more_persons_than_allowed_is_not_returned(
+    demo_weights: Path, bus_rgb: RgbImage
+) -> None:
+    overrides = {
+        "detect.weights": str(demo_weights),
+        "detect.max_persons": 2,
+        "inpaint.kind": "fill",
+    }
+    with pytest.raises(SegmentationError, match="max_persons"):
+        build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)

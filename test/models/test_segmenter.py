@@ -1,0 +1,269 @@
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from ultralytics import YOLO
+
+from anon_ros.config import DetectConfig
+from anon_ros.core import Mask, RgbImage
+from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.models.device import resolve_device
+from anon_ros.models.letterbox import Letterbox
+from anon_ros.models.segmenter import YoloSegmenter
+
+MASKS = Path(__file__).resolve().parents[1] / "data" / "masks"
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network that finds fixed candidates; its mask is the input itself, at 1/4."""
+
+    candidates: torch.Tensor
+    names: Mapping[int, str] = field(default_factory=lambda: {0: "car", 1: "person", 2: "rider"})
+    stride_px: int = 32
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.candidates, torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
+
+
+def candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
+    return torch.tensor([*box_cxcywh, *scores, 1.0])
+
+
+def drawn(*candidates: torch.Tensor, config: DetectConfig | None = None) -> YoloSegmenter:
+    network = Drawn(torch.stack(candidates, dim=1))
+    return YoloSegmenter(network, [1, 2], config or DetectConfig(), CPU)
+
+
+def disc(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
+    """A grey image with a bright disc whose soft edge crosses mid grey at the mask's edge."""
+    y, x = np.mgrid[0.5:height_px, 0.5:width_px]
+    radius_px = min(width_px, height_px) / 3
+    inside_px = radius_px - np.hypot(x - width_px * 0.45, y - height_px * 0.6)
+    edge_px = max(width_px, height_px) / 20
+    value = np.clip(0.5 + inside_px / edge_px, 0, 1) * 255
+    return np.repeat(np.rint(value)[..., None], 3, axis=2).astype(np.uint8), inside_px > 0
+
+
+def boundary_error_px(mask: Mask, known: Mask) -> float:
+    """How far the farthest wrong pixel lies from the known boundary."""
+    sides = (known, ~known)
+    near, far = (cv2.distanceTransform(s.astype(np.uint8), cv2.DIST_L2, 5) for s in sides)
+    return float((near + far)[mask != known].max(initial=0))
+
+
+@pytest.mark.parametrize("inference_px", [320, 640, 1000])
+@pytest.mark.parametrize(
+    ("width_px", "height_px"),
+    [(1920, 1080), (1280, 720), (640, 480), (768, 576), (1080, 1920), (801, 1203), (1217, 333)],
+)
+def test_a_known_mask_comes_back_where_it_was(
+    width_px: int, height_px: int, inference_px: int
+) -> None:
+    image, known = disc(width_px, height_px)
+    everything = candidate([500, 500, 2000, 2000], [0, 0.9, 0])
+    segmenter = drawn(everything, config=DetectConfig(inference_px=inference_px))
+    (mask,) = segmenter.segment(image).masks
+    assert mask.shape == (height_px, width_px)
+    assert boundary_error_px(mask, known) <= 1
+
+
+@pytest.mark.parametrize("image_wh", [(1920, 1080), (333, 777), (5, 2000), (1, 1)])
+def test_boxes_come_back_where_they_were(image_wh: tuple[int, int]) -> None:
+    letterbox = Letterbox.plan(image_wh, 640, 32)
+    assert all(side % 32 == 0 for side in letterbox.network_wh)
+    (left, top), (width, height) = letterbox.offset_xy, letterbox.content_wh
+    whole = np.array([[left, top, left + width, top + height]], np.float32)
+    assert letterbox.boxes_to_image(whole)[0].tolist() == pytest.approx([0, 0, *image_wh])
+    beyond = np.array([[-50, -50, 5000, 5000]], np.float32)
+    assert letterbox.boxes_to_image(beyond)[0].tolist() == [0, 0, *image_wh]
+
+
+GREY = np.zeros((640, 640, 3), np.uint8)
+BOX = [320.0, 320.0, 100.0, 200.0]
+
+
+def test_a_person_counts_even_where_another_class_scores_higher() -> None:
+    found = drawn(candidate(BOX, [0.9, 0.3, 0])).segment(GREY)
+    assert found.class_ids.tolist() == [1]
+    assert found.scores.tolist() == pytest.approx([0.3])
+
+
+def test_a_person_found_as_two_classes_is_one_person() -> None:
+    shifted = [321.0, 322.0, 100.0, 200.0]
+    found = drawn(candidate(BOX, [0, 0.5, 0]), candidate(shifted, [0, 0, 0.6])).segment(GREY)
+    assert found.class_ids.tolist() == [2]
+
+
+def test_below_the_confidence_and_of_other_classes_nobody_is_found() -> None:
+    found = drawn(candidate(BOX, [0.9, 0.05, 0.05])).segment(GREY)
+    assert len(found) == 0
+    assert found.masks.shape == (0, 640, 640)
+
+
+def test_an_empty_mask_becomes_the_box() -> None:
+    found = drawn(candidate(BOX, [0, 0.5, 0])).segment(GREY)
+    expected = np.zeros((640, 640), np.bool_)
+    expected[220:420, 270:370] = True
+    assert np.array_equal(found.masks[0], expected)
+
+
+def test_a_box_in_the_padding_keeps_a_pixel() -> None:
+    wide = np.zeros((320, 640, 3), np.uint8)
+    found = drawn(candidate([700, 700, 10, 10], [0, 0.5, 0])).segment(wide)
+    assert found.masks.sum() == 1
+
+
+def test_too_many_persons_fail_the_frame() -> None:
+    columns = [candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
+    assert len(drawn(*columns, config=DetectConfig(max_persons=4)).segment(GREY)) == 3
+    with pytest.raises(SegmentationError, match=r"3 persons reach detect\.max_persons = 3"):
+        drawn(*columns, config=DetectConfig(max_persons=3)).segment(GREY)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_answer_that_is_not_finite_fails_the_frame(value: float) -> None:
+    with pytest.raises(SegmentationError, match="NaN"):
+        drawn(candidate(BOX, [0, value, 0])).segment(GREY)
+
+
+def demo(weights: Path, **options: Any) -> YoloSegmenter:
+    return YoloSegmenter.load(replace(DetectConfig(weights=str(weights)), **options), "cpu")
+
+
+def iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_masks_agree_with_ultralytics_own(
+    demo_weights: Path, bus_rgb: RgbImage, zidane_rgb: RgbImage
+) -> None:
+    segmenter, other = demo(demo_weights), YOLO(demo_weights)
+    for image in (bus_rgb, zidane_rgb, zidane_rgb[:477, :1001]):
+        ours = segmenter.segment(np.ascontiguousarray(image))
+        (theirs,) = other.predict(
+            image[..., ::-1],
+            conf=0.1,
+            iou=0.7,
+            classes=[0],
+            retina_masks=True,
+            agnostic_nms=True,
+            verbose=False,
+        )
+        assert ours.boxes_xyxy == pytest.approx(theirs.boxes.xyxy.numpy(), abs=1)
+        pairs = zip(ours.masks, theirs.masks.data.numpy() > 0, strict=True)
+        assert min(iou(*pair) for pair in pairs) > 0.97
+
+
+def test_masks_fit_the_persons_of_the_video(
+    demo_weights: Path, vtest_rgb: dict[str, RgbImage]
+) -> None:
+    segmenter = demo(demo_weights, inference_px=768)
+    overlaps = []
+    for name, image in vtest_rgb.items():
+        found = segmenter.segment(image)
+        known = reference_masks(MASKS / f"{name}.txt", image.shape[:2])
+        overlaps += [max(iou(mask, person) for mask in found.masks) for person in known]
+    assert len(overlaps) > 20
+    assert np.mean(overlaps) > 0.75
+
+
+def reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
+    """The polygons of class 0."""
+    masks = []
+    for line in path.read_text().splitlines():
+        class_id, *numbers = line.split()
+        outline = np.array(numbers, float).reshape(-1, 2) * hw[::-1]
+        pixels = cv2.fillPoly(np.zeros(hw, np.uint8), [np.rint(outline).astype(np.int32)], 1)
+        if class_id == "0":
+            masks.append(pixels.astype(np.bool_))
+    return masks
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random networks of other kinds."""
+    folder = tmp_path_factory.mktemp("yolo")
+    for name in ("yolov8n", "yolo11n-seg", "yolo26n-seg", "yolov8n-pose"):
+        torch.manual_seed(0)
+        YOLO(f"{name}.yaml").save(folder / f"{name}.pt")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["yolo11n-seg", "yolo26n-seg"])
+def test_other_segmentation_networks_load_and_run(saved: Path, name: str) -> None:
+    segmenter = demo(saved / f"{name}.pt", confidence=0.001, classes=("0",))
+    candidates, prototypes = segmenter.network(torch.rand(1, 3, 64, 96))
+    assert candidates.shape == (4 + 80 + 32, 126)
+    assert prototypes is not None
+    assert prototypes.shape == (32, 16, 24)
+    segmenter.segment(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_detection_weights_give_the_whole_box_and_say_so(
+    saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        segmenter = demo(saved / "yolov8n.pt", classes=("0",))
+    assert "whole box" in caplog.text
+    network = Drawn(candidate(BOX, [0, 0.5, 0])[:7, None])
+    boxes_only = replace(segmenter, network=BoxesOnly(network), class_ids=[1])
+    assert boxes_only.segment(GREY).masks.sum() == 100 * 200
+    assert segmenter.network(torch.rand(1, 3, 64, 64))[1] is None
+
+
+@dataclass(frozen=True)
+class BoxesOnly:
+    drawn: Drawn
+    stride_px: int = 32
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        return self.drawn.names
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.drawn(batch)[0], None
+
+
+def test_weights_for_something_else_are_refused(saved: Path) -> None:
+    with pytest.raises(ModelError, match="is for pose"):
+        demo(saved / "yolov8n-pose.pt")
+
+
+def test_an_unknown_class_is_refused_with_the_known_ones(demo_weights: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no dog; it has person, fallen person"):
+        demo(demo_weights, classes=("person", "dog"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_damaged_weights_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken\.pt cannot be loaded") as caught:
+        demo(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_opencv_keeps_its_threads(demo_weights: Path) -> None:
+    threads = cv2.getNumThreads()
+    demo(demo_weights)
+    assert cv2.getNumThreads() == threads
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu:0"])
+def test_a_device_that_is_not_there_is_named_with_those_that_are(name: str) -> None:
+    with pytest.raises(ModelError, match=rf"{name} is not on this machine; .*cpu"):
+        resolve_device(name)
+
+
+def test_auto_takes_what_is_there() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
