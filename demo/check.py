@@ -1,0 +1,52 @@
+"""Hold each recorded frame against what the camera saw."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from frames import BgrImage, Panning, Video, index_of
+from rosbags.highlevel import AnyReader
+
+from anon_ros.core import RgbImage, Segmenter
+
+TOPIC = "/anon/camera/image_raw"
+_NS_PER_S = 1_000_000_000
+
+
+def recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
+    """The index and the image of each recorded frame."""
+    with AnyReader([bag]) as reader:
+        connections = [c for c in reader.connections if c.topic == TOPIC]
+        for connection, _, data in reader.messages(connections):
+            message = reader.deserialize(data, connection.msgtype)
+            stamp = message.header.stamp
+            index = index_of(stamp.sec * _NS_PER_S + stamp.nanosec)
+            yield index, message.data.reshape(message.height, message.width, 3)
+
+
+def check_bag(
+    bag: Path, camera: Panning | Video, segmenter: Segmenter, picture: Path
+) -> Counter[str]:
+    """Count recorded frames and persons, and those of whom an original pixel is left.
+
+    The persons are looked for in what the camera saw, not taken from the node. The frame of which
+    they fill the most becomes the picture.
+    """
+    counts: Counter[str] = Counter(frames=0, persons=0, left=0)
+    most_px = -1
+    for index, recorded in recorded_frames(bag):
+        seen = camera.frame(index)
+        masks = segmenter.segment(_rgb(seen)).masks
+        left = [bool((recorded == seen).all(axis=2)[mask].any()) for mask in masks]
+        counts.update(frames=1, persons=len(masks), left=sum(left))
+        filled_px = int(masks.any(axis=0).sum())
+        if filled_px > most_px:
+            most_px = filled_px
+            cv2.imwrite(str(picture), np.hstack([seen, recorded]))
+    return counts
+
+
+def _rgb(image: BgrImage) -> RgbImage:
+    return np.ascontiguousarray(image[..., ::-1])

@@ -1,0 +1,113 @@
+"""The demo: camera -> anonymizer -> recorder, three processes over DDS, then a check of the bag."""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from check import TOPIC, check_bag
+from frames import PERIOD_NS, open_camera
+from weights import assemble
+
+from anon_ros.config import load_config
+from anon_ros.models import build_segmenter
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "demo"
+CONFIG = ROOT / "config" / "demo.yaml"
+# Where Debian's package opencv-doc puts its pedestrian video.
+VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+FRAMES = 100
+_END_TIMEOUT_S = 30
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--video",
+        type=Path,
+        default=VIDEO if VIDEO.is_file() else None,
+        help="pedestrian video (default: opencv-doc's if installed, else still images of it)",
+    )
+    video = parser.parse_args().video
+    bag, picture = OUT / "bag", OUT / "before_after.png"
+    shutil.rmtree(bag, ignore_errors=True)
+    weights = assemble(OUT / "yolov8s-seg-demo.pt")
+    print(f"demo: {FRAMES} frames of {video or 'a camera moving over a street'}", flush=True)
+    codes = record(bag, weights, video)
+    print("demo: checking every recorded frame", flush=True)
+    config = load_config(CONFIG, {"detect.weights": str(weights)})
+    counts = check_bag(bag, open_camera(video), build_segmenter(config), picture)
+    print(
+        f"demo: {counts['frames']} of {FRAMES} frames recorded, {counts['persons']} persons in "
+        f"them, {counts['left']} with an original pixel left\n"
+        f"demo: bag     {bag.relative_to(ROOT)}\ndemo: picture {picture.relative_to(ROOT)}"
+    )
+    failed = [name for name, code in codes.items() if code]
+    if failed or counts["left"] or not counts["persons"]:
+        print(f"demo: FAILED {' '.join(failed)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def record(bag: Path, weights: Path, video: Path | None) -> dict[str, int]:
+    """Run the three processes until the camera is done; return their exit codes."""
+    python, node = sys.executable, str(Path(sys.executable).with_name("anonymizer"))
+    here = Path(__file__).parent
+    info = TOPIC.replace("image_raw", "camera_info")
+    film = ["--video", str(video)] if video else []
+    topics = [f"{TOPIC}=Image", f"{info}=CameraInfo"]
+    parameters = ["--params-file", str(CONFIG), "-p", f"detect.weights:={weights}"]
+    commands = {
+        "recorder": [python, str(here / "recorder.py"), str(bag), *topics],
+        "anonymizer": [node, "--ros-args", *parameters],
+        "camera": [python, str(here / "camera.py"), "--frames", str(FRAMES), *film],
+    }
+    environment = _environment()
+    processes = {
+        name: subprocess.Popen(command, env=environment) for name, command in commands.items()
+    }
+    try:
+        _wait_for(processes)
+    finally:
+        codes = {name: _end(processes[name]) for name in reversed(processes)}
+    return codes
+
+
+def _environment() -> dict[str, str]:
+    """This environment with whole images let through, away from other ROS systems nearby."""
+    profile = str(ROOT / "config" / "fastdds.xml")
+    return os.environ | {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+        "ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100))),  # noqa: S311
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+
+
+def _wait_for(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
+    """Return when the camera is done, or another process has ended before it."""
+    deadline_s = time.monotonic() + FRAMES * PERIOD_NS / 1e9 + 120
+    while all(process.poll() is None for process in processes.values()):
+        if time.monotonic() > deadline_s:
+            print("demo: the camera did not come to its end", file=sys.stderr)
+            return
+        time.sleep(0.2)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
