@@ -123,7 +123,7 @@ class MaskConfig:
     """How a person's instance mask becomes the mask of what is replaced."""
 
     dilate_ratio: float = parameter(
-        0.03,
+        0.05,
         "The mask grows by this share of the person's box (the geometric mean of its sides), at "
         "least 2 px: hair, outlines and the segmenter's errors lie there.",
         minimum=0,

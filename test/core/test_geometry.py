@@ -15,7 +15,7 @@ from anon_ros.core.masks import union
 BOX = np.zeros(4, np.float32)
 
 
-def region_of(mask: Mask, *, dilate: float = 0.03, feather: float = 0.015) -> Region:
+def region_of(mask: Mask, *, dilate: float = 0.05, feather: float = 0.015) -> Region:
     return person_region(mask, BOX, MaskConfig(dilate_ratio=dilate, feather_ratio=feather))
 
 
@@ -27,7 +27,7 @@ def grown_px(height_px: int) -> int:
 
 
 def test_dilation_is_in_proportion_to_the_person_and_at_least_2_px() -> None:
-    assert [grown_px(height_px) for height_px in (10, 100, 300)] == [2, 3, 9]
+    assert [grown_px(height_px) for height_px in (10, 100, 300)] == [2, 5, 15]
 
 
 def test_the_feather_lies_outside_the_mask_and_falls_off() -> None:

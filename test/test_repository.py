@@ -1,0 +1,133 @@
+"""The package as a whole: what it imports, how it builds, what it installs."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from anon_ros.config import parameters
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "ultralytics", "diffusers", "transformers", "rclpy")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from anon_ros.cli.main import _parser; _parser().format_help()",
+        "import anon_ros.images",
+        "import anon_ros.core",
+        "import anon_ros.live",
+        "import anon_ros.models",
+        "from anon_ros import build_anonymizer, load_config",
+    ],
+)
+def test_neither_torch_nor_ros_is_imported_by(code: str) -> None:
+    told = python(f"{code}\nimport sys; print(*(set({HEAVY}) & set(sys.modules)))")
+    assert told == ""
+
+
+def test_help_does_not_even_import_opencv() -> None:
+    code = "from anon_ros.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    told = python(f"{code}import sys; print('LOADED', *({{'cv2', 'torch'}} & set(sys.modules)))")
+    assert told.splitlines()[-1] == "LOADED"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    manifest = ET.parse(ROOT / "package.xml").getroot()  # noqa: S314 - our own file
+    version = manifest.findtext("version")
+    setup = (ROOT / "setup.py").read_text()
+    changelog = (ROOT / "CHANGELOG.rst").read_text()
+    assert re.search(r'version="([^"]+)"', setup)[1] == version
+    assert re.search(r"^(\d+\.\d+\.\d+)", changelog, re.MULTILINE)[1] == version
+
+
+def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
+    tree = ast.parse((ROOT / "launch/anonymize.launch.py").read_text())
+    (table,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "OVERRIDES"
+    )
+    for name, (parameter, help_text) in table.items():
+        assert parameter in parameters(), name
+        assert help_text
+
+
+def test_the_launch_file_starts_the_installed_node(built: Path) -> None:
+    """With the real launch, where ROS is installed; nothing is started."""
+    pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS 2")
+    done = subprocess.run(
+        ["ros2", "launch", "anon_ros", "anonymize.launch.py", "--show-args"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"AMENT_PREFIX_PATH": f"{built}:{os.environ['AMENT_PREFIX_PATH']}"},
+    )
+    assert "image_topics" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prefix into which colcon installed the package."""
+    base = tmp_path_factory.mktemp("colcon")
+    done = colcon("build", "--build-base", base / "build", "--install-base", base / "install")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return base / "install" / "anon_ros"
+
+
+def colcon(verb: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {
+        "AMENT_PREFIX_PATH": os.environ.get("AMENT_PREFIX_PATH", sys.prefix),
+        "COLCON_LOG_PATH": os.devnull,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, verb, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_colcon_takes_it_for_an_ament_python_package() -> None:
+    assert colcon("list").stdout.split() == ["anon_ros", ".", "(ros.ament_python)"]
+
+
+def test_colcon_installs_every_launch_and_config_file_and_the_node(built: Path) -> None:
+    share = built / "share" / "anon_ros"
+    for folder in ("launch", "config"):
+        wanted = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+        assert {path.name for path in (share / folder).iterdir()} == wanted
+    assert (built / "share/ament_index/resource_index/packages/anon_ros").exists()
+    executables = built / "lib" / "anon_ros"
+    for name in ("anonymizer", "anon_ros"):
+        assert os.access(executables / name, os.X_OK)
+
+
+def test_the_installed_command_runs(built: Path) -> None:
+    (site,) = built.glob("lib/python*/site-packages")
+    done = subprocess.run(
+        [built / "lib/anon_ros/anon_ros", "config", "docs"],
+        env=os.environ | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == (ROOT / "docs/parameters.md").read_text()
