@@ -51,9 +51,6 @@ class SdxlInpainter:
     """
 
     def __init__(self, config: InpaintConfig, device: str) -> None:
-        if config.generate_px % 8:
-            message = f"inpaint.generate_px: {config.generate_px} is not a multiple of 8"
-            raise ModelError(message)
         directory = find_pipeline(config.model, config.revision)
         self._config = config
         self._pipeline = _load(directory, resolve_device(device), config.dtype)
