@@ -35,8 +35,9 @@ def anonymize_files(
         AnonRosError: if nothing could be started: wrong inputs, parameters or models.
     """
     jobs = _plan(inputs, output)
-    existing = [] if force else [job for job in jobs if job[1].exists()]
-    todo = [job for job in jobs if job not in existing]
+    existing = [] if force else [destination for _, destination in jobs if destination.exists()]
+    left_alone = set(existing)
+    todo = [job for job in jobs if job[1] not in left_alone]
     tally: Counter[str] = Counter()
     if todo:
         anonymizer = build_anonymizer(config)
@@ -51,7 +52,7 @@ def anonymize_files(
                 tally.update(_kinds(result))
                 tqdm.write(f"{source}: {_persons(Counter(_kinds(result)))}{_reasons(result)}")
     print(_summary(tally, len(todo)))
-    for _, destination in existing:
+    for destination in existing:
         print(f"{destination}: exists, left alone; --force overwrites it", file=sys.stderr)
     return 1 if existing or tally["failed"] else 0
 
@@ -74,9 +75,7 @@ def _jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Pat
         if output.resolve().is_relative_to(path.resolve()):
             message = f"the output {output} lies in the input folder {path}; choose one outside"
             raise InputError(message)
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in _FORMATS and file.is_file():
-                yield file, output / file.relative_to(path)
+        yield from _walk(path, output)
     elif not path.is_file():
         message = f"{path} does not exist"
         raise InputError(message)
@@ -90,6 +89,18 @@ def _jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Pat
         yield path, output
     else:
         yield path, output / path.name
+
+
+def _walk(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+    others = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.suffix.lower() in _FORMATS:
+            yield file, output / file.relative_to(folder)
+        else:
+            others.append(file.name)
+    if others:
+        told = f"{len(others)} files left out, not {', '.join(_FORMATS)}: {', '.join(others[:3])}"
+        print(f"{folder}: {told}{', ...' if others[3:] else ''}", file=sys.stderr)
 
 
 def _anonymize_file(

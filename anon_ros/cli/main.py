@@ -60,8 +60,8 @@ def _parser() -> ArgumentParser:
 def _add_image(parser: ArgumentParser) -> None:
     parser.description = (
         "Anonymize JPEG and PNG files. A folder is walked and mirrored below OUT. An image without "
-        "persons is copied as it is; any other is re-encoded without its metadata (an EXIF "
-        "thumbnail would show the person). An image that fails is reported and not written."
+        "persons is copied as it is; any other, or one with a thumbnail inside, is re-encoded "
+        "without its metadata. An image that fails is reported and not written."
     )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="image file or folder")
     parser.add_argument(

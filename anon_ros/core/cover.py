@@ -47,7 +47,8 @@ def smooth(image: RgbImage, people: Mask) -> RgbImage:
     known = np.where(people, np.uint8(0), np.uint8(_WHITE))
     colour = _resize(cv2.bitwise_and(image, image, mask=known), coarse_wh)
     weight = _resize(known, coarse_wh) / np.float32(_WHITE)
-    weight[weight < _LEAST_WEIGHT] = 0
+    unknown = weight < _LEAST_WEIGHT
+    weight[unknown], colour[unknown] = 0, 0
     spread = np.clip(np.rint(_pull_push(colour, weight)), 0, _WHITE).astype(np.uint8)
     full = cv2.resize(spread, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.uint8)

@@ -1,8 +1,10 @@
 """Asking an inpainter for its drawings, and trusting none of them unseen."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from anon_ros.core.ports import Inpainter
@@ -10,6 +12,10 @@ from anon_ros.core.types import Crop, RgbImage
 from anon_ros.errors import ModelError, describe
 
 _MOST_UNCHANGED = 0.5
+_SAME_LEVELS = 3
+# Of the square root of the person's area; a head is larger.
+_PATCH_RATIO = 0.1
+_LEAST_PATCH_PX = 3
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,18 @@ def _problem(drawing: object, crop: Crop) -> str:
         return "NaN or infinity"
     if drawing.dtype != np.uint8:
         return f"{drawing.dtype}, expected uint8"
-    drawn, given = drawing[crop.mask], crop.image[crop.mask]
-    if not drawn.any():
+    if not drawing[crop.mask].any():
         return "black"
-    if (drawn == given).all(axis=1).mean() >= _MOST_UNCHANGED:
+    if _shows_the_person(drawing, crop):
         return "the person unchanged"
     return ""
+
+
+def _shows_the_person(drawing: RgbImage, crop: Crop) -> bool:
+    """Whether half of the person, or a patch of any, is as it was, but for a few grey levels."""
+    same = (cv2.absdiff(drawing, crop.image).max(axis=2) <= _SAME_LEVELS) & crop.mask
+    area_px = np.count_nonzero(crop.mask)
+    patch_px = max(_LEAST_PATCH_PX, round(_PATCH_RATIO * math.sqrt(area_px)))
+    patch = np.ones((patch_px, patch_px), np.uint8)
+    patches = cv2.erode(same.view(np.uint8), patch, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return bool(patches.any() or np.count_nonzero(same) >= _MOST_UNCHANGED * area_px)

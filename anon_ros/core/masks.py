@@ -11,6 +11,7 @@ from anon_ros.config import MaskConfig
 from anon_ros.core.types import Mask, Roi
 
 _LEAST_DILATION_PX = 2
+_LEAST_FILL = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ def person_region(
 ) -> Region:
     """Grow one person's mask in proportion to the person, with a feather outside it.
 
-    Holes in the mask are filled: a segmenter leaves them in large persons. An empty mask counts
-    as the whole box.
+    Holes in the mask are filled: a segmenter leaves them in large persons. A mask that fills less
+    than a tenth of its box has missed the person; then the whole box counts too.
 
     Args:
         instance_mask: (H, W) bool.
@@ -47,11 +48,12 @@ def person_region(
         ValueError: if mask and box both hold no pixel of the image.
     """
     height_px, width_px = instance_mask.shape
+    box = _box(box_xyxy).clip(width_px, height_px)
+    if np.count_nonzero(instance_mask) < _LEAST_FILL * box.width_px * box.height_px:
+        instance_mask = instance_mask.copy()
+        instance_mask[box.slices] = True
     person = _bounds(instance_mask)
     if person is None:
-        person = _box(box_xyxy).clip(width_px, height_px)
-        instance_mask = np.ones_like(instance_mask)
-    if person.width_px <= 0 or person.height_px <= 0:
         message = f"the box {box_xyxy.tolist()} has no mask and no pixel in the image"
         raise ValueError(message)
     scale_px = math.sqrt(person.width_px * person.height_px)

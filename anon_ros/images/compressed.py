@@ -67,8 +67,8 @@ def encode_compressed(
     """A file like ``compressed`` that shows ``image``.
 
     An empty mask gives the original bytes, without any further picture or video behind the first
-    one: nobody has looked at those. Otherwise no metadata is kept, because an EXIF
-    thumbnail would still show the persons; a JPEG's EXIF orientation is applied instead.
+    one: nobody has looked at those. Otherwise, or if a JPEG holds a thumbnail, no metadata is kept,
+    because the thumbnail may still show persons; a JPEG's EXIF orientation is applied instead.
 
     JPEG is encoded anew from ``image``, so pixels outside the mask change by its compression
     error; grey stays grey, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
@@ -88,7 +88,9 @@ def encode_compressed(
     check_result(image, mask, *mask.shape)
     if _is_jpeg(compressed.format, data):
         info = jpeg.read_jpeg(data)
-        return _encode_jpeg(info, image, jpeg_quality) if mask.any() else _cut(data, info.end)
+        if mask.any() or info.has_thumbnail:
+            return _encode_jpeg(info, image, jpeg_quality)
+        return _cut(data, info.end)
     if not mask.any():
         return _cut(data, png.end_of_png(data))
     samples, order = _decode_png(data)

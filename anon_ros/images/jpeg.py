@@ -21,11 +21,13 @@ class JpegInfo:
 
     Attributes:
         end: where its first picture ends; phones put further pictures and videos behind it.
+        has_thumbnail: its metadata hold another picture, which may be older than the image.
         is_grey: it has one component.
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
     """
 
     end: int
+    has_thumbnail: bool
     is_grey: bool
     chroma_hw: tuple[int, int]
 
@@ -39,14 +41,17 @@ def read_jpeg(data: bytes) -> JpegInfo:
         ImageFormatError: if it is cut short or has no frame.
     """
     frame = None
+    has_thumbnail = False
     end = 0
     for marker, payload, end in _segments(data):  # noqa: B007 - the last one is wanted
         if marker in _START_OF_FRAME:
             frame = payload
+        elif SIGNATURE in payload:
+            has_thumbnail = True
     if frame is None:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    return JpegInfo(end, *_sampling(frame))
+    return JpegInfo(end, has_thumbnail, *_sampling(frame))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:

@@ -73,18 +73,22 @@ class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
 
     def _follow_topics(self) -> None:
         """Open a stream for each configured topic once its publisher tells its type."""
-        graph = dict(self.get_topic_names_and_types())
-        for name in list(self._missing):
-            types = graph.get(name, [])
-            if len(types) == 1 and types[0] in _MESSAGE_TYPES:
+        absent = []
+        for name in sorted(self._missing):
+            # Of the publishers alone: a subscriber may have asked for the wrong type.
+            publishers = self.get_publishers_info_by_topic(name)
+            types = sorted({publisher.topic_type for publisher in publishers})
+            if not types:
+                absent.append(name)
+            elif len(types) == 1 and types[0] in _MESSAGE_TYPES:
                 self._open(name, self._missing.pop(name), types[0])
-            elif types:
+            else:
                 self.get_logger().error(
                     f"{name} is not anonymized: its type is {' and '.join(types)}, expected "
                     f"{' or '.join(_MESSAGE_TYPES)}",
                     throttle_duration_sec=_REPORT_PERIOD_S,
                 )
-        if absent := sorted(self._missing.keys() - graph.keys()):
+        if absent:
             self.get_logger().warning(
                 f"nobody publishes {', '.join(absent)} yet",
                 throttle_duration_sec=_REPORT_PERIOD_S,

@@ -44,9 +44,12 @@ def read(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_COLOR)
 
 
-def test_a_folder_is_mirrored(street: Path, tmp_path: Path, run: Run) -> None:
+def test_a_folder_is_mirrored(
+    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert run(street, "-o", out) == 0
+    assert "1 files left out, not .jpg, .jpeg, .png: notes.txt" in capsys.readouterr().err
     written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert written == ["a.jpg", "deep/b.png", "empty.jpg"]
     changed = (read(out / "deep/b.png") != read(street / "deep/b.png")).any(axis=2)

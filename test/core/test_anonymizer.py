@@ -96,6 +96,26 @@ def test_a_bad_drawing_leaves_the_person_covered_with_the_reason(name: str) -> N
     assert_replaced(image, [mask], result)
 
 
+def upper_part_kept(crop: Crop) -> RgbImage:
+    """The person's upper third as it was, noise below."""
+    drawn = noise(crop)
+    rows = np.flatnonzero(crop.mask.any(axis=1))
+    drawn[: rows[len(rows) // 3]] = crop.image[: rows[len(rows) // 3]]
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "draw", [upper_part_kept, lambda crop: crop.image ^ 1], ids=["a part", "nearly all"]
+)
+def test_a_drawing_that_shows_a_part_of_the_person_is_refused(
+    draw: Callable[[Crop], RgbImage],
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    mask = rectangle(200, 200, slice(40, 160), slice(70, 130))
+    (outcome,) = anonymizer(detections([mask]), draw).anonymize(image).outcomes
+    assert outcome.reason == "the inpainter returned the person unchanged"
+
+
 def test_one_bad_drawing_does_not_cost_the_others() -> None:
     image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
     masks = [rectangle(60, 90, slice(20, 50), slice(x, x + 15)) for x in (5, 35, 65)]

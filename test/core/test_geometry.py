@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support import rectangle
 
 from anon_ros.config import MaskConfig
-from anon_ros.core import Mask, Region, Roi, cover, person_region
+from anon_ros.core import Mask, Region, Roi, cover, person_region, smooth
 from anon_ros.core.coverage import coverage_order
 from anon_ros.core.crops import cut_crop, plan_crop
 from anon_ros.core.masks import union
@@ -52,6 +52,14 @@ def test_an_empty_mask_counts_as_its_box_rounded_outward() -> None:
     region = person_region(np.zeros((100, 100), np.bool_), box, MaskConfig())
     assert region.person == Roi(10, 20, 31, 51)
     assert region.mask[region.person.relative_to(region.window).slices].all()
+
+
+def test_a_mask_that_misses_most_of_its_box_is_not_believed() -> None:
+    box = np.array([10, 20, 90, 80], np.float32)
+    few = rectangle(100, 100, slice(30, 34), slice(40, 44))
+    enough = rectangle(100, 100, slice(30, 60), slice(40, 60))
+    assert person_region(few, box, MaskConfig()).person == Roi(10, 20, 90, 80)
+    assert person_region(enough, box, MaskConfig()).person == Roi(40, 30, 60, 60)
 
 
 @given(
@@ -108,6 +116,15 @@ def test_a_frame_that_is_all_person_is_covered_grey() -> None:
     image = np.full((30, 30, 3), 200, np.uint8)
     regions = [region_of(rectangle(30, 30, slice(0, 30), slice(0, 30)))]
     assert (cover(image, regions, union(regions, 30, 30)) == 128).all()
+
+
+def test_narrow_gaps_between_persons_do_not_glow() -> None:
+    image = np.full((1080, 1080, 3), 100, np.uint8)
+    people = np.ones((1080, 1080), np.bool_)
+    people[:, ::60] = False
+    people[500:503] = False
+    filled = smooth(image, people)
+    assert np.abs(filled.astype(int) - 100).max() <= 28, "grey 128 where nothing is known"
 
 
 def test_coverage_order_is_ascending_and_stable() -> None:

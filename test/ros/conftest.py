@@ -140,3 +140,11 @@ def peer(domain: int) -> Iterator[Peer]:
     peer = Peer(domain)
     yield peer
     peer.close()
+
+
+@pytest.fixture
+def stranger(domain: int) -> Iterator[Peer]:
+    """A third participant."""
+    stranger = Peer(domain)
+    yield stranger
+    stranger.close()
