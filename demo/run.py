@@ -45,7 +45,7 @@ def main() -> int:
     counts = check_bag(bag, open_camera(video), build_segmenter(config), picture)
     print(
         f"demo: {counts['frames']} of {FRAMES} frames recorded, {counts['persons']} persons in "
-        f"them, {counts['left']} with an original pixel left\n"
+        f"them, {counts['left']} still to be seen\n"
         f"demo: bag     {bag.relative_to(ROOT)}\ndemo: picture {picture.relative_to(ROOT)}"
     )
     failed = [name for name, code in codes.items() if code]

@@ -101,8 +101,9 @@ class DetectConfig:
     )
     iou: float = parameter(
         0.7,
-        "Boxes that overlap by more than this are taken for one person (non-maximum suppression).",
-        minimum=0.0,
+        "Boxes that overlap by more than this are taken for one person, and only the mask of the "
+        "likelier one is replaced (non-maximum suppression). Raise it for crowds.",
+        minimum=0.5,
         maximum=1,
     )
     inference_px: int = parameter(
@@ -124,14 +125,14 @@ class MaskConfig:
 
     dilate_ratio: float = parameter(
         0.05,
-        "The mask grows by this share of the person's box (the geometric mean of its sides), at "
-        "least 2 px: hair, outlines and the segmenter's errors lie there.",
+        "The mask grows by this share of the person's size (the geometric mean of the mask's width "
+        "and height), at least 2 px: hair, outlines and the segmenter's errors lie there.",
         minimum=0,
         maximum=1,
     )
     feather_ratio: float = parameter(
         0.015,
-        "Width of the soft edge outside the grown mask, as a share of the person's box. It only "
+        "Width of the soft edge outside the grown mask, as a share of the person's size. It only "
         "blends outward and never onto another person.",
         minimum=0,
         maximum=1,
@@ -185,7 +186,7 @@ class InpaintConfig:
     )
     context_ratio: float = parameter(
         1.5,
-        "Side of the square crop around a person, in longer sides of the person's box.",
+        "Side of the square crop around a person, in longer sides of the person's mask.",
         minimum=1,
         maximum=10,
     )
@@ -198,7 +199,7 @@ class InpaintConfig:
     )
     min_person_px: int = parameter(
         32,
-        "Persons whose shorter box side is below this are covered with the fill instead.",
+        "Persons whose mask is narrower or lower than this are covered with the fill instead.",
         unit="px",
         minimum=0,
         maximum=4096,

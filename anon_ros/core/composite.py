@@ -44,8 +44,8 @@ def replaced_pixels(layers: Sequence[Layer], people: Mask) -> Mask:
 def differ_everywhere(result: RgbImage, original: RgbImage, replaced: Mask) -> RgbImage:
     """A copy of ``result`` in which no replaced pixel equals the original.
 
-    A generated pixel can equal the original by chance. One grey level aside, it no longer does,
-    and the two images alone prove which pixels were replaced.
+    A generated pixel can equal the original by chance. Moved by one level in each channel, it no
+    longer does, and the two images alone prove which pixels were replaced.
     """
     moved = result.copy()
     rows = np.flatnonzero(replaced.any(axis=1))

@@ -8,7 +8,7 @@ from anon_ros.core.types import Detections
 
 def coverage_px(detections: Detections) -> npt.NDArray[np.int64]:
     """(N,) number of pixels of each instance mask."""
-    return np.asarray(np.count_nonzero(detections.masks, axis=(1, 2)), np.int64)
+    return np.array([np.count_nonzero(mask) for mask in detections.masks], np.int64)
 
 
 def coverage_order(coverage: npt.NDArray[np.int64]) -> list[int]:

@@ -55,7 +55,7 @@ def _problem(drawing: object, crop: Crop) -> str:
         return "NaN or infinity"
     if drawing.dtype != np.uint8:
         return f"{drawing.dtype}, expected uint8"
-    if not drawing[crop.mask].any():
+    if drawing[crop.mask].max() <= _SAME_LEVELS:
         return "black"
     if _shows_the_person(drawing, crop):
         return "the person unchanged"

@@ -21,7 +21,10 @@ class Inpainter(Protocol):
     """Draws somebody, or something, else where a person was."""
 
     def inpaint(self, crops: Sequence[Crop]) -> Sequence[RgbImage]:
-        """Return one image per crop, of the crop's shape; only pixels under its mask are used.
+        """Return one image per crop, of the crop's shape.
+
+        Pixels under the crop's mask replace the person; those around it are blended into the
+        feather, and should show the surroundings.
 
         An answer must not depend on the other crops of the batch. Raising loses no frame: the
         caller covers the persons it concerns.

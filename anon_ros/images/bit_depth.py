@@ -1,8 +1,11 @@
 """16-bit samples as the 8 bits that the models see, and back.
 
 Cameras with 10, 12 or 14 bits fill only the low bits of a 16-bit sample, and no message says how
-many. So white is the smallest 2**n - 1, n >= 8, that holds the largest sample of the image.
+many. So white is the smallest 2**n - 1, n >= 8, that holds all but a thousandth of the samples: one
+hot pixel must not darken an image until nobody is found in it.
 """
+
+import math
 
 import cv2
 import numpy as np
@@ -11,13 +14,17 @@ import numpy.typing as npt
 from anon_ros.images.buffers import Samples
 
 _WHITE_8BIT = 255
+_BELOW_WHITE = 0.999
+_SAMPLED = 100_000
 
 
 def white_level(samples: Samples) -> int:
     """The value that stands for white: 255 for uint8, 255..65535 for uint16."""
     if samples.dtype == np.uint8:
         return _WHITE_8BIT
-    return max((1 << int(samples.max()).bit_length()) - 1, _WHITE_8BIT)
+    some = samples.reshape(-1)[:: max(1, samples.size // _SAMPLED)]
+    rank = math.ceil(_BELOW_WHITE * (len(some) - 1))
+    return max((1 << int(np.partition(some, rank)[rank]).bit_length()) - 1, _WHITE_8BIT)
 
 
 def to_8bit(samples: Samples) -> npt.NDArray[np.uint8]:

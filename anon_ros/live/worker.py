@@ -31,7 +31,7 @@ class Worker(Generic[T]):
         # A daemon: a process must be able to end while a model is stuck.
         self._thread = Thread(target=self._run, name="anonymizer-worker", daemon=True)
         self.ended = Event()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -47,7 +47,7 @@ class Worker(Generic[T]):
             process = self._load()
             while (taken := self._inbox.take()) is not None:
                 self._process(process, *taken)
-        except Exception as error:  # noqa: BLE001 - kept for the owner, who ends the process
+        except BaseException as error:  # noqa: BLE001 - kept for the owner, who ends the process
             self.error = error
         finally:
             self.ended.set()

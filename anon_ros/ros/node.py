@@ -62,18 +62,20 @@ class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
             names = ", ".join(self._config.topics.images)
             message = f"parameter topics.images: {names}: {error}"
             raise ConfigError(message) from error
-        mirrored = {mirrored_topic(name, self._config.topics.prefix) for name in topics}
+        prefix = self._config.topics.prefix
+        # Remapping applies to them too, and could lead one onto a camera's topic.
+        mirrored = {self.resolve_topic_name(mirrored_topic(name, prefix)) for name in topics}
         if clash := mirrored & topics.keys():
             message = (
                 f"parameter topics.images: {', '.join(sorted(clash))} is the mirrored topic of "
-                f"another one; leave it out"
+                f"this or another one; leave it out, or do not remap it"
             )
             raise ConfigError(message)
         return topics
 
     def _follow_topics(self) -> None:
         """Open a stream for each configured topic once its publisher tells its type."""
-        absent = []
+        absent, wrong = [], []
         for name in sorted(self._missing):
             # Of the publishers alone: a subscriber may have asked for the wrong type.
             publishers = self.get_publishers_info_by_topic(name)
@@ -83,14 +85,15 @@ class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
             elif len(types) == 1 and types[0] in _MESSAGE_TYPES:
                 self._open(name, self._missing.pop(name), types[0])
             else:
-                self.get_logger().error(
-                    f"{name} is not anonymized: its type is {' and '.join(types)}, expected "
-                    f"{' or '.join(_MESSAGE_TYPES)}",
-                    throttle_duration_sec=_REPORT_PERIOD_S,
-                )
+                wrong.append(f"{name} ({', '.join(types)})")
         if absent:
             self.get_logger().warning(
                 f"nobody publishes {', '.join(absent)} yet",
+                throttle_duration_sec=_REPORT_PERIOD_S,
+            )
+        if wrong:
+            self.get_logger().error(
+                f"not anonymized, not {' or '.join(_MESSAGE_TYPES)}: {', '.join(wrong)}",
                 throttle_duration_sec=_REPORT_PERIOD_S,
             )
 

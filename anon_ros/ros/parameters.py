@@ -17,6 +17,11 @@ def declare_parameters(node: Node) -> Config:
         ConfigError: if a value has the wrong type or is not allowed.
     """
     values = {name: _declare(node, parameter) for name, parameter in parameters().items()}
+    groups = {name.partition(".")[0] for name in values}
+    given = node._parameter_overrides  # noqa: SLF001 - rclpy tells them in no other way
+    for name in sorted(given.keys() - values.keys()):
+        if name.partition(".")[0] in groups:
+            node.get_logger().warning(f"parameter {name} is unknown and has no effect")
     return with_values(Config(), values)
 
 

@@ -36,8 +36,8 @@ class ImageStream:
     ) -> None:
         name = node.resolve_topic_name(topic)
         info = camera_info_topic(name, compressed=message_type is CompressedImage)
-        self.mirrored = mirrored_topic(name, prefix)
-        self._images = node.create_publisher(message_type, self.mirrored, _PUBLISHED)
+        self._images = node.create_publisher(message_type, mirrored_topic(name, prefix), _PUBLISHED)
+        self.mirrored = str(self._images.topic_name)
         infos = node.create_publisher(CameraInfo, mirrored_topic(info, prefix), _PUBLISHED)
         self._pairing = CameraInfoPairing(infos.publish)
         node.create_subscription(CameraInfo, info, self._pairing.on_info, _SUBSCRIBED)

@@ -279,3 +279,15 @@ def test_a_byte_too_few_is_refused(encoding: str) -> None:
         decode_raw(short)
     with pytest.raises(ImageFormatError, match="bytes"):
         encode_raw(short, random_rgb(raw, 3), random_mask(raw, 0.5))
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bayer_rggb16"])
+def test_a_hot_pixel_does_not_darken_the_image(encoding: str) -> None:
+    channels = PACKED[encoding][0] if encoding in PACKED else 1
+    samples = np.random.default_rng(0).integers(0, 1024, (64, 64 * channels), np.uint16)
+    data = samples.tobytes()
+    calm = RawImage(64, 64, encoding, is_bigendian=False, step=128 * channels, data=data)
+    samples[10, 10] = 65535
+    hot = replace(calm, data=samples.tobytes())
+    far = (slice(20, None), slice(20, None))
+    assert np.array_equal(decode_raw(hot)[far], decode_raw(calm)[far])
