@@ -13,7 +13,8 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
-        (f"share/{PACKAGE}/config", glob("config/*")),
+        (f"share/{PACKAGE}/config", glob("config/*.*")),
+        (f"share/{PACKAGE}/config/profiles", glob("config/profiles/*")),
     ],
     # The rest stands in package.xml (ROS) and requirements.txt (make).
     install_requires=["setuptools"],

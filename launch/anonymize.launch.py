@@ -29,6 +29,7 @@ OVERRIDES = {
 def generate_launch_description() -> LaunchDescription:
     arguments = {
         "params_file": (str(CONFIG / "anonymize.yaml"), "ROS parameter file"),
+        "profile": ("", "speed and quality of the diffusion: paper, quality, balanced or fast"),
         "namespace": ("", "namespace of the node"),
         "log_level": ("info", "debug, info, warn, error or fatal"),
         "dds_profile": (
@@ -55,19 +56,21 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         for name, (parameter, _) in OVERRIDES.items()
         if value(name)
     }
+    profile = value("profile")
+    profile_files = [str(CONFIG / "profiles" / f"{profile}.yaml")] if profile else []
     node = Node(
         package="anon_ros",
         executable="anonymizer",
         name="anonymizer",
         namespace=value("namespace"),
-        parameters=[value("params_file"), given],
+        parameters=[value("params_file"), *profile_files, given],
         ros_arguments=["--log-level", value("log_level")],
         output="screen",
         emulate_tty=True,
     )
-    profile = value("dds_profile")
+    dds_profile = value("dds_profile")
     return [
-        SetEnvironmentVariable(variable, profile)
+        SetEnvironmentVariable(variable, dds_profile)
         for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        if profile and variable not in os.environ
+        if dds_profile and variable not in os.environ
     ] + [node]

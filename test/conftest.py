@@ -97,6 +97,38 @@ def tiny_sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """AutoencoderTiny, as TAESDXL is one, with random weights."""
+    diffusers = import_module("diffusers")
+    folder = tmp_path_factory.mktemp("tiny_vae")
+    import_module("torch").manual_seed(0)
+    diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_lora(tmp_path_factory: pytest.TempPathFactory, tiny_sdxl: Path) -> Path:
+    """A LoRA for the UNet's attention, as distilled models come, with random weights."""
+    diffusers, peft = import_module("diffusers"), import_module("peft")
+    folder = tmp_path_factory.mktemp("tiny_lora")
+    import_module("torch").manual_seed(0)
+    unet = diffusers.UNet2DConditionModel.from_pretrained(tiny_sdxl / "unet")
+    unet.add_adapter(
+        peft.LoraConfig(r=2, init_lora_weights=False, target_modules=["to_q", "to_k", "ff.net.2"])
+    )
+    layers = diffusers.utils.convert_state_dict_to_diffusers(
+        peft.utils.get_peft_model_state_dict(unet)
+    )
+    diffusers.StableDiffusionXLPipeline.save_lora_weights(folder, unet_lora_layers=layers)
+    return folder
+
+
 # The schedule of the published SD 2 and SDXL models.
 _SCHEDULE: dict[str, Any] = {
     "beta_start": 0.00085,

@@ -109,11 +109,14 @@ def test_colcon_takes_it_for_an_ament_python_package() -> None:
     assert colcon("list").stdout.split() == ["anon_ros", ".", "(ros.ament_python)"]
 
 
+def files_below(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_colcon_installs_every_launch_and_config_file_and_the_node(built: Path) -> None:
     share = built / "share" / "anon_ros"
     for folder in ("launch", "config"):
-        wanted = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
-        assert {path.name for path in (share / folder).iterdir()} == wanted
+        assert files_below(share / folder) == files_below(ROOT / folder)
     assert (built / "share/ament_index/resource_index/packages/anon_ros").exists()
     executables = built / "lib" / "anon_ros"
     for name in ("anonymizer", "anon_ros"):

@@ -13,8 +13,11 @@ def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
     parser.add_argument(
         "--config",
         type=Path,
+        action="append",
+        default=[],
         metavar="FILE",
-        help="ROS parameter file to start from (anon_ros config dump writes one)",
+        help="ROS parameter file to start from (anon_ros config dump writes one), or one of "
+        "config/profiles; may be repeated, later ones win",
     )
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")

@@ -1,6 +1,6 @@
 """Reading a Config from a ROS parameter file and from overrides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,25 @@ _NODE_NAMES = {"/**", "anonymizer", "/anonymizer"}
 
 
 def load_config(
-    path: str | Path | None = None, overrides: Mapping[str, object] | None = None
+    path: str | Path | Sequence[str | Path] | None = None,
+    overrides: Mapping[str, object] | None = None,
 ) -> Config:
-    """Return the defaults, changed by a parameter file, changed by overrides.
+    """Return the defaults, changed by parameter files, changed by overrides.
 
     Args:
-        path: a ROS parameter file (``/**: ros__parameters: ...``) as the node takes it; None for
-            the defaults alone.
+        path: a ROS parameter file (``/**: ros__parameters: ...``) as the node takes it, or
+            several, of which later ones win; None for the defaults alone.
         overrides: values by parameter name ("inpaint.kind") or nested ({"inpaint": {"kind": ...}}).
 
     Raises:
         ConfigError: if the file cannot be read or a parameter is unknown or not allowed.
     """
     config = Config()
-    if path is not None:
+    for file in [path] if isinstance(path, str | Path) else path or []:
         try:
-            config = with_values(config, _read(Path(path)))
+            config = with_values(config, _read(Path(file)))
         except ConfigError as error:
-            message = f"{path}: {error}"
+            message = f"{file}: {error}"
             raise ConfigError(message) from error
     return with_values(config, dict(_flatten(overrides or {})))
 

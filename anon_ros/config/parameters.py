@@ -130,7 +130,7 @@ def with_values(config: Config, values: dict[str, object]) -> Config:
 
 def _check_together(config: Config) -> None:
     inpaint = config.inpaint
-    if int(inpaint.steps * inpaint.beta_d) < 1:
+    if int(inpaint.steps * inpaint.beta_d + 1e-6) < 1:
         message = (
             f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
             f"run no step at all: nobody would be anonymized; raise inpaint.steps"

@@ -158,6 +158,16 @@ class InpaintConfig:
         "115134f363124c53c7d878647567d04daf26e41e",
         "Commit of a hub id, so that the weights cannot change unseen; ignored for a directory.",
     )
+    vae: str = parameter(
+        "",
+        "Directory of another VAE (AutoencoderKL or AutoencoderTiny), or its hub id; empty for the "
+        "model's own.",
+    )
+    lora: str = parameter(
+        "",
+        "A .safetensors LoRA that is fused into the UNet, its directory or its hub id; empty for "
+        "none.",
+    )
     beta_d: float = parameter(
         0.6,
         "Noise level at which the diffusion starts, as a share of the full chain (paper: at most "
@@ -167,9 +177,16 @@ class InpaintConfig:
     )
     steps: int = parameter(
         50,
-        "Steps of the whole noise schedule; int(steps * beta_d) of them run.",
+        "Steps of the whole noise schedule; int(steps * beta_d) of them run, evenly from "
+        "beta_d * 1000 down to 0.",
         minimum=1,
         maximum=1000,
+    )
+    scheduler: str = parameter(
+        "euler",
+        "How a step is made. dpm (DPM-Solver++) needs fewer; lcm and tcd are for models or LoRAs "
+        "distilled with them, euler for Lightning.",
+        choices=("euler", "dpm", "lcm", "tcd"),
     )
     guidance: float = parameter(
         7.0, "Classifier-free guidance scale; 1 turns guidance off.", minimum=1, maximum=30
@@ -186,13 +203,20 @@ class InpaintConfig:
     )
     context_ratio: float = parameter(
         1.5,
-        "Side of the square crop around a person, in longer sides of the person's mask.",
+        "Width and height of the crop around a person, in those of the person's mask.",
         minimum=1,
         maximum=10,
     )
+    crop: str = parameter(
+        "bucket",
+        "bucket generates a person tall, wide or square as the person is, at the smallest of three "
+        "sizes that is not below the crop; square always at generate_px x generate_px (the paper).",
+        choices=("bucket", "square"),
+    )
     generate_px: int = parameter(
         1024,
-        "Side of the square at which a crop is generated. A multiple of 8.",
+        "Longer side at which a crop is generated; buckets have this, 3/4 and 1/2 of it. A "
+        "multiple of 8; of 256 so that all buckets are multiples of 64, as SDXL was trained.",
         unit="px",
         minimum=64,
         maximum=2048,
@@ -212,7 +236,8 @@ class InpaintConfig:
     )
     dtype: str = parameter(
         "auto",
-        "Precision of the diffusion; auto is bfloat16 on a GPU and float32 on the CPU.",
+        "Precision of the diffusion; auto is bfloat16 on a GPU and float32 on the CPU. With "
+        "float16 a VAE that overflows there runs in bfloat16.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     seed: int = parameter(
@@ -229,6 +254,26 @@ class ComputeConfig:
 
     device: str = parameter(
         "auto", "auto takes the first GPU or else the CPU; or cpu, cuda, cuda:1.", required=True
+    )
+    batch: int = parameter(
+        0,
+        "Most persons in one call of the diffusion, of one or several waiting frames; fewer where "
+        "the GPU's memory does not suffice. Rounding then depends on who else is in the call. 0 is "
+        "8 on a GPU, and 1 on the CPU, where more gains nothing.",
+        minimum=0,
+        maximum=64,
+    )
+    compile: str = parameter(
+        "off",
+        "Mode of torch.compile for the diffusion. The first start takes minutes for every shape, "
+        "later ones use a cache. reduce-overhead and max-autotune use CUDA graphs. Off on the CPU.",
+        choices=("off", "default", "reduce-overhead", "max-autotune"),
+    )
+    quantize: str = parameter(
+        "none",
+        "8-bit linear layers in the UNet (torchao); pays only with compile. fp8 needs a GPU of "
+        "compute capability 8.9 or later.",
+        choices=("none", "int8", "fp8"),
     )
 
 

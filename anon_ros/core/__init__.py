@@ -11,6 +11,7 @@ from anon_ros.core.types import (
     Mask,
     Outcome,
     OutcomeKind,
+    Refusal,
     RgbImage,
     Roi,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Mask",
     "Outcome",
     "OutcomeKind",
+    "Refusal",
     "Region",
     "RgbImage",
     "Roi",

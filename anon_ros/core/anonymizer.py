@@ -9,10 +9,18 @@ from anon_ros.core.composite import Layer, composite, differ_everywhere, replace
 from anon_ros.core.cover import cover
 from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.core.crops import cut_crop, plan_crop
-from anon_ros.core.inpaint import Refusal, inpaint_each
+from anon_ros.core.inpaint import inpaint_each
 from anon_ros.core.masks import Region, person_region, union
 from anon_ros.core.ports import Inpainter, Segmenter
-from anon_ros.core.types import Anonymized, Detections, Mask, Outcome, OutcomeKind, RgbImage
+from anon_ros.core.types import (
+    Anonymized,
+    Detections,
+    Mask,
+    Outcome,
+    OutcomeKind,
+    Refusal,
+    RgbImage,
+)
 from anon_ros.errors import SegmentationError, describe
 
 
@@ -80,7 +88,10 @@ class Anonymizer:
         todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
         crops = []
         for index in todo:
-            roi = plan_crop(regions[index], width_px, height_px, self.inpaint.context_ratio)
+            square = self.inpaint.crop == "square"
+            roi = plan_crop(
+                regions[index], width_px, height_px, self.inpaint.context_ratio, square=square
+            )
             crops.append(cut_crop(source, people, regions[index], roi, person_seed(seed, index)))
         for index, crop, drawing in zip(
             todo, crops, inpaint_each(self.inpainter, crops), strict=True

@@ -1,4 +1,4 @@
-"""Square windows with context around a person."""
+"""Windows with context around a person."""
 
 import math
 
@@ -8,25 +8,32 @@ import numpy as np
 from anon_ros.core.masks import Region
 from anon_ros.core.types import Crop, Mask, RgbImage, Roi
 
+# Width : height of the windows that an inpainter is given.
+_SHAPES = ((1, 1), (1, 2), (2, 1))
 
-def plan_crop(region: Region, width_px: int, height_px: int, context_ratio: float) -> Roi:
-    """The square around a person, moved into the image as far as it fits before it reaches out.
+
+def plan_crop(
+    region: Region, width_px: int, height_px: int, context_ratio: float, *, square: bool
+) -> Roi:
+    """The window around a person, moved into the image as far as it fits before it reaches out.
 
     Args:
-        region: the person; the square always holds its whole window.
+        region: the person; the window always holds all that is replaced.
         width_px: of the image.
         height_px: of the image.
-        context_ratio: side of the square in longer sides of the person's bounds.
+        context_ratio: width and height of the window in those of the person's bounds.
+        square: or else twice as high as wide, twice as wide as high, or square: the smallest.
     """
     person, window = region.person, region.window
-    side_px = max(
-        math.ceil(context_ratio * max(person.width_px, person.height_px)),
-        window.width_px,
-        window.height_px,
+    least_width = max(math.ceil(context_ratio * person.width_px), window.width_px)
+    least_height = max(math.ceil(context_ratio * person.height_px), window.height_px)
+    width, height = min(
+        (_window_wh(least_width, least_height, *shape) for shape in _SHAPES[: 1 if square else 3]),
+        key=math.prod,
     )
-    x0 = _place(window.x0, window.x1, side_px, width_px)
-    y0 = _place(window.y0, window.y1, side_px, height_px)
-    return Roi(x0, y0, x0 + side_px, y0 + side_px)
+    x0 = _place(window.x0, window.x1, width, width_px)
+    y0 = _place(window.y0, window.y1, height, height_px)
+    return Roi(x0, y0, x0 + width, y0 + height)
 
 
 def cut_crop(image: RgbImage, people: Mask, region: Region, roi: Roi, seed: int) -> Crop:
@@ -40,6 +47,12 @@ def cut_crop(image: RgbImage, people: Mask, region: Region, roi: Roi, seed: int)
     everyone = np.zeros_like(mask)
     everyone[inside.relative_to(roi).slices] = people[inside.slices]
     return Crop(np.asarray(padded, np.uint8), mask, everyone, roi, seed)
+
+
+def _window_wh(least_width: int, least_height: int, across: int, down: int) -> tuple[int, int]:
+    """The smallest window of across : down that holds what it must."""
+    unit_px = max(math.ceil(least_width / across), math.ceil(least_height / down))
+    return unit_px * across, unit_px * down
 
 
 def _place(start: int, stop: int, side_px: int, image_px: int) -> int:

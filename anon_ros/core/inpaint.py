@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from anon_ros.core.ports import Inpainter
-from anon_ros.core.types import Crop, RgbImage
+from anon_ros.core.types import Crop, Refusal, RgbImage
 from anon_ros.errors import ModelError, describe
 
 _MOST_UNCHANGED = 0.5
@@ -16,13 +15,6 @@ _SAME_LEVELS = 3
 # Of the square root of the person's area; a head is larger.
 _PATCH_RATIO = 0.1
 _LEAST_PATCH_PX = 3
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a person stays covered."""
-
-    reason: str
 
 
 def inpaint_each(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
@@ -41,7 +33,9 @@ def inpaint_each(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage |
     return [_checked(drawing, crop) for drawing, crop in zip(drawings, crops, strict=True)]
 
 
-def _checked(drawing: RgbImage, crop: Crop) -> RgbImage | Refusal:
+def _checked(drawing: RgbImage | Refusal, crop: Crop) -> RgbImage | Refusal:
+    if isinstance(drawing, Refusal):
+        return drawing
     problem = _problem(drawing, crop)
     return Refusal(f"the inpainter returned {problem}") if problem else drawing
 

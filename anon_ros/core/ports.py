@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from anon_ros.core.types import Crop, Detections, RgbImage
+from anon_ros.core.types import Crop, Detections, Refusal, RgbImage
 
 
 class Segmenter(Protocol):
@@ -20,13 +20,13 @@ class Segmenter(Protocol):
 class Inpainter(Protocol):
     """Draws somebody, or something, else where a person was."""
 
-    def inpaint(self, crops: Sequence[Crop]) -> Sequence[RgbImage]:
-        """Return one image per crop, of the crop's shape.
+    def inpaint(self, crops: Sequence[Crop]) -> Sequence[RgbImage | Refusal]:
+        """Return one image per crop, of the crop's shape, or why there is none.
 
         Pixels under the crop's mask replace the person; those around it are blended into the
         feather, and should show the surroundings.
 
-        An answer must not depend on the other crops of the batch. Raising loses no frame: the
-        caller covers the persons it concerns.
+        An answer must not depend on the other crops of the batch, but for rounding. Raising loses
+        no frame: the caller covers the persons it concerns.
         """
         ...

@@ -108,12 +108,12 @@ class Detections:
 
 @dataclass(frozen=True)
 class Crop:
-    """What an inpainter is given of one person: a square at the image's own resolution.
+    """What an inpainter is given of one person: a window at the image's own resolution.
 
     Attributes:
-        image: (S, S, 3) uint8 RGB; beyond the image's border its edge pixels are repeated.
-        mask: (S, S) bool, the pixels that will be taken from the inpainter's answer.
-        people: (S, S) bool, every person's replaced pixels, this one's included: whatever is
+        image: (H, W, 3) uint8 RGB; beyond the image's border its edge pixels are repeated.
+        mask: (H, W) bool, the pixels that will be taken from the inpainter's answer.
+        people: (H, W) bool, every person's replaced pixels, this one's included: whatever is
             True here must not be copied into ``mask``.
         roi: where the crop lies in the image; reaches outside where the crop was padded.
         seed: of this person's random numbers, 0 <= seed < 2**63.
@@ -124,6 +124,13 @@ class Crop:
     people: Mask
     roi: Roi
     seed: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An inpainter's answer when it has no image for a person, who then stays covered."""
+
+    reason: str
 
 
 class OutcomeKind(Enum):

@@ -32,11 +32,11 @@ def build_inpainter(config: Config) -> Inpainter:
     """Load what ``inpaint.kind`` names; never anything else in its place.
 
     Raises:
-        ModelError: if the diffusion model is missing or damaged, its noise chain would not start
-            at ``inpaint.beta_d``, or the device is not there.
+        ModelError: if the diffusion model is missing or damaged, its noise chain cannot start at
+            ``inpaint.beta_d``, or the device is not there.
     """
     if config.inpaint.kind in CLASSICAL:
         return CLASSICAL[config.inpaint.kind]
     from anon_ros.models.sdxl import SdxlInpainter  # noqa: PLC0415
 
-    return SdxlInpainter(config.inpaint, config.compute.device)
+    return SdxlInpainter(config.inpaint, config.compute)

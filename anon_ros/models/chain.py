@@ -1,4 +1,4 @@
-"""Where the noise chain really starts (arXiv 2410.08551: at t = beta_d * 1000)."""
+"""The noise chain: at which timesteps the diffusion runs (arXiv 2410.08551: from beta_d * 1000)."""
 
 import math
 from dataclasses import dataclass
@@ -6,51 +6,80 @@ from typing import Any
 
 from anon_ros.errors import ModelError
 
-# How far the start may lie from beta_d: one step of the schedule, within these bounds.
-_LEAST_TOLERANCE, _MOST_TOLERANCE = 0.05, 0.1
+# inpaint.scheduler, and the class in diffusers.
+_CLASSES = {
+    "euler": "EulerDiscreteScheduler",
+    "dpm": "DPMSolverMultistepScheduler",
+    "lcm": "LCMScheduler",
+    "tcd": "TCDScheduler",
+}
+# Models distilled for few steps saw only every 20th timestep: 19, 39, ..., 999.
+_DISTILLED = {"lcm", "tcd"}
+_DISTILLED_STEPS = 50
+# What a model's own configuration may ask for and no explicit timesteps allow.
+_PLAIN = {
+    "timestep_spacing": "trailing",
+    "timestep_type": "discrete",
+    "interpolation_type": "linear",
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
 
 
 @dataclass(frozen=True)
-class ChainStart:
-    """The first step that runs.
+class Chain:
+    """The steps that run.
 
     Attributes:
-        steps_run: how many steps of the schedule run.
-        timestep: of the first of them.
+        timesteps: falling; the first is where the noise is added.
         noise_ratio: standard deviation of the noise there, sqrt(1 - alpha_bar), in 0..1.
-        strength: what makes a diffusers pipeline run exactly these steps.
+        from_noise: start from noise alone, as beta_d = 1 says.
     """
 
-    steps_run: int
-    timestep: int
+    timesteps: tuple[int, ...]
     noise_ratio: float
-    strength: float
+    from_noise: bool
 
 
-def chain_start(scheduler: Any, steps: int, beta_d: float) -> ChainStart:
-    """Compute the start for a diffusers scheduler; sets its timesteps.
+def make_scheduler(kind: str, model_scheduler: Any) -> Any:
+    """A diffusers scheduler with the noise levels that the model was trained with.
+
+    Args:
+        kind: value of ``inpaint.scheduler``.
+        model_scheduler: the one that came with the model.
+    """
+    import diffusers  # noqa: PLC0415 - slow
+
+    options = {key: value for key, value in model_scheduler.config.items() if key[0] != "_"}
+    return getattr(diffusers, _CLASSES[kind]).from_config(options | _PLAIN)
+
+
+def plan_chain(kind: str, scheduler: Any, steps: int, beta_d: float) -> Chain:
+    """Choose the timesteps: int(steps * beta_d) of them, evenly from beta_d * 1000 down to 0.
+
+    diffusers' ``strength`` keeps the last steps of a schedule instead, and with few of them starts
+    far too low: 4 steps at 0.6 start at timestep 251, where the person is still to be recognised.
 
     Raises:
-        ModelError: if no step would run, or the chain would not start near beta_d. diffusers cuts
-            steps * strength down to whole steps, and most schedules end below their share, so with
-            few steps it starts far too low and leaves the person recognisable.
+        ModelError: if no step would run, or more than a distilled model knows.
     """
-    # 0.58 * 50 is 28.999999999999996.
-    steps_run = int(steps * beta_d + 1e-6)
     asked = f"inpaint.beta_d = {beta_d} with inpaint.steps = {steps}"
-    if steps_run < 1:
+    # 0.58 * 50 is 28.999999999999996.
+    count = int(steps * beta_d + 1e-6)
+    if count < 1:
         message = f"{asked} runs no step; set inpaint.steps to {math.ceil(1 / beta_d)} or more"
         raise ModelError(message)
-    scheduler.set_timesteps(steps)
-    timestep = int(scheduler.timesteps[(steps - steps_run) * scheduler.order])
-    start_ratio = timestep / scheduler.config.num_train_timesteps
-    if abs(start_ratio - beta_d) > min(max(1 / steps, _LEAST_TOLERANCE), _MOST_TOLERANCE):
+    if kind in _DISTILLED and steps > _DISTILLED_STEPS:
         message = (
-            f"{asked} would start at timestep {timestep}, {start_ratio:.2f} of the chain; raise "
-            f"inpaint.steps (50 is usual)"
+            f"{asked}: inpaint.scheduler = {kind} knows {_DISTILLED_STEPS} steps; "
+            f"set inpaint.steps to {_DISTILLED_STEPS} or fewer"
         )
         raise ModelError(message)
-    noise_ratio = float(1 - scheduler.alphas_cumprod[timestep]) ** 0.5
-    # Half a step more keeps diffusers' int(steps * strength) from losing a step to rounding.
-    strength = min(1.0, (steps_run + 0.5) / steps)
-    return ChainStart(steps_run, timestep, noise_ratio, strength)
+    whole = int(scheduler.config.num_train_timesteps)
+    grid = whole // _DISTILLED_STEPS if kind in _DISTILLED else 1
+    shares = (beta_d * (count - index) / count for index in range(count))
+    # Up to the grid, so that there is never less noise than asked for.
+    timesteps = tuple(math.ceil(share * whole / grid - 1e-6) * grid - 1 for share in shares)
+    noise_ratio = float(1 - scheduler.alphas_cumprod[timesteps[0]]) ** 0.5
+    return Chain(timesteps, noise_ratio, from_noise=timesteps[0] == whole - 1)

@@ -34,38 +34,49 @@ def fill(crop: Crop) -> RgbImage:
 def telea(crop: Crop) -> RgbImage:
     """Telea's inpainting from the pixels around all persons.
 
-    It runs on at most 256 px, with every pixel that touches a person left out: its time grows with
-    the area, and it draws only smears that need no more.
+    It runs on at most 256 px a side, with every pixel that touches a person left out: its time
+    grows with the area, and it draws only smears that need no more.
     """
-    side_px = crop.mask.shape[0]
-    small_px = min(side_px, _TELEA_PX)
-    people = _resize(crop.people.astype(np.float32), small_px, cv2.INTER_AREA) > 0
+    small_wh = _shrunk(crop, _TELEA_PX)
+    people = _resize(crop.people.astype(np.float32), small_wh, cv2.INTER_AREA) > 0
     if people.all():
         return fill(crop)
-    small = _resize(crop.image, small_px, cv2.INTER_AREA)
+    small = _resize(crop.image, small_wh, cv2.INTER_AREA)
     drawn = cv2.inpaint(small, people.astype(np.uint8), _TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
-    return _resize(drawn, side_px, cv2.INTER_LINEAR)
+    return _resize(drawn, _wh(crop), cv2.INTER_LINEAR)
 
 
 def blur(crop: Crop) -> RgbImage:
     """A few colours of the person, blended. Weak: it tells clothing and posture."""
-    return _resize(_few_colours(crop), crop.mask.shape[0], cv2.INTER_CUBIC)
+    return _resize(_few_colours(crop), _wh(crop), cv2.INTER_CUBIC)
 
 
 def pixelate(crop: Crop) -> RgbImage:
     """A few colours of the person, as squares. Weak: it tells clothing and posture."""
-    return _resize(_few_colours(crop), crop.mask.shape[0], cv2.INTER_NEAREST)
+    return _resize(_few_colours(crop), _wh(crop), cv2.INTER_NEAREST)
 
 
 def _few_colours(crop: Crop) -> RgbImage:
     rows, columns = np.nonzero(crop.mask)
     person_px = max(np.ptp(rows), np.ptp(columns)) + 1
-    coarse_px = max(1, int(crop.mask.shape[0] * _COLOURS_PER_PERSON / person_px))
-    return _resize(crop.image, min(coarse_px, crop.mask.shape[0]), cv2.INTER_AREA)
+    colours = int(max(crop.mask.shape) * _COLOURS_PER_PERSON / person_px)
+    return _resize(crop.image, _shrunk(crop, colours), cv2.INTER_AREA)
 
 
-def _resize(square: np.ndarray, side_px: int, interpolation: int) -> np.ndarray:
-    return np.asarray(cv2.resize(square, (side_px, side_px), interpolation=interpolation))
+def _wh(crop: Crop) -> tuple[int, int]:
+    height_px, width_px = crop.mask.shape
+    return width_px, height_px
+
+
+def _shrunk(crop: Crop, longer_px: int) -> tuple[int, int]:
+    """Width and height of the crop when its longer side has at most longer_px."""
+    gain = min(1, longer_px / max(crop.mask.shape))
+    width_px, height_px = _wh(crop)
+    return max(1, round(width_px * gain)), max(1, round(height_px * gain))
+
+
+def _resize(image: np.ndarray, wh: tuple[int, int], interpolation: int) -> np.ndarray:
+    return np.asarray(cv2.resize(image, wh, interpolation=interpolation))
 
 
 CLASSICAL: Mapping[str, Inpainter] = {

@@ -18,3 +18,24 @@ def resolve_device(name: str) -> torch.device:
         message = f"compute.device: {name} is not on this machine; set auto or one of: {there}"
         raise ModelError(message)
     return torch.device(wanted)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What PyTorch can still allocate; None on the CPU, where it is not limited."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def allocated_bytes(device: torch.device) -> int:
+    """What is allocated now; ``peak_bytes`` counts anew from here. 0 on the CPU."""
+    if device.type != "cuda":
+        return 0
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most that was allocated at a time since ``allocated_bytes``; 0 on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anon_ros.config import Config
@@ -10,7 +11,9 @@ from anon_ros.models.classical import CLASSICAL
 from anon_ros.models.locate import (
     fetch_pipeline_command,
     fetch_weights_command,
+    find_lora,
     find_pipeline,
+    find_vae,
     find_weights,
 )
 
@@ -60,6 +63,20 @@ def needed_models(config: Config) -> list[NeededModel]:
                 fetch_pipeline_command(inpaint.model, inpaint.revision),
             )
         )
+        needed += [
+            _look_up(
+                f"inpaint.{part}",
+                name,
+                "see its model card",
+                partial(find, name),
+                fetch_pipeline_command(name, ""),
+            )
+            for part, name, find in (
+                ("vae", inpaint.vae, find_vae),
+                ("lora", inpaint.lora, find_lora),
+            )
+            if name
+        ]
     return needed
 
 

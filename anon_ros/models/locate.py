@@ -50,10 +50,10 @@ def find_pipeline(model: str, revision: str) -> Path:
     Raises:
         ModelError: if there is none or it is incomplete; tells how to fetch it.
     """
-    places = _places(model)
+    places = _folders(model)
     directory = next((place for place in places if place.is_dir()), None)
     if directory is None and _HUB_ID.fullmatch(model):
-        directory = _in_hub_cache(model, revision)
+        directory = _in_hub_cache(model, "model_index.json", revision)
     if directory is None:
         cache = " nor in the local hub cache" if _HUB_ID.fullmatch(model) else ""
         problem = f"no directory {_either(places)}{cache}"
@@ -71,6 +71,37 @@ def fetch_pipeline_command(model: str, revision: str) -> str:
         return ""
     pinned = f" --revision {revision}" if revision else ""
     return f"hf download {model}{pinned} --local-dir {_download_folder(model)}"
+
+
+def find_vae(name: str) -> Path:
+    """The directory of ``inpaint.vae``, with config.json and .safetensors.
+
+    Raises:
+        ModelError: if there is none or it is incomplete; tells how to fetch it.
+    """
+    directory = _find_folder("inpaint.vae", name, "config.json")
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(directory.glob(pattern)):
+            message = f"inpaint.vae: {directory} holds no {pattern}"
+            raise ModelError(message)
+    return directory
+
+
+def find_lora(name: str) -> Path:
+    """The file of ``inpaint.lora``: itself, or the only .safetensors of a directory.
+
+    Raises:
+        ModelError: if there is none, or several; tells how to fetch it.
+    """
+    for place in _places(name):
+        if place.is_file():
+            return place
+    directory = _find_folder("inpaint.lora", name, "pytorch_lora_weights.safetensors")
+    files = sorted(directory.glob("*.safetensors"))
+    if len(files) != 1:
+        message = f"inpaint.lora: {directory} holds {len(files)} .safetensors files; name the file"
+        raise ModelError(message)
+    return files[0]
 
 
 def pipeline_index(directory: Path) -> dict[str, object]:
@@ -93,6 +124,25 @@ def _places(name: str) -> list[Path]:
     return [path] if "/" in name else [path, models_folder() / name]
 
 
+def _folders(name: str) -> list[Path]:
+    """As _places; what the remedy's command fetched for a hub id is found too."""
+    places = _places(name)
+    return [*places, _download_folder(name)] if _HUB_ID.fullmatch(name) else places
+
+
+def _find_folder(parameter: str, name: str, some_file: str) -> Path:
+    places = _folders(name)
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None and _HUB_ID.fullmatch(name):
+        found = _in_hub_cache(name, some_file, "")
+    if found is None:
+        command = fetch_pipeline_command(name, "")
+        remedy = f"on a connected machine: {command}" if command else f"set {parameter} to its path"
+        message = f"{parameter}: nothing at {_either(places)}; {remedy}"
+        raise ModelError(message)
+    return found
+
+
 def _either(places: list[Path]) -> str:
     return " or ".join(str(place.absolute()) for place in places)
 
@@ -112,17 +162,14 @@ def _pipeline_remedy(model: str, revision: str) -> str:
     command = fetch_pipeline_command(model, revision)
     if not command:
         return "set inpaint.model to the directory of a diffusers pipeline"
-    folder = _download_folder(model)
-    return (
-        f"on a connected machine: {command} ; put the folder here and set inpaint.model: {folder}"
-    )
+    return f"on a connected machine: {command} ; put the folder at the same place here"
 
 
-def _in_hub_cache(model: str, revision: str) -> Path | None:
+def _in_hub_cache(model: str, file: str, revision: str) -> Path | None:
     go_offline()
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - only for hub ids
 
-    index = try_to_load_from_cache(model, "model_index.json", revision=revision or None)
+    index = try_to_load_from_cache(model, file, revision=revision or None)
     return Path(index).parent if isinstance(index, str) else None
 
 

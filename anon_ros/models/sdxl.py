@@ -1,183 +1,225 @@
-"""Drawing synthetic persons with Stable Diffusion XL or 2, over diffusers."""
+"""Drawing synthetic persons with Stable Diffusion XL or 2: batches of crops in and out."""
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from PIL import Image
+from torch.nn.functional import adaptive_max_pool2d, interpolate
 
-from anon_ros.config import InpaintConfig
-from anon_ros.core import Crop, Mask, RgbImage
-from anon_ros.errors import ModelError
-from anon_ros.models.chain import chain_start
-from anon_ros.models.device import resolve_device
-from anon_ros.models.locate import find_pipeline, pipeline_index
-from anon_ros.models.offline import go_offline
+from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.core import Crop, Refusal, RgbImage
+from anon_ros.models.buckets import BatchSizes, Bucket, Buckets, padded_count
+from anon_ros.models.chain import Chain
+from anon_ros.models.device import allocated_bytes, free_bytes, peak_bytes, resolve_device
+from anon_ros.models.engine import accelerate, compiles
+from anon_ros.models.pipeline import load_diffusion
 
 _LOG = logging.getLogger(__name__)
-_XL, _SD = "StableDiffusionXLInpaintPipeline", "StableDiffusionInpaintPipeline"
-# What a model_index.json may name, and the pipeline that takes its parts.
-_KINDS = {
-    _XL: _XL,
-    "StableDiffusionXLPipeline": _XL,
-    "StableDiffusionXLImg2ImgPipeline": _XL,
-    _SD: _SD,
-    "StableDiffusionPipeline": _SD,
-    "StableDiffusionImg2ImgPipeline": _SD,
-}
-_OPTIONS: dict[str, dict[str, Any]] = {
-    _XL: {"add_watermarker": False},
-    _SD: {"safety_checker": None, "requires_safety_checker": False},
-}
+_BATCH_ON_GPU = 8
+_OUT_OF_MEMORY = "out of GPU memory"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One crop on the device."""
+
+    index: int
+    image: torch.Tensor
+    mask: torch.Tensor
+    seed: int
 
 
 class SdxlInpainter:
-    """An Inpainter over a diffusers inpainting pipeline, one crop at a time.
+    """An Inpainter over a diffusion model.
 
     Takes 9-channel inpainting and 4-channel base UNets of SDXL and SD 2. The crop's own pixels
     under noise are where the diffusion starts: that keeps pose and viewing direction.
 
+    When memory does not suffice, it tries fewer persons at once, then a smaller size, then refuses.
+
+    Attributes:
+        fallbacks: how often it had to, by reason.
+
     Args:
         config: what to draw, with which model.
-        device: name of the device.
+        compute: where and how.
 
     Raises:
-        ModelError: if the model is missing or damaged, its noise chain would not start at
+        ModelError: if the model is missing or damaged, its noise chain cannot start at
             ``config.beta_d``, or the device is not there.
     """
 
-    def __init__(self, config: InpaintConfig, device: str) -> None:
-        directory = find_pipeline(config.model, config.revision)
-        self._config = config
-        self._pipeline = _load(directory, resolve_device(device), config.dtype)
-        self._start = chain_start(self._pipeline.scheduler, config.steps, config.beta_d)
+    def __init__(self, config: InpaintConfig, compute: ComputeConfig) -> None:
+        device = resolve_device(compute.device)
+        self.fallbacks: Counter[str] = Counter()
+        self.diffusion = load_diffusion(config, device)
         _LOG.info(
             "the noise chain starts at timestep %d (noise %.2f) and runs %d of %d steps",
-            self._start.timestep,
-            self._start.noise_ratio,
-            self._start.steps_run,
+            self.chain.timesteps[0],
+            self.chain.noise_ratio,
+            len(self.chain.timesteps),
             config.steps,
         )
-        for name in ("prompt", "negative_prompt"):
-            _warn_of_cut(name, getattr(config, name), self._pipeline.tokenizer)
+        accelerate(self.diffusion.unet, self.diffusion.vae, device, compute)
+        self._buckets = Buckets(config.generate_px, square=config.crop == "square")
+        most = compute.batch or (_BATCH_ON_GPU if device.type == "cuda" else 1)
+        self._sizes = BatchSizes(most, lambda: free_bytes(device))
+        self._compiled = compiles(device, compute)
+        if self._compiled:
+            self._warm_up(most)
 
-    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
-        """One image per crop, of its shape.
+    @property
+    def chain(self) -> Chain:
+        """At which timesteps the noise chain starts and runs."""
+        return self.diffusion.chain
 
-        Raises:
-            ModelError: if the GPU's memory does not suffice, or the result is not finite.
-        """
-        return [self._draw(crop) for crop in crops]
+    @torch.no_grad()
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
+        """One image per crop, of its shape, or why there is none."""
+        waiting: dict[Bucket, list[_Job]] = {}
+        for job in self._upload(crops):
+            waiting.setdefault(self._buckets.choose(*job.mask.shape), []).append(job)
+        drawn: dict[int, torch.Tensor] = {}
+        for bucket, jobs in waiting.items():
+            while jobs:
+                count = self._sizes.next(bucket, len(jobs))
+                drawn |= self._draw(bucket, jobs[:count])
+                del jobs[:count]
+        return _download(drawn, crops)
 
-    def _draw(self, crop: Crop) -> RgbImage:
-        drawn = self._generate(
-            _resize(crop.image, self._config.generate_px),
-            latent_cells(crop.mask, self._config.generate_px, self._pipeline.vae_scale_factor),
-            crop.seed,
+    def _upload(self, crops: Sequence[Crop]) -> list[_Job]:
+        """All crops in one copy."""
+        arrays = [part for crop in crops for part in (crop.image, crop.mask.view(np.uint8))]
+        if not arrays:
+            return []
+        packed = torch.from_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
+        if self.diffusion.device.type == "cuda":
+            packed = packed.pin_memory()
+        flat = packed.to(self.diffusion.device, non_blocking=True).split_with_sizes(
+            [a.size for a in arrays]
         )
-        if not np.isfinite(drawn).all():
-            message = "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32"
-            raise ModelError(message)
-        return _resize(np.rint(drawn * 255).astype(np.uint8), crop.mask.shape[0])
+        parts = [part.view(array.shape) for part, array in zip(flat, arrays, strict=True)]
+        return [
+            _Job(index, parts[2 * index], parts[2 * index + 1], crop.seed)
+            for index, crop in enumerate(crops)
+        ]
 
-    def _generate(self, image: RgbImage, mask: Mask, seed: int) -> np.ndarray:
-        """(S, S, 3) float in 0..1, of a square image and mask."""
-        config = self._config
-        try:
-            output = self._pipeline(
-                prompt=config.prompt,
-                negative_prompt=config.negative_prompt,
-                image=Image.fromarray(image),
-                mask_image=Image.fromarray(mask.astype(np.uint8) * 255),
-                width=config.generate_px,
-                height=config.generate_px,
-                strength=self._start.strength,
-                num_inference_steps=config.steps,
-                guidance_scale=config.guidance,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                output_type="np",
-            )
-        except torch.cuda.OutOfMemoryError:
-            pass  # leaving the handler frees what the failed call still holds
+    def _draw(self, bucket: Bucket, jobs: list[_Job]) -> dict[int, torch.Tensor]:
+        """Draw the jobs in as few calls as memory allows; what is missing did not fit at all."""
+        if self._compiled:
+            taken, padded = padded_count(len(jobs))
         else:
-            return np.asarray(output.images[0])
-        torch.cuda.empty_cache()
-        message = f"out of GPU memory; lower inpaint.generate_px = {config.generate_px}"
-        raise ModelError(message)
+            taken = padded = len(jobs)
+        now, later = jobs[:taken], jobs[taken:]
+        try:
+            before = allocated_bytes(self.diffusion.device)
+            drawn = self._generate(bucket, now, padded)
+            self._sizes.ran(bucket, padded, peak_bytes(self.diffusion.device) - before)
+        except torch.cuda.OutOfMemoryError:
+            drawn = None  # leaving the handler frees what the failed call still holds
+        if drawn is None:
+            self._sizes.failed(bucket, padded)
+            drawn = self._draw_less(bucket, now)
+        return drawn | (self._draw(bucket, later) if later else {})
 
+    def _draw_less(self, bucket: Bucket, jobs: list[_Job]) -> dict[int, torch.Tensor]:
+        """After running out of memory: half as many at once, or a smaller bucket, or nothing."""
+        if self.diffusion.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = len(jobs) // 2
+        if half:
+            self._count(f"{_OUT_OF_MEMORY} for {len(jobs)} persons at {bucket}: {half} at once")
+            return self._draw(bucket, jobs[:half]) | self._draw(bucket, jobs[half:])
+        smaller = self._buckets.smaller(bucket)
+        if smaller is None:
+            self._count(f"{_OUT_OF_MEMORY} at {bucket}: covered")
+            return {}
+        self._count(f"{_OUT_OF_MEMORY} at {bucket}: {smaller}")
+        return self._draw(smaller, jobs)
 
-def _load(directory: Path, device: torch.device, dtype: str) -> Any:
-    kind = _KINDS.get(str(pipeline_index(directory).get("_class_name")))
-    if kind is None:
-        message = f"inpaint.model: {directory} is none of {', '.join(_KINDS)}"
-        raise ModelError(message)
-    go_offline()
-    import diffusers  # noqa: PLC0415 - only after the switches are set
-    import transformers  # noqa: PLC0415
+    def _count(self, reason: str) -> None:
+        if not self.fallbacks[reason]:
+            _LOG.warning("%s", reason)
+        self.fallbacks[reason] += 1
 
-    for library in (diffusers, transformers):
-        library.logging.set_verbosity_error()  # or they tell of a cut prompt at every person
-    diffusers.logging.disable_progress_bar()
-    try:
-        pipeline = getattr(diffusers, kind).from_pretrained(
-            directory,
-            dtype=_torch_dtype(dtype, device),
-            variant=_variant(directory),
-            local_files_only=True,
-            use_safetensors=True,
-            **_OPTIONS[kind],
+    def _generate(self, bucket: Bucket, jobs: list[_Job], padded: int) -> dict[int, torch.Tensor]:
+        cell_px = self.diffusion.cell_px
+        cells_hw = bucket.height_px // cell_px, bucket.width_px // cell_px
+        filled = jobs + jobs[-1:] * (padded - len(jobs))
+        images = torch.stack([_resize(_channels(job.image), bucket) for job in filled])
+        # The network reads the mask once per cell. A cell on the person's border that it took for
+        # background would keep the person's own pixels.
+        cells = torch.stack(
+            [adaptive_max_pool2d(job.mask[None].float(), cells_hw) for job in filled]
         )
-    except Exception as error:
-        message = f"inpaint.model: {directory} cannot be loaded: {' '.join(str(error).split())}"
-        raise ModelError(message) from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+        drawn = self.diffusion.draw(images * 2 - 1, cells, [job.seed for job in filled])
+        results = {}
+        for job, image in zip(jobs, drawn, strict=False):
+            back = _resize(image, Bucket(*job.mask.shape))
+            finite = torch.isfinite(back).all().to(torch.uint8)
+            pixels = (back * 255).round().to(torch.uint8).permute(1, 2, 0)
+            results[job.index] = torch.cat([pixels.reshape(-1), finite[None]])
+        return results
+
+    def _warm_up(self, most: int) -> None:
+        """Compile every shape before the first frame needs it."""
+        counts = [1 << power for power in range((most - 1).bit_length() + 1)]
+        shapes = [(bucket, count) for bucket in self._buckets for count in counts]
+        start_s = time.monotonic()
+        for number, (bucket, count) in enumerate(shapes, 1):
+            if self._sizes.next(bucket, count) < count:
+                _LOG.info("%d persons at %s do not fit into memory; not compiled", count, bucket)
+                continue
+            image = torch.zeros(
+                bucket.height_px,
+                bucket.width_px,
+                3,
+                dtype=torch.uint8,
+                device=self.diffusion.device,
+            )
+            job = _Job(0, image, torch.ones_like(image[..., 0]), 0)
+            for _ in range(2):  # CUDA graphs are recorded at the second call
+                self._draw(bucket, [job] * count)
+            passed_s = time.monotonic() - start_s
+            _LOG.info("compiled shape %d of %d, %.0f s", number, len(shapes), passed_s)
 
 
-def _variant(directory: Path) -> str | None:
-    """The name "fp16" where only the weights that are stored in float16 were fetched."""
-    names = [path.name for path in (directory / "unet").glob("*.safetensors")]
-    return "fp16" if all(".fp16" in name for name in names) else None
+def _channels(image: torch.Tensor) -> torch.Tensor:
+    """(H, W, 3) uint8 to (3, H, W) float in 0..1."""
+    return image.permute(2, 0, 1).float() / 255
 
 
-def _torch_dtype(name: str, device: torch.device) -> torch.dtype:
-    # With float16 diffusers runs SDXL's VAE, which overflows there, in float32 by itself.
-    names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    return names.get(name, torch.float32 if device.type == "cpu" else torch.bfloat16)
+def _resize(image: torch.Tensor, bucket: Bucket) -> torch.Tensor:
+    resized = interpolate(
+        image[None], (bucket.height_px, bucket.width_px), mode="bicubic", antialias=True
+    )
+    return resized[0].clamp(0, 1)
 
 
-def _warn_of_cut(parameter: str, prompt: str, tokenizer: Any) -> None:
-    """Log what of a prompt the text encoder will not see."""
-    tokens = tokenizer(prompt).input_ids
-    limit = tokenizer.model_max_length
-    if len(tokens) > limit:
-        # The last token is always the end mark.
-        cut = tokenizer.decode(tokens[limit - 1 : -1])
-        _LOG.warning("inpaint.%s is cut after %d tokens; left out: %s", parameter, limit, cut)
-
-
-def _resize(square: RgbImage, side_px: int) -> RgbImage:
-    shrinks = side_px < square.shape[0]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(square, (side_px, side_px), interpolation=interpolation))
-
-
-def latent_cells(mask: Mask, side_px: int, cell_px: int) -> Mask:
-    """``mask`` at side_px, grown to whole cells of the latent image.
-
-    The pipeline reads the mask once per cell. A cell on the person's border that it took for
-    background would keep the person's own pixels.
-    """
-    cells = side_px // cell_px
-    touched = _touched(_touched(mask, side_px), cells)
-    return touched.repeat(cell_px, axis=0).repeat(cell_px, axis=1)
-
-
-def _touched(mask: Mask, side_px: int) -> Mask:
-    """The pixels of a square of side_px that a True pixel touches."""
-    share = cv2.resize(mask.astype(np.float32), (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(share > 0)
+def _download(drawn: dict[int, torch.Tensor], crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
+    """All results in one copy."""
+    results: list[RgbImage | Refusal] = [
+        Refusal(
+            f"{_OUT_OF_MEMORY}, even for one person at the smallest size; lower inpaint.generate_px"
+        )
+        for _ in crops
+    ]
+    if not drawn:
+        return results
+    flat = (
+        torch.cat(list(drawn.values()))
+        .cpu()
+        .split_with_sizes([len(part) for part in drawn.values()])
+    )
+    for index, part in zip(drawn, flat, strict=True):
+        if part[-1]:
+            results[index] = part[:-1].numpy().reshape(crops[index].image.shape)
+        else:
+            results[index] = Refusal(
+                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32"
+            )
+    return results

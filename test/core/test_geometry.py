@@ -67,19 +67,25 @@ def test_a_mask_that_misses_most_of_its_box_is_not_believed() -> None:
     st.integers(1, 200),
     st.floats(1, 5),
     st.tuples(*[st.floats(0, 0.999)] * 4),
+    st.booleans(),
 )
 @settings(deadline=None)
-def test_a_crop_is_a_square_that_moves_inside_before_it_pads(
-    height_px: int, width_px: int, ratio: float, corners: tuple[float, ...]
+def test_a_crop_has_context_and_moves_inside_before_it_pads(
+    height_px: int,
+    width_px: int,
+    ratio: float,
+    corners: tuple[float, ...],
+    square: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
     (x0, x1), (y0, y1) = sorted(corners[:2]), sorted(corners[2:])
     rows = slice(int(y0 * height_px), int(y1 * height_px) + 1)
     columns = slice(int(x0 * width_px), int(x1 * width_px) + 1)
     region = region_of(rectangle(height_px, width_px, rows, columns))
-    roi = plan_crop(region, width_px, height_px, ratio)
+    roi = plan_crop(region, width_px, height_px, ratio, square=square)
     window = region.window
-    assert roi.width_px == roi.height_px
-    assert roi.width_px >= ratio * max(region.person.width_px, region.person.height_px)
+    assert roi.width_px / roi.height_px in ((1,) if square else (0.5, 1, 2))
+    assert roi.width_px >= ratio * region.person.width_px
+    assert roi.height_px >= ratio * region.person.height_px
     assert (roi.x0 <= window.x0, roi.y0 <= window.y0) == (True, True)
     assert (roi.x1 >= window.x1, roi.y1 >= window.y1) == (True, True)
     for low, high, length in ((roi.x0, roi.x1, width_px), (roi.y0, roi.y1, height_px)):
@@ -87,11 +93,24 @@ def test_a_crop_is_a_square_that_moves_inside_before_it_pads(
         assert (low >= 0 and high <= length) if fits else (low <= 0 and high >= length)
 
 
+@pytest.mark.parametrize(
+    ("person_wh", "window_wh"),
+    [((40, 100), (75, 150)), ((60, 60), (90, 90)), ((90, 20), (136, 68))],
+)
+def test_a_crop_is_tall_wide_or_square_as_the_person_is(
+    person_wh: tuple[int, int], window_wh: tuple[int, int]
+) -> None:
+    (width, height) = person_wh
+    region = region_of(rectangle(500, 500, slice(200, 200 + height), slice(200, 200 + width)))
+    roi = plan_crop(region, 500, 500, 1.5, square=False)
+    assert (roi.width_px, roi.height_px) == window_wh
+
+
 def test_a_crop_repeats_edge_pixels_and_keeps_masks_in_place() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
     region = region_of(rectangle(40, 20, slice(5, 35), slice(5, 15)))
     people = union([region], 40, 20)
-    roi = plan_crop(region, 20, 40, 1.5)
+    roi = plan_crop(region, 20, 40, 1.5, square=True)
     crop = cut_crop(image, people, region, roi, seed=3)
     inside = roi.clip(20, 40)
     inner = inside.relative_to(roi).slices

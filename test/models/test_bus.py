@@ -54,22 +54,22 @@ def test_everybody_is_replaced_by_diffusion(
     assert not np.array_equal(anonymizer.anonymize(bus_rgb, seed=4).image, result.image)
 
 
-def return_nan(pipeline: Any) -> None:
+def return_nan(diffusion: Any) -> None:
     with torch.no_grad():
-        next(pipeline.unet.parameters()).fill_(torch.nan)
+        next(diffusion.unet.parameters()).fill_(torch.nan)
 
 
-def return_black(pipeline: Any) -> None:
+def return_black(diffusion: Any) -> None:
     with torch.no_grad():
-        pipeline.vae.decoder.conv_out.weight.fill_(0)
-        pipeline.vae.decoder.conv_out.bias.fill_(-9)
+        diffusion.vae.decoder.conv_out.weight.fill_(0)
+        diffusion.vae.decoder.conv_out.bias.fill_(-9)
 
 
-def run_out_of_memory(pipeline: Any) -> None:
+def run_out_of_memory(diffusion: Any) -> None:
     def fail(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError
 
-    pipeline.unet.register_forward_pre_hook(fail)
+    diffusion.unet.register_forward_pre_hook(fail)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_where_diffusion_fails_everybody_is_covered(
     }
     anonymizer = build_anonymizer(load_config(overrides=overrides))
     assert isinstance(anonymizer.inpainter, SdxlInpainter)
-    break_it(anonymizer.inpainter._pipeline)  # noqa: SLF001 - the real model is made to fail
+    break_it(anonymizer.inpainter.diffusion)
     result = anonymizer.anonymize(bus_rgb)
     check(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.COVERED}

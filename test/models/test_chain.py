@@ -1,54 +1,96 @@
+"""Where the noise chain starts: the measure of privacy, for every scheduler and step count."""
+
+from typing import Any
+
 import diffusers
 import pytest
+import torch
 
 from anon_ros.errors import ModelError
-from anon_ros.models.chain import chain_start
+from anon_ros.models.chain import make_scheduler, plan_chain
+
+SCHEDULERS = ("euler", "dpm", "lcm", "tcd")
 
 
-def scheduler(spacing: str = "leading") -> object:
-    return diffusers.EulerDiscreteScheduler(
+def scheduler(kind: str, **options: Any) -> Any:
+    published = diffusers.EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
-        timestep_spacing=spacing,
+        timestep_spacing="leading",
         steps_offset=1,
+        **options,
     )
+    return make_scheduler(kind, published)
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+@pytest.mark.parametrize("beta_d", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_the_chain_starts_at_beta_d_within_one_step_of_the_schedule(
+    kind: str, beta_d: float
+) -> None:
+    real = scheduler(kind)
+    for steps in range(1, 51):
+        if int(steps * beta_d + 1e-6) < 1:
+            with pytest.raises(ModelError, match=f"beta_d = {beta_d} with inpaint.steps = {steps}"):
+                plan_chain(kind, real, steps, beta_d)
+            continue
+        chain = plan_chain(kind, real, steps, beta_d)
+        start = chain.timesteps[0]
+        assert abs(start - beta_d * 1000) <= 1000 / steps
+        assert start >= beta_d * 1000 - 1  # never less noise than asked for
+        assert len(chain.timesteps) == int(steps * beta_d + 1e-6)
+        assert list(chain.timesteps) == sorted(set(chain.timesteps), reverse=True)
+        # And the real scheduler adds the noise of that timestep, not of another.
+        real.set_timesteps(timesteps=list(chain.timesteps))
+        real.set_begin_index(0)
+        assert int(real.timesteps[0]) == start
+        noisy = real.add_noise(torch.ones(1, 1), torch.zeros(1, 1), real.timesteps[:1])
+        signal = real.scale_model_input(noisy, real.timesteps[0])
+        assert float(signal) == pytest.approx((1 - chain.noise_ratio**2) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lcm", "tcd"])
+def test_distilled_models_run_only_timesteps_that_they_were_trained_on(kind: str) -> None:
+    for steps in range(2, 51):
+        timesteps = plan_chain(kind, scheduler(kind), steps, 0.57).timesteps
+        assert {(timestep + 1) % 20 for timestep in timesteps} == {0}
 
 
 @pytest.mark.parametrize(
-    ("steps", "beta_d", "steps_run", "timestep"),
-    [(50, 0.6, 30, 581), (50, 0.3, 15, 281), (50, 0.58, 29, 561), (50, 0.55, 27, 521)],
+    ("kind", "steps", "beta_d", "timesteps"),
+    [
+        ("lcm", 5, 0.6, (599, 399, 199)),
+        ("euler", 4, 0.75, (749, 499, 249)),
+        ("euler", 8, 0.625, (624, 499, 374, 249, 124)),
+        ("euler", 4, 0.6, (599, 299)),
+    ],
 )
-def test_where_the_published_schedule_starts(
-    steps: int, beta_d: float, steps_run: int, timestep: int
-) -> None:
-    start = chain_start(scheduler(), steps, beta_d)
-    assert (start.steps_run, start.timestep) == (steps_run, timestep)
-    assert int(steps * start.strength) == steps_run
+def test_few_steps(kind: str, steps: int, beta_d: float, timesteps: tuple[int, ...]) -> None:
+    assert plan_chain(kind, scheduler(kind), steps, beta_d).timesteps == timesteps
 
 
-def test_the_whole_chain_starts_from_pure_noise() -> None:
-    start = chain_start(scheduler(), 50, 1.0)
-    assert start.steps_run == 50
-    assert start.strength == 1.0
-    assert start.noise_ratio > 0.99
-
-
-@pytest.mark.parametrize("steps", [2, 4, 5])
-def test_few_steps_that_start_far_too_low_are_refused(steps: int) -> None:
-    with pytest.raises(ModelError, match="would start at timestep"):
-        chain_start(scheduler(), steps, 0.6)
-
-
-def test_few_steps_that_start_where_asked_are_taken() -> None:
-    assert chain_start(scheduler("trailing"), 5, 0.6).timestep == 599
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_the_whole_chain_starts_from_noise_alone(kind: str) -> None:
+    chain = plan_chain(kind, scheduler(kind), 50, 1.0)
+    assert len(chain.timesteps) == 50
+    assert chain.from_noise
+    assert chain.noise_ratio > 0.99
 
 
 def test_a_chain_of_no_steps_is_refused_with_the_number_needed() -> None:
     with pytest.raises(ModelError, match=r"runs no step; set inpaint\.steps to 10 or more"):
-        chain_start(scheduler(), 9, 0.1)
+        plan_chain("euler", scheduler("euler"), 9, 0.1)
 
 
-@pytest.mark.parametrize("beta_d", [0.05 * n for n in range(1, 21)])
-def test_fifty_steps_are_enough_for_any_beta_d(beta_d: float) -> None:
-    assert abs(chain_start(scheduler(), 50, beta_d).timestep / 1000 - beta_d) <= 0.05
+@pytest.mark.parametrize("kind", ["lcm", "tcd"])
+def test_more_steps_than_a_distilled_model_knows_are_refused(kind: str) -> None:
+    with pytest.raises(ModelError, match=r"set inpaint\.steps to 50 or fewer"):
+        plan_chain(kind, scheduler(kind), 51, 0.6)
+
+
+def test_a_model_that_asks_for_other_noise_levels_gets_the_timesteps() -> None:
+    real = scheduler("euler", use_karras_sigmas=True)
+    chain = plan_chain("euler", real, 20, 0.6)
+    real.set_timesteps(timesteps=list(chain.timesteps))
+    assert int(real.timesteps[0]) == 599

@@ -11,7 +11,7 @@ import pytest
 from anon_ros.config import Config, load_config
 from anon_ros.errors import ModelError
 from anon_ros.models import build_anonymizer, needed_models
-from anon_ros.models.locate import find_pipeline, find_weights
+from anon_ros.models.locate import find_lora, find_pipeline, find_vae, find_weights
 
 HUB_ID = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 
@@ -70,8 +70,33 @@ def test_a_missing_hub_model_is_told_with_all_that_helps(models: Path) -> None:
     told = str(caught.value)
     folder = models / "stable-diffusion-xl-1.0-inpainting-0.1"
     assert f"hf download {HUB_ID} --revision abc123 --local-dir {folder}" in told
-    assert f"set inpaint.model: {folder}" in told
+    assert "put the folder at the same place here" in told
     assert "\n" not in told
+
+
+def test_what_the_remedy_fetches_is_found(tiny_sd2: Path, models: Path) -> None:
+    shutil.copytree(tiny_sd2, models / "stable-diffusion-xl-1.0-inpainting-0.1")
+    assert find_pipeline(HUB_ID, "").is_dir()
+
+
+def test_a_vae_and_a_lora_are_found_or_told_how_to_fetch(models: Path) -> None:
+    for find, parameter in ((find_vae, "inpaint.vae"), (find_lora, "inpaint.lora")):
+        with pytest.raises(ModelError, match=rf"{parameter}: .*hf download some/thing"):
+            find("some/thing")
+    folder = models / "thing"
+    folder.mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        find_vae("some/thing")
+    with pytest.raises(ModelError, match=r"holds 0 \.safetensors"):
+        find_lora("some/thing")
+    (folder / "config.json").touch()
+    weights = folder / "one.safetensors"
+    weights.touch()
+    assert find_vae("some/thing") == folder
+    assert find_lora("some/thing") == find_lora(str(weights)) == weights
+    (folder / "two.safetensors").touch()
+    with pytest.raises(ModelError, match="name the file"):
+        find_lora("some/thing")
 
 
 def test_a_missing_directory_is_told(models: Path) -> None:

@@ -1,5 +1,6 @@
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from anon_ros.config import InpaintConfig
-from anon_ros.core import Crop, Mask, RgbImage, Roi
+from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.core import Crop, Refusal, RgbImage, Roi
 from anon_ros.errors import ModelError
-from anon_ros.models.sdxl import SdxlInpainter, latent_cells
+from anon_ros.models.sdxl import SdxlInpainter
 
 
-def load(folder: Path, **options: Any) -> SdxlInpainter:
+def load(folder: Path, batch: int = 0, **options: Any) -> SdxlInpainter:
     config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
     config = replace(config, negative_prompt="blurry", **options)
-    return SdxlInpainter(config, "cpu")
+    return SdxlInpainter(config, ComputeConfig(device="cpu", batch=batch))
 
 
 def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
@@ -28,7 +29,7 @@ def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
 
 
 def unet_of(inpainter: SdxlInpainter) -> torch.nn.Module:
-    unet = inpainter._pipeline.unet  # noqa: SLF001 - the real network, to watch and to break it
+    unet = inpainter.diffusion.unet
     assert isinstance(unet, torch.nn.Module)
     return unet
 
@@ -78,11 +79,108 @@ def test_the_same_seed_gives_the_same_bytes_in_any_company(
 ) -> None:
     inpainter = load(tiny_sdxl)
     crop, other = crop_of(bus_rgb, seed=5), crop_of(bus_rgb, side_px=70, seed=6)
-    (alone,) = inpainter.inpaint([crop])
-    _, together = inpainter.inpaint([other, crop])
-    (reseeded,) = inpainter.inpaint([replace(crop, seed=7)])
-    assert np.array_equal(alone, together)
-    assert not np.array_equal(alone, reseeded)
+    alone = drawing(inpainter, [crop])[0]
+    assert np.array_equal(alone, drawing(inpainter, [other, crop])[1])
+    assert not np.array_equal(alone, drawing(inpainter, [replace(crop, seed=7)])[0])
+
+
+def test_in_one_call_only_rounding_differs(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
+    batched, alone = load(tiny_sdxl, batch=8), load(tiny_sdxl, batch=1)
+    sizes = batch_sizes(batched)
+    pairs = zip(drawing(batched, crops), drawing(alone, crops), strict=True)
+    assert max(int(np.abs(one.astype(int) - two).max()) for one, two in pairs) <= 1
+    assert set(sizes) == {5}
+
+
+def batch_sizes(inpainter: SdxlInpainter) -> list[int]:
+    """Filled with the number of persons of each call of the network, two images each."""
+    sizes: list[int] = []
+    unet_of(inpainter).register_forward_pre_hook(
+        lambda _, positional: sizes.append(len(positional[0]) // 2)
+    )
+    return sizes
+
+
+def drawing(inpainter: SdxlInpainter, crops: list[Crop]) -> list[RgbImage]:
+    answers = inpainter.inpaint(crops)
+    assert not [answer for answer in answers if isinstance(answer, Refusal)]
+    return [answer for answer in answers if not isinstance(answer, Refusal)]
+
+
+def run_out_of_memory(inpainter: SdxlInpainter, allowed: Callable[[int, int], bool]) -> None:
+    """Let the network fail for more persons, or larger latents, than allowed."""
+
+    def fail(_: object, positional: tuple[torch.Tensor, ...]) -> None:
+        if not allowed(len(positional[0]) // 2, positional[0].shape[-2]):
+            raise torch.cuda.OutOfMemoryError
+
+    unet_of(inpainter).register_forward_pre_hook(fail)
+
+
+def tall_crops(image: RgbImage, count: int) -> list[Crop]:
+    pixels = np.ascontiguousarray(image[400:500, 60:110])
+    mask = np.zeros(pixels.shape[:2], np.bool_)
+    mask[20:80, 15:35] = True
+    roi = Roi(60, 400, 110, 500)
+    return [Crop(pixels, mask, mask, roi, seed) for seed in range(count)]
+
+
+def test_out_of_memory_halves_the_batch(
+    tiny_sdxl: Path, bus_rgb: RgbImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    crops = tall_crops(bus_rgb, 5)
+    expected = drawing(load(tiny_sdxl, batch=8), crops)
+    inpainter = load(tiny_sdxl, batch=8)
+    run_out_of_memory(inpainter, lambda count, _: count <= 2)
+    for drawn, wanted in zip(drawing(inpainter, crops), expected, strict=True):
+        assert np.abs(drawn.astype(int) - wanted).max() <= 1
+    assert inpainter.fallbacks == {
+        "out of GPU memory for 5 persons at 32x64 px: 2 at once": 1,
+        "out of GPU memory for 3 persons at 32x64 px: 1 at once": 1,
+    }
+    inpainter.inpaint(crops)
+    assert caplog.text.count("for 5 persons") == 1
+    assert inpainter.fallbacks["out of GPU memory for 5 persons at 32x64 px: 2 at once"] == 2
+
+
+def test_out_of_memory_for_one_person_takes_a_smaller_size(
+    tiny_sdxl: Path, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(tiny_sdxl, batch=8)
+    run_out_of_memory(inpainter, lambda _, height: height <= 4)
+    (drawn,) = drawing(inpainter, tall_crops(bus_rgb, 1))
+    assert drawn.shape == (100, 50, 3)
+    assert inpainter.fallbacks == {
+        "out of GPU memory at 32x64 px: 24x48 px": 1,
+        "out of GPU memory at 24x48 px: 16x32 px": 1,
+    }
+
+
+def test_out_of_memory_at_the_smallest_size_refuses_and_harms_no_later_frame(
+    tiny_sdxl: Path, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(tiny_sdxl, batch=8)
+    allowed = {"largest": 0}
+    run_out_of_memory(inpainter, lambda count, _: count <= allowed["largest"])
+    answers = inpainter.inpaint(tall_crops(bus_rgb, 2))
+    assert all(isinstance(answer, Refusal) for answer in answers)
+    assert "out of GPU memory" in str(answers[0])
+    assert inpainter.fallbacks["out of GPU memory at 16x32 px: covered"] == 2
+    allowed["largest"] = 8
+    drawing(inpainter, tall_crops(bus_rgb, 2))
+
+
+def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load(tiny_sdxl)
+    seen = set()
+    unet_of(inpainter).register_forward_pre_hook(
+        lambda _, positional: seen.add(tuple(positional[0].shape[-2:]))
+    )
+    small = np.ascontiguousarray(bus_rgb[400:430, 60:75])
+    mask = np.ones(small.shape[:2], np.bool_)
+    inpainter.inpaint([Crop(small, mask, mask, Roi(60, 400, 75, 430), 0)])
+    assert seen == {(4, 2)}
 
 
 @pytest.mark.parametrize("side_px", [1, 7, 64, 200])
@@ -94,42 +192,27 @@ def test_crops_of_any_size(tiny_sdxl: Path, side_px: int) -> None:
     assert drawn.shape == image.shape
 
 
-def test_the_mask_is_grown_to_whole_latent_cells() -> None:
-    mask: Mask = np.zeros((100, 100), np.bool_)
+def test_a_cell_that_the_mask_touches_is_drawn(tiny_sdxl: Path) -> None:
+    inpainter = load(tiny_sdxl)
+    seen: list[torch.Tensor] = []
+    unet_of(inpainter).register_forward_pre_hook(
+        lambda _, positional: seen.append(positional[0][:, 4])
+    )
+    mask = np.zeros((100, 100), np.bool_)
     mask[47, 21] = True
-    cells = latent_cells(mask, 64, 8)
-    assert cells.shape == (64, 64)
-    assert cells[30, 13]
-    assert {
-        int(cells[y : y + 8, x : x + 8].sum()) for y in range(0, 64, 8) for x in range(0, 64, 8)
-    } <= {0, 64}
-    assert cells.sum() == 64
+    image = np.full((100, 100, 3), 90, np.uint8)
+    inpainter.inpaint([Crop(image, mask, mask, Roi(0, 0, 100, 100), 0)])
+    assert seen[0].shape[1:] == (8, 8)
+    assert seen[0][0].nonzero().tolist() == [[3, 1]]
 
 
-def test_nan_is_an_error(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+def test_nan_is_refused(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     inpainter = load(tiny_sdxl)
     with torch.no_grad():
         next(unet_of(inpainter).parameters()).fill_(torch.nan)
-    with pytest.raises(ModelError, match="NaN"):
-        inpainter.inpaint([crop_of(bus_rgb)])
-
-
-def test_out_of_gpu_memory_is_an_error_with_a_remedy(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    inpainter = load(tiny_sdxl)
-
-    def fail(*_: object) -> None:
-        raise torch.cuda.OutOfMemoryError
-
-    hook = unet_of(inpainter).register_forward_pre_hook(fail)
-    with pytest.raises(ModelError, match=r"out of GPU memory; lower inpaint\.generate_px = 64"):
-        inpainter.inpaint([crop_of(bus_rgb)])
-    hook.remove()
-    inpainter.inpaint([crop_of(bus_rgb)])
-
-
-def test_a_chain_that_would_start_too_low_is_refused(tiny_sdxl: Path) -> None:
-    with pytest.raises(ModelError, match="would start at timestep 251"):
-        load(tiny_sdxl, steps=4)
+    (answer,) = inpainter.inpaint([crop_of(bus_rgb)])
+    assert isinstance(answer, Refusal)
+    assert "NaN" in answer.reason
 
 
 def test_the_start_of_the_chain_is_logged(
@@ -137,7 +220,7 @@ def test_the_start_of_the_chain_is_logged(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="anon_ros"):
         load(tiny_sdxl, steps=50)
-    assert "timestep 581 (noise 0.91) and runs 30 of 50 steps" in caplog.text
+    assert "timestep 599 (noise 0.92) and runs 30 of 50 steps" in caplog.text
 
 
 def test_what_is_cut_from_a_prompt_is_logged(
@@ -189,5 +272,5 @@ def test_damaged_weights_are_named(tiny_sd2: Path, tmp_path: Path) -> None:
 def test_a_missing_model_is_told_at_once() -> None:
     start_s = time.monotonic()
     with pytest.raises(ModelError, match="hf download"):
-        SdxlInpainter(InpaintConfig(), "cpu")
+        SdxlInpainter(InpaintConfig(), ComputeConfig())
     assert time.monotonic() - start_s < 1

@@ -1,0 +1,65 @@
+import pytest
+
+from anon_ros.models.buckets import BatchSizes, Bucket, Buckets, padded_count
+
+TALL = Bucket(1024, 512)
+
+
+@pytest.mark.parametrize(
+    ("crop_hw", "bucket"),
+    [
+        ((60, 30), Bucket(512, 256)),
+        ((512, 256), Bucket(512, 256)),
+        ((514, 257), Bucket(768, 384)),
+        ((1000, 500), Bucket(1024, 512)),
+        ((4000, 2000), Bucket(1024, 512)),
+        ((300, 600), Bucket(384, 768)),
+        ((500, 500), Bucket(512, 512)),
+        ((900, 900), Bucket(1024, 1024)),
+    ],
+)
+def test_a_crop_takes_the_smallest_bucket_of_its_shape_that_has_its_pixels(
+    crop_hw: tuple[int, int], bucket: Bucket
+) -> None:
+    assert Buckets(1024, square=False).choose(*crop_hw) == bucket
+
+
+def test_the_papers_square_is_the_only_one_when_asked_for() -> None:
+    buckets = Buckets(1024, square=True)
+    assert list(buckets) == [Bucket(1024, 1024)]
+    assert buckets.choose(60, 60) == Bucket(1024, 1024)
+    assert buckets.smaller(Bucket(1024, 1024)) is None
+
+
+def test_smaller_buckets_keep_the_shape() -> None:
+    buckets = Buckets(1024, square=False)
+    assert buckets.smaller(TALL) == Bucket(768, 384)
+    assert buckets.smaller(Bucket(512, 256)) is None
+    assert len(list(buckets)) == 9
+
+
+def test_memory_limits_the_batch_and_is_learned() -> None:
+    free = 1000
+    sizes = BatchSizes(8, lambda: free)
+    assert sizes.next(TALL, 20) == 1  # nothing is known yet
+    sizes.ran(TALL, 1, 200)
+    assert sizes.next(TALL, 20) == 5
+    assert sizes.next(TALL, 3) == 3
+    sizes.failed(TALL, 5)
+    assert sizes.next(TALL, 20) == 2
+    free = 4000  # somebody else's memory was freed
+    assert sizes.next(TALL, 20) == 8
+    free = 10
+    assert sizes.next(TALL, 20) == 1
+
+
+def test_without_a_limit_of_memory_the_batch_is_what_was_asked_for() -> None:
+    assert BatchSizes(4, lambda: None).next(TALL, 20) == 4
+
+
+def test_compiled_sizes_are_filled_to_three_quarters_at_least() -> None:
+    for count in range(1, 65):
+        taken, padded = padded_count(count)
+        assert padded in {1, 2, 4, 8, 16, 32, 64}
+        assert 0.75 * padded <= taken <= min(count, padded)
+    assert [padded_count(n) for n in (1, 3, 5, 6, 8)] == [(1, 1), (3, 4), (4, 4), (6, 8), (8, 8)]

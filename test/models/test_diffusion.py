@@ -1,0 +1,154 @@
+"""Our loop against diffusers' own inpainting pipelines: the same seeds, latents and timesteps."""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from anon_ros.config import InpaintConfig
+from anon_ros.models.chain import make_scheduler
+from anon_ros.models.diffusion import Diffusion
+from anon_ros.models.pipeline import load_diffusion
+
+CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry")
+CPU = torch.device("cpu")
+# What each profile in config/ runs, by (scheduler, steps, beta_d).
+CHAINS = [("euler", 50, 0.6), ("dpm", 20, 0.6), ("lcm", 5, 0.6), ("tcd", 8, 0.75), ("euler", 8, 1)]
+
+
+def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (B, 3, 64, 32) in -1..1 and their cells."""
+    generator = torch.Generator().manual_seed(count)
+    images = torch.rand(count, 3, 64, 32, generator=generator) * 2 - 1
+    cells = torch.zeros(count, 1, 8, 4)
+    for index in range(count):
+        cells[index, :, 1 + index % 3 : 7, 1:3] = 1
+    return images, cells
+
+
+def reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
+    """A function that has diffusers' pipeline draw."""
+    diffusers = import_module("diffusers")
+    base = diffusers.DiffusionPipeline.from_pretrained(folder)
+    kind = (
+        diffusers.StableDiffusionXLInpaintPipeline
+        if hasattr(base, "text_encoder_2")
+        else diffusers.StableDiffusionInpaintPipeline
+    )
+    options = {"add_watermarker": False} if hasattr(base, "text_encoder_2") else {}
+    parts = {k: v for k, v in base.components.items() if k in kind.__init__.__annotations__}
+    if not options:
+        parts["requires_safety_checker"] = False
+    pipeline = kind(**parts, **options)
+    pipeline.scheduler = make_scheduler(config.scheduler, base.scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(ours.dtype)
+    timesteps = list(ours.chain.timesteps)
+
+    def draw(images: torch.Tensor, cells: torch.Tensor, seeds: list[int], kind: str) -> Any:
+        count = len(images)
+        # diffusers cuts a share off the timesteps' front: the first of ours is only there for it.
+        whole = timesteps if ours.chain.from_noise else [999, *timesteps]
+        strength = 1.0 if ours.chain.from_noise else (len(timesteps) + 0.5) / len(whole)
+        masked = images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8))
+        return pipeline(
+            prompt=[config.prompt] * count,
+            negative_prompt=[config.negative_prompt] * count,
+            image=ours.encode(images),
+            mask_image=torch.nn.functional.interpolate(cells, scale_factor=8),
+            masked_image_latents=ours.encode(masked),
+            height=64,
+            width=32,
+            timesteps=whole,
+            strength=strength,
+            guidance_scale=config.guidance,
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            output_type=kind,
+        ).images
+
+    return draw
+
+
+def denoise(ours: Diffusion, images: torch.Tensor, cells: torch.Tensor, seeds: list[int]) -> Any:
+    masked = None
+    if ours.unet.config.in_channels == 9:
+        masked = ours.encode(images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8)))
+    return ours.denoise(ours.encode(images), masked, cells.to(ours.dtype), seeds)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("guidance", [7.0, 1.0])
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
+def test_the_latents_equal_those_of_diffusers_alone_and_in_batches(
+    model: str,
+    guidance: float,
+    chain: tuple[str, int, float],
+    request: pytest.FixtureRequest,
+) -> None:
+    scheduler, steps, beta_d = chain
+    folder = request.getfixturevalue(model)
+    config = replace(CONFIG, model=str(folder), guidance=guidance, scheduler=scheduler)
+    config = replace(config, steps=steps, beta_d=beta_d)
+    ours = load_diffusion(config, CPU)
+    draw = reference(folder, config, ours)
+    for count in (1, 3, 8):
+        images, cells = inputs(count)
+        seeds = list(range(100, 100 + count))
+        with torch.inference_mode():
+            expected = draw(images, cells, seeds, "latent")
+        actual = denoise(ours, images, cells, seeds)
+        assert actual.shape == expected.shape
+        assert (actual - expected).abs().max() < 1e-4
+        assert (actual - ours.encode(images)).abs().max() > 0.1  # something was drawn
+
+
+def test_the_images_equal_those_of_diffusers(tiny_sdxl: Path) -> None:
+    config = replace(CONFIG, model=str(tiny_sdxl))
+    ours = load_diffusion(config, CPU)
+    images, cells = inputs(3)
+    with torch.inference_mode():
+        expected = reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "pt")
+    assert (ours.draw(images, cells, [1, 2, 3]) - expected).abs().max() < 1e-4
+
+
+def test_a_result_does_not_depend_on_the_batch(tiny_sdxl: Path) -> None:
+    ours = load_diffusion(replace(CONFIG, model=str(tiny_sdxl)), CPU)
+    images, cells = inputs(8)
+    together = ours.draw(images, cells, list(range(8)))
+    for index in range(8):
+        one = slice(index, index + 1)
+        alone = ours.draw(images[one], cells[one], [index])
+        assert (alone - together[one]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_equals_that_of_diffusers(tiny_sdxl: Path, dtype: str) -> None:
+    config = replace(CONFIG, model=str(tiny_sdxl), dtype=dtype)
+    ours = load_diffusion(config, CPU)
+    images, cells = inputs(3)
+    with torch.inference_mode():
+        expected = reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "latent").float()
+    actual = denoise(ours, images, cells, [1, 2, 3]).float()
+    assert (actual - expected).norm() < 2e-2 * expected.norm()
+
+
+def test_a_vae_that_overflows_in_float16_runs_in_bfloat16(tiny_sdxl: Path) -> None:
+    diffusion = load_diffusion(replace(CONFIG, model=str(tiny_sdxl), dtype="float16"), CPU)
+    assert diffusion.vae.config.force_upcast
+    assert (diffusion.dtype, diffusion.vae.dtype) == (torch.float16, torch.bfloat16)
+
+
+@pytest.mark.parametrize(("model", "encodes"), [("tiny_sdxl", 2), ("tiny_sdxl_base", 1)])
+def test_prompts_are_encoded_once_and_images_no_more_than_needed(
+    model: str, encodes: int, request: pytest.FixtureRequest
+) -> None:
+    diffusion = load_diffusion(replace(CONFIG, model=str(request.getfixturevalue(model))), CPU)
+    calls = []
+    diffusion.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
+    images, cells = inputs(3)
+    diffusion.draw(images, cells, [1, 2, 3])
+    assert len(calls) == encodes
+    assert not [name for name in vars(diffusion) if "text" in name]
