@@ -1,6 +1,8 @@
 """One frame in, one frame without its persons out."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from anon_ros.core.masks import Region, person_region, union
 from anon_ros.core.ports import Inpainter, Segmenter
 from anon_ros.core.types import (
     Anonymized,
+    Crop,
     Detections,
     Mask,
     Outcome,
@@ -22,6 +25,21 @@ from anon_ros.core.types import (
     RgbImage,
 )
 from anon_ros.errors import SegmentationError, describe
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A frame of which everybody is covered; ``todo`` are the detections of ``crops``."""
+
+    image: RgbImage
+    detections: Detections
+    regions: list[Region]
+    people: Mask
+    canvas: RgbImage
+    todo: list[int]
+    crops: list[Crop]
 
 
 @dataclass(frozen=True)
@@ -48,22 +66,61 @@ class Anonymizer:
             SegmentationError: if the persons could not be found.
             ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
         """
+        (result,) = self.anonymize_batch([(image, seed)])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def anonymize_batch(
+        self, frames: Sequence[tuple[RgbImage, int]]
+    ) -> list[Anonymized | Exception]:
+        """As ``anonymize`` for several images and seeds, whose persons are inpainted together.
+
+        Returns:
+            One result per frame, or what ``anonymize`` would have raised for it; one frame's
+            failure does not touch the others.
+        """
+        prepared = [_or_error(self._prepare, *frame) for frame in frames]
+        crops = [c for frame in prepared if isinstance(frame, _Prepared) for c in frame.crops]
+        drawings = iter(inpaint_each(self.inpainter, crops))
+        return [
+            frame
+            if isinstance(frame, Exception)
+            else _or_error(self._finish, frame, [next(drawings) for _ in frame.crops])
+            for frame in prepared
+        ]
+
+    def _prepare(self, image: RgbImage, seed: int) -> "_Prepared":
+        """Find everybody, cover everybody, and cut out whom to inpaint."""
         _check_input(image, seed)
         detections, regions = self._find(image)
         people = union(regions, *image.shape[:2])
         canvas = cover(image, regions, people)
         from_cover = self.inpaint.kind == "sdxl" and self.inpaint.init == "covered"
-        drawings = self._draw(canvas if from_cover else image, people, regions, seed)
-        coverage = coverage_px(detections)
-        layers = [
-            Layer(regions[index], drawing)
-            for index in coverage_order(coverage)
-            if not isinstance(drawing := drawings[index], Refusal)
+        source = canvas if from_cover else image
+        todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
+        crops = [
+            self._cut(source, people, regions[index], person_seed(seed, index)) for index in todo
         ]
-        replaced = replaced_pixels(layers, people)
-        result = differ_everywhere(composite(canvas, layers, people), image, replaced)
-        outcomes = [_outcome(*pair) for pair in zip(drawings, coverage.tolist(), strict=True)]
-        return Anonymized(result, detections, replaced, outcomes)
+        return _Prepared(image, detections, regions, people, canvas, todo, crops)
+
+    def _finish(self, frame: "_Prepared", drawings: Sequence[RgbImage | Refusal]) -> Anonymized:
+        """Composite what was drawn; whoever was not drawn stays covered."""
+        patches: list[RgbImage | Refusal] = [self._too_small(region) for region in frame.regions]
+        for index, crop, drawing in zip(frame.todo, frame.crops, drawings, strict=True):
+            window = frame.regions[index].window.relative_to(crop.roi)
+            patches[index] = drawing if isinstance(drawing, Refusal) else drawing[window.slices]
+        coverage = coverage_px(frame.detections)
+        layers = [
+            Layer(frame.regions[index], patch)
+            for index in coverage_order(coverage)
+            if not isinstance(patch := patches[index], Refusal)
+        ]
+        replaced = replaced_pixels(layers, frame.people)
+        result = composite(frame.canvas, layers, frame.people)
+        result = differ_everywhere(result, frame.image, replaced)
+        outcomes = [_outcome(*pair) for pair in zip(patches, coverage.tolist(), strict=True)]
+        return Anonymized(result, frame.detections, replaced, outcomes)
 
     def _find(self, image: RgbImage) -> tuple[Detections, list[Region]]:
         try:
@@ -79,26 +136,11 @@ class Anonymizer:
             message = f"the persons could not be found: {describe(error)}"
             raise SegmentationError(message) from error
 
-    def _draw(
-        self, source: RgbImage, people: Mask, regions: list[Region], seed: int
-    ) -> list[RgbImage | Refusal]:
-        """What to paste on each region's window, or why its person stays covered."""
+    def _cut(self, source: RgbImage, people: Mask, region: Region, seed: int) -> Crop:
         height_px, width_px = people.shape
-        drawings: list[RgbImage | Refusal] = [self._too_small(region) for region in regions]
-        todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
-        crops = []
-        for index in todo:
-            square = self.inpaint.crop == "square"
-            roi = plan_crop(
-                regions[index], width_px, height_px, self.inpaint.context_ratio, square=square
-            )
-            crops.append(cut_crop(source, people, regions[index], roi, person_seed(seed, index)))
-        for index, crop, drawing in zip(
-            todo, crops, inpaint_each(self.inpainter, crops), strict=True
-        ):
-            window = regions[index].window.relative_to(crop.roi)
-            drawings[index] = drawing if isinstance(drawing, Refusal) else drawing[window.slices]
-        return drawings
+        square = self.inpaint.crop == "square"
+        roi = plan_crop(region, width_px, height_px, self.inpaint.context_ratio, square=square)
+        return cut_crop(source, people, region, roi, seed)
 
     def _is_small(self, region: Region) -> bool:
         return min(region.person.width_px, region.person.height_px) < self.inpaint.min_person_px
@@ -112,6 +154,13 @@ def person_seed(seed: int, index: int) -> int:
     """The seed of one person's random numbers: from the frame's seed and the detection's index."""
     words = np.random.SeedSequence((seed, index)).generate_state(2, np.uint32)
     return int(words[0]) << 31 | int(words[1]) >> 1
+
+
+def _or_error(work: Callable[..., T], *arguments: object) -> T | Exception:
+    try:
+        return work(*arguments)
+    except Exception as error:  # noqa: BLE001 - the caller is told
+        return error
 
 
 def _outcome(drawing: RgbImage | Refusal, coverage: int) -> Outcome:

@@ -2,6 +2,6 @@
 
 from anon_ros.live.inbox import Counts, Fate, Inbox
 from anon_ros.live.skip import SkipPolicy
-from anon_ros.live.worker import Worker
+from anon_ros.live.worker import Process, Worker
 
-__all__ = ["Counts", "Fate", "Inbox", "SkipPolicy", "Worker"]
+__all__ = ["Counts", "Fate", "Inbox", "Process", "SkipPolicy", "Worker"]

@@ -87,14 +87,12 @@ class Inbox(Generic[T]):
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._waiting())
-            if self._closed:
-                return None
-            name = min(self._waiting(), key=lambda name: self._streams[name].since_ns)
-            stream = self._streams[name]
-            frame, stream.slot = stream.slot, None
-            stream.in_work += 1
-            assert frame is not None  # noqa: S101 - narrows the type; _waiting() saw it
-            return name, frame
+            return None if self._closed else self._take_oldest()
+
+    def take_waiting(self, most: int) -> list[tuple[str, T]]:
+        """As ``take``, of further streams, without waiting for any. Settle each of them."""
+        with self._changed:
+            return [self._take_oldest() for _ in self._waiting()[:most]]
 
     def settle(self, name: str, fate: Fate) -> None:
         """Say what became of a frame that was taken."""
@@ -116,6 +114,14 @@ class Inbox(Generic[T]):
         """The counters of every stream, of one moment."""
         with self._changed:
             return {name: _count(stream) for name, stream in self._streams.items()}
+
+    def _take_oldest(self) -> tuple[str, T]:
+        name = min(self._waiting(), key=lambda name: self._streams[name].since_ns)
+        stream = self._streams[name]
+        frame, stream.slot = stream.slot, None
+        stream.in_work += 1
+        assert frame is not None  # noqa: S101 - narrows the type; _waiting() saw it
+        return name, frame
 
     def _waiting(self) -> list[str]:
         return [name for name, stream in self._streams.items() if stream.slot is not None]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 
 from rclpy.clock import Clock, ClockType
@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
 from anon_ros.errors import ConfigError, describe
-from anon_ros.live import Inbox, Worker
+from anon_ros.live import Inbox, Process, Worker
 from anon_ros.models import build_anonymizer
 from anon_ros.ros.log import NodeLogHandler
 from anon_ros.ros.messages import ImageMessage, decode, encode
@@ -23,6 +23,7 @@ _MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/CompressedImage": CompressedImage,
 }
+_FRAMES_AT_ONCE = 8
 _FOLLOW_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
 
@@ -43,7 +44,9 @@ class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
         self._streams: dict[str, ImageStream] = {}
         self._missing = self._resolve_topics()
         self._inbox: Inbox[ImageMessage] = Inbox(self._config.skip)
-        self.worker = Worker(self._inbox, self._load, self._on_failure)
+        # Only diffusion is faster for several at once; anything else would only delay the first.
+        most_frames = _FRAMES_AT_ONCE if self._config.inpaint.kind == "sdxl" else 1
+        self.worker = Worker(self._inbox, self._load, self._on_failure, most_frames)
         # A steady clock: with use_sim_time and no /clock a ROS timer would never fire.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_FOLLOW_PERIOD_S, self._follow_topics, clock=steady)
@@ -107,17 +110,37 @@ class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
         )
         self.get_logger().info(f"{name} ({type_name}) -> {self._streams[name].mirrored}")
 
-    def _load(self) -> Callable[[str, ImageMessage], None]:
+    def _load(self) -> Process[ImageMessage]:
         self.get_logger().info(f"loading models for inpaint.kind = {self._config.inpaint.kind}")
         start_s = time.monotonic()
         anonymizer = build_anonymizer(self._config)
         self.get_logger().info(f"models loaded in {time.monotonic() - start_s:.1f} s")
         return partial(self._process, anonymizer)
 
-    def _process(self, anonymizer: Anonymizer, name: str, message: ImageMessage) -> None:
-        result = anonymizer.anonymize(decode(message), self._config.inpaint.seed)
-        output = encode(message, result, self._config.output.jpeg_quality)
-        self._streams[name].publish(output)
+    def _process(
+        self, anonymizer: Anonymizer, frames: Sequence[tuple[str, ImageMessage]]
+    ) -> list[Exception | None]:
+        """Publish the frames of several topics; returns what went wrong with each."""
+        errors: list[Exception | None] = [None] * len(frames)
+        images = {}
+        for index, (_, message) in enumerate(frames):
+            try:
+                images[index] = decode(message)
+            except Exception as error:  # noqa: BLE001 - of this frame alone
+                errors[index] = error
+        seed = self._config.inpaint.seed
+        results = anonymizer.anonymize_batch([(image, seed) for image in images.values()])
+        for index, result in zip(images, results, strict=True):
+            try:
+                self._publish(*frames[index], result)
+            except Exception as error:  # noqa: BLE001 - of this frame alone
+                errors[index] = error
+        return errors
+
+    def _publish(self, name: str, message: ImageMessage, result: Anonymized | Exception) -> None:
+        if isinstance(result, Exception):
+            raise result
+        self._streams[name].publish(encode(message, result, self._config.output.jpeg_quality))
         self._warn_of_covered(name, result)
 
     def _warn_of_covered(self, name: str, result: Anonymized) -> None:

@@ -132,6 +132,38 @@ def test_one_bad_drawing_does_not_cost_the_others() -> None:
     assert kinds == ["inpainted", "covered", "inpainted"]
 
 
+def test_frames_together_give_what_each_gives_alone_and_one_failure_harms_none() -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (60, 90, 3), np.uint8) for _ in range(3)]
+    masks = [rectangle(60, 90, slice(20, 50), slice(x, x + 15)) for x in (5, 35, 65)]
+    calls: list[int] = []
+
+    class Blind(Known):
+        def segment(self, image: RgbImage) -> Detections:
+            if image is images[1]:
+                message = "out of light"
+                raise RuntimeError(message)
+            return self.answer
+
+    class Counting(Drawing):
+        def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
+            calls.append(len(crops))
+            return super().inpaint(crops)
+
+    inpaint = InpaintConfig(min_person_px=0)
+    subject = Anonymizer(Blind(detections(masks)), Counting(noise), MaskConfig(), inpaint)
+    first, second, third = subject.anonymize_batch([(image, 7) for image in images])
+    assert calls == [6]
+    assert isinstance(second, SegmentationError)
+    for image, result in ((images[0], first), (images[2], third)):
+        assert isinstance(result, Anonymized)
+        assert np.array_equal(result.image, subject.anonymize(image, 7).image)
+        assert_replaced(image, masks, result)
+    wrong = subject.anonymize_batch([(images[0], -1), (images[2], 7)])
+    assert isinstance(wrong[0], ValueError)
+    assert isinstance(wrong[1], Anonymized)
+
+
 def test_a_wrong_number_of_drawings_covers_everybody() -> None:
     class Forgetful:
         def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:

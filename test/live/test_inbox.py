@@ -2,14 +2,14 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anon_ros.config import SkipConfig
-from anon_ros.live import Counts, Fate, Inbox, SkipPolicy, Worker
+from anon_ros.live import Counts, Fate, Inbox, Process, SkipPolicy, Worker
 
 
 class Clock:
@@ -47,6 +47,39 @@ def test_the_stream_that_waited_longest_is_served_first() -> None:
     # A newer frame does not cost the slow stream its turn.
     box.offer("slow", 2)
     assert [box.take(), box.take()] == [("slow", 2), ("fast", 4)]
+
+
+def test_waiting_frames_of_other_streams_come_along_the_oldest_first() -> None:
+    box = inbox()
+    for name in "abcd":
+        box.offer(name, ord(name))
+    assert box.take() == ("a", 97)
+    assert box.take_waiting(2) == [("b", 98), ("c", 99)]
+    assert box.take_waiting(2) == [("d", 100)]
+    assert box.take_waiting(2) == []
+    assert all(add_up(counts) and counts.waiting == 1 for counts in box.counts().values())
+
+
+def test_of_frames_processed_together_each_has_its_own_fate() -> None:
+    box, seen = inbox(), threading.Event()
+    together: list[list[str]] = []
+    errors: list[str] = []
+
+    def process(frames: Sequence[tuple[str, int]]) -> list[Exception | None]:
+        together.append([name for name, _ in frames])
+        seen.set()
+        return [ValueError("bad") if name == "b" else None for name, _ in frames]
+
+    for name in "abc":
+        box.offer(name, 1)
+    worker = Worker(box, lambda: process, lambda name, _: errors.append(name), most_frames=8)
+    worker.start()
+    assert seen.wait(5)
+    assert worker.stop(5)
+    assert together == [["a", "b", "c"]]
+    assert errors == ["b"]
+    assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]
+    assert [box.counts()[name].processed for name in "abc"] == [1, 0, 1]
 
 
 def test_closing_wakes_the_worker_and_skips_what_waits() -> None:
@@ -89,7 +122,13 @@ def test_a_pause_earns_no_burst() -> None:
 
 def work(box: Inbox[int], process: Callable[[str, int], None]) -> tuple[Worker[int], list[str]]:
     errors: list[str] = []
-    worker = Worker(box, lambda: process, lambda name, error: errors.append(f"{name}: {error}"))
+
+    def process_all(frames: Sequence[tuple[str, int]]) -> list[None]:
+        for frame in frames:
+            process(*frame)
+        return [None] * len(frames)
+
+    worker = Worker(box, lambda: process_all, lambda name, error: errors.append(f"{name}: {error}"))
     worker.start()
     return worker, errors
 
@@ -145,7 +184,7 @@ def test_a_frame_that_fails_does_not_stop_the_worker() -> None:
 
 
 def test_models_that_cannot_be_loaded_end_the_worker_with_the_error() -> None:
-    def load() -> Callable[[str, int], None]:
+    def load() -> Process[int]:
         message = "no weights"
         raise FileNotFoundError(message)
 
