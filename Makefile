@@ -2,13 +2,19 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint format lock docs clean
+.PHONY: demo test bench bench-gpu lint format lock docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED)
+	$(BIN)/python bench/host.py
+
+bench-gpu: $(INSTALLED)
+	$(BIN)/python bench/gpu.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -20,10 +26,11 @@ format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# Files that are derived from the declarations of the parameters; a test fails when they are stale.
+# Files that are derived from the code; a test fails when they are stale.
 docs: $(INSTALLED)
 	$(BIN)/anon_ros config dump > config/anonymize.yaml
 	$(BIN)/anon_ros config docs > docs/parameters.md
+	$(BIN)/python bench/start_timesteps.py > docs/start_timesteps.csv
 
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.10 \

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from anon_ros.core.masks import Region
-from anon_ros.core.types import Mask, RgbImage
+from anon_ros.core.types import Mask, RgbImage, paste, within
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def composite(canvas: RgbImage, layers: Sequence[Layer], people: Mask) -> RgbIma
         feather = (region.alpha > 0) & ~people[region.window.slices]
         alpha = region.alpha[feather][:, None]
         below[feather] = np.rint(alpha * layer.patch[feather] + (1 - alpha) * below[feather])
-        below[region.mask] = layer.patch[region.mask]
+        paste(layer.patch, region.mask, below)
     return result
 
 
@@ -48,8 +49,10 @@ def differ_everywhere(result: RgbImage, original: RgbImage, replaced: Mask) -> R
     longer does, and the two images alone prove which pixels were replaced.
     """
     moved = result.copy()
-    rows = np.flatnonzero(replaced.any(axis=1))
-    band = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
-    equal = replaced[band] & (result[band] == original[band]).all(axis=2)
-    moved[band][equal] ^= 1
+    x, y, width_px, height_px = cv2.boundingRect(replaced.view(np.uint8))
+    window = slice(y, y + height_px), slice(x, x + width_px)
+    if width_px:
+        difference = cv2.absdiff(result[window], original[window])
+        equal = within(difference, 0) & replaced[window]
+        moved[window][equal] ^= 1
     return moved

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core.masks import Region
-from anon_ros.core.types import Mask, RgbImage
+from anon_ros.core.types import Mask, RgbImage, paste
 
 _COARSE_PX = 64
 _GREY = 128
@@ -32,7 +32,7 @@ def cover(image: RgbImage, regions: Sequence[Region], people: Mask) -> RgbImage:
         context = region.window.grow(margin_px).clip(width_px, height_px)
         inner = region.window.relative_to(context).slices
         filled = smooth(image[context.slices], people[context.slices])[inner]
-        canvas[region.window.slices][region.mask] = filled[region.mask]
+        paste(filled, region.mask, canvas[region.window.slices])
     return canvas
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +14,19 @@ RgbImage: TypeAlias = npt.NDArray[np.uint8]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 """(H, W) bool, True = person."""
+
+
+def paste(source: RgbImage, mask: Mask, target: RgbImage) -> None:
+    """Copy the masked pixels of ``source`` into ``target``, a window of an image of its size."""
+    pasted = cv2.copyTo(source, mask.view(np.uint8), target)
+    if pasted is not target:  # OpenCV took a copy of what it was given
+        target[:] = pasted
+
+
+def within(image: npt.NDArray[Any], level: int) -> Mask:
+    """(H, W) bool: the pixels of which no channel is above ``level``."""
+    # NumPy needs ten times as long for a last axis of three.
+    return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
 
 @dataclass(frozen=True)

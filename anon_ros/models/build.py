@@ -3,6 +3,7 @@
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Inpainter, Segmenter
 from anon_ros.models.classical import CLASSICAL
+from anon_ros.models.offline import go_offline
 
 # torch and what stands on it are imported inside the functions: they take seconds.
 
@@ -37,6 +38,7 @@ def build_inpainter(config: Config) -> Inpainter:
     """
     if config.inpaint.kind in CLASSICAL:
         return CLASSICAL[config.inpaint.kind]
+    go_offline()
     from anon_ros.models.sdxl import SdxlInpainter  # noqa: PLC0415
 
-    return SdxlInpainter(config.inpaint, config.compute)
+    return SdxlInpainter.load(config.inpaint, config.compute)

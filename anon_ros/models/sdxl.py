@@ -15,6 +15,7 @@ from anon_ros.core import Crop, Refusal, RgbImage
 from anon_ros.models.buckets import BatchSizes, Bucket, Buckets, padded_count
 from anon_ros.models.chain import Chain
 from anon_ros.models.device import allocated_bytes, free_bytes, peak_bytes, resolve_device
+from anon_ros.models.diffusion import Diffusion
 from anon_ros.models.engine import accelerate, compiles
 from anon_ros.models.pipeline import load_diffusion
 
@@ -45,18 +46,18 @@ class SdxlInpainter:
         fallbacks: how often it had to, by reason.
 
     Args:
-        config: what to draw, with which model.
-        compute: where and how.
+        diffusion: the networks; changed in place as ``compute`` asks.
+        config: sizes.
+        compute: batches, compilation, quantization.
 
     Raises:
-        ModelError: if the model is missing or damaged, its noise chain cannot start at
-            ``config.beta_d``, or the device is not there.
+        ModelError: if the device cannot do what ``compute`` asks for.
     """
 
-    def __init__(self, config: InpaintConfig, compute: ComputeConfig) -> None:
-        device = resolve_device(compute.device)
+    def __init__(self, diffusion: Diffusion, config: InpaintConfig, compute: ComputeConfig) -> None:
+        device = diffusion.device
         self.fallbacks: Counter[str] = Counter()
-        self.diffusion = load_diffusion(config, device)
+        self.diffusion = diffusion
         _LOG.info(
             "the noise chain starts at timestep %d (noise %.2f) and runs %d of %d steps",
             self.chain.timesteps[0],
@@ -71,6 +72,17 @@ class SdxlInpainter:
         self._compiled = compiles(device, compute)
         if self._compiled:
             self._warm_up(most)
+
+    @classmethod
+    def load(cls, config: InpaintConfig, compute: ComputeConfig) -> "SdxlInpainter":
+        """Load ``config.model`` on the device that ``compute`` names.
+
+        Raises:
+            ModelError: if the model is missing or damaged, its noise chain cannot start at
+                ``config.beta_d``, or the device is not there.
+        """
+        diffusion = load_diffusion(config, resolve_device(compute.device))
+        return cls(diffusion, config, compute)
 
     @property
     def chain(self) -> Chain:

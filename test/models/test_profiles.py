@@ -40,7 +40,7 @@ def test_the_chain_that_really_runs(
     if profile == "fast":
         overrides |= {"inpaint.vae": str(tiny_vae), "inpaint.lora": str(tiny_lora)}
     config = load_config(PROFILES / f"{profile}.yaml", overrides)
-    inpainter = SdxlInpainter(config.inpaint, config.compute)
+    inpainter = SdxlInpainter.load(config.inpaint, config.compute)
     ran: list[tuple[int, int]] = []
     inpainter.diffusion.unet.register_forward_pre_hook(
         lambda _, positional: ran.append((int(positional[1]), len(positional[0])))

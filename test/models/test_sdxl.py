@@ -18,7 +18,7 @@ from anon_ros.models.sdxl import SdxlInpainter
 def load(folder: Path, batch: int = 0, **options: Any) -> SdxlInpainter:
     config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
     config = replace(config, negative_prompt="blurry", **options)
-    return SdxlInpainter(config, ComputeConfig(device="cpu", batch=batch))
+    return SdxlInpainter.load(config, ComputeConfig(device="cpu", batch=batch))
 
 
 def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
@@ -272,5 +272,5 @@ def test_damaged_weights_are_named(tiny_sd2: Path, tmp_path: Path) -> None:
 def test_a_missing_model_is_told_at_once() -> None:
     start_s = time.monotonic()
     with pytest.raises(ModelError, match="hf download"):
-        SdxlInpainter(InpaintConfig(), ComputeConfig())
+        SdxlInpainter.load(InpaintConfig(), ComputeConfig())
     assert time.monotonic() - start_s < 1

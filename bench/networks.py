@@ -1,0 +1,186 @@
+"""The real architectures with random weights: their speed does not depend on the values."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from anon_ros.config import Config
+from anon_ros.models.chain import make_scheduler, plan_chain
+from anon_ros.models.diffusion import Diffusion, Prompt
+from anon_ros.models.sdxl import SdxlInpainter
+from anon_ros.models.segmenter import YoloSegmenter
+from anon_ros.models.yolo import YoloNetwork
+
+# stabilityai/stable-diffusion-xl-base-1.0, with 9 input channels as the inpainting model has.
+_UNET: dict[str, Any] = {
+    "in_channels": 9,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+    "use_linear_projection": True,
+    "sample_size": 128,
+}
+_TINY_UNET = _UNET | {
+    "block_out_channels": (16, 32, 32),
+    "transformer_layers_per_block": (1, 1, 1),
+    "attention_head_dim": (2, 4, 4),
+    "norm_num_groups": 8,
+    "layers_per_block": 1,
+}
+_VAE: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "scaling_factor": 0.13025,
+    "force_upcast": True,
+}
+_TINY_VAE = _VAE | {"block_out_channels": (8, 8, 16, 16), "norm_num_groups": 8}
+_SCHEDULE: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+_TOKENS = 77
+
+
+def dtype_for(device: torch.device) -> torch.dtype:
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def make_unet(device: torch.device, *, tiny: bool) -> Any:
+    torch.manual_seed(0)
+    options = _TINY_UNET if tiny else _UNET
+    with device:
+        return diffusers.UNet2DConditionModel(**options).to(dtype_for(device)).eval()
+
+
+def make_vae(kind: str, device: torch.device, *, tiny: bool) -> Any:
+    """AutoencoderKL, or AutoencoderTiny for ``kind`` "tiny"."""
+    torch.manual_seed(0)
+    with device:
+        if kind == "tiny":
+            vae = diffusers.AutoencoderTiny()
+        else:
+            vae = diffusers.AutoencoderKL(**(_TINY_VAE if tiny else _VAE))
+    return vae.to(dtype_for(device)).eval()
+
+
+def make_prompt(device: torch.device, rows: int) -> Prompt:
+    generator = torch.Generator(device).manual_seed(0)
+    options: dict[str, Any] = {"generator": generator, "device": device}
+    tokens = torch.randn(rows, _TOKENS, 2048, **options)
+    pooled = torch.randn(rows, 1280, **options)
+    return Prompt(tokens.to(dtype_for(device)), pooled.to(dtype_for(device)))
+
+
+def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffusion:
+    """What ``load_diffusion`` makes of files. A fused LoRA leaves the UNet's shape as it is."""
+    inpaint = config.inpaint
+    scheduler = make_scheduler(inpaint.scheduler, make_scheduler_base())
+    chain = plan_chain(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
+    return Diffusion(
+        make_unet(device, tiny=tiny),
+        make_vae("tiny" if inpaint.vae else "full", device, tiny=tiny),
+        scheduler,
+        chain,
+        make_prompt(device, 2 if inpaint.guidance > 1 else 1),
+        inpaint.guidance,
+    )
+
+
+def make_scheduler_base() -> Any:
+    return diffusers.EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **_SCHEDULE)
+
+
+def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> SdxlInpainter:
+    compute = replace(config.compute, device=str(device))
+    diffusion = make_diffusion(config, device, tiny=tiny)
+    return SdxlInpainter(diffusion, config.inpaint, compute)
+
+
+class SceneNetwork(YoloNetwork):
+    """A network that runs in full and then answers with the boxes of the scene."""
+
+    boxes_xyxy: np.ndarray
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """See ``Network``: candidates of certain persons, with random masks."""
+        candidates, prototypes = super().__call__(batch)
+        gain = batch.shape[-1] / 1920
+        boxes = torch.from_numpy(self.boxes_xyxy).to(candidates) * gain
+        offset = (batch.shape[-2] - 1080 * gain) / 2
+        boxes[:, 1::2] += offset
+        found = candidates[:, : len(boxes)].clone()
+        found[:4] = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1).T
+        found[4] = 1
+        return found, prototypes
+
+
+def make_segmenter(
+    config: Config, device: torch.device, boxes_xyxy: np.ndarray, *, tiny: bool
+) -> YoloSegmenter:
+    from ultralytics.nn.tasks import SegmentationModel  # noqa: PLC0415 - after the switches
+
+    torch.manual_seed(0)
+    model = SegmentationModel(f"yolov8{'n' if tiny else 'x'}-seg.yaml", nc=80, verbose=False)
+    model.model[-1].export = True
+    model.eval().requires_grad_(requires_grad=False).to(device)
+    names = {index: str(index) for index in range(80)}
+    network = SceneNetwork(model, names, int(model.stride.max()))
+    object.__setattr__(network, "boxes_xyxy", boxes_xyxy)
+    return YoloSegmenter(network, [0], config.detect, device)
+
+
+def unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:
+    """Of one call, counted on the architecture without running it."""
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
+        latents = torch.empty(images, 9, height_px // 8, width_px // 8)
+        tokens = torch.empty(images, _TOKENS, 2048)
+        conditions = {
+            "text_embeds": torch.empty(images, 1280),
+            "time_ids": torch.empty(images, 6),
+        }
+        with FlopCounterMode(display=False) as counter:
+            unet(latents, torch.tensor(1.0), tokens, added_cond_kwargs=conditions)
+    return float(counter.get_total_flops()) / 1e12
+
+
+def pipeline_of(diffusion: Diffusion) -> Any:
+    """Diffusers' own pipeline over the same networks, with the prompt encoded beforehand."""
+    pipeline = diffusers.StableDiffusionXLInpaintPipeline(
+        vae=diffusion.vae,
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=diffusion.unet,
+        scheduler=make_scheduler_base(),
+        add_watermarker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def prompt_options(prompt: Prompt, count: int) -> dict[str, torch.Tensor]:
+    assert prompt.pooled is not None  # noqa: S101 - narrows the type
+    rows: Sequence[tuple[str, torch.Tensor]] = (
+        ("negative_prompt_embeds", prompt.tokens[:1]),
+        ("prompt_embeds", prompt.tokens[-1:]),
+        ("negative_pooled_prompt_embeds", prompt.pooled[:1]),
+        ("pooled_prompt_embeds", prompt.pooled[-1:]),
+    )
+    return {name: row.repeat_interleave(count, dim=0) for name, row in rows}

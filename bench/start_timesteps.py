@@ -1,0 +1,59 @@
+"""Print where the noise chain starts, for each scheduler, step count and beta_d, as CSV.
+
+The last column is where diffusers' own pipeline starts with strength = beta_d: far lower for few
+steps. `make docs` writes the table to docs/start_timesteps.csv; a test keeps it up to date.
+"""
+
+import csv
+import sys
+from typing import Any, TextIO
+
+from anon_ros.errors import ModelError
+from anon_ros.models.chain import make_scheduler, plan_chain
+from anon_ros.models.offline import go_offline
+
+go_offline()
+
+import diffusers  # noqa: E402 - after the switches
+
+SCHEDULERS = ("euler", "dpm", "lcm", "tcd")
+BETAS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+STEPS = range(1, 51)
+
+
+def published_scheduler() -> Any:
+    """As SDXL's files have it."""
+    return diffusers.EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        timestep_spacing="leading",
+        steps_offset=1,
+    )
+
+
+def write(stream: TextIO) -> None:
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(["scheduler", "steps", "beta_d", "steps_run", "start", "noise", "diffusers"])
+    published = published_scheduler()
+    for kind in SCHEDULERS:
+        ours = make_scheduler(kind, published)
+        stock = type(ours).from_config(published.config)
+        for steps in STEPS:
+            for beta_d in BETAS:
+                try:
+                    chain = plan_chain(kind, ours, steps, beta_d)
+                    told = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
+                except ModelError:
+                    told = ["refused", "", ""]
+                rows.writerow([kind, steps, beta_d, *told, _stock_start(stock, steps, beta_d)])
+
+
+def _stock_start(scheduler: Any, steps: int, beta_d: float) -> int | str:
+    scheduler.set_timesteps(steps)
+    run = int(steps * beta_d)
+    return int(scheduler.timesteps[steps - run]) if run else "none"
+
+
+if __name__ == "__main__":
+    write(sys.stdout)

@@ -1,0 +1,60 @@
+"""The benchmarks run; their figures are for machines with a GPU."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_gpu_benchmark_runs_with_tiny_networks(tmp_path: Path) -> None:
+    output = tmp_path / "gpu.json"
+    table = run("bench/gpu.py", "--tiny", "--repeat", "1", "--scenes", "5", "--output", str(output))
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert report["tiny"]
+    assert report["matmul_tflop_per_s"] > 0
+    results = report["results"]
+    profiles = ["paper", "quality", "balanced", "fast"]
+    assert list(results) == ["diffusers, one by one", "diffusers, batched", *profiles]
+    for name, result in results.items():
+        scene = result["scenes"]["5"]
+        assert scene["persons"] == 5
+        assert scene["frame_s"] > 0
+        assert f"| {name} | 5 |" in table
+    for name in profiles:
+        scene = results[name]["scenes"]["5"]
+        assert results[name]["timesteps"][0] == 599
+        assert scene["inpainted"] == 5
+        assert set(scene["stages_s"]) == {"segment", "encode", "denoise", "decode", "host"}
+        assert all(seconds > 0 for seconds in scene["stages_s"].values())
+        assert scene["unet_tflop"] > 0
+        assert not results[name]["fallbacks"]
+    # The paper's way draws everybody in a square of its own.
+    assert results["paper"]["scenes"]["5"]["unet_images"] == ["64x64 x 2"] * 5
+    assert (
+        results["quality"]["scenes"]["5"]["unet_tflop"]
+        < results["paper"]["scenes"]["5"]["unet_tflop"]
+    )
+
+
+def test_the_prediction_counts_the_full_size_network() -> None:
+    table = run("bench/gpu.py", "--predict", "--scenes", "1")
+    # One person of 150 x 400 px: 384 x 768 px of 1.79 TFLOP, 30 steps, with guidance; and the
+    # paper's square of 6.76 TFLOP. Both counts agree with published ones for these sizes.
+    assert "| quality | 1 | 107 |" in table
+    assert "| paper | 1 | 406 |" in table
+    assert "| fast | 1 | 5 |" in table
+
+
+def test_the_table_of_start_timesteps_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "start_timesteps.csv").read_text(encoding="utf-8")
+    assert run("bench/start_timesteps.py") == written
