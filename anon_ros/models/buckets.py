@@ -75,7 +75,8 @@ class BatchSizes:
     def __init__(self, most: int, free_bytes: Callable[[], int | None]) -> None:
         self._most = most
         self._free_bytes = free_bytes
-        self._bytes_per_person: dict[Bucket, float] = {}
+        self._measured: dict[Bucket, float] = {}  # bytes per person
+        self._failed: dict[Bucket, float] = {}
 
     def next(self, bucket: Bucket, waiting: int) -> int:
         """How many of those waiting to run at once, at least one."""
@@ -83,22 +84,21 @@ class BatchSizes:
         free = self._free_bytes()
         if free is None:
             return wanted
-        needed = self._bytes_per_person.get(bucket)
+        measured = self._measured.get(bucket)
         # The first one of each bucket runs alone and shows what one needs.
-        fit = 1 if needed is None else int(free / max(needed, 1))
+        fit = 1 if measured is None else int(free / max(measured, self._failed.get(bucket, 1), 1))
         return max(1, min(wanted, fit))
 
     def ran(self, bucket: Bucket, count: int, peak_bytes: int) -> None:
         """Learn from a call that ran: it took ``peak_bytes`` beyond what was allocated before."""
-        each = peak_bytes / count
-        self._bytes_per_person[bucket] = max(each, self._bytes_per_person.get(bucket, 0))
+        # The newest counts: at its first call a compiled network takes more.
+        self._measured[bucket] = peak_bytes / count
 
     def failed(self, bucket: Bucket, count: int) -> None:
         """Learn from a call for which memory did not suffice: half as many next time."""
         free = self._free_bytes()
         if free is not None:
-            each = free / max(count // 2, 1)
-            self._bytes_per_person[bucket] = max(each, self._bytes_per_person.get(bucket, 0))
+            self._failed[bucket] = free / max(count // 2, 1)
 
 
 def padded_count(count: int) -> tuple[int, int]:

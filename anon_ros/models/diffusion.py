@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
 
 from anon_ros.models.chain import Chain
 
@@ -110,6 +109,8 @@ class Diffusion:
         Returns:
             (B, 4, h, w), outside ``cells`` equal to ``latents`` for a UNet of 4 channels.
         """
+        from diffusers.utils.torch_utils import randn_tensor  # noqa: PLC0415 - slow to import
+
         scheduler = self._scheduler
         scheduler.set_timesteps(timesteps=list(self.chain.timesteps))
         scheduler.set_begin_index(0)

@@ -72,6 +72,9 @@ def _load_pipeline(directory: Path, dtype: torch.dtype) -> Any:
         message = f"inpaint.model: {directory} is none of {', '.join(_KINDS)}"
         raise ModelError(message)
     go_offline()
+    # torchao, which diffusers imports where it is installed, makes torch tell users of a
+    # deprecation between the two.
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     import diffusers  # noqa: PLC0415 - only after the switches are set
     import transformers  # noqa: PLC0415
 

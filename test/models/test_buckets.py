@@ -47,6 +47,8 @@ def test_memory_limits_the_batch_and_is_learned() -> None:
     assert sizes.next(TALL, 3) == 3
     sizes.failed(TALL, 5)
     assert sizes.next(TALL, 20) == 2
+    sizes.ran(TALL, 2, 400)
+    assert sizes.next(TALL, 20) == 2  # the failure is not forgotten
     free = 4000  # somebody else's memory was freed
     assert sizes.next(TALL, 20) == 8
     free = 10
