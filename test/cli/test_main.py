@@ -45,3 +45,16 @@ def test_models_tells_what_is_missing_and_how_to_get_it(
     told = capsys.readouterr().out
     for word in ("yolov8x-seg.pt", "stable-diffusion-xl", "missing", "AGPL-3.0", "OpenRAIL++"):
         assert word in told
+
+
+def test_models_lists_what_a_profile_needs_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("/**:\n  ros__parameters:\n    inpaint: {vae: /no/vae}\n")
+    fast = Path(__file__).resolve().parents[2] / "config" / "profiles" / "fast.yaml"
+    assert main(["models", "--config", str(fast), "--config", str(mine)]) == 1
+    told = capsys.readouterr().out
+    assert f"hf download latent-consistency/lcm-lora-sdxl --local-dir {tmp_path}" in told
+    assert "missing: nothing at /no/vae; set inpaint.vae to its path" in told

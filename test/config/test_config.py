@@ -117,3 +117,12 @@ def test_a_dotted_key_in_a_file_is_a_name_too(tmp_path: Path) -> None:
     file = tmp_path / "dotted.yaml"
     file.write_text("/**:\n  ros__parameters:\n    inpaint.kind: fill\n")
     assert load_config(file).inpaint.kind == "fill"
+
+
+def test_of_several_files_the_later_one_wins(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    head = "/**: {ros__parameters: {inpaint: {"
+    first.write_text(head + "steps: 20, seed: 4}}}", encoding="utf-8")
+    second.write_text(head + "steps: 30}}}", encoding="utf-8")
+    config = load_config([first, second])
+    assert (config.inpaint.steps, config.inpaint.seed) == (30, 4)
