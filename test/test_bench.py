@@ -38,6 +38,10 @@ def test_the_gpu_benchmark_runs_with_tiny_networks(tmp_path: Path) -> None:
         assert all(seconds > 0 for seconds in scene["stages_s"].values())
         assert scene["unet_tflop"] > 0
         assert not results[name]["fallbacks"]
+    for name in profiles[1:]:
+        shapes = [batch["shape"] for batch in results[name]["batches"]]
+        assert shapes == ["64x64 x 1", "32x32 x 8", "24x48 x 8"]
+        assert all(batch["person_s"] > 0 for batch in results[name]["batches"])
     # The paper's way draws everybody in a square of its own.
     assert results["paper"]["scenes"]["5"]["unet_images"] == ["64x64 x 2"] * 5
     assert (
