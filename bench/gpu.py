@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anon_ros.config import Config, MaskConfig, load_config
+from anon_ros.config import Config, MaskConfig, load_config, steps_run
 from anon_ros.core import Anonymizer, OutcomeKind, person_region
 from anon_ros.core.crops import plan_crop
 from anon_ros.models.buckets import Bucket, Buckets
@@ -293,7 +293,7 @@ def predict(scenes: tuple[int, ...]) -> str:
         inpaint = load_config(ROOT / "config" / "profiles" / f"{profile}.yaml").inpaint
         square = inpaint.crop == "square"
         buckets = Buckets(inpaint.generate_px, square=square)
-        calls = int(inpaint.steps * inpaint.beta_d + 1e-6) * (2 if inpaint.guidance > 1 else 1)
+        calls = steps_run(inpaint.steps, inpaint.beta_d) * (2 if inpaint.guidance > 1 else 1)
         for count in scenes:
             tflop = 0.0
             for box in BOXES_XYXY[:count]:

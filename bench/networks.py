@@ -7,6 +7,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
+from start_timesteps import published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from anon_ros.config import Config
@@ -48,11 +49,6 @@ _VAE: dict[str, Any] = {
     "force_upcast": True,
 }
 _TINY_VAE = _VAE | {"block_out_channels": (8, 8, 16, 16), "norm_num_groups": 8}
-_SCHEDULE: dict[str, Any] = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-}
 _TOKENS = 77
 
 
@@ -89,7 +85,7 @@ def make_prompt(device: torch.device, rows: int) -> Prompt:
 def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffusion:
     """What ``load_diffusion`` makes of files. A fused LoRA leaves the UNet's shape as it is."""
     inpaint = config.inpaint
-    scheduler = make_scheduler(inpaint.scheduler, make_scheduler_base())
+    scheduler = make_scheduler(inpaint.scheduler, published_scheduler())
     chain = plan_chain(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
     return Diffusion(
         make_unet(device, tiny=tiny),
@@ -99,10 +95,6 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
         make_prompt(device, 2 if inpaint.guidance > 1 else 1),
         inpaint.guidance,
     )
-
-
-def make_scheduler_base() -> Any:
-    return diffusers.EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **_SCHEDULE)
 
 
 def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> SdxlInpainter:
@@ -168,7 +160,7 @@ def pipeline_of(diffusion: Diffusion) -> Any:
         tokenizer=None,
         tokenizer_2=None,
         unet=diffusion.unet,
-        scheduler=make_scheduler_base(),
+        scheduler=published_scheduler(),
         add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)

@@ -14,6 +14,7 @@ from anon_ros.config.schema import (
     Spec,
     TopicsConfig,
     Value,
+    steps_run,
 )
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "get",
     "load_config",
     "parameters",
+    "steps_run",
     "with_values",
 ]

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, NoReturn, get_type_hints
 
-from anon_ros.config.schema import Config, Spec, Value
+from anon_ros.config.schema import Config, Spec, Value, steps_run
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -130,7 +130,7 @@ def with_values(config: Config, values: dict[str, object]) -> Config:
 
 def _check_together(config: Config) -> None:
     inpaint = config.inpaint
-    if int(inpaint.steps * inpaint.beta_d + 1e-6) < 1:
+    if steps_run(inpaint.steps, inpaint.beta_d) < 1:
         message = (
             f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
             f"run no step at all: nobody would be anonymized; raise inpaint.steps"

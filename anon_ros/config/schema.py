@@ -139,6 +139,12 @@ class MaskConfig:
     )
 
 
+def steps_run(steps: int, beta_d: float) -> int:
+    """How many of the noise schedule's steps run: int(steps * beta_d) (arXiv 2410.08551)."""
+    # 0.58 * 50 is 28.999999999999996.
+    return int(steps * beta_d + 1e-6)
+
+
 @dataclass(frozen=True)
 class InpaintConfig:
     """What is drawn where a person was."""

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from anon_ros.config import steps_run
 from anon_ros.errors import ModelError
 
 # inpaint.scheduler, and the class in diffusers.
@@ -65,8 +66,7 @@ def plan_chain(kind: str, scheduler: Any, steps: int, beta_d: float) -> Chain:
         ModelError: if no step would run, or more than a distilled model knows.
     """
     asked = f"inpaint.beta_d = {beta_d} with inpaint.steps = {steps}"
-    # 0.58 * 50 is 28.999999999999996.
-    count = int(steps * beta_d + 1e-6)
+    count = steps_run(steps, beta_d)
     if count < 1:
         message = f"{asked} runs no step; set inpaint.steps to {math.ceil(1 / beta_d)} or more"
         raise ModelError(message)

@@ -200,11 +200,7 @@ class Diffusion:
 
 def _parts(images: torch.Tensor, pixels: int) -> tuple[torch.Tensor, ...]:
     """What the VAE takes at once: it is full at few images, and its memory exceeds the UNet's."""
-    return images.split_with_sizes(_sizes(len(images), max(1, _VAE_PIXELS // pixels)))
-
-
-def _sizes(count: int, most: int) -> list[int]:
-    return [min(most, count - start) for start in range(0, count, most)]
+    return torch.split(images, max(1, _VAE_PIXELS // pixels))
 
 
 def _step_options(scheduler: Any) -> dict[str, float]:

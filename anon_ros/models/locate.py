@@ -51,9 +51,7 @@ def find_pipeline(model: str, revision: str) -> Path:
         ModelError: if there is none or it is incomplete; tells how to fetch it.
     """
     places = _folders(model)
-    directory = next((place for place in places if place.is_dir()), None)
-    if directory is None and _HUB_ID.fullmatch(model):
-        directory = _in_hub_cache(model, "model_index.json", revision)
+    directory = _first_folder(model, "model_index.json", revision)
     if directory is None:
         cache = " nor in the local hub cache" if _HUB_ID.fullmatch(model) else ""
         problem = f"no directory {_either(places)}{cache}"
@@ -130,15 +128,19 @@ def _folders(name: str) -> list[Path]:
     return [*places, _download_folder(name)] if _HUB_ID.fullmatch(name) else places
 
 
-def _find_folder(parameter: str, name: str, some_file: str) -> Path:
-    places = _folders(name)
-    found = next((place for place in places if place.is_dir()), None)
+def _first_folder(name: str, some_file: str, revision: str) -> Path | None:
+    found = next((place for place in _folders(name) if place.is_dir()), None)
     if found is None and _HUB_ID.fullmatch(name):
-        found = _in_hub_cache(name, some_file, "")
+        found = _in_hub_cache(name, some_file, revision)
+    return found
+
+
+def _find_folder(parameter: str, name: str, some_file: str) -> Path:
+    found = _first_folder(name, some_file, "")
     if found is None:
         command = fetch_pipeline_command(name, "")
         remedy = f"on a connected machine: {command}" if command else f"set {parameter} to its path"
-        message = f"{parameter}: nothing at {_either(places)}; {remedy}"
+        message = f"{parameter}: nothing at {_either(_folders(name))}; {remedy}"
         raise ModelError(message)
     return found
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -178,12 +178,13 @@ class SdxlInpainter:
         return results
 
     def _warm_up(self, most: int) -> None:
-        """Compile every shape before the first frame needs it."""
-        counts = [1 << power for power in range((most - 1).bit_length() + 1)]
+        """Compile every shape before the first frame needs it; one step of the chain shows all."""
+        counts = sorted({padded_count(count)[1] for count in range(1, most + 1)})
         shapes = [(bucket, count) for bucket in self._buckets for count in counts]
-        start_s = time.monotonic()
+        chain, start_s = self.chain, time.monotonic()
+        self.diffusion.chain = replace(chain, timesteps=chain.timesteps[:1])
         for number, (bucket, count) in enumerate(shapes, 1):
-            if self._sizes.next(bucket, count) < count:
+            if self._sizes.next(bucket, count) < min(count, most):
                 _LOG.info("%d persons at %s do not fit into memory; not compiled", count, bucket)
                 continue
             image = torch.zeros(
@@ -198,6 +199,7 @@ class SdxlInpainter:
                 self._draw(bucket, [job] * count)
             passed_s = time.monotonic() - start_s
             _LOG.info("compiled shape %d of %d, %.0f s", number, len(shapes), passed_s)
+        self.diffusion.chain = chain
 
 
 def _channels(image: torch.Tensor) -> torch.Tensor:

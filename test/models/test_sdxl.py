@@ -171,6 +171,25 @@ def test_out_of_memory_at_the_smallest_size_refuses_and_harms_no_later_frame(
     drawing(inpainter, tall_crops(bus_rgb, 2))
 
 
+def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
+    tiny_sdxl: Path, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(tiny_sdxl, batch=3)
+    crops = tall_crops(bus_rgb, 2)
+    expected = drawing(inpainter, crops)
+    seen: list[tuple[int, ...]] = []
+    hook = unet_of(inpainter).register_forward_pre_hook(
+        lambda _, positional: seen.append(tuple(positional[0].shape))
+    )
+    inpainter._warm_up(3)  # noqa: SLF001 - in service only where networks are compiled
+    hook.remove()
+    assert len(set(seen)) == 9 * 3  # sizes, and batches of 1, 2 and 4: 3 are padded
+    assert len(seen) == 2 * 9 * 3  # one step, and again to record CUDA graphs
+    assert not inpainter.fallbacks
+    for drawn, wanted in zip(drawing(inpainter, crops), expected, strict=True):
+        assert np.array_equal(drawn, wanted)
+
+
 def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     inpainter = load(tiny_sdxl)
     seen = set()
