@@ -224,7 +224,7 @@ class Bench:
                 num_inference_steps=50,
                 guidance_scale=7.0,
                 output_type="np",
-                **networks.prompt_options(diffusion._prompt, count),  # noqa: SLF001
+                **networks.prompt_options(diffusion.prompt, count),
             )
 
         report: dict[str, Any] = {"scenes": {}}
@@ -263,7 +263,7 @@ def check(device: torch.device) -> dict[str, float]:
     actual = ours.denoise(latents, masked, cells, [7])
     ours_s = time.perf_counter() - start
     pipeline = networks.pipeline_of(ours)
-    pipeline.scheduler = ours._scheduler  # noqa: SLF001 - the very same
+    pipeline.scheduler = ours.scheduler
     with torch.no_grad():
         expected = pipeline(
             image=latents,

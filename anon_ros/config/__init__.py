@@ -4,12 +4,15 @@ from anon_ros.config.load import load_config
 from anon_ros.config.parameters import Parameter, get, parameters, with_values
 from anon_ros.config.render import dump_docs, dump_yaml
 from anon_ros.config.schema import (
+    DISTILLED_STEPS,
     ComputeConfig,
     Config,
     DetectConfig,
+    FailConfig,
     InpaintConfig,
     MaskConfig,
     OutputConfig,
+    QosConfig,
     SkipConfig,
     Spec,
     TopicsConfig,
@@ -18,13 +21,16 @@ from anon_ros.config.schema import (
 )
 
 __all__ = [
+    "DISTILLED_STEPS",
     "ComputeConfig",
     "Config",
     "DetectConfig",
+    "FailConfig",
     "InpaintConfig",
     "MaskConfig",
     "OutputConfig",
     "Parameter",
+    "QosConfig",
     "SkipConfig",
     "Spec",
     "TopicsConfig",

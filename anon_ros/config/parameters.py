@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
+from operator import attrgetter
 from typing import Any, NoReturn, get_type_hints
 
-from anon_ros.config.schema import Config, Spec, Value, steps_run
+from anon_ros.config.schema import DISTILLED_STEPS, Config, Spec, Value, steps_run
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -19,7 +20,7 @@ class Parameter:
     """One leaf of Config.
 
     Attributes:
-        name: "group.field", the name of the ROS parameter.
+        name: "group.field" or "field", the name of the ROS parameter.
         type: bool, int, float, str or tuple[str, ...].
         default: of that type.
         spec: everything else that was declared.
@@ -94,20 +95,20 @@ def parameters() -> dict[str, Parameter]:
     return {parameter.name: parameter for parameter in _leaves()}
 
 
-def _leaves() -> Iterator[Parameter]:
-    groups = get_type_hints(Config)
-    for group in fields(Config):
-        types = get_type_hints(groups[group.name])
-        for leaf in fields(groups[group.name]):
-            spec: Spec = leaf.metadata["spec"]
+def _leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
+    types = get_type_hints(holder)
+    for leaf in fields(holder):
+        spec: Spec | None = leaf.metadata.get("spec")
+        if spec is None:
+            yield from _leaves(types[leaf.name], f"{leaf.name}.")
+        else:
             default: Any = leaf.default
-            yield Parameter(f"{group.name}.{leaf.name}", types[leaf.name], default, spec)
+            yield Parameter(prefix + leaf.name, types[leaf.name], default, spec)
 
 
 def get(config: Config, name: str) -> Value:
     """The value of the parameter ``name`` in ``config``."""
-    group, leaf = name.split(".")
-    value: Value = getattr(getattr(config, group), leaf)
+    value: Value = attrgetter(name)(config)
     return value
 
 
@@ -121,9 +122,10 @@ def with_values(config: Config, values: dict[str, object]) -> Config:
         if name not in parameters():
             message = f"parameter {name!r} is unknown{_suggestion(name)}"
             raise ConfigError(message)
-        group, leaf = name.split(".")
-        section = replace(getattr(config, group), **{leaf: parameters()[name].check(value)})
-        config = replace(config, **{group: section})
+        change: dict[str, Any] = {name.rpartition(".")[2]: parameters()[name].check(value)}
+        if group := name.rpartition(".")[0]:
+            change = {group: replace(getattr(config, group), **change)}
+        config = replace(config, **change)
     _check_together(config)
     return config
 
@@ -134,6 +136,12 @@ def _check_together(config: Config) -> None:
         message = (
             f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
             f"run no step at all: nobody would be anonymized; raise inpaint.steps"
+        )
+        raise ConfigError(message)
+    if inpaint.scheduler in {"lcm", "tcd"} and inpaint.steps > DISTILLED_STEPS:
+        message = (
+            f"parameter inpaint.steps: {inpaint.steps} is not allowed with inpaint.scheduler = "
+            f"{inpaint.scheduler}, which knows {DISTILLED_STEPS} steps; set 1 to {DISTILLED_STEPS}"
         )
         raise ConfigError(message)
     if inpaint.generate_px % 8:

@@ -19,8 +19,11 @@ _DOCS_HEAD = """\
 Generated from `anon_ros/config/schema.py`: `anon_ros config docs`. The same names are ROS
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
-| parameter | type | default | allowed | what it does |
-| --- | --- | --- | --- | --- |
+Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
+between two frames. The others are read-only there.
+
+| parameter | type | default | allowed | live | what it does |
+| --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -29,30 +32,34 @@ def dump_yaml(config: Config) -> str:
     lines = [_YAML_HEAD]
     group = ""
     for parameter in parameters().values():
-        head, leaf = parameter.name.split(".")
+        head, _, leaf = parameter.name.rpartition(".")
         if head != group:
             lines.append(f"    {head}:\n")
             group = head
-        lines.append(_comment(parameter))
-        lines.append(f"      {leaf}: {_yaml(get(config, parameter.name))}\n")
+        indent = "      " if group else "    "
+        lines.append(_comment(parameter, indent))
+        lines.append(f"{indent}{leaf}: {_yaml(get(config, parameter.name))}\n")
     return "".join(lines)
 
 
 def dump_docs() -> str:
     """A Markdown table of every parameter."""
-    return _DOCS_HEAD + "".join(
-        f"| `{p.name}` | {p.type_name} | `{_yaml(p.default)}` | {p.range_text} | {p.spec.help} |\n"
-        for p in parameters().values()
-    )
+    return _DOCS_HEAD + "".join(_row(p) for p in parameters().values())
 
 
-def _comment(parameter: Parameter) -> str:
+def _row(p: Parameter) -> str:
+    cells = [f"`{p.name}`", p.type_name, f"`{_yaml(p.default)}`", p.range_text]
+    cells += ["live" if p.spec.reconfigurable else "", p.spec.help.replace("*", r"\*")]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _comment(parameter: Parameter, indent: str) -> str:
     allowed = f" [{parameter.range_text}]" if parameter.range_text else ""
     return textwrap.fill(
         parameter.spec.help + allowed,
         width=100,
-        initial_indent="      # ",
-        subsequent_indent="      # ",
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
         break_on_hyphens=False,
     ).join(("", "\n"))
 

@@ -23,6 +23,7 @@ class Spec:
         maximum: largest allowed value, inclusive; None for no bound.
         choices: the only allowed values; empty for any.
         required: an empty string or an empty list is refused.
+        reconfigurable: a running node takes a new value, between two frames.
     """
 
     help: str
@@ -31,6 +32,7 @@ class Spec:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     required: bool = False
+    reconfigurable: bool = False
 
 
 def parameter(  # noqa: PLR0913 - one argument per column of the table of parameters
@@ -42,9 +44,10 @@ def parameter(  # noqa: PLR0913 - one argument per column of the table of parame
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     required: bool = False,
+    reconfigurable: bool = False,
 ) -> T:
     """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
-    spec = Spec(help, unit, minimum, maximum, choices, required)
+    spec = Spec(help, unit, minimum, maximum, choices, required, reconfigurable)
     declared: T = field(default=default, metadata={"spec": spec})
     return declared
 
@@ -56,20 +59,51 @@ class TopicsConfig:
     images: tuple[str, ...] = parameter(
         ("/camera/image_raw",),
         "Image topics to anonymize, sensor_msgs/Image or sensor_msgs/CompressedImage; the type is "
-        "read from the publisher.",
+        "read from the publisher. Names or patterns: * stands for a part of a name, ** for several "
+        "parts. Topics that appear later are taken too.",
         required=True,
     )
     prefix: str = parameter(
         "/anon", "Namespace put before a topic's name to make its mirrored topic.", required=True
     )
+    forward: tuple[str, ...] = parameter(
+        (),
+        "Other topics, by name or pattern, that are copied unchanged below the prefix. A type that "
+        "carries pixels is refused.",
+    )
+    lazy: bool = parameter(
+        default=True,
+        help="Subscribe to an image topic only while somebody subscribes to its mirrored topic or "
+        "its mirrored camera_info.",
+    )
+    trusted: tuple[str, ...] = parameter(
+        (),
+        "Nodes, by full name or pattern, that may subscribe to the original images. Any other one "
+        "is warned of: a recorder there would record persons.",
+    )
+
+
+@dataclass(frozen=True)
+class QosConfig:
+    """Quality of service of the topics. qos_overrides of ROS apply in any case."""
+
+    match: bool = parameter(
+        default=False,
+        help="Subscribe and publish as the original's publisher does (reliability, durability, "
+        "deadline, liveliness), instead of best effort in and reliable out.",
+    )
 
 
 @dataclass(frozen=True)
 class SkipConfig:
-    """Which frames of a topic are processed. A skipped frame is never published."""
+    """Which frames of a topic are processed in full, and what becomes of the others."""
 
     every_nth: int = parameter(
-        1, "Process the first of every N frames; 1 processes all.", minimum=1, maximum=1_000_000
+        1,
+        "Process the first of every N frames; 1 processes all.",
+        minimum=1,
+        maximum=1_000_000,
+        reconfigurable=True,
     )
     max_rate_hz: float = parameter(
         0.0,
@@ -77,6 +111,59 @@ class SkipConfig:
         unit="Hz",
         minimum=0,
         maximum=1000,
+        reconfigurable=True,
+    )
+    max_age_s: float = parameter(
+        0.0,
+        "Skip a frame that waited longer than this for the worker; 0 for no limit.",
+        unit="s",
+        minimum=0,
+        maximum=3600,
+        reconfigurable=True,
+    )
+    on_skipped: str = parameter(
+        "drop",
+        "drop: the mirrored topic carries only frames that were processed. cover: in a skipped "
+        "frame the persons are found and covered with the fill, not inpainted, so that the "
+        "mirrored topic keeps the camera's rate and order.",
+        choices=("drop", "cover"),
+        reconfigurable=True,
+    )
+    backlog: int = parameter(
+        30,
+        "With on_skipped = cover, the most frames of a topic that wait while the worker inpaints; "
+        "beyond it the oldest is dropped. Each waits undecoded in memory.",
+        minimum=1,
+        maximum=1000,
+        reconfigurable=True,
+    )
+    budget_ms: float = parameter(
+        0.0,
+        "Cover the persons of a frame instead of inpainting them when, judged by the persons "
+        "before, it would be published later than this after its arrival; 0 for no limit.",
+        unit="ms",
+        minimum=0,
+        maximum=3_600_000,
+        reconfigurable=True,
+    )
+
+
+@dataclass(frozen=True)
+class FailConfig:
+    """When frames that fail, and are not published, become an operator's business."""
+
+    error_after: int = parameter(
+        10,
+        "Failed frames in a row of one topic until its diagnostics say ERROR; below, WARN.",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    max_consecutive: int = parameter(
+        100,
+        "Failed frames in a row, of all topics together, until the node ends with exit code 1, so "
+        "that a supervisor restarts it; 0 for never.",
+        minimum=0,
+        maximum=1_000_000,
     )
 
 
@@ -98,6 +185,7 @@ class DetectConfig:
         "that are none): a missed person is published.",
         minimum=0.001,
         maximum=1,
+        reconfigurable=True,
     )
     iou: float = parameter(
         0.7,
@@ -105,6 +193,7 @@ class DetectConfig:
         "likelier one is replaced (non-maximum suppression). Raise it for crowds.",
         minimum=0.5,
         maximum=1,
+        reconfigurable=True,
     )
     inference_px: int = parameter(
         640,
@@ -113,9 +202,14 @@ class DetectConfig:
         unit="px",
         minimum=32,
         maximum=8192,
+        reconfigurable=True,
     )
     max_persons: int = parameter(
-        300, "Most persons of one frame; a frame that reaches it fails.", minimum=1, maximum=10_000
+        300,
+        "Most persons of one frame; a frame that reaches it fails.",
+        minimum=1,
+        maximum=10_000,
+        reconfigurable=True,
     )
 
 
@@ -129,6 +223,7 @@ class MaskConfig:
         "and height), at least 2 px: hair, outlines and the segmenter's errors lie there.",
         minimum=0,
         maximum=1,
+        reconfigurable=True,
     )
     feather_ratio: float = parameter(
         0.015,
@@ -136,7 +231,12 @@ class MaskConfig:
         "blends outward and never onto another person.",
         minimum=0,
         maximum=1,
+        reconfigurable=True,
     )
+
+
+DISTILLED_STEPS = 50
+"""Models distilled for few steps (lcm, tcd) saw only every 20th of 1000 timesteps."""
 
 
 def steps_run(steps: int, beta_d: float) -> int:
@@ -154,6 +254,7 @@ class InpaintConfig:
         "sdxl draws a synthetic person (Stable Diffusion XL, SDXL base or SD 2); fill, telea, blur "
         "and pixelate need no model. blur and pixelate are weak: they can be partly inverted.",
         choices=("sdxl", "fill", "telea", "blur", "pixelate"),
+        reconfigurable=True,
     )
     model: str = parameter(
         "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
@@ -180,6 +281,7 @@ class InpaintConfig:
         "0.6). Lower keeps more of the person's structure and colours: weaker anonymization.",
         minimum=0.05,
         maximum=1,
+        reconfigurable=True,
     )
     steps: int = parameter(
         50,
@@ -187,6 +289,7 @@ class InpaintConfig:
         "beta_d * 1000 down to 0.",
         minimum=1,
         maximum=1000,
+        reconfigurable=True,
     )
     scheduler: str = parameter(
         "euler",
@@ -200,18 +303,21 @@ class InpaintConfig:
     prompt: str = parameter(
         "RAW photo, a person, 8k uhd, dslr, soft lighting, high quality, film grain, Fujifilm XT3",
         "What to draw. Cut after 77 tokens, with a warning.",
+        reconfigurable=True,
     )
     negative_prompt: str = parameter(
         "cgi, 3d, render, sketch, cartoon, drawing, anime, text, cropped, worst quality, low "
         "quality, jpeg artifacts, duplicate, mutilated, extra fingers, deformed, blurry, bad "
         "anatomy, bad proportions, extra limbs, cloned face, disfigured, fused fingers, long neck",
         "What not to draw. Cut after 77 tokens, with a warning.",
+        reconfigurable=True,
     )
     context_ratio: float = parameter(
         1.5,
         "Width and height of the crop around a person, in those of the person's mask.",
         minimum=1,
         maximum=10,
+        reconfigurable=True,
     )
     crop: str = parameter(
         "bucket",
@@ -233,12 +339,14 @@ class InpaintConfig:
         unit="px",
         minimum=0,
         maximum=4096,
+        reconfigurable=True,
     )
     init: str = parameter(
         "original",
         "What the diffusion starts from: the original person under noise keeps pose, viewing "
         "direction and colours (the paper's way); covered starts from the fill and keeps none.",
         choices=("original", "covered"),
+        reconfigurable=True,
     )
     dtype: str = parameter(
         "auto",
@@ -251,6 +359,7 @@ class InpaintConfig:
         "Start of all random numbers: the same input, parameters and seed give the same image.",
         minimum=0,
         maximum=2**63 - 1,
+        reconfigurable=True,
     )
 
 
@@ -292,6 +401,7 @@ class OutputConfig:
         "Quality of a re-encoded JPEG; its chroma subsampling is kept.",
         minimum=1,
         maximum=100,
+        reconfigurable=True,
     )
 
 
@@ -299,8 +409,15 @@ class OutputConfig:
 class Config:
     """Every parameter of anon_ros, in groups. Frozen: a change makes a new Config."""
 
+    autostart: bool = parameter(
+        default=True,
+        help="The node configures and activates itself. false leaves that to ros2 lifecycle or a "
+        "lifecycle manager.",
+    )
     topics: TopicsConfig = field(default_factory=TopicsConfig)
+    qos: QosConfig = field(default_factory=QosConfig)
     skip: SkipConfig = field(default_factory=SkipConfig)
+    fail: FailConfig = field(default_factory=FailConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     inpaint: InpaintConfig = field(default_factory=InpaintConfig)

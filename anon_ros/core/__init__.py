@@ -1,6 +1,6 @@
 """The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
 
-from anon_ros.core.anonymizer import Anonymizer, person_seed
+from anon_ros.core.anonymizer import Anonymizer, Covered, person_seed
 from anon_ros.core.cover import cover, smooth
 from anon_ros.core.masks import Region, person_region
 from anon_ros.core.ports import Inpainter, Segmenter
@@ -19,6 +19,7 @@ from anon_ros.core.types import (
 __all__ = [
     "Anonymized",
     "Anonymizer",
+    "Covered",
     "Crop",
     "Detections",
     "Inpainter",

@@ -30,16 +30,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A frame of which everybody is covered; ``todo`` are the detections of ``crops``."""
+class Covered:
+    """A frame in which everybody who was found is covered, and nobody inpainted yet.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the input.
+        seed: of all random numbers.
+        detections: the persons found, in the segmenter's order.
+        regions: of each person, what is replaced.
+        people: (H, W) bool, all of them.
+        canvas: ``image`` with everybody covered.
+        todo: indices of the persons to inpaint; the others are too small.
+    """
 
     image: RgbImage
+    seed: int
     detections: Detections
     regions: list[Region]
     people: Mask
     canvas: RgbImage
     todo: list[int]
-    crops: list[Crop]
 
 
 @dataclass(frozen=True)
@@ -80,36 +90,65 @@ class Anonymizer:
             One result per frame, or what ``anonymize`` would have raised for it; one frame's
             failure does not touch the others.
         """
-        prepared = [_or_error(self._prepare, *frame) for frame in frames]
-        crops = [c for frame in prepared if isinstance(frame, _Prepared) for c in frame.crops]
-        drawings = iter(inpaint_each(self.inpainter, crops))
-        return [
-            frame
-            if isinstance(frame, Exception)
-            else _or_error(self._finish, frame, [next(drawings) for _ in frame.crops])
-            for frame in prepared
-        ]
+        covered = [_or_error(self.cover, *frame) for frame in frames]
+        finished = iter(self.inpaint_all([c for c in covered if isinstance(c, Covered)]))
+        return [c if isinstance(c, Exception) else next(finished) for c in covered]
 
-    def _prepare(self, image: RgbImage, seed: int) -> "_Prepared":
-        """Find everybody, cover everybody, and cut out whom to inpaint."""
+    def cover(self, image: RgbImage, seed: int = 0) -> Covered:
+        """The first half of ``anonymize``: find everybody and cover everybody.
+
+        Raises:
+            SegmentationError: if the persons could not be found.
+            ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
+        """
         _check_input(image, seed)
         detections, regions = self._find(image)
         people = union(regions, *image.shape[:2])
         canvas = cover(image, regions, people)
-        from_cover = self.inpaint.kind == "sdxl" and self.inpaint.init == "covered"
-        source = canvas if from_cover else image
         todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
-        crops = [
-            self._cut(source, people, regions[index], person_seed(seed, index)) for index in todo
-        ]
-        return _Prepared(image, detections, regions, people, canvas, todo, crops)
+        return Covered(image, seed, detections, regions, people, canvas, todo)
 
-    def _finish(self, frame: "_Prepared", drawings: Sequence[RgbImage | Refusal]) -> Anonymized:
+    def inpaint_all(self, frames: Sequence[Covered]) -> list[Anonymized | Exception]:
+        """The second half of ``anonymize``, for the persons of several frames together.
+
+        Whoever cannot be inpainted stays covered.
+
+        Returns:
+            One result per frame, or what was raised for it.
+        """
+        crops = [_or_error(self._crops, frame) for frame in frames]
+        cut = [crop for each in crops if not isinstance(each, Exception) for crop in each]
+        drawings = iter(inpaint_each(self.inpainter, cut))
+        return [
+            each
+            if isinstance(each, Exception)
+            else _or_error(self._finish, frame, each, [next(drawings) for _ in each])
+            for frame, each in zip(frames, crops, strict=True)
+        ]
+
+    def leave_covered(self, frame: Covered, reason: str) -> Anonymized:
+        """The frame as it is, with the reason why nobody is inpainted in the outcomes."""
+        return self._finish(frame, [], [Refusal(reason) for _ in frame.todo])
+
+    def _crops(self, frame: Covered) -> list[Crop]:
+        from_cover = self.inpaint.kind == "sdxl" and self.inpaint.init == "covered"
+        source = frame.canvas if from_cover else frame.image
+        return [
+            self._cut(source, frame.people, frame.regions[index], person_seed(frame.seed, index))
+            for index in frame.todo
+        ]
+
+    def _finish(
+        self, frame: Covered, crops: Sequence[Crop], drawings: Sequence[RgbImage | Refusal]
+    ) -> Anonymized:
         """Composite what was drawn; whoever was not drawn stays covered."""
         patches: list[RgbImage | Refusal] = [self._too_small(region) for region in frame.regions]
-        for index, crop, drawing in zip(frame.todo, frame.crops, drawings, strict=True):
-            window = frame.regions[index].window.relative_to(crop.roi)
-            patches[index] = drawing if isinstance(drawing, Refusal) else drawing[window.slices]
+        for number, (index, drawing) in enumerate(zip(frame.todo, drawings, strict=True)):
+            if isinstance(drawing, Refusal):
+                patches[index] = drawing
+            else:
+                window = frame.regions[index].window.relative_to(crops[number].roi)
+                patches[index] = drawing[window.slices]
         coverage = coverage_px(frame.detections)
         layers = [
             Layer(frame.regions[index], patch)

@@ -1,6 +1,7 @@
-"""Where frames wait for the worker: one slot per stream, the newest frame wins."""
+"""Where frames wait for the worker: for each stream the newest, or with covers all in order."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,6 +12,10 @@ from anon_ros.config import SkipConfig
 from anon_ros.live.skip import SkipPolicy
 
 T = TypeVar("T")
+
+_NS_PER_S = 1_000_000_000
+SKIPPED = "skipped"
+TOO_OLD = "waited longer than skip.max_age_s"
 
 
 class Fate(Enum):
@@ -35,18 +40,45 @@ class Counts:
         return ", ".join(f"{value} {name}" for name, value in vars(self).items())
 
 
+@dataclass(frozen=True)
+class Taken(Generic[T]):
+    """A frame in the worker's hands.
+
+    Attributes:
+        stream: its name.
+        frame: as it was offered.
+        arrived_ns: when, by the inbox's clock.
+        cover_because: why its persons are only covered; empty to inpaint them.
+    """
+
+    stream: str
+    frame: T
+    arrived_ns: int
+    cover_because: str = ""
+
+
+@dataclass
+class _Waiting(Generic[T]):
+    frame: T
+    arrived_ns: int
+    turn_ns: int  # the streams' turns are in this order
+    cover_because: str
+
+
 @dataclass
 class _Stream(Generic[T]):
     policy: SkipPolicy
-    slot: T | None = None
-    since_ns: int = 0
+    queue: deque[_Waiting[T]] = field(default_factory=deque)
     in_work: int = 0
     received: int = 0
     fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
 
 
 class Inbox(Generic[T]):
-    """Slots that any thread fills and one worker empties. Nothing here blocks for a frame's time.
+    """Queues that any thread fills and one worker empties. Nothing here blocks for a frame's time.
+
+    At most one frame of a stream waits to be inpainted: the newest that the skip policy accepts.
+    With ``skip.on_skipped = cover`` the others wait to be covered, in their order of arrival.
 
     Args:
         skip: which frames are accepted.
@@ -58,10 +90,11 @@ class Inbox(Generic[T]):
         self._clock_ns = clock_ns
         self._streams: dict[str, _Stream[T]] = {}
         self._changed = Condition()
+        self._paused = False
         self._closed = False
 
     def offer(self, name: str, frame: T) -> None:
-        """Count a frame as received and let it wait, in place of one that waited, or skip it.
+        """Count a frame as received and let it wait, or skip it.
 
         The skip policy decides here, on arrival: deciding later, a frame to be skipped could push
         out one that was to be processed.
@@ -70,29 +103,40 @@ class Inbox(Generic[T]):
         with self._changed:
             stream = self._streams.setdefault(name, _Stream(SkipPolicy(self._skip)))
             stream.received += 1
-            if self._closed or not stream.policy.accepts(now_ns):
+            if self._closed or self._paused:
                 stream.fates[Fate.SKIPPED] += 1
                 return
-            if stream.slot is None:
-                stream.since_ns = now_ns
-            else:
+            accepted = stream.policy.accepts(now_ns)
+            if not accepted and not self._covers:
                 stream.fates[Fate.SKIPPED] += 1
-            stream.slot = frame
+                return
+            waiting = _Waiting(frame, now_ns, now_ns, "" if accepted else SKIPPED)
+            if accepted:
+                self._displace(stream, waiting)
+            stream.queue.append(waiting)
+            if len(stream.queue) > max(self._skip.backlog, 1):
+                stream.queue.popleft()
+                stream.fates[Fate.SKIPPED] += 1
             self._changed.notify()
 
-    def take(self) -> tuple[str, T] | None:
-        """Wait for a frame; return that of the stream which waited longest, None once closed.
+    def take(self, most: int = 1) -> list[Taken[T]] | None:
+        """Wait for a frame; return the oldest of each waiting stream, None once closed.
 
-        The caller must ``settle`` it.
+        The stream that waited longest comes first. The caller must ``settle`` each of them.
+
+        Args:
+            most: how many to return, at least 1.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting())
-            return None if self._closed else self._take_oldest()
-
-    def take_waiting(self, most: int) -> list[tuple[str, T]]:
-        """As ``take``, of further streams, without waiting for any. Settle each of them."""
-        with self._changed:
-            return [self._take_oldest() for _ in self._waiting()[:most]]
+            taken: list[Taken[T]] = []
+            while not taken:
+                self._changed.wait_for(lambda: self._closed or self._by_turn())
+                if self._closed:
+                    return None
+                for name in self._by_turn():
+                    if len(taken) < most:
+                        taken += self._take_from(name)
+            return taken
 
     def settle(self, name: str, fate: Fate) -> None:
         """Say what became of a frame that was taken."""
@@ -100,14 +144,25 @@ class Inbox(Generic[T]):
             self._streams[name].in_work -= 1
             self._streams[name].fates[fate] += 1
 
+    def reconfigure(self, skip: SkipConfig) -> None:
+        """Let another policy decide from the next frame on."""
+        with self._changed:
+            self._skip = skip
+            for stream in self._streams.values():
+                stream.policy = SkipPolicy(skip)
+
+    def pause(self, *, paused: bool) -> None:
+        """While paused, skip what waits and all that comes."""
+        with self._changed:
+            self._paused = paused
+            if paused:
+                self._skip_all()
+
     def close(self) -> None:
         """Skip what waits and all that comes, and let ``take`` return None."""
         with self._changed:
             self._closed = True
-            for stream in self._streams.values():
-                if stream.slot is not None:
-                    stream.slot = None
-                    stream.fates[Fate.SKIPPED] += 1
+            self._skip_all()
             self._changed.notify_all()
 
     def counts(self) -> dict[str, Counts]:
@@ -115,16 +170,53 @@ class Inbox(Generic[T]):
         with self._changed:
             return {name: _count(stream) for name, stream in self._streams.items()}
 
-    def _take_oldest(self) -> tuple[str, T]:
-        name = min(self._waiting(), key=lambda name: self._streams[name].since_ns)
-        stream = self._streams[name]
-        frame, stream.slot = stream.slot, None
-        stream.in_work += 1
-        assert frame is not None  # noqa: S101 - narrows the type; _waiting() saw it
-        return name, frame
+    def queue_age_s(self) -> dict[str, float]:
+        """How long the oldest waiting frame of each stream has waited; 0 for none."""
+        with self._changed:
+            now_ns = self._clock_ns()
+            return {
+                name: (now_ns - stream.queue[0].arrived_ns) / _NS_PER_S if stream.queue else 0.0
+                for name, stream in self._streams.items()
+            }
 
-    def _waiting(self) -> list[str]:
-        return [name for name, stream in self._streams.items() if stream.slot is not None]
+    @property
+    def _covers(self) -> bool:
+        return self._skip.on_skipped == "cover"
+
+    def _displace(self, stream: _Stream[T], newer: _Waiting[T]) -> None:
+        """Skip the frame that waits to be inpainted; its stream keeps its turn."""
+        older = next((waiting for waiting in stream.queue if not waiting.cover_because), None)
+        if older is None:
+            return
+        if self._covers:
+            older.cover_because = SKIPPED
+        else:
+            newer.turn_ns = older.turn_ns
+            stream.queue.remove(older)
+            stream.fates[Fate.SKIPPED] += 1
+
+    def _take_from(self, name: str) -> list[Taken[T]]:
+        """The stream's oldest frame; none if that is too old and is skipped."""
+        stream = self._streams[name]
+        waiting = stream.queue.popleft()
+        because = waiting.cover_because
+        age_ns = self._clock_ns() - waiting.arrived_ns
+        if not because and self._skip.max_age_s and age_ns > self._skip.max_age_s * _NS_PER_S:
+            because = TOO_OLD
+            if not self._covers:
+                stream.fates[Fate.SKIPPED] += 1
+                return []
+        stream.in_work += 1
+        return [Taken(name, waiting.frame, waiting.arrived_ns, because)]
+
+    def _by_turn(self) -> list[str]:
+        waiting = [name for name, stream in self._streams.items() if stream.queue]
+        return sorted(waiting, key=lambda name: self._streams[name].queue[0].turn_ns)
+
+    def _skip_all(self) -> None:
+        for stream in self._streams.values():
+            stream.fates[Fate.SKIPPED] += len(stream.queue)
+            stream.queue.clear()
 
 
 def _count(stream: _Stream[T]) -> Counts:
@@ -133,5 +225,5 @@ def _count(stream: _Stream[T]) -> Counts:
         processed=stream.fates[Fate.PROCESSED],
         skipped=stream.fates[Fate.SKIPPED],
         failed=stream.fates[Fate.FAILED],
-        waiting=stream.in_work + (stream.slot is not None),
+        waiting=stream.in_work + len(stream.queue),
     )

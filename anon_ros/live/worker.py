@@ -1,42 +1,90 @@
 """The one thread that owns the models."""
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from anon_ros.live.inbox import Fate, Inbox
+from anon_ros.errors import AnonRosError, describe
+from anon_ros.live.gate import Withheld
+from anon_ros.live.inbox import Fate, Inbox, Taken
 
 T = TypeVar("T")
-Process: TypeAlias = Callable[[Sequence[tuple[str, T]]], Sequence[Exception | None]]
+
+
+class Processor(Protocol[T]):
+    """What the worker does with frames. All of it is called in the worker's thread."""
+
+    @property
+    def most_frames(self) -> int:
+        """How many waiting frames of different streams to process together."""
+        ...
+
+    def load(self) -> None:
+        """Load the models; raising ends the worker."""
+        ...
+
+    def process(self, frames: Sequence[Taken[T]]) -> Sequence[Exception | None]:
+        """Process and publish frames of different streams.
+
+        Returns:
+            One error or None for each; a frame with an error was not published. If this raises,
+            none was.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the models."""
+        ...
 
 
 class Worker(Generic[T]):
-    """Loads the models, then processes frames until the inbox is closed.
+    """Loads the models, processes frames until the inbox is closed, frees the models.
 
     Args:
         inbox: where frames come from.
-        load: called once in the worker's thread; returns what processes and publishes frames of
-            different streams, given pairs of a stream's name and a frame. It returns one error or
-            None for each; if it raises, all of them failed. A frame that failed is not published.
-        on_failure: told the stream and the error of each frame that failed, in the worker's thread.
-        most_frames: how many waiting frames are processed together.
+        processor: what is done with them.
+        on_failure: told the stream and the error of each frame that failed, in this thread.
+        max_consecutive: failed frames in a row, of all streams, that end the worker; 0 for none.
+        after: another worker that must have ended before this one loads its models.
+
+    Attributes:
+        error: what ended the worker; None while it works, or when it was stopped.
+        ready: set once the models are loaded.
+        ended: set when the thread is done.
+        last_error: of each stream whose newest frame failed.
+        in_row: how many frames of each stream failed since the last one that did not.
     """
 
     def __init__(
         self,
         inbox: Inbox[T],
-        load: Callable[[], Process[T]],
+        processor: Processor[T],
         on_failure: Callable[[str, Exception], None],
-        most_frames: int = 1,
+        *,
+        max_consecutive: int = 0,
+        after: "Worker[T] | None" = None,
     ) -> None:
         self._inbox = inbox
-        self._load = load
+        self._processor = processor
         self._on_failure = on_failure
-        self._most_frames = most_frames
+        self._max_consecutive = max_consecutive
+        self._after = after
         # A daemon: a process must be able to end while a model is stuck.
         self._thread = Thread(target=self._run, name="anonymizer-worker", daemon=True)
-        self.ended = Event()
+        self._busy_since_s: float | None = None
+        self._failed_in_row = 0
         self.error: BaseException | None = None
+        self.ready = Event()
+        self.ended = Event()
+        self.last_error: dict[str, str] = {}
+        self.in_row: dict[str, int] = {}
+
+    @property
+    def busy_s(self) -> float:
+        """How long the frames in work have been so; 0 for none."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def start(self) -> None:
         self._thread.start()
@@ -49,25 +97,55 @@ class Worker(Generic[T]):
 
     def _run(self) -> None:
         try:
-            process = self._load()
-            while (taken := self._inbox.take()) is not None:
-                self._process(process, [taken, *self._inbox.take_waiting(self._most_frames - 1)])
+            if self._after is not None:
+                self._after.ended.wait()
+                self._after = None
+            self._processor.load()
+            self.ready.set()
+            while (frames := self._inbox.take(self._processor.most_frames)) is not None:
+                self._process(frames)
         except BaseException as error:  # noqa: BLE001 - kept for the owner, who ends the process
             self.error = error
         finally:
-            self.ended.set()
+            # Nobody takes frames any more: they must not wait for ever.
+            self._inbox.close()
+            try:
+                self._processor.close()
+            finally:
+                self.ended.set()
 
-    def _process(self, process: Process[T], frames: Sequence[tuple[str, T]]) -> None:
+    def _process(self, frames: Sequence[Taken[T]]) -> None:
         errors: Sequence[Exception | None] = []
+        self._busy_since_s = time.monotonic()
         try:
-            errors = process(frames)
+            errors = self._processor.process(frames)
         except Exception as error:  # noqa: BLE001 - a frame's failure must not end the node
             errors = [error] * len(frames)
         finally:
+            self._busy_since_s = None
             # A frame without a verdict failed: BaseException ends the thread.
-            for index, (name, _) in enumerate(frames):
-                failed = index >= len(errors) or errors[index] is not None
-                self._inbox.settle(name, Fate.FAILED if failed else Fate.PROCESSED)
-        for (name, _), problem in zip(frames, errors, strict=True):
-            if problem is not None:
-                self._on_failure(name, problem)
+            for index, taken in enumerate(frames):
+                verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
+                self._settle(taken.stream, verdict)
+        if self._max_consecutive and self._failed_in_row >= self._max_consecutive:
+            message = (
+                f"{self._failed_in_row} frames in a row failed (fail.max_consecutive); the last: "
+                f"{next(reversed(self.last_error.values()))}"
+            )
+            raise AnonRosError(message)
+
+    def _settle(self, stream: str, error: Exception | None) -> None:
+        if isinstance(error, Withheld):
+            self._inbox.settle(stream, Fate.SKIPPED)
+        elif error is None:
+            self._inbox.settle(stream, Fate.PROCESSED)
+            self._failed_in_row = 0
+            self.in_row[stream] = 0
+            self.last_error.pop(stream, None)
+        else:
+            self._inbox.settle(stream, Fate.FAILED)
+            self._failed_in_row += 1
+            self.in_row[stream] = self.in_row.get(stream, 0) + 1
+            self.last_error.pop(stream, None)  # so that the newest is the last one
+            self.last_error[stream] = describe(error)
+            self._on_failure(stream, error)

@@ -2,11 +2,14 @@
 
 from anon_ros.models.build import build_anonymizer, build_inpainter, build_segmenter
 from anon_ros.models.inventory import NeededModel, needed_models
+from anon_ros.models.loaded import LoadedModels, gpu_memory_bytes
 
 __all__ = [
+    "LoadedModels",
     "NeededModel",
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",
+    "gpu_memory_bytes",
     "needed_models",
 ]

@@ -1,11 +1,15 @@
 """From a Config to running models."""
 
+from typing import TYPE_CHECKING
+
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, Inpainter, Segmenter
+from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.classical import CLASSICAL
 from anon_ros.models.offline import go_offline
 
 # torch and what stands on it are imported inside the functions: they take seconds.
+if TYPE_CHECKING:
+    from anon_ros.models.segmenter import YoloSegmenter
 
 
 def build_anonymizer(config: Config) -> Anonymizer:
@@ -18,7 +22,7 @@ def build_anonymizer(config: Config) -> Anonymizer:
     return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
 
 
-def build_segmenter(config: Config) -> Segmenter:
+def build_segmenter(config: Config) -> "YoloSegmenter":
     """Load ``detect.weights``.
 
     Raises:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from anon_ros.config import steps_run
+from anon_ros.config import DISTILLED_STEPS, steps_run
 from anon_ros.errors import ModelError
 
 # inpaint.scheduler, and the class in diffusers.
@@ -16,7 +16,6 @@ _CLASSES = {
 }
 # Models distilled for few steps saw only every 20th timestep: 19, 39, ..., 999.
 _DISTILLED = {"lcm", "tcd"}
-_DISTILLED_STEPS = 50
 # What a model's own configuration may ask for and no explicit timesteps allow.
 _PLAIN = {
     "timestep_spacing": "trailing",
@@ -70,14 +69,14 @@ def plan_chain(kind: str, scheduler: Any, steps: int, beta_d: float) -> Chain:
     if count < 1:
         message = f"{asked} runs no step; set inpaint.steps to {math.ceil(1 / beta_d)} or more"
         raise ModelError(message)
-    if kind in _DISTILLED and steps > _DISTILLED_STEPS:
+    if kind in _DISTILLED and steps > DISTILLED_STEPS:
         message = (
-            f"{asked}: inpaint.scheduler = {kind} knows {_DISTILLED_STEPS} steps; "
-            f"set inpaint.steps to {_DISTILLED_STEPS} or fewer"
+            f"{asked}: inpaint.scheduler = {kind} knows {DISTILLED_STEPS} steps; "
+            f"set inpaint.steps to {DISTILLED_STEPS} or fewer"
         )
         raise ModelError(message)
     whole = int(scheduler.config.num_train_timesteps)
-    grid = whole // _DISTILLED_STEPS if kind in _DISTILLED else 1
+    grid = whole // DISTILLED_STEPS if kind in _DISTILLED else 1
     shares = (beta_d * (count - index) / count for index in range(count))
     # Up to the grid, so that there is never less noise than asked for.
     timesteps = tuple(math.ceil(share * whole / grid - 1e-6) * grid - 1 for share in shares)

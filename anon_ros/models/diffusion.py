@@ -52,19 +52,19 @@ class Diffusion:
         self.vae = vae
         self.chain = chain
         self.cell_px = 2 ** (len(vae.config.block_out_channels) - 1)
-        self._scheduler = scheduler
-        self._prompt = prompt
+        self.scheduler = scheduler
+        self.prompt = prompt
         self._guidance = guidance
         self._takes_masked_image = unet.config.in_channels == _INPAINTING_CHANNELS
         self._step_options = _step_options(scheduler)
 
     @property
     def device(self) -> torch.device:
-        return self._prompt.tokens.device
+        return self.prompt.tokens.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self._prompt.tokens.dtype
+        return self.prompt.tokens.dtype
 
     @torch.no_grad()
     def draw(self, images: torch.Tensor, cells: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
@@ -111,7 +111,7 @@ class Diffusion:
         """
         from diffusers.utils.torch_utils import randn_tensor  # noqa: PLC0415 - slow to import
 
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         scheduler.set_timesteps(timesteps=list(self.chain.timesteps))
         scheduler.set_begin_index(0)
         generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
@@ -158,7 +158,7 @@ class Diffusion:
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
     def _first(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         if self.chain.from_noise:
             started: torch.Tensor = noise * scheduler.init_noise_sigma
         else:
@@ -183,13 +183,13 @@ class Diffusion:
         """What the UNet is told beside the latents, for each of the batch."""
         count, _, height, width = latents.shape
         conditions: dict[str, Any] = {
-            "encoder_hidden_states": self._prompt.tokens.repeat_interleave(count, dim=0)
+            "encoder_hidden_states": self.prompt.tokens.repeat_interleave(count, dim=0)
         }
-        if self._prompt.pooled is not None:
+        if self.prompt.pooled is not None:
             # Original size, offset of the crop, target size: an image that was not cut.
             height_px, width_px = height * self.cell_px, width * self.cell_px
             ids = [height_px, width_px, 0, 0, height_px, width_px]
-            pooled = self._prompt.pooled.repeat_interleave(count, dim=0)
+            pooled = self.prompt.pooled.repeat_interleave(count, dim=0)
             time_ids = torch.tensor([ids], dtype=self.dtype).to(self.device, non_blocking=True)
             conditions["added_cond_kwargs"] = {
                 "text_embeds": pooled,

@@ -56,8 +56,6 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
     if vae is not None:
         pipeline.vae = _load_vae(vae)
     pipeline.vae.to(_vae_dtype(pipeline.vae, dtype))
-    for name in ("prompt", "negative_prompt"):
-        _warn_of_cut(name, getattr(config, name), pipeline.tokenizer)
     pipeline.to(device)
     prompt = _encode_prompts(pipeline, config)
     unet, autoencoder = (
@@ -66,7 +64,19 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
     return Diffusion(unet, autoencoder, scheduler, chain, prompt, config.guidance)
 
 
-def _load_pipeline(directory: Path, dtype: torch.dtype) -> Any:
+def load_prompt(config: InpaintConfig, device: torch.device, dtype: torch.dtype) -> Prompt:
+    """Encode other prompts: load the model's text encoders for as long as that takes.
+
+    Raises:
+        ModelError: if a file is missing or damaged.
+    """
+    directory = find_pipeline(config.model, config.revision)
+    pipeline = _load_pipeline(directory, dtype, unet=None, vae=None)
+    pipeline.to(device)
+    return _encode_prompts(pipeline, config)
+
+
+def _load_pipeline(directory: Path, dtype: torch.dtype, **parts: None) -> Any:
     kind = _KINDS.get(str(pipeline_index(directory).get("_class_name")))
     if kind is None:
         message = f"inpaint.model: {directory} is none of {', '.join(_KINDS)}"
@@ -89,6 +99,7 @@ def _load_pipeline(directory: Path, dtype: torch.dtype) -> Any:
             local_files_only=True,
             use_safetensors=True,
             **_OPTIONS[kind],
+            **parts,
         )
     except Exception as error:
         raise _damaged(directory, "inpaint.model", error) from error
@@ -127,6 +138,8 @@ def _damaged(path: Path, parameter: str, error: Exception) -> ModelError:
 
 
 def _encode_prompts(pipeline: Any, config: InpaintConfig) -> Prompt:
+    for name in ("prompt", "negative_prompt"):
+        _warn_of_cut(name, getattr(config, name), pipeline.tokenizer)
     guided = config.guidance > 1
     with torch.no_grad():
         positive, negative, *pooled = pipeline.encode_prompt(

@@ -13,11 +13,11 @@ from torch.nn.functional import adaptive_max_pool2d, interpolate
 from anon_ros.config import ComputeConfig, InpaintConfig
 from anon_ros.core import Crop, Refusal, RgbImage
 from anon_ros.models.buckets import BatchSizes, Bucket, Buckets, padded_count
-from anon_ros.models.chain import Chain
+from anon_ros.models.chain import Chain, plan_chain
 from anon_ros.models.device import allocated_bytes, free_bytes, peak_bytes, resolve_device
 from anon_ros.models.diffusion import Diffusion
 from anon_ros.models.engine import accelerate, compiles
-from anon_ros.models.pipeline import load_diffusion
+from anon_ros.models.pipeline import load_diffusion, load_prompt
 
 _LOG = logging.getLogger(__name__)
 _BATCH_ON_GPU = 8
@@ -58,13 +58,7 @@ class SdxlInpainter:
         device = diffusion.device
         self.fallbacks: Counter[str] = Counter()
         self.diffusion = diffusion
-        _LOG.info(
-            "the noise chain starts at timestep %d (noise %.2f) and runs %d of %d steps",
-            self.chain.timesteps[0],
-            self.chain.noise_ratio,
-            len(self.chain.timesteps),
-            config.steps,
-        )
+        self._log_chain(config)
         accelerate(self.diffusion.unet, self.diffusion.vae, device, compute)
         self._buckets = Buckets(config.generate_px, square=config.crop == "square")
         most = compute.batch or (_BATCH_ON_GPU if device.type == "cuda" else 1)
@@ -84,6 +78,23 @@ class SdxlInpainter:
         diffusion = load_diffusion(config, resolve_device(compute.device))
         return cls(diffusion, config, compute)
 
+    def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
+        """Take over noise chain and prompts from ``after``; False if that needs loading anew.
+
+        Raises:
+            ModelError: if no chain can start at ``after.beta_d``, or the text encoders are gone.
+        """
+        prompts = [(c.prompt, c.negative_prompt) for c in (before, after)]
+        if prompts[0] != prompts[1]:
+            if after.lora:  # it may have changed the text encoders, which are not kept
+                return False
+            self.diffusion.prompt = load_prompt(after, self.diffusion.device, self.diffusion.dtype)
+        if (before.steps, before.beta_d) != (after.steps, after.beta_d):
+            scheduler = self.diffusion.scheduler
+            self.diffusion.chain = plan_chain(after.scheduler, scheduler, after.steps, after.beta_d)
+            self._log_chain(after)
+        return True
+
     @property
     def chain(self) -> Chain:
         """At which timesteps the noise chain starts and runs."""
@@ -102,6 +113,15 @@ class SdxlInpainter:
                 drawn |= self._draw(bucket, jobs[:count])
                 del jobs[:count]
         return _download(drawn, crops)
+
+    def _log_chain(self, config: InpaintConfig) -> None:
+        _LOG.info(
+            "the noise chain starts at timestep %d (noise %.2f) and runs %d of %d steps",
+            self.chain.timesteps[0],
+            self.chain.noise_ratio,
+            len(self.chain.timesteps),
+            config.steps,
+        )
 
     def _upload(self, crops: Sequence[Crop]) -> list[_Job]:
         """All crops in one copy."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,10 @@ class YoloSegmenter:
             message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
             raise ModelError(message)
         return cls(network, [ids[name] for name in config.classes], config, where)
+
+    def with_thresholds(self, config: DetectConfig) -> "YoloSegmenter":
+        """The same network, with everything but weights and classes from ``config``."""
+        return replace(self, config=config)
 
     def segment(self, image: RgbImage) -> Detections:
         """Find every person of ``image``, with masks at its full resolution.

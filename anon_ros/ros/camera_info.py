@@ -1,19 +1,25 @@
-"""Publishing CameraInfo together with the image that it describes."""
+"""Publishing CameraInfo together with the images that it describes."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
+from typing import TypeAlias, TypeVar
 
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from anon_ros.ros.messages import ImageMessage
+from anon_ros.ros.qos import PUBLISHED, SUBSCRIBED, publisher_options, subscription_options
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
 _KEPT = 300
 
+Stamp: TypeAlias = tuple[int, int]
+T = TypeVar("T")
+
 
 class CameraInfoPairing:
-    """Holds CameraInfo messages back until their image has been published.
+    """Holds CameraInfo messages back until an image with their stamp has been published.
 
     An image leaves long after its CameraInfo came. Published at once, the infos would have left a
     subscriber's synchronising queue when their image arrives.
@@ -21,43 +27,88 @@ class CameraInfoPairing:
 
     def __init__(self, publish: Callable[[CameraInfo], None]) -> None:
         self._publish = publish
-        self._waiting: OrderedDict[tuple[int, int], CameraInfo] = OrderedDict()
-        self._newest: CameraInfo | None = None
-        self._due: tuple[int, int] | None = None
-        self._synchronised = False
         self._lock = Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, after a jump of the stamps."""
+        with self._lock:
+            self._waiting: OrderedDict[Stamp, CameraInfo] = OrderedDict()
+            self._due: OrderedDict[Stamp, None] = OrderedDict()
+            self._newest: CameraInfo | None = None
+            self._synchronised = False
 
     def on_info(self, info: CameraInfo) -> None:
-        """Take a CameraInfo: publish it if its image was the last one published, else keep it."""
+        """Take a CameraInfo: publish it if its image has been published, else keep it."""
         with self._lock:
             self._newest = info
-            stamp = _stamp(info)
-            if stamp == self._due:
+            stamp = stamp_of(info)
+            if stamp in self._due:
+                del self._due[stamp]
                 self._send(info)
-                return
-            self._waiting[stamp] = info
-            if len(self._waiting) > _KEPT:
-                self._waiting.popitem(last=False)
+            else:
+                _keep(self._waiting, stamp, info)
 
     def on_image(self, image: ImageMessage) -> None:
         """Publish the info with the stamp of an image that was just published.
 
-        A driver whose infos never carry its images' stamps gets the newest info with each image.
+        It goes out once, with the first of several image topics of the camera. A driver whose
+        infos never carry its images' stamps gets the newest info with each image.
         """
         with self._lock:
-            self._due = _stamp(image)
-            info = self._waiting.pop(self._due, None)
+            stamp = stamp_of(image)
+            info = self._waiting.pop(stamp, None)
             if info is not None:
                 self._send(info)
-            elif self._newest is not None and not self._synchronised:
+                return
+            _keep(self._due, stamp, None)
+            if self._newest is not None and not self._synchronised:
                 self._publish(self._newest)
 
     def _send(self, info: CameraInfo) -> None:
         self._synchronised = True
-        self._due = None
         self._publish(info)
 
 
-def _stamp(message: ImageMessage | CameraInfo) -> tuple[int, int]:
+class CameraInfoMirror:
+    """A CameraInfo topic and its mirrored topic, shared by all image topics of the camera."""
+
+    def __init__(self, node: Node, topic: str, mirrored: str) -> None:
+        self._node = node
+        self._topic = topic
+        self._subscription: object = None
+        self.publisher = node.create_publisher(
+            CameraInfo, mirrored, PUBLISHED, **publisher_options(node, mirrored)
+        )
+        self.pairing = CameraInfoPairing(self.publisher.publish)
+
+    def listen(self, *, wanted: bool) -> None:
+        """Subscribe, or stop."""
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                CameraInfo,
+                self._topic,
+                self.pairing.on_info,
+                SUBSCRIBED,
+                **subscription_options(self._node, self._topic),
+            )
+        elif not wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+            self.pairing.reset()
+
+    def close(self) -> None:
+        self.listen(wanted=False)
+        self._node.destroy_publisher(self.publisher)
+
+
+def stamp_of(message: ImageMessage | CameraInfo) -> Stamp:
+    """Seconds and nanoseconds."""
     stamp = message.header.stamp
     return stamp.sec, stamp.nanosec
+
+
+def _keep(kept: "OrderedDict[Stamp, T]", stamp: Stamp, value: T) -> None:
+    kept[stamp] = value
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)

@@ -1,6 +1,7 @@
-"""What the other layers log, in the node's log."""
+"""What the other layers log, in the node's log; and not too often."""
 
 import logging
+import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -21,3 +22,19 @@ class NodeLogHandler(logging.Handler):
             self._logger.warning(text)
         else:
             self._logger.info(text)
+
+
+class Throttle:
+    """Lets a topic speak once in a while; rclpy's own throttle is one for all topics."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._spoke_s: dict[str, float] = {}
+
+    def allows(self, topic: str) -> bool:
+        """Whether it may speak now; if so, it did."""
+        now_s = time.monotonic()
+        if now_s - self._spoke_s.get(topic, -self._period_s) < self._period_s:
+            return False
+        self._spoke_s[topic] = now_s
+        return True

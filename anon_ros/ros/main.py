@@ -3,14 +3,23 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from threading import Event
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anon_ros.live import Models
 
 _STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 
 
-def main() -> int:
-    """Run the node until SIGINT or SIGTERM; return 0, or 1 if the node could not work."""
+def main(make_models: "Callable[[], Models] | None" = None) -> int:
+    """Run the node until SIGINT or SIGTERM; return 0, or 1 if the node could not work.
+
+    Args:
+        make_models: other models than those of the configuration, for benchmarks and tests.
+    """
     # Before the imports, which take seconds: a signal then must end the process as cleanly as
     # later. Further signals change nothing, so that none can hit the cleaning up.
     stop = Event()
@@ -25,12 +34,12 @@ def main() -> int:
         print(f"anonymizer: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - no log yet
         return 1
     try:
-        return _run(stop)
+        return _run(stop, make_models)
     finally:
         rclpy.try_shutdown()
 
 
-def _run(stop: Event) -> int:
+def _run(stop: Event, make_models: "Callable[[], Models] | None") -> int:
     from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415 - see main
     from rclpy.logging import get_logger  # noqa: PLC0415
 
@@ -38,23 +47,23 @@ def _run(stop: Event) -> int:
     from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
 
     try:
-        node = AnonymizerNode()
+        node = AnonymizerNode(make_models() if make_models else None)
     except AnonRosError as error:
         get_logger("anonymizer").fatal(describe(error))
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    node.worker.start()
-    while not stop.is_set() and not node.worker.ended.is_set():
+    if node.autostart:
+        node.autostart_now()
+    while not stop.is_set() and not node.must_end:
         executor.spin_once(timeout_sec=_POLL_S)
-    ended = node.worker.stop(_STOP_TIMEOUT_S)
+        node.check_worker()
+    code = int(node.must_end)
+    ended = node.stop(_STOP_TIMEOUT_S)
     node.report()
-    if node.worker.error is not None:
-        node.get_logger().fatal(describe(node.worker.error))
-    code = 0 if node.worker.error is None else 1
     if not ended:
         # A model call cannot be interrupted, and Python's own exit under it would crash.
-        node.get_logger().warning("ending while a frame is still in work; it is not published")
+        node.get_logger().warning("ending while the worker is busy; nothing more is published")
         sys.stdout.flush()
         os._exit(code)
     executor.shutdown()

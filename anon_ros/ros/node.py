@@ -1,159 +1,246 @@
 """The node ``anonymizer``: image topics in, anonymized mirrored topics out."""
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool
 
-from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
-from anon_ros.errors import ConfigError, describe
-from anon_ros.live import Inbox, Process, Worker
-from anon_ros.models import build_anonymizer
-from anon_ros.ros.log import NodeLogHandler
-from anon_ros.ros.messages import ImageMessage, decode, encode
-from anon_ros.ros.parameters import declare_parameters
-from anon_ros.ros.stream import ImageStream
-from anon_ros.ros.topics import mirrored_topic
+from anon_ros.config import Config
+from anon_ros.errors import AnonRosError, ConfigError, ModelError, describe
+from anon_ros.live import Models
+from anon_ros.models import LoadedModels, needed_models
+from anon_ros.ros.debug import DebugTopics
+from anon_ros.ros.diagnostics import Diagnostics, WorkerState
+from anon_ros.ros.log import NodeLogHandler, Throttle
+from anon_ros.ros.parameters import changed, declare_parameters, refusal
+from anon_ros.ros.session import Session
+from anon_ros.ros.streams import Streams
 
-_MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
-    "sensor_msgs/msg/Image": Image,
-    "sensor_msgs/msg/CompressedImage": CompressedImage,
-}
-_FRAMES_AT_ONCE = 8
-_FOLLOW_PERIOD_S = 0.5
+_FOLLOW_PERIOD_S = 0.2
+_DISCOVER_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
+_DIAGNOSTICS_PERIOD_S = 1.0
+_FAILURE_PERIOD_S = 1.0
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class AnonymizerNode(Node):  # type: ignore[misc]  # rclpy is not typed
-    """Publishes an image only after ``Anonymizer`` has returned it; there is no other path.
+class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
+    """A managed node: the models are loaded while it is active, and only then is it subscribed.
+
+    Args:
+        models: what finds and replaces persons; by default what the parameters name.
+        options: of rclpy's Node.
+
+    Attributes:
+        failure: why it cannot work any longer; None while it can.
+        must_end: whether the process is to end over it. A node that somebody else manages stays
+            when its models could not be loaded: it can be mended and activated again.
 
     Raises:
         ConfigError: if a parameter is not allowed.
     """
 
-    def __init__(self) -> None:
-        super().__init__("anonymizer")
+    def __init__(self, models: Models | None = None, **options: Any) -> None:
+        super().__init__("anonymizer", **options)
+        self._log_handler = NodeLogHandler(self.get_logger())
         library = logging.getLogger("anon_ros")
         library.setLevel(logging.INFO)
-        library.addHandler(NodeLogHandler(self.get_logger()))
+        library.addHandler(self._log_handler)
         self._config = declare_parameters(self)
-        self._streams: dict[str, ImageStream] = {}
-        self._missing = self._resolve_topics()
-        self._inbox: Inbox[ImageMessage] = Inbox(self._config.skip)
-        # Only diffusion is faster for several at once; anything else would only delay the first.
-        most_frames = _FRAMES_AT_ONCE if self._config.inpaint.kind == "sdxl" else 1
-        self.worker = Worker(self._inbox, self._load, self._on_failure, most_frames)
+        self._models = models or LoadedModels()
+        self._streams: Streams | None = None
+        self._session: Session | None = None
+        self._active = False
+        self._enabled = True
+        self._failures = Throttle(_FAILURE_PERIOD_S)
+        self.failure: BaseException | None = None
+        self.must_end = False
+        self._debug = DebugTopics(self)
+        self._diagnostics = Diagnostics(self, self._config.fail)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+        self.create_service(SetBool, "~/enable", self._enable)
+        answer = self._service_change_state.callback
+        self._service_change_state.callback = partial(self._change_state, answer)
         # A steady clock: with use_sim_time and no /clock a ROS timer would never fire.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_FOLLOW_PERIOD_S, self._follow_topics, clock=steady)
-        self.create_timer(_REPORT_PERIOD_S, self.report, clock=steady)
+        for period_s, call in (
+            (_FOLLOW_PERIOD_S, self._follow),
+            (_DISCOVER_PERIOD_S, self._discover),
+            (_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
+            (_REPORT_PERIOD_S, self.report),
+        ):
+            self.create_timer(period_s, call, clock=steady)
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the process is to configure and activate the node."""
+        return self._config.autostart
+
+    def autostart_now(self) -> None:
+        """Configure and activate."""
+        if self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Check the names of the topics."""
+        try:
+            self._streams = Streams(self, self._config)
+        except ConfigError as error:
+            self._fail(error)
+            return FAILURE
+        self.failure = None
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to load the models, in the worker's thread, and follow the topics."""
+        assert self._streams is not None  # noqa: S101 - narrows the type: it is configured
+        kind = self._config.inpaint.kind
+        self.get_logger().info(f"loading models for inpaint.kind = {kind}")
+        self._session = Session(
+            self._config, self._models, self._streams, self._debug, self._on_failure, self._session
+        )
+        self._session.set_enabled(enabled=self._enabled)
+        self._session.start()
+        self._active, self.failure = True, None
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish nothing more. The models are freed as soon as no frame is in work."""
+        self._end_session()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the topics."""
+        self._streams = None
+        return SUCCESS
+
+    def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """As deactivation."""
+        self._end_session()
+        return SUCCESS
+
+    def check_worker(self) -> None:
+        """To be called often: notice a worker that has ended by itself."""
+        session = self._session
+        if not self._active or session is None or not session.worker.ended.is_set():
+            return
+        error = session.worker.error
+        self._fail(error if error is not None else AnonRosError("the worker has ended"))
+        self.must_end = self.must_end or session.worker.ready.is_set()
+        self.trigger_deactivate()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Publish nothing more; return whether the frame in work has ended in time."""
+        self._end_session()
+        return self._session is None or self._session.worker.stop(timeout_s)
+
+    def destroy_node(self) -> None:
+        logging.getLogger("anon_ros").removeHandler(self._log_handler)
+        super().destroy_node()
 
     def report(self) -> None:
-        """Log the counters of every stream."""
-        for topic, counts in self._inbox.counts().items():
-            self.get_logger().info(f"{topic}: {counts}")
+        """Log the counters of every stream, or that it is still loading."""
+        if self._state() == "loading":
+            self.get_logger().info("still loading models")
+        if self._session is not None:
+            for topic, counts in self._session.inbox.counts().items():
+                self.get_logger().info(f"{topic}: {counts}")
 
-    def _resolve_topics(self) -> dict[str, str]:
-        """The configured topics by fully qualified name."""
+    def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[SetParametersResult]:
+        """As rclpy's, with a reason for read-only ones."""
+        return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: Sequence[Parameter]) -> SetParametersResult:
+        """As rclpy's, with a reason for read-only ones."""
+        if reason := refusal(parameter_list):
+            return SetParametersResult(successful=False, reason=reason)
+        return super().set_parameters_atomically(parameter_list)
+
+    def _change_state(
+        self, answer: Callable[..., ChangeState.Response], request: Any, response: Any
+    ) -> ChangeState.Response:
         try:
-            topics = {self.resolve_topic_name(name): name for name in self._config.topics.images}
-        except RuntimeError as error:  # what rclpy raises for a name that is none
-            names = ", ".join(self._config.topics.images)
-            message = f"parameter topics.images: {names}: {error}"
-            raise ConfigError(message) from error
-        prefix = self._config.topics.prefix
-        # Remapping applies to them too, and could lead one onto a camera's topic.
-        mirrored = {self.resolve_topic_name(mirrored_topic(name, prefix)) for name in topics}
-        if clash := mirrored & topics.keys():
-            message = (
-                f"parameter topics.images: {', '.join(sorted(clash))} is the mirrored topic of "
-                f"this or another one; leave it out, or do not remap it"
-            )
-            raise ConfigError(message)
-        return topics
+            return answer(request, response)
+        except RuntimeError as error:  # rclpy's would end the process, and nobody be answered
+            self.get_logger().error(f"transition {request.transition.id}: {error}")
+            response.success = False
+            return response
 
-    def _follow_topics(self) -> None:
-        """Open a stream for each configured topic once its publisher tells its type."""
-        absent, wrong = [], []
-        for name in sorted(self._missing):
-            # Of the publishers alone: a subscriber may have asked for the wrong type.
-            publishers = self.get_publishers_info_by_topic(name)
-            types = sorted({publisher.topic_type for publisher in publishers})
-            if not types:
-                absent.append(name)
-            elif len(types) == 1 and types[0] in _MESSAGE_TYPES:
-                self._open(name, self._missing.pop(name), types[0])
-            else:
-                wrong.append(f"{name} ({', '.join(types)})")
-        if absent:
-            self.get_logger().warning(
-                f"nobody publishes {', '.join(absent)} yet",
-                throttle_duration_sec=_REPORT_PERIOD_S,
-            )
-        if wrong:
-            self.get_logger().error(
-                f"not anonymized, not {' or '.join(_MESSAGE_TYPES)}: {', '.join(wrong)}",
-                throttle_duration_sec=_REPORT_PERIOD_S,
-            )
+    def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        return changed(self._config, changes, self._check_models)[1]
 
-    def _open(self, name: str, topic: str, type_name: str) -> None:
-        self._streams[name] = ImageStream(
-            self,
-            topic,
-            _MESSAGE_TYPES[type_name],
-            self._config.topics.prefix,
-            partial(self._inbox.offer, name),
-        )
-        self.get_logger().info(f"{name} ({type_name}) -> {self._streams[name].mirrored}")
+    def _apply_parameters(self, changes: Sequence[Parameter]) -> None:
+        before = self._config
+        self._config = changed(before, changes, lambda _: None)[0]
+        if self._config == before:
+            return
+        for change in changes:
+            self.get_logger().info(f"{change.name} = {change.value!r} from the next frame on")
+        if self._session is not None:
+            self._session.reconfigure(self._config)
 
-    def _load(self) -> Process[ImageMessage]:
-        self.get_logger().info(f"loading models for inpaint.kind = {self._config.inpaint.kind}")
-        start_s = time.monotonic()
-        anonymizer = build_anonymizer(self._config)
-        self.get_logger().info(f"models loaded in {time.monotonic() - start_s:.1f} s")
-        return partial(self._process, anonymizer)
+    def _check_models(self, config: Config) -> None:
+        """Better refused now than a node whose every frame fails."""
+        if config.inpaint.kind != self._config.inpaint.kind:
+            for model in needed_models(config):
+                if model.problem and not model.parameter.startswith("detect."):
+                    raise ModelError(model.problem)
 
-    def _process(
-        self, anonymizer: Anonymizer, frames: Sequence[tuple[str, ImageMessage]]
-    ) -> list[Exception | None]:
-        """Publish the frames of several topics; returns what went wrong with each."""
-        errors: list[Exception | None] = [None] * len(frames)
-        images = {}
-        for index, (_, message) in enumerate(frames):
-            try:
-                images[index] = decode(message)
-            except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[index] = error
-        seed = self._config.inpaint.seed
-        results = anonymizer.anonymize_batch([(image, seed) for image in images.values()])
-        for index, result in zip(images, results, strict=True):
-            try:
-                self._publish(*frames[index], result)
-            except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[index] = error
-        return errors
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled = bool(request.data)
+        if self._session is not None:
+            self._session.set_enabled(enabled=self._enabled)
+        response.success = True
+        response.message = "publishing" if self._enabled else "disabled: nothing is published"
+        self.get_logger().info(response.message)
+        return response
 
-    def _publish(self, name: str, message: ImageMessage, result: Anonymized | Exception) -> None:
-        if isinstance(result, Exception):
-            raise result
-        self._streams[name].publish(encode(message, result, self._config.output.jpeg_quality))
-        self._warn_of_covered(name, result)
+    def _follow(self) -> None:
+        if self._streams is not None:
+            self._streams.follow()
 
-    def _warn_of_covered(self, name: str, result: Anonymized) -> None:
-        reasons = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
-        if reasons:
-            self.get_logger().warning(
-                f"{name}: {len(reasons)} of {len(result.outcomes)} persons covered, not inpainted: "
-                f"{reasons[0]}",
-                throttle_duration_sec=_REPORT_PERIOD_S,
-            )
+    def _discover(self) -> None:
+        if self._streams is not None:
+            self._streams.discover()
+
+    def _publish_diagnostics(self) -> None:
+        fallbacks = getattr(self._models, "fallbacks", {})
+        problem = "" if self.failure is None else describe(self.failure)
+        self._diagnostics.publish(self._session, WorkerState(self._state(), problem, fallbacks))
+
+    def _state(self) -> str:
+        if self.failure is not None:
+            return "failed"
+        if self._streams is None:
+            return "unconfigured"
+        if not self._active or self._session is None:
+            return "inactive"
+        if not self._session.worker.ready.is_set():
+            return "loading"
+        return "ready" if self._enabled else "disabled"
+
+    def _end_session(self) -> None:
+        self._active = False
+        if self._session is not None:
+            self._session.end()
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        self.must_end = self._config.autostart
+        self.get_logger().fatal(describe(error))
 
     def _on_failure(self, name: str, error: Exception) -> None:
-        self.get_logger().error(
-            f"{name}: a frame failed and is not published: {describe(error)}",
-            throttle_duration_sec=1.0,
-        )
+        # In the worker's thread.
+        if self._failures.allows(name):
+            self.get_logger().error(
+                f"{name}: a frame failed and is not published: {describe(error)}"
+            )

@@ -1,13 +1,20 @@
 """ROS parameters, derived from the declarations in ``anon_ros.config``."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
 
 from anon_ros.config import Config, Parameter, parameters, with_values
-from anon_ros.errors import ConfigError
+from anon_ros.errors import AnonRosError, ConfigError
 
 
 def declare_parameters(node: Node) -> Config:
@@ -25,6 +32,41 @@ def declare_parameters(node: Node) -> Config:
     return with_values(Config(), values)
 
 
+def refusal(changes: Sequence[RosParameter]) -> str:
+    """Why these parameters cannot be set while the node runs; empty if they can.
+
+    rclpy's own refusal of a read-only parameter does not say what to do instead.
+    """
+    for change in changes:
+        known = parameters().get(change.name)
+        if known is not None and not known.spec.reconfigurable:
+            return (
+                f"parameter {change.name} is read-only: it is fixed when the node starts; "
+                f"restart the node with the new value"
+            )
+    return ""
+
+
+def changed(
+    config: Config, changes: Sequence[RosParameter], check: Callable[[Config], None]
+) -> tuple[Config, SetParametersResult]:
+    """``config`` with ``changes``, and the answer to whoever asked for them.
+
+    Args:
+        config: now.
+        changes: any parameters; those that are not ours have no influence.
+        check: raises AnonRosError if the new one cannot be used.
+    """
+    ours = {change.name: change.value for change in changes if change.name in parameters()}
+    try:
+        after = with_values(config, ours)
+        if after != config:
+            check(after)
+    except AnonRosError as error:
+        return config, SetParametersResult(successful=False, reason=str(error))
+    return after, SetParametersResult(successful=True)
+
+
 def _declare(node: Node, parameter: Parameter) -> Any:
     try:
         declared = node.declare_parameter(
@@ -33,7 +75,9 @@ def _declare(node: Node, parameter: Parameter) -> Any:
     except InvalidParameterValueException as error:
         message = f"{error}; expected {parameter.range_text}"
         raise ConfigError(message) from error
-    return declared.value
+    # An empty list in YAML has no type and arrives as nothing.
+    nothing: Any = [] if isinstance(parameter.default, tuple) else None
+    return nothing if declared.value is None else declared.value
 
 
 def _default(parameter: Parameter) -> Any:
@@ -45,7 +89,7 @@ def _descriptor(parameter: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=parameter.spec.help,
         additional_constraints=parameter.range_text,
-        read_only=True,
+        read_only=not parameter.spec.reconfigurable,
         # rclpy would end the process over a wrong type, and over an int for a float; our own check
         # takes the int and names parameter, value and range.
         dynamic_typing=True,

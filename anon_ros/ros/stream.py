@@ -1,49 +1,121 @@
 """One image topic and its mirrored topic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
 
-from anon_ros.ros.camera_info import CameraInfoPairing
+from anon_ros.config import Config
+from anon_ros.ros.camera_info import CameraInfoMirror, stamp_of
 from anon_ros.ros.messages import ImageMessage
-from anon_ros.ros.topics import camera_info_topic, mirrored_topic
+from anon_ros.ros.qos import (
+    PUBLISHED,
+    SUBSCRIBED,
+    matching,
+    publisher_options,
+    subscription_options,
+)
+from anon_ros.ros.topics import mirrored_topic
 
-# As image_pipeline does (REP 2003): offer the most, ask for the least.
-_PUBLISHED = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-_SUBSCRIBED = qos_profile_sensor_data
+_NS_PER_S = 1_000_000_000
+# Less is disorder on the way, not a clock that was set back or a bag that begins anew.
+_JUMP_NS = 500_000_000
+
+MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+}
 
 
 class ImageStream:
-    """Subscribes to an image topic and its CameraInfo, and publishes both mirrored.
+    """Subscribes to an image topic while somebody wants its mirror, and publishes that.
 
     Args:
-        node: owner of subscriptions and publishers.
-        topic: name of the image topic as configured; remapping applies.
-        message_type: Image or CompressedImage.
-        prefix: of the mirrored topics.
-        on_image: called in the executor's thread for each image.
+        node: owner of subscription and publisher.
+        topic: as configured, where remapping applies, or fully qualified.
+        publishers: of the topic; their type counts, and their QoS with ``qos.match``.
+        infos: of the camera.
+        config: prefix and QoS.
+        on_image: called in the executor's thread with name and image.
+
+    Attributes:
+        name: of the topic, fully qualified.
+        type_name: of its messages.
+        mirrored: name of the mirrored topic.
+        jumps: how often the stamps jumped back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what joins two topics
         self,
         node: Node,
         topic: str,
-        message_type: type[ImageMessage],
-        prefix: str,
-        on_image: Callable[[ImageMessage], None],
+        publishers: Sequence[TopicEndpointInfo],
+        infos: CameraInfoMirror,
+        config: Config,
+        on_image: Callable[[str, ImageMessage], None],
     ) -> None:
-        name = node.resolve_topic_name(topic)
-        info = camera_info_topic(name, compressed=message_type is CompressedImage)
-        self._images = node.create_publisher(message_type, mirrored_topic(name, prefix), _PUBLISHED)
+        self._node = node
+        self._topic = topic
+        self._on_image = on_image
+        self._subscription: object = None
+        self._newest_ns = 0
+        self.infos = infos
+        self.jumps = 0
+        self.name = str(node.resolve_topic_name(topic))
+        self.type_name = str(publishers[0].topic_type)
+        subscribed, published = (
+            matching(publishers) if config.qos.match else (SUBSCRIBED, PUBLISHED)
+        )
+        self._profile = subscribed
+        mirrored = mirrored_topic(self.name, config.topics.prefix)
+        self._images = node.create_publisher(
+            MESSAGE_TYPES[self.type_name], mirrored, published, **publisher_options(node, mirrored)
+        )
         self.mirrored = str(self._images.topic_name)
-        infos = node.create_publisher(CameraInfo, mirrored_topic(info, prefix), _PUBLISHED)
-        self._pairing = CameraInfoPairing(infos.publish)
-        node.create_subscription(CameraInfo, info, self._pairing.on_info, _SUBSCRIBED)
-        node.create_subscription(message_type, topic, on_image, _SUBSCRIBED)
+
+    @property
+    def listening(self) -> bool:
+        return self._subscription is not None
+
+    @property
+    def subscribers(self) -> int:
+        """Of the mirrored topic."""
+        return int(self._images.get_subscription_count())
+
+    def listen(self, *, wanted: bool) -> None:
+        """Subscribe, or stop."""
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                MESSAGE_TYPES[self.type_name],
+                self._topic,
+                self._receive,
+                self._profile,
+                **subscription_options(self._node, self.name),
+            )
+        elif not wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
 
     def publish(self, image: ImageMessage) -> None:
         """Publish an anonymized image and the CameraInfo that belongs to it. Any thread may."""
         self._images.publish(image)
-        self._pairing.on_image(image)
+        self.infos.pairing.on_image(image)
+
+    def close(self) -> None:
+        self.listen(wanted=False)
+        self._node.destroy_publisher(self._images)
+
+    def _receive(self, image: ImageMessage) -> None:
+        seconds, nanoseconds = stamp_of(image)
+        stamp_ns = seconds * _NS_PER_S + nanoseconds
+        if stamp_ns < self._newest_ns - _JUMP_NS:
+            self.jumps += 1
+            self.infos.pairing.reset()
+            self._node.get_logger().warning(
+                f"{self.name}: the stamps jumped back by "
+                f"{(self._newest_ns - stamp_ns) / _NS_PER_S:.1f} s; starting anew"
+            )
+            self._newest_ns = stamp_ns
+        self._newest_ns = max(self._newest_ns, stamp_ns)
+        self._on_image(self.name, image)

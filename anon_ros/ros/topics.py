@@ -1,4 +1,7 @@
-"""Names of topics."""
+"""Names of topics, and patterns of them."""
+
+import re
+from functools import cache
 
 
 def mirrored_topic(topic: str, prefix: str) -> str:
@@ -21,3 +24,34 @@ def camera_info_topic(topic: str, *, compressed: bool) -> str:
     if compressed:
         topic = topic.removesuffix("/compressed")
     return topic.rpartition("/")[0] + "/camera_info"
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name of the configuration stands for several topics or nodes."""
+    return "*" in name or "?" in name
+
+
+def qualify(pattern: str, node_name: str) -> str:
+    """A pattern made absolute, as ROS does it with names; remapping does not apply.
+
+    Args:
+        pattern: absolute, relative or private (~).
+        node_name: fully qualified.
+    """
+    if pattern.startswith("~"):
+        return node_name + pattern[1:]
+    if pattern.startswith("/"):
+        return pattern
+    return f"{node_name.rpartition('/')[0]}/{pattern}"
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a fully qualified name fits: ? is a character, * a part or less, ** anything."""
+    return _expression(pattern).fullmatch(name) is not None
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    tokens = re.split(r"(\*\*|\*|\?)", pattern)
+    return re.compile("".join(parts.get(token) or re.escape(token) for token in tokens))

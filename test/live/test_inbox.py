@@ -1,15 +1,15 @@
 """The inbox: newest wins, longest wait first, and the counters add up at any time."""
 
-import random
-import threading
-from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anon_ros.config import SkipConfig
-from anon_ros.live import Counts, Fate, Inbox, Process, SkipPolicy, Worker
+from anon_ros.live import Counts, Fate, Inbox, Taken
+
+SECOND = 1_000_000_000
 
 
 class Clock:
@@ -21,8 +21,12 @@ class Clock:
         return self.now_ns
 
 
-def inbox() -> Inbox[int]:
-    return Inbox(SkipConfig(), Clock())
+def inbox(**skip: Any) -> Inbox[int]:
+    return Inbox(SkipConfig(**skip), Clock())
+
+
+def brief(taken: list[Taken[int]] | None) -> list[tuple[str, int]] | None:
+    return None if taken is None else [(frame.stream, frame.frame) for frame in taken]
 
 
 def add_up(counts: Counts) -> bool:
@@ -33,7 +37,7 @@ def test_the_newest_frame_wins_and_the_older_one_is_counted_as_skipped() -> None
     box = inbox()
     for frame in (1, 2, 3):
         box.offer("a", frame)
-    assert box.take() == ("a", 3)
+    assert brief(box.take()) == [("a", 3)]
     assert box.counts()["a"] == Counts(3, processed=0, skipped=2, failed=0, waiting=1)
     box.settle("a", Fate.PROCESSED)
     assert box.counts()["a"] == Counts(3, processed=1, skipped=2, failed=0, waiting=0)
@@ -46,40 +50,16 @@ def test_the_stream_that_waited_longest_is_served_first() -> None:
         box.offer("fast", frame)
     # A newer frame does not cost the slow stream its turn.
     box.offer("slow", 2)
-    assert [box.take(), box.take()] == [("slow", 2), ("fast", 4)]
+    assert brief(box.take(2)) == [("slow", 2), ("fast", 4)]
 
 
 def test_waiting_frames_of_other_streams_come_along_the_oldest_first() -> None:
     box = inbox()
     for name in "abcd":
         box.offer(name, ord(name))
-    assert box.take() == ("a", 97)
-    assert box.take_waiting(2) == [("b", 98), ("c", 99)]
-    assert box.take_waiting(2) == [("d", 100)]
-    assert box.take_waiting(2) == []
+    assert brief(box.take(3)) == [("a", 97), ("b", 98), ("c", 99)]
+    assert brief(box.take(3)) == [("d", 100)]
     assert all(add_up(counts) and counts.waiting == 1 for counts in box.counts().values())
-
-
-def test_of_frames_processed_together_each_has_its_own_fate() -> None:
-    box, seen = inbox(), threading.Event()
-    together: list[list[str]] = []
-    errors: list[str] = []
-
-    def process(frames: Sequence[tuple[str, int]]) -> list[Exception | None]:
-        together.append([name for name, _ in frames])
-        seen.set()
-        return [ValueError("bad") if name == "b" else None for name, _ in frames]
-
-    for name in "abc":
-        box.offer(name, 1)
-    worker = Worker(box, lambda: process, lambda name, _: errors.append(name), most_frames=8)
-    worker.start()
-    assert seen.wait(5)
-    assert worker.stop(5)
-    assert together == [["a", "b", "c"]]
-    assert errors == ["b"]
-    assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]
-    assert [box.counts()[name].processed for name in "abc"] == [1, 0, 1]
 
 
 def test_closing_wakes_the_worker_and_skips_what_waits() -> None:
@@ -92,114 +72,95 @@ def test_closing_wakes_the_worker_and_skips_what_waits() -> None:
 
 
 def test_a_skipped_frame_does_not_push_out_a_waiting_one() -> None:
-    box: Inbox[int] = Inbox(SkipConfig(every_nth=2), Clock())
+    box = inbox(every_nth=2)
     box.offer("a", 1)
     box.offer("a", 2)
-    assert box.take() == ("a", 1)
+    assert brief(box.take()) == [("a", 1)]
 
 
-@given(st.integers(1, 7), st.integers(1, 60))
-def test_every_nth_takes_the_first_of_each_n(every_nth: int, frames: int) -> None:
-    policy = SkipPolicy(SkipConfig(every_nth=every_nth))
-    taken = [index for index in range(frames) if policy.accepts(index)]
-    assert taken == list(range(0, frames, every_nth))
+def test_with_covers_no_frame_is_lost_and_their_order_is_kept() -> None:
+    box = inbox(every_nth=2, on_skipped="cover")
+    for frame in range(5):
+        box.offer("a", frame)
+    taken = [box.take()[0] for _ in range(5)]
+    assert [frame.frame for frame in taken] == [0, 1, 2, 3, 4]
+    # The policy takes 0, 2, 4; of those only the newest is inpainted.
+    assert [frame.cover_because for frame in taken] == ["skipped"] * 4 + [""]
+    assert box.counts()["a"] == Counts(5, processed=0, skipped=0, failed=0, waiting=5)
 
 
-@pytest.mark.parametrize(("rate_hz", "expected"), [(10, 100), (7, 70), (30, 300), (60, 300)])
-def test_a_rate_limit_holds_on_average_despite_jitter(rate_hz: float, expected: int) -> None:
-    jitter = random.Random(0)  # noqa: S311 - nothing secret
-    policy = SkipPolicy(SkipConfig(max_rate_hz=rate_hz))
-    arrivals = [round(1e9 * (index / 30 + jitter.uniform(0, 0.02))) for index in range(300)]
-    assert sum(map(policy.accepts, sorted(arrivals))) == pytest.approx(expected, rel=0.03)
+def test_the_backlog_is_bounded_and_drops_the_oldest() -> None:
+    box = inbox(on_skipped="cover", backlog=3)
+    for frame in range(10):
+        box.offer("a", frame)
+    assert box.counts()["a"] == Counts(10, processed=0, skipped=7, failed=0, waiting=3)
+    assert [brief(box.take()) for _ in range(3)] == [[("a", frame)] for frame in (7, 8, 9)]
 
 
-def test_a_pause_earns_no_burst() -> None:
-    policy = SkipPolicy(SkipConfig(max_rate_hz=10))
-    assert policy.accepts(0)
-    late = [round(1e9 * (5 + index / 100)) for index in range(11)]
-    assert sum(map(policy.accepts, late)) == 2
+@pytest.mark.parametrize(
+    ("on_skipped", "skipped", "because"),
+    [("drop", 1, ""), ("cover", 0, "waited longer than skip.max_age_s")],
+)
+def test_a_frame_that_waited_too_long_is_skipped(
+    on_skipped: str, skipped: int, because: str
+) -> None:
+    clock = Clock()
+    box: Inbox[int] = Inbox(SkipConfig(max_age_s=1, on_skipped=on_skipped), clock)
+    box.offer("a", 1)
+    clock.now_ns += 2 * SECOND
+    box.offer("b", 2)
+    taken = {frame.stream: frame.cover_because for frame in box.take(2)}
+    assert taken.pop("b") == ""
+    assert taken == ({"a": because} if because else {})
+    assert box.counts()["a"].skipped == skipped
+    assert all(map(add_up, box.counts().values()))
 
 
-def work(box: Inbox[int], process: Callable[[str, int], None]) -> tuple[Worker[int], list[str]]:
-    errors: list[str] = []
-
-    def process_all(frames: Sequence[tuple[str, int]]) -> list[None]:
-        for frame in frames:
-            process(*frame)
-        return [None] * len(frames)
-
-    worker = Worker(box, lambda: process_all, lambda name, error: errors.append(f"{name}: {error}"))
-    worker.start()
-    return worker, errors
+def test_the_queue_age_is_that_of_the_oldest() -> None:
+    clock = Clock()
+    box: Inbox[int] = Inbox(SkipConfig(on_skipped="cover"), clock)
+    box.offer("a", 1)
+    clock.now_ns += 3 * SECOND
+    box.offer("a", 2)
+    assert box.queue_age_s()["a"] == pytest.approx(3)
+    box.take()
+    assert box.queue_age_s()["a"] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
-    box: Inbox[int] = Inbox(SkipConfig(every_nth=2))
-    seen = threading.Event()
+def test_a_paused_inbox_skips_what_waits_and_what_comes() -> None:
+    box = inbox(on_skipped="cover")
+    box.offer("a", 1)
+    box.pause(paused=True)
+    box.offer("a", 2)
+    assert box.counts()["a"] == Counts(2, processed=0, skipped=2, failed=0, waiting=0)
+    box.pause(paused=False)
+    box.offer("a", 3)
+    assert brief(box.take()) == [("a", 3)]
 
-    def process(_: str, frame: int) -> None:
-        seen.set()
-        if frame % 3 == 0:
-            message = "every third"
-            raise ValueError(message)
 
-    def feed(name: str) -> None:
-        for frame in range(2000):
-            box.offer(name, frame)
+def test_another_skip_policy_applies_from_the_next_frame_on() -> None:
+    box = inbox(every_nth=1000)
+    box.offer("a", 1)
+    box.offer("a", 2)
+    box.reconfigure(SkipConfig(on_skipped="cover"))
+    box.offer("a", 3)
+    assert [brief(box.take()), brief(box.take())] == [[("a", 1)], [("a", 3)]]
+    assert add_up(box.counts()["a"])
 
-    worker, errors = work(box, process)
-    feeders = [threading.Thread(target=feed, args=(name,)) for name in "abc"]
-    for feeder in feeders:
-        feeder.start()
-    while any(feeder.is_alive() for feeder in feeders):
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "take", "pause", "resume", "cover", "drop"])))
+def test_the_counters_add_up_after_whatever_happens(events: list[str]) -> None:
+    box = inbox(max_rate_hz=100)
+    taken: list[str] = []
+    for number, event in enumerate(events):
+        if event in {"a", "b", "c"}:
+            box.offer(event, number)
+        elif event in {"pause", "resume"}:
+            box.pause(paused=event == "pause")
+        elif event in {"cover", "drop"}:
+            box.reconfigure(SkipConfig(on_skipped=event, backlog=2, every_nth=2))
+        elif any(c.waiting > taken.count(name) for name, c in box.counts().items()):
+            taken += [frame.stream for frame in box.take(2)]
+        if len(taken) > 3:
+            box.settle(taken.pop(), Fate.FAILED)
         assert all(map(add_up, box.counts().values()))
-    assert seen.wait(5)
-    assert worker.stop(5)
-    counts = box.counts()
-    assert all(map(add_up, counts.values()))
-    assert {c.received for c in counts.values()} == {2000}
-    assert {c.waiting for c in counts.values()} == {0}
-    assert len(errors) == sum(c.failed for c in counts.values())
-
-
-def test_a_frame_that_fails_does_not_stop_the_worker() -> None:
-    box = inbox()
-    served = threading.Event()
-
-    def process(_: str, frame: int) -> None:
-        if frame == 1:
-            message = "bad"
-            raise ValueError(message)
-        served.set()
-
-    worker, errors = work(box, process)
-    box.offer("a", 1)
-    while box.counts()["a"].failed == 0:
-        pass
-    box.offer("a", 2)
-    assert served.wait(5)
-    assert worker.stop(5)
-    assert errors == ["a: bad"]
-    assert worker.error is None
-
-
-def test_models_that_cannot_be_loaded_end_the_worker_with_the_error() -> None:
-    def load() -> Process[int]:
-        message = "no weights"
-        raise FileNotFoundError(message)
-
-    worker: Worker[int] = Worker(inbox(), load, lambda *_: None)
-    worker.start()
-    assert worker.ended.wait(5)
-    assert str(worker.error) == "no weights"
-
-
-def test_stopping_tells_when_a_frame_is_stuck() -> None:
-    box, release = inbox(), threading.Event()
-    worker, _ = work(box, lambda *_: release.wait(10) and None)
-    box.offer("a", 1)
-    while box.counts()["a"].waiting and box._streams["a"].slot is not None:  # noqa: SLF001
-        pass
-    assert not worker.stop(0.05)
-    release.set()
-    assert worker.stop(5)

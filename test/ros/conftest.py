@@ -16,6 +16,9 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from sentinel import SentinelModels
+
+from anon_ros.ros.node import AnonymizerNode
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,17 +33,39 @@ class Peer:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._publishers: dict[str, Any] = {}
+        self._subscriptions: dict[str, Any] = {}
         self.received: dict[str, list[Any]] = defaultdict(list)
 
-    def advertise(self, topic: str, message_type: type) -> None:
-        self._publishers[topic] = self._node.create_publisher(
-            message_type, topic, QoSProfile(depth=10)
+    def advertise(self, topic: str, message_type: type, **qos: Any) -> None:
+        profile = QoSProfile(depth=10, **qos)
+        self._publishers[topic] = self._node.create_publisher(message_type, topic, profile)
+
+    def withdraw(self, topic: str) -> None:
+        self._node.destroy_publisher(self._publishers.pop(topic))
+
+    def record(self, topic: str, message_type: type, *, raw: bool = False, **qos: Any) -> None:
+        self._subscriptions[topic] = self._node.create_subscription(
+            message_type, topic, self.received[topic].append, QoSProfile(depth=500, **qos), raw=raw
         )
 
-    def record(self, topic: str, message_type: type) -> None:
-        self._node.create_subscription(
-            message_type, topic, self.received[topic].append, QoSProfile(depth=100)
-        )
+    def stop_recording(self, topic: str) -> None:
+        self._node.destroy_subscription(self._subscriptions.pop(topic))
+
+    def listeners(self, topic: str) -> int:
+        return int(self._node.count_subscribers(topic))
+
+    def call(self, service: str, service_type: Any, request: Any) -> Any:
+        """Call a service and return its answer."""
+        client = self._node.create_client(service_type, service)
+        assert self.spin_until(client.service_is_ready), service
+        future = client.call_async(request)
+        assert self.spin_until(future.done), service
+        self._node.destroy_client(client)
+        return future.result()
+
+    def logged(self, *words: str) -> bool:
+        """Whether one line of the log holds all of these; needs ``record("/rosout", Log)``."""
+        return any(all(word in line.msg for word in words) for line in self.received["/rosout"])
 
     def publish(self, topic: str, message: object) -> None:
         self._publishers[topic].publish(message)
@@ -110,6 +135,57 @@ class NodeProcess:
         self._process.kill()
         self._process.wait()
         self._reader.join()
+
+
+class LiveNode:
+    """The node in a thread of this process, with models of the test's own."""
+
+    def __init__(
+        self, domain: int, models: Any, options: dict[str, Any], **parameters: Any
+    ) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        named = {name.replace("__", "."): value for name, value in parameters.items()}
+        overrides = [rclpy.Parameter(name, value=value) for name, value in named.items()]
+        self.models = models
+        self.node = AnonymizerNode(
+            models, context=self._context, parameter_overrides=overrides, **options
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        if self.node.autostart:
+            self.node.autostart_now()
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+            self.node.check_worker()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.node.stop(5)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@pytest.fixture
+def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
+    """Start a LiveNode: models, rclpy's node options, parameters (a__b for a.b)."""
+    started: list[LiveNode] = []
+
+    def run(models: Any = None, options: Any = None, **parameters: Any) -> LiveNode:
+        fast = {"inpaint__kind": "fill"} | parameters
+        started.append(LiveNode(domain, models or SentinelModels(), options or {}, **fast))
+        return started[-1]
+
+    yield run
+    for node in started:
+        node.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from array import array
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from image_messages import jpeg_message, raw_message, stamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.core import RgbImage
@@ -25,29 +25,6 @@ FAST = {
 def street(bus_rgb: RgbImage) -> RgbImage:
     """The four persons of bus.jpg at 300x230."""
     return np.ascontiguousarray(cv2.resize(bus_rgb[360:960], (300, 230)))
-
-
-def stamped(message: Any, index: int) -> Any:
-    message.header.stamp.sec, message.header.stamp.nanosec = 1000 + index, 5 * index
-    message.header.frame_id = f"camera {index}"
-    return message
-
-
-def raw_message(image: RgbImage, index: int) -> Image:
-    """bgr8 with padded rows."""
-    height_px, width_px = image.shape[:2]
-    rows = np.full((height_px, width_px * 3 + 4), 7, np.uint8)
-    rows[:, : width_px * 3] = image[..., ::-1].reshape(height_px, -1)
-    data = array("B", rows.tobytes())
-    message = Image(height=height_px, width=width_px, encoding="bgr8", step=rows.shape[1])
-    message.data = data
-    return stamped(message, index)
-
-
-def jpeg_message(image: RgbImage, index: int) -> CompressedImage:
-    data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
-    message = CompressedImage(format="bgr8; jpeg compressed bgr8", data=array("B", data))
-    return stamped(message, index)
 
 
 def pixels(message: Image) -> np.ndarray:
@@ -153,6 +130,7 @@ def test_a_signal_ends_the_node_cleanly(
     when: str,
 ) -> None:
     peer.advertise("/cam/image_raw", Image)
+    peer.record("/anon/cam/image_raw", Image)
     node = start(detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST)
     if when == "at once":
         time.sleep(0.7)

@@ -1,0 +1,216 @@
+"""What the worker does with a frame: decode, cover, inpaint, encode, publish."""
+
+import logging
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Generic, Protocol, TypeVar
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymized, Anonymizer, Covered, OutcomeKind, RgbImage
+from anon_ros.live.budget import OVER_BUDGET, Budget
+from anon_ros.live.inbox import SKIPPED, TOO_OLD, Taken
+from anon_ros.live.latencies import Latencies
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+
+EXPECTED_REASONS = (SKIPPED, TOO_OLD, OVER_BUDGET, "inpaint.min_person_px = N")
+"""Ends of the reasons for which persons are covered as the configuration has it."""
+
+_FRAMES_AT_ONCE = 8
+_MOST_REASONS = 20
+
+
+class Models(Protocol):
+    """Where an Anonymizer comes from."""
+
+    def anonymizer(self, config: Config) -> Anonymizer:
+        """The models of ``config``; keeps those that serve the next one, too.
+
+        Raises:
+            ModelError: if a model is missing or cannot do what is asked.
+        """
+        ...
+
+    def free(self) -> None:
+        """Let go of all models."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports(Generic[T]):
+    """How frames come in and go out.
+
+    Attributes:
+        decode: pixels of a frame; raises if it is damaged or of an unknown kind.
+        encode: a frame like the given one that shows the result; the int is the JPEG quality.
+        publish: sends the last one out; raises Withheld if it is not wanted any more.
+    """
+
+    decode: Callable[[T], RgbImage]
+    encode: Callable[[T, Anonymized, int], T]
+    publish: Callable[[str, T, Anonymized], None]
+
+
+@dataclass(frozen=True)
+class _Open(Generic[T]):
+    """A frame whose persons are covered and wait to be inpainted."""
+
+    index: int
+    taken: Taken[T]
+    covered: Covered
+
+
+@dataclass
+class Covers:
+    """Persons of one stream that were covered, not inpainted, by reason."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, result: Anonymized) -> None:
+        with self.lock:
+            for outcome in result.outcomes:
+                if outcome.kind is OutcomeKind.COVERED:
+                    # Numbers would make each reason another one.
+                    reason = re.sub(r"\d[\d.]*", "N", outcome.reason)
+                    known = reason in self.reasons or len(self.reasons) < _MOST_REASONS
+                    self.reasons[reason if known else "other"] += 1
+
+    def counts(self) -> dict[str, int]:
+        with self.lock:
+            return dict(self.reasons)
+
+
+class Pipeline(Generic[T]):
+    """A Processor: publishes a frame only after ``Anonymizer`` has returned it.
+
+    Attributes:
+        stages: latencies of wait, decode, segment, inpaint, encode, publish.
+        totals: latencies from arrival to publication, by stream.
+        covers: by stream.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        models: Models,
+        ports: Ports[T],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._config = config
+        self._models = models
+        self._ports = ports
+        self._clock_ns = clock_ns
+        self._anonymizer: Anonymizer | Exception | None = None
+        self._built_for: Config | None = None
+        self._budget = Budget()
+        self.stages = Latencies()
+        self.totals = Latencies()
+        self.covers: defaultdict[str, Covers] = defaultdict(Covers)
+
+    @property
+    def most_frames(self) -> int:
+        """Only diffusion gains from several at once; anything else would delay the first."""
+        return _FRAMES_AT_ONCE if self._config.inpaint.kind == "sdxl" else 1
+
+    def reconfigure(self, config: Config) -> None:
+        """Use ``config`` from the next frames on. Any thread may call this."""
+        self._config = config
+
+    def load(self) -> None:
+        """Load the models."""
+        started_ns = self._clock_ns()
+        self._prepare(self._config)
+        _LOG.info("models loaded in %.1f s", (self._clock_ns() - started_ns) / 1e9)
+
+    def close(self) -> None:
+        """Free the models."""
+        self._anonymizer = self._built_for = None
+        self._models.free()
+
+    def process(self, frames: Sequence[Taken[T]]) -> list[Exception | None]:
+        """Publish the frames; those to be covered only, and those without time, go first."""
+        config = self._config  # one for all of them
+        anonymizer = self._prepare(config)
+        errors: list[Exception | None] = [None] * len(frames)
+        waiting: list[_Open[T]] = []
+        for index, taken in enumerate(frames):
+            try:
+                covered = self._cover(anonymizer, taken, config)
+                because = taken.cover_because or self._over_budget(taken, covered, waiting, config)
+                if because:
+                    self._finish(taken, anonymizer.leave_covered(covered, because), config)
+                else:
+                    waiting.append(_Open(index, taken, covered))
+            except Exception as error:  # noqa: BLE001 - of this frame alone
+                errors[index] = error
+        results = self._inpaint(anonymizer, waiting)
+        for frame, result in zip(waiting, results, strict=True):
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                self._finish(frame.taken, result, config)
+            except Exception as error:  # noqa: BLE001 - of this frame alone
+                errors[frame.index] = error
+        return errors
+
+    def _prepare(self, config: Config) -> Anonymizer:
+        if self._built_for is not config:
+            # A change that fails must not leave the old models in charge.
+            self._anonymizer, self._built_for = None, config
+            try:
+                self._anonymizer = self._models.anonymizer(config)
+            except Exception as error:  # noqa: BLE001 - told with every frame until the next change
+                self._anonymizer = error
+        if isinstance(self._anonymizer, Anonymizer):
+            return self._anonymizer
+        raise self._anonymizer or RuntimeError
+
+    def _cover(self, anonymizer: Anonymizer, taken: Taken[T], config: Config) -> Covered:
+        started_ns = self._lap("wait", taken.arrived_ns)
+        image = self._ports.decode(taken.frame)
+        decoded_ns = self._lap("decode", started_ns)
+        covered = anonymizer.cover(image, config.inpaint.seed)
+        self._lap("segment", decoded_ns)
+        return covered
+
+    def _over_budget(
+        self, taken: Taken[T], covered: Covered, waiting: Sequence[_Open[T]], config: Config
+    ) -> str:
+        persons = len(covered.todo)
+        together = persons + sum(len(frame.covered.todo) for frame in waiting) if persons else 0
+        passed_ns = self._clock_ns() - taken.arrived_ns
+        allowed = self._budget.allows(together, passed_ns, config.skip.budget_ms)
+        return "" if allowed else OVER_BUDGET
+
+    def _inpaint(
+        self, anonymizer: Anonymizer, waiting: Sequence[_Open[T]]
+    ) -> list[Anonymized | Exception]:
+        started_ns = self._clock_ns()
+        results = anonymizer.inpaint_all([frame.covered for frame in waiting])
+        ended_ns = self._clock_ns()
+        if persons := sum(len(frame.covered.todo) for frame in waiting):
+            self._budget.learn(persons, ended_ns - started_ns)
+        for _ in waiting:
+            self.stages.add("inpaint", ended_ns - started_ns)
+        return results
+
+    def _finish(self, taken: Taken[T], result: Anonymized, config: Config) -> None:
+        started_ns = self._clock_ns()
+        message = self._ports.encode(taken.frame, result, config.output.jpeg_quality)
+        encoded_ns = self._lap("encode", started_ns)
+        self._ports.publish(taken.stream, message, result)
+        published_ns = self._lap("publish", encoded_ns)
+        self.totals.add(taken.stream, published_ns - taken.arrived_ns)
+        self.covers[taken.stream].add(result)
+
+    def _lap(self, stage: str, since_ns: int) -> int:
+        now_ns = self._clock_ns()
+        self.stages.add(stage, now_ns - since_ns)
+        return now_ns

@@ -1,0 +1,90 @@
+"""The models in memory, from one configuration to the next."""
+
+import gc
+import sys
+from typing import TYPE_CHECKING
+
+from anon_ros.config import Config, get, parameters
+from anon_ros.core import Anonymizer, Inpainter
+from anon_ros.models.build import build_inpainter, build_segmenter
+
+if TYPE_CHECKING:  # imports torch
+    from anon_ros.models.segmenter import YoloSegmenter
+
+
+class LoadedModels:
+    """Loads what a Config asks for and keeps what the next one can use, too.
+
+    One thread at a time may use it, and only the newest Anonymizer that it made.
+    """
+
+    def __init__(self) -> None:
+        self._config = Config()
+        self._segmenter: YoloSegmenter | None = None
+        self._inpainter: Inpainter | None = None
+
+    def anonymizer(self, config: Config) -> Anonymizer:
+        """The models of ``config``.
+
+        Raises:
+            ModelError: if a model is missing or damaged, cannot do what is asked, or the device is
+                not there.
+        """
+        before, self._config = self._config, config
+        if self._inpainter is None or not _inpainter_serves(self._inpainter, before, config):
+            self._inpainter = None  # two would not fit into memory
+            release_memory()
+            self._inpainter = build_inpainter(config)
+        if self._segmenter is None or not _same_models(before, config, "detect"):
+            self._segmenter = None
+            self._segmenter = build_segmenter(config)
+        elif before.detect != config.detect:
+            self._segmenter = self._segmenter.with_thresholds(config.detect)
+        return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
+
+    def free(self) -> None:
+        """Let go of all models."""
+        self._segmenter = self._inpainter = None
+        release_memory()
+
+    @property
+    def fallbacks(self) -> dict[str, int]:
+        """How often the inpainter had to do less than it was asked to, by reason."""
+        return dict(getattr(self._inpainter, "fallbacks", {}))
+
+
+def release_memory() -> None:
+    """Give what nobody holds any more back to the GPU."""
+    gc.collect()
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def gpu_memory_bytes() -> tuple[int, int] | None:
+    """What this process has reserved on the current GPU and what that has; None without a GPU."""
+    torch = sys.modules.get("torch")  # nothing is reserved before it is imported
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return torch.cuda.memory_reserved(), torch.cuda.mem_get_info()[1]
+
+
+def _same_models(before: Config, after: Config, group: str) -> bool:
+    """Whether all parameters agree with which the models of a group are loaded."""
+    names = [
+        name
+        for name, parameter in parameters().items()
+        if name.startswith((f"{group}.", "compute.")) and not parameter.spec.reconfigurable
+    ]
+    return all(get(before, name) == get(after, name) for name in names)
+
+
+def _inpainter_serves(inpainter: Inpainter, before: Config, after: Config) -> bool:
+    """Whether the one in memory does what ``after`` asks for, perhaps after a change in place."""
+    if before.inpaint.kind != after.inpaint.kind or not _same_models(before, after, "inpaint"):
+        return False
+    if after.inpaint.kind != "sdxl":
+        return True
+    from anon_ros.models.sdxl import SdxlInpainter  # noqa: PLC0415 - imports torch
+
+    assert isinstance(inpainter, SdxlInpainter)  # noqa: S101 - narrows the type
+    return inpainter.reconfigure(before.inpaint, after.inpaint)

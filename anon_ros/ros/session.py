@@ -1,0 +1,90 @@
+"""What lives while the node is active: the worker with its inbox, and the streams."""
+
+import logging
+from collections.abc import Callable
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymized, OutcomeKind
+from anon_ros.live import Gate, Inbox, Models, Pipeline, Ports, Withheld, Worker
+from anon_ros.ros.debug import DebugTopics
+from anon_ros.ros.log import Throttle
+from anon_ros.ros.messages import ImageMessage, decode, encode
+from anon_ros.ros.streams import Streams
+
+_LOG = logging.getLogger(__name__)
+_WARNING_PERIOD_S = 10.0
+
+
+class Session:
+    """From activation to deactivation. A frame is published only through its gate.
+
+    Args:
+        config: at activation.
+        models: where the worker gets its models from; freed when it ends.
+        streams: not open yet.
+        debug: topics for looking at what was found.
+        on_failure: told the stream and the error of each frame that failed.
+        after: a session whose worker has to end first.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a session joins
+        self,
+        config: Config,
+        models: Models,
+        streams: Streams,
+        debug: DebugTopics,
+        on_failure: Callable[[str, Exception], None],
+        after: "Session | None",
+    ) -> None:
+        self._debug = debug
+        self._warnings = Throttle(_WARNING_PERIOD_S)
+        self.streams = streams
+        self.gate = Gate()
+        self.inbox: Inbox[ImageMessage] = Inbox(config.skip)
+        ports = Ports(decode, encode, self._publish)
+        self.pipeline: Pipeline[ImageMessage] = Pipeline(config, models, ports)
+        self.worker: Worker[ImageMessage] = Worker(
+            self.inbox,
+            self.pipeline,
+            on_failure,
+            max_consecutive=config.fail.max_consecutive,
+            after=None if after is None else after.worker,
+        )
+
+    def start(self) -> None:
+        """Load the models, and follow the topics."""
+        self.worker.start()
+        self.streams.open(self.inbox.offer, self.gate)
+
+    def set_enabled(self, *, enabled: bool) -> None:
+        """Once this has returned, a disabled session publishes nothing."""
+        self.inbox.pause(paused=not enabled)
+        self.gate.set_open(is_open=enabled)
+
+    def reconfigure(self, config: Config) -> None:
+        """Use ``config`` from the next frame on."""
+        self.inbox.reconfigure(config.skip)
+        self.pipeline.reconfigure(config)
+
+    def end(self) -> None:
+        """Publish nothing more and take no further frame; the one in work may still be so."""
+        self.gate.end()
+        self.inbox.close()
+        self.streams.close()
+
+    def _publish(self, name: str, message: ImageMessage, result: Anonymized) -> None:
+        """In the worker's thread."""
+        stream = self.streams.get(name)
+        if stream is None:
+            raise Withheld  # its publisher has gone, or has come back with another type
+        self.gate.run(lambda: stream.publish(message))
+        self._debug.publish(message.header, result)
+        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        if covered and self._warnings.allows(name):
+            _LOG.warning(
+                "%s: %d of %d persons covered, not inpainted: %s",
+                name,
+                len(covered),
+                len(result.outcomes),
+                covered[0],
+            )

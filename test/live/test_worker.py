@@ -1,0 +1,220 @@
+"""The worker: a failure costs its frame, a streak ends it, nothing is left in memory."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from anon_ros.config import SkipConfig
+from anon_ros.live import Counts, Gate, Inbox, Taken, Withheld, Worker
+
+
+@dataclass
+class Each:
+    """A Processor made of a function for one frame."""
+
+    work: Callable[[str, int], None]
+    most_frames: int = 1
+    together: list[list[str]] = field(default_factory=list)
+    closed: bool = False
+
+    def load(self) -> None:
+        pass
+
+    def process(self, frames: Sequence[Taken[int]]) -> list[Exception | None]:
+        self.together.append([taken.stream for taken in frames])
+        errors: list[Exception | None] = []
+        for taken in frames:
+            try:
+                self.work(taken.stream, taken.frame)
+                errors.append(None)
+            except Exception as error:  # noqa: BLE001 - the verdict
+                errors.append(error)
+        return errors
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def add_up(counts: Counts) -> bool:
+    return counts.received == counts.processed + counts.skipped + counts.failed + counts.waiting
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+
+
+def fail_on(*bad: int) -> Callable[[str, int], None]:
+    def work(_: str, frame: int) -> None:
+        if frame in bad:
+            message = f"bad {frame}"
+            raise ValueError(message)
+
+    return work
+
+
+def test_of_frames_processed_together_each_has_its_own_fate() -> None:
+    box: Inbox[int] = Inbox(SkipConfig())
+    errors: list[str] = []
+    for name, frame in (("a", 1), ("b", 2), ("c", 3)):
+        box.offer(name, frame)
+    processor = Each(fail_on(2), most_frames=8)
+    worker = Worker(box, processor, lambda name, error: errors.append(f"{name}: {error}"))
+    worker.start()
+    until(lambda: not any(counts.waiting for counts in box.counts().values()))
+    assert worker.stop(5)
+    assert processor.together == [["a", "b", "c"]]
+    assert processor.closed
+    assert errors == ["b: bad 2"]
+    assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]
+    assert [box.counts()[name].processed for name in "abc"] == [1, 0, 1]
+    assert worker.in_row == {"a": 0, "b": 1, "c": 0}
+    assert worker.last_error == {"b": "ValueError: bad 2"}
+
+
+def test_a_frame_that_fails_does_not_stop_the_worker_and_the_next_one_ends_the_row() -> None:
+    box: Inbox[int] = Inbox(SkipConfig())
+    worker = Worker(box, Each(fail_on(1)), lambda *_: None)
+    worker.start()
+    box.offer("a", 1)
+    until(lambda: box.counts()["a"].failed)
+    assert worker.in_row == {"a": 1}
+    box.offer("a", 2)
+    until(lambda: box.counts()["a"].processed)
+    assert worker.stop(5)
+    assert worker.error is None
+    assert worker.in_row == {"a": 0}
+    assert not worker.last_error
+
+
+def test_a_row_of_failures_ends_the_worker_but_one_good_stream_keeps_it() -> None:
+    box: Inbox[int] = Inbox(SkipConfig())
+    processor = Each(fail_on(1))
+    worker = Worker(box, processor, lambda *_: None, max_consecutive=3)
+    worker.start()
+    for _ in range(5):
+        for name, frame in (("bad", 1), ("good", 2)):
+            before = box.counts().get(name)
+            box.offer(name, frame)
+            until(lambda name=name, b=before: box.counts()[name].waiting == 0 and box.counts() != b)
+    assert not worker.ended.is_set()
+    for _ in range(3):
+        box.offer("bad", 1)
+        until(lambda: worker.ended.is_set() or box.counts()["bad"].waiting == 0)
+    assert worker.ended.wait(5)
+    assert "3 frames in a row failed (fail.max_consecutive)" in str(worker.error)
+    assert "bad 1" in str(worker.error)
+    assert processor.closed
+    box.offer("bad", 1)
+    assert box.counts()["bad"].waiting == 0
+    assert all(map(add_up, box.counts().values()))
+
+
+def test_a_frame_withheld_at_the_gate_is_skipped_not_failed() -> None:
+    gate, sent = Gate(), []
+    gate.run(lambda: sent.append(1))
+    gate.set_open(is_open=False)
+    with pytest.raises(Withheld):
+        gate.run(lambda: sent.append(2))
+    gate.set_open(is_open=True)
+    gate.end()
+    gate.set_open(is_open=True)
+
+    box: Inbox[int] = Inbox(SkipConfig())
+    worker = Worker(box, Each(lambda *_: gate.run(lambda: sent.append(3))), lambda *_: None)
+    box.offer("a", 1)
+    worker.start()
+    until(lambda: box.counts()["a"].waiting == 0)
+    assert worker.stop(5)
+    assert sent == [1]
+    assert box.counts()["a"] == Counts(1, processed=0, skipped=1, failed=0, waiting=0)
+    assert not worker.last_error
+
+
+def test_a_worker_waits_for_the_one_before_it_to_free_its_models() -> None:
+    release, loaded = threading.Event(), threading.Event()
+    first_box: Inbox[int] = Inbox(SkipConfig())
+    first = Worker(first_box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    first.start()
+    first_box.offer("a", 1)
+    until(lambda: first.busy_s > 0)
+    first_box.close()
+
+    processor = Each(fail_on())
+    processor.load = loaded.set  # type: ignore[method-assign]
+    second = Worker(Inbox(SkipConfig()), processor, lambda *_: None, after=first)
+    second.start()
+    assert not loaded.wait(0.1)
+    release.set()
+    assert loaded.wait(5)
+    assert second.stop(5)
+
+
+def test_models_that_cannot_be_loaded_end_the_worker_with_the_error() -> None:
+    def load() -> None:
+        message = "no weights"
+        raise FileNotFoundError(message)
+
+    processor = Each(fail_on())
+    processor.load = load  # type: ignore[method-assign]
+    worker = Worker(Inbox(SkipConfig()), processor, lambda *_: None)
+    worker.start()
+    assert worker.ended.wait(5)
+    assert str(worker.error) == "no weights"
+    assert not worker.ready.is_set()
+
+
+@pytest.mark.parametrize("fatal", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_is_no_failure_of_a_frame_still_counts_it(fatal: type[BaseException]) -> None:
+    def work(*_: object) -> None:
+        raise fatal
+
+    box: Inbox[int] = Inbox(SkipConfig())
+    worker = Worker(box, Each(work), lambda *_: None)
+    box.offer("a", 1)
+    worker.start()
+    until(lambda: box.counts()["a"].failed == 1)
+    assert isinstance(worker.error, fatal) or issubclass(fatal, Exception)
+    worker.stop(5)
+
+
+def test_stopping_tells_when_a_frame_is_stuck() -> None:
+    box: Inbox[int] = Inbox(SkipConfig())
+    release = threading.Event()
+    worker = Worker(box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    worker.start()
+    box.offer("a", 1)
+    until(lambda: worker.busy_s > 0)
+    assert not worker.stop(0.05)
+    release.set()
+    assert worker.stop(5)
+    assert worker.busy_s == 0
+
+
+def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
+    box: Inbox[int] = Inbox(SkipConfig(every_nth=2))
+    errors: list[Exception] = []
+    multiples = fail_on(*range(0, 2000, 3))
+    worker = Worker(box, Each(multiples), lambda _, error: errors.append(error))
+    worker.start()
+
+    def feed(name: str) -> None:
+        for frame in range(2000):
+            box.offer(name, frame)
+
+    feeders = [threading.Thread(target=feed, args=(name,)) for name in "abc"]
+    for feeder in feeders:
+        feeder.start()
+    while any(feeder.is_alive() for feeder in feeders):
+        assert all(map(add_up, box.counts().values()))
+    assert worker.stop(5)
+    counts = box.counts()
+    assert all(map(add_up, counts.values()))
+    assert {c.received for c in counts.values()} == {2000}
+    assert {c.waiting for c in counts.values()} == {0}
+    assert len(errors) == sum(c.failed for c in counts.values())
