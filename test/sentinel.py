@@ -17,9 +17,7 @@ _MARGIN = 50
 
 def street(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
     """Grey texture with three persons in green, one of them cut off by the border."""
-    coarse = np.random.default_rng(seed).integers(90, 170, (height_px // 8 + 1, width_px // 8 + 1))
-    grey = coarse.astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)[:height_px, :width_px]
-    image = np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+    image = _clouds(height_px, width_px, seed)
     for left, top, width, height in (
         (0.1, 0.3, 0.1, 0.4),
         (0.45, 0.2, 0.15, 0.6),
@@ -28,6 +26,13 @@ def street(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
         x, y = round(left * width_px), round(top * height_px)
         image[y : y + round(height * height_px), x : x + round(width * width_px)] = (0, 255, 0)
     return image
+
+
+def _clouds(height_px: int, width_px: int, seed: int) -> RgbImage:
+    """Grey that changes slowly: a bayer pattern would show sharp edges in false colours."""
+    coarse = np.random.default_rng(seed).integers(60, 200, (8, 8), np.uint8)
+    grey = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
 
 
 def persons_seen(image: RgbImage) -> Mask:
@@ -73,8 +78,7 @@ class Painter:
 
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
-        noise = np.random.default_rng(crop.seed).integers(60, 200, crop.mask.shape, np.uint8)
-        return np.ascontiguousarray(np.repeat(noise[..., None], 3, axis=2))
+        return _clouds(*crop.mask.shape, crop.seed)
 
 
 @dataclass

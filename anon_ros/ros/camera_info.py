@@ -9,7 +9,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from anon_ros.ros.messages import ImageMessage
-from anon_ros.ros.qos import PUBLISHED, SUBSCRIBED, publisher_options, subscription_options
+from anon_ros.ros.qos import publisher_options, subscription_options, usual
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
 _KEPT = 300
@@ -78,7 +78,7 @@ class CameraInfoMirror:
         self._topic = topic
         self._subscription: object = None
         self.publisher = node.create_publisher(
-            CameraInfo, mirrored, PUBLISHED, **publisher_options(node, mirrored)
+            CameraInfo, mirrored, usual()[1], **publisher_options(node, mirrored)
         )
         self.pairing = CameraInfoPairing(self.publisher.publish)
 
@@ -89,7 +89,7 @@ class CameraInfoMirror:
                 CameraInfo,
                 self._topic,
                 self.pairing.on_info,
-                SUBSCRIBED,
+                usual()[0],
                 **subscription_options(self._node, self._topic),
             )
         elif not wanted and self._subscription is not None:

@@ -11,21 +11,26 @@ from rclpy.qos import (
     QoSProfile,
     ReliabilityPolicy,
     qos_policy_name_from_kind,
-    qos_profile_sensor_data,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _DEPTH = 5
-# As image_pipeline does (REP 2003): offer the most, ask for the least.
-PUBLISHED = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-SUBSCRIBED = qos_profile_sensor_data
 _OVERRIDABLE = (
     QoSPolicyKind.HISTORY,
     QoSPolicyKind.DEPTH,
     QoSPolicyKind.RELIABILITY,
     QoSPolicyKind.DURABILITY,
 )
+
+
+def usual() -> tuple[QoSProfile, QoSProfile]:
+    """To subscribe with, and to publish with, as image_pipeline does (REP 2003).
+
+    It offers the most and asks for the least. New ones each time: rclpy writes overrides into them.
+    """
+    reliable = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+    return QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT), reliable
 
 
 def matching(publishers: Sequence[TopicEndpointInfo]) -> tuple[QoSProfile, QoSProfile]:

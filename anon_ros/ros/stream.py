@@ -9,13 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from anon_ros.config import Config
 from anon_ros.ros.camera_info import CameraInfoMirror, stamp_of
 from anon_ros.ros.messages import ImageMessage
-from anon_ros.ros.qos import (
-    PUBLISHED,
-    SUBSCRIBED,
-    matching,
-    publisher_options,
-    subscription_options,
-)
+from anon_ros.ros.qos import matching, publisher_options, subscription_options, usual
 from anon_ros.ros.topics import mirrored_topic
 
 _NS_PER_S = 1_000_000_000
@@ -64,9 +58,7 @@ class ImageStream:
         self.jumps = 0
         self.name = str(node.resolve_topic_name(topic))
         self.type_name = str(publishers[0].topic_type)
-        subscribed, published = (
-            matching(publishers) if config.qos.match else (SUBSCRIBED, PUBLISHED)
-        )
+        subscribed, published = matching(publishers) if config.qos.match else usual()
         self._profile = subscribed
         mirrored = mirrored_topic(self.name, config.topics.prefix)
         self._images = node.create_publisher(

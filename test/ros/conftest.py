@@ -1,5 +1,6 @@
 """A second participant on the bus, and the installed node as a process of its own."""
 
+import gc
 import os
 import random
 import subprocess
@@ -34,18 +35,32 @@ class Peer:
         self._executor.add_node(self._node)
         self._publishers: dict[str, Any] = {}
         self._subscriptions: dict[str, Any] = {}
+        self.order: list[str] = []
         self.received: dict[str, list[Any]] = defaultdict(list)
 
     def advertise(self, topic: str, message_type: type, **qos: Any) -> None:
         profile = QoSProfile(depth=10, **qos)
         self._publishers[topic] = self._node.create_publisher(message_type, topic, profile)
 
+    def rename(self, name: str) -> None:
+        """Go on as another node."""
+        self._executor.remove_node(self._node)
+        self._node.destroy_node()
+        self._node = Node(name, context=self._context)
+        self._executor.add_node(self._node)
+
     def withdraw(self, topic: str) -> None:
         self._node.destroy_publisher(self._publishers.pop(topic))
 
     def record(self, topic: str, message_type: type, *, raw: bool = False, **qos: Any) -> None:
+        received = self.received[topic]
+
+        def receive(message: Any) -> None:
+            received.append(message)
+            self.order.append(topic)
+
         self._subscriptions[topic] = self._node.create_subscription(
-            message_type, topic, self.received[topic].append, QoSProfile(depth=500, **qos), raw=raw
+            message_type, topic, receive, QoSProfile(depth=500, **qos), raw=raw
         )
 
     def stop_recording(self, topic: str) -> None:
@@ -170,6 +185,9 @@ class LiveNode:
         self.node.stop(5)
         self._executor.shutdown()
         self.node.destroy_node()
+        # The services of rclpy's lifecycle are gone from the network when it is collected.
+        del self.node, self._executor
+        gc.collect()
         rclpy.shutdown(context=self._context)
 
 
