@@ -2,13 +2,16 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test bench bench-gpu lint format lock docs clean
+.PHONY: demo test soak bench bench-gpu lint format lock docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(INSTALLED)
+	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/host.py

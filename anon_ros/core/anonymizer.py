@@ -104,7 +104,7 @@ class Anonymizer:
         _check_input(image, seed)
         detections, regions = self._find(image)
         people = union(regions, *image.shape[:2])
-        canvas = cover(image, regions, people)
+        canvas = cover(image, regions, people) if regions else image
         todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
         return Covered(image, seed, detections, regions, people, canvas, todo)
 
@@ -142,6 +142,8 @@ class Anonymizer:
         self, frame: Covered, crops: Sequence[Crop], drawings: Sequence[RgbImage | Refusal]
     ) -> Anonymized:
         """Composite what was drawn; whoever was not drawn stays covered."""
+        if not frame.regions:
+            return Anonymized(frame.image, frame.detections, frame.people, [])
         patches: list[RgbImage | Refusal] = [self._too_small(region) for region in frame.regions]
         for number, (index, drawing) in enumerate(zip(frame.todo, drawings, strict=True)):
             if isinstance(drawing, Refusal):

@@ -109,8 +109,8 @@ class Diagnostics:
             if absent and level == OK:
                 level, text = WARN, f"nobody publishes {absent}"
             for stage, (p50, p99) in session.pipeline.stages.quantiles_ms().items():
-                values[f"{stage} p50 [ms]"] = f"{p50:.1f}"
-                values[f"{stage} p99 [ms]"] = f"{p99:.1f}"
+                values[f"{stage} p50 [ms]"] = f"{p50:.2f}"
+                values[f"{stage} p99 [ms]"] = f"{p99:.2f}"
         if (memory := gpu_memory_bytes()) is not None:
             values["GPU memory reserved [MiB]"] = memory[0] // _MIB
             values["GPU memory total [MiB]"] = memory[1] // _MIB
@@ -133,8 +133,8 @@ class Diagnostics:
             "rate in [Hz]": f"{history.rate_hz('received'):.1f}",
             "rate out [Hz]": f"{history.rate_hz('processed'):.1f}",
             **vars(counts),
-            "latency p50 [ms]": f"{p50:.1f}",
-            "latency p99 [ms]": f"{p99:.1f}",
+            "latency p50 [ms]": f"{p50:.2f}",
+            "latency p99 [ms]": f"{p99:.2f}",
             "queue age [s]": f"{age_s:.2f}",
             "jumps of the stamps": stream.jumps,
             "failed in a row": session.worker.in_row.get(stream.name, 0),

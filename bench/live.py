@@ -1,0 +1,231 @@
+"""What the node adds to a stream: latency and CPU against a bare relay, and frames lost.
+
+A camera, the node or a relay, and a recorder, each a process of its own, with the Fast DDS profile
+of the launch file. The node's segmenter finds nobody, so that the node's own cost is left.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
+from anon_ros.ros.main import main as run_node
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = {"1280x720": (1280, 720), "1920x1080": (1920, 1080)}
+RATE_HZ = 30
+CAMERA, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
+_NS_PER_S = 1_000_000_000
+_END_TIMEOUT_S = 60
+
+
+def camera(size: str, seconds: float) -> dict[str, Any]:
+    """Publish at 30 Hz; the stamp is the machine's steady clock."""
+    node = rclpy.create_node("camera")
+    publisher = node.create_publisher(Image, CAMERA, qos_profile_sensor_data)
+    width_px, height_px = SIZES[size]
+    data = array("B", np.random.default_rng(0).bytes(width_px * height_px * 3))
+    image = Image(height=height_px, width=width_px, encoding="bgr8", step=width_px * 3, data=data)
+    while not publisher.get_subscription_count():
+        time.sleep(0.05)
+    time.sleep(1)
+    print("started", flush=True)
+    count, started_s = round(seconds * RATE_HZ), time.monotonic()
+    for index in range(count):
+        time.sleep(max(0.0, started_s + index / RATE_HZ - time.monotonic()))
+        now_ns = time.monotonic_ns()
+        image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, _NS_PER_S)
+        publisher.publish(image)
+    # For the last one to pass, and for diagnostics that tell of it.
+    time.sleep(1.5)
+    return {"sent": count}
+
+
+def relay(*_: object) -> dict[str, Any]:
+    """Publish each image as it came."""
+    node = rclpy.create_node("relay")
+    publisher = node.create_publisher(Image, MIRRORED, QoSProfile(depth=5))
+    taken_ms: list[float] = []
+
+    def receive(image: Image) -> None:
+        started_s = time.monotonic()
+        publisher.publish(image)
+        taken_ms.append((time.monotonic() - started_s) * 1000)
+
+    node.create_subscription(Image, CAMERA, receive, qos_profile_sensor_data)
+    spin(node)
+    return {"inside_ms": quantiles(taken_ms)}
+
+
+class Nobody:
+    """Models that find nobody."""
+
+    def anonymizer(self, config: Config) -> Anonymizer:
+        return Anonymizer(self, self, config.mask, config.inpaint)
+
+    def segment(self, image: RgbImage) -> Detections:
+        return Detections.empty(*image.shape[:2])
+
+    def inpaint(self, crops: list[Crop]) -> list[RgbImage]:
+        return [crop.image for crop in crops]
+
+    def free(self) -> None:
+        pass
+
+
+def anonymizer(*_: object) -> dict[str, Any]:
+    """The node itself; it tells its latencies in its diagnostics."""
+    rclpy.shutdown()
+    parameters = {"inpaint.kind": "fill", "topics.images": f"[{CAMERA}]"}
+    sys.argv = ["anonymizer", "--ros-args"]
+    sys.argv += [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    run_node(Nobody)
+    return {}
+
+
+def recorder(*_: object) -> dict[str, Any]:
+    """Count the images of the mirrored topic, measure their age, and keep the last diagnostics."""
+    node = rclpy.create_node("recorder")
+    ages_ms: list[float] = []
+    told: dict[str, dict[str, str]] = {}
+
+    def receive(image: Image) -> None:
+        sent_ns = image.header.stamp.sec * _NS_PER_S + image.header.stamp.nanosec
+        ages_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
+
+    def note(diagnostics: DiagnosticArray) -> None:
+        for status in diagnostics.status:
+            told[status.name.split()[-1]] = {value.key: value.value for value in status.values}
+
+    node.create_subscription(Image, MIRRORED, receive, QoSProfile(depth=10))
+    node.create_subscription(DiagnosticArray, "/diagnostics", note, QoSProfile(depth=10))
+    spin(node)
+    result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": quantiles(ages_ms)}
+    if CAMERA in told:
+        values = told[CAMERA]
+        result["inside_ms"] = [float(values[f"latency {name} [ms]"]) for name in ("p50", "p99")]
+        result["stages_p50_ms"] = {
+            key.split()[0]: float(value) for key, value in told["worker"].items() if "p50" in key
+        }
+    return result
+
+
+def spin(node: Node) -> None:
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(node)
+
+
+def quantiles(values: list[float]) -> list[float]:
+    """p50 and p99."""
+    return [round(float(value), 2) for value in np.quantile(values or [np.nan], (0.5, 0.99))]
+
+
+ROLES = {role.__name__: role for role in (camera, relay, anonymizer, recorder)}
+
+
+def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
+    """Let a camera's images pass through ``middle``."""
+    environment = os.environ | {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
+        "ROS_DOMAIN_ID": str(random.randint(1, 100)),  # noqa: S311 - nothing secret
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    processes = {
+        role: subprocess.Popen(
+            [sys.executable, __file__, "--role", role, size, "--seconds", str(seconds)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for role in ("recorder", middle, "camera")
+    }
+    started = processes["camera"].stdout
+    assert started is not None  # noqa: S101 - narrows the type
+    started.readline()
+    before_s = cpu_s(processes[middle].pid)
+    processes["camera"].wait(seconds + _END_TIMEOUT_S)
+    used_s = cpu_s(processes[middle].pid) - before_s
+    result: dict[str, Any] = {}
+    for role in ("camera", middle, "recorder"):
+        processes[role].send_signal(signal.SIGINT)
+        text, _ = processes[role].communicate(timeout=_END_TIMEOUT_S)
+        result |= json.loads(text.splitlines()[-1])
+    result["lost"] = result.pop("sent") - result["received"]
+    result["cpu_per_frame_ms"] = round(1000 * used_s / (seconds * RATE_HZ), 2)
+    return result
+
+
+def cpu_s(pid: int) -> float:
+    """What a process has used so far (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def show(results: dict[str, dict[str, Any]]) -> None:
+    print("| size | | inside p50 | p99 | end to end p50 | p99 | CPU per frame | lost |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for size, both in results.items():
+        for name in ("relay", "anonymizer"):
+            result = both[name]
+            cells = [*result["inside_ms"], *result["end_to_end_ms"], result["cpu_per_frame_ms"]]
+            texts = [f"{cell:.1f} ms" for cell in cells]
+            lost = f"{result['lost']} of {result['lost'] + result['received']}"
+            print(f"| {size} | {name} | {' | '.join(texts)} | {lost} |")
+        ratios = " | ".join(f"{ratio:.2f}" for ratio in both["ratio"])
+        print(f"| {size} | ratio | {ratios} | | |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="of each of the four parts")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench" / "live.json")
+    parser.add_argument("--role", nargs=2, metavar=("ROLE", "SIZE"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.role:
+        role, size = arguments.role
+        rclpy.init()
+        print(json.dumps(ROLES[role](size, arguments.seconds)), flush=True)
+        os._exit(0)  # rclpy may not be torn down cleanly after its context has gone
+    results: dict[str, dict[str, Any]] = {}
+    for size in SIZES:
+        both = {name: measure(name, size, arguments.seconds) for name in ("relay", "anonymizer")}
+        ratios = [
+            ours / bare
+            for key in ("inside_ms", "end_to_end_ms")
+            for ours, bare in zip(both["anonymizer"][key], both["relay"][key], strict=True)
+        ]
+        results[size] = {**both, "ratio": [round(ratio, 2) for ratio in ratios]}
+    show(results)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": arguments.seconds,
+        "rate_hz": RATE_HZ,
+        "results": results,
+    }
+    arguments.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
