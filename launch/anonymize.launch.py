@@ -1,15 +1,22 @@
-"""Start the node ``anonymizer``.
+"""Start the node ``anonymizer``, and a recorder of what it publishes if that is asked for.
 
 Defaults stand in the parameter file alone; an argument that is given overrides it.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -17,60 +24,98 @@ CONFIG = Path(get_package_share_directory("anon_ros")) / "config"
 
 # Launch argument: (parameter, description).
 OVERRIDES = {
-    "image_topics": ("topics.images", "image topics to anonymize, as [/a/image_raw, /b/image_raw]"),
+    "image_topics": (
+        "topics.images",
+        "image topics to anonymize, names or patterns, as [/a/image_raw, /b/*/image_raw]",
+    ),
     "prefix": ("topics.prefix", "namespace put before a topic to make its mirrored topic"),
     "inpainter": ("inpaint.kind", "sdxl, fill, telea, blur or pixelate"),
     "model": ("inpaint.model", "directory of the diffusers pipeline"),
     "weights": ("detect.weights", "path of the Ultralytics weights"),
     "device": ("compute.device", "auto, cpu, cuda or cuda:N"),
+    "use_sim_time": ("use_sim_time", "true to take the time from /clock, as from a played bag"),
+}
+# Launch argument: (default, description).
+ARGUMENTS = {
+    "params_file": (str(CONFIG / "anonymize.yaml"), "ROS parameter file"),
+    "profile": ("", "speed and quality of the diffusion: paper, quality, balanced or fast"),
+    "namespace": ("", "namespace of the node"),
+    "record": ("", "path of a bag that does not exist yet: record everything below the prefix"),
+    "respawn": ("false", "true to start the node again whenever it ends by itself"),
+    "log_level": ("info", "debug, info, warn, error or fatal"),
+    "dds_profile": (
+        str(CONFIG / "fastdds.xml"),
+        "Fast DDS profile that lets whole images through; empty for none",
+    ),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    arguments = {
-        "params_file": (str(CONFIG / "anonymize.yaml"), "ROS parameter file"),
-        "profile": ("", "speed and quality of the diffusion: paper, quality, balanced or fast"),
-        "namespace": ("", "namespace of the node"),
-        "log_level": ("info", "debug, info, warn, error or fatal"),
-        "dds_profile": (
-            str(CONFIG / "fastdds.xml"),
-            "Fast DDS profile that lets whole images through; empty for none",
-        ),
+    unset = {
+        name: ("", f"{help_text} (empty: as {parameter} in the parameter file)")
+        for name, (parameter, help_text) in OVERRIDES.items()
     }
-    arguments |= {name: ("", help_text) for name, (_, help_text) in OVERRIDES.items()}
     return LaunchDescription(
         [
             DeclareLaunchArgument(name, default_value=default, description=help_text)
-            for name, (default, help_text) in arguments.items()
+            for name, (default, help_text) in (unset | ARGUMENTS).items()
         ]
         + [OpaqueFunction(function=start)]
     )
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
-
-    given = {
-        parameter: yaml.safe_load(value(name)) if name == "image_topics" else value(name)
+    given = {name: str(LaunchConfiguration(name).perform(context)) for name in ARGUMENTS}
+    overrides = {
+        parameter: parsed(name, value)
         for name, (parameter, _) in OVERRIDES.items()
-        if value(name)
+        if (value := str(LaunchConfiguration(name).perform(context)))
     }
-    profile = value("profile")
-    profile_files = [str(CONFIG / "profiles" / f"{profile}.yaml")] if profile else []
+    files = [given["params_file"]]
+    if given["profile"]:
+        files.append(str(CONFIG / "profiles" / f"{given['profile']}.yaml"))
     node = Node(
         package="anon_ros",
         executable="anonymizer",
         name="anonymizer",
-        namespace=value("namespace"),
-        parameters=[value("params_file"), *profile_files, given],
-        ros_arguments=["--log-level", value("log_level")],
+        namespace=given["namespace"],
+        parameters=[*files, overrides],
+        ros_arguments=["--log-level", given["log_level"]],
+        respawn=given["respawn"] == "true",
+        respawn_delay=2.0,
         output="screen",
         emulate_tty=True,
     )
-    dds_profile = value("dds_profile")
-    return [
-        SetEnvironmentVariable(variable, dds_profile)
+    variables = [
+        SetEnvironmentVariable(variable, given["dds_profile"])
         for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        if dds_profile and variable not in os.environ
-    ] + [node]
+        if given["dds_profile"] and variable not in os.environ
+    ]
+    if not given["record"]:
+        return [*variables, node]
+    return [*variables, recorder(given["record"], files, overrides), node]
+
+
+def parsed(name: str, value: str) -> Any:
+    """Lists and booleans are written as in YAML."""
+    return yaml.safe_load(value) if name in {"image_topics", "use_sim_time"} else value
+
+
+def recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
+    """rosbag2 on every mirrored topic, of cameras that appear later, too."""
+    prefix = overrides.get("topics.prefix") or prefix_in(files)
+    clock = ["--use-sim-time"] if overrides.get("use_sim_time") else []
+    pattern = f"^/{prefix.strip('/')}/"
+    command = ["ros2", "bag", "record", *clock, "-o", bag, "-e", pattern]
+    return ExecuteProcess(cmd=command, name="recorder", output="screen")
+
+
+def prefix_in(files: Sequence[str]) -> str:
+    """topics.prefix in parameter files, which may hold sections of other nodes, too."""
+    prefix = "/anon"
+    for file in files:
+        sections = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        for section in sections.values():
+            topics = section.get("ros__parameters", {}).get("topics", {})
+            prefix = topics.get("prefix", prefix)
+    return prefix

@@ -54,6 +54,15 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert re.search(r"^(\d+\.\d+\.\d+)", changelog, re.MULTILINE)[1] == version
 
 
+def test_every_cell_of_the_fault_matrix_names_a_test_that_is_there() -> None:
+    table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 30
+    for row in rows:
+        path, name = re.search(r"`(test/\S+\.py)::(\w+)` \|$", row).groups()
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row
+
+
 def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
     tree = ast.parse((ROOT / "launch/anonymize.launch.py").read_text())
     (table,) = (
@@ -62,7 +71,7 @@ def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
         if isinstance(node, ast.Assign) and node.targets[0].id == "OVERRIDES"
     )
     for name, (parameter, help_text) in table.items():
-        assert parameter in parameters(), name
+        assert parameter in {*parameters(), "use_sim_time"}, name
         assert help_text
 
 

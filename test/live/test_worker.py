@@ -155,10 +155,13 @@ def test_a_worker_waits_for_the_one_before_it_to_free_its_models() -> None:
     assert second.stop(5)
 
 
-def test_models_that_cannot_be_loaded_end_the_worker_with_the_error() -> None:
+@pytest.mark.parametrize("kind", [FileNotFoundError, SystemExit])
+def test_models_that_cannot_be_loaded_end_the_worker_with_the_error(
+    kind: type[BaseException],
+) -> None:
     def load() -> None:
         message = "no weights"
-        raise FileNotFoundError(message)
+        raise kind(message)
 
     processor = Each(fail_on())
     processor.load = load  # type: ignore[method-assign]

@@ -153,6 +153,13 @@ def test_an_int_is_taken_for_a_float_and_an_unknown_name_is_refused(peer: Any, n
     assert set(parameters()) <= set(names.result.names)
 
 
+def test_an_unknown_parameter_is_warned_of(
+    live: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    live(topics__images=[TOPIC], inpaint__strength=0.5)
+    assert "parameter inpaint.strength is unknown and has no effect" in capfd.readouterr().err
+
+
 def test_a_diffusion_model_that_is_missing_is_told_at_once(peer: Any, live: Any) -> None:
     node = live(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
     (result,) = put(peer, inpaint__kind="sdxl")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from image_messages import bayer_message, jpeg_message, raw_message, shown, stamped
@@ -437,7 +436,7 @@ def test_a_mirrored_topic_that_is_remapped_onto_a_camera_is_not_opened(
     assert not peer.listeners("/a/image")
 
 
-def test_a_frame_in_work_when_its_camera_changes_type_is_skipped(
+def test_a_frame_in_work_when_its_camera_changes_type_is_not_published(
     peer: Any, live: Callable[..., Any]
 ) -> None:
     images = mirror(peer, "/cam/image", Image)
@@ -456,5 +455,5 @@ def test_a_frame_in_work_when_its_camera_changes_type_is_skipped(
     peer.spin(0.5)
     counts = node.node._session.inbox.counts()["/cam/image"]  # noqa: SLF001
     assert not counts.waiting
+    assert counts.skipped + counts.failed == counts.received
     assert not images
-    assert np.isfinite(counts.failed)
