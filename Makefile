@@ -15,6 +15,7 @@ soak: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/host.py
+	$(BIN)/python bench/live.py $(ARGS)
 
 bench-gpu: $(INSTALLED)
 	$(BIN)/python bench/gpu.py $(ARGS)

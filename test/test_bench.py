@@ -50,6 +50,20 @@ def test_the_gpu_benchmark_runs_with_tiny_networks(tmp_path: Path) -> None:
     )
 
 
+def test_the_live_benchmark_compares_the_node_with_a_relay(tmp_path: Path) -> None:
+    output = tmp_path / "live.json"
+    table = run("bench/live.py", "--seconds", "1", "--output", str(output))
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert list(report["results"]) == ["1280x720", "1920x1080"]
+    for size, both in report["results"].items():
+        assert f"| {size} | anonymizer |" in table
+        for name in ("relay", "anonymizer"):
+            assert both[name]["received"] > 0
+            assert both[name]["cpu_per_frame_ms"] > 0
+            assert 0 < both[name]["inside_ms"][0] < both[name]["end_to_end_ms"][1]
+        assert len(both["ratio"]) == 4
+
+
 def test_the_prediction_counts_the_full_size_network() -> None:
     table = run("bench/gpu.py", "--predict", "--scenes", "1")
     # One person of 150 x 400 px: 384 x 768 px of 1.79 TFLOP, 30 steps, with guidance; and the

@@ -1,7 +1,7 @@
 """A door that every frame passes on its way out, and that can be shut at any time."""
 
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 
 
 class Withheld(Exception):  # noqa: N818 - no error: the frame was not wanted any more
@@ -12,7 +12,7 @@ class Gate:
     """Open at first. Once ``shut`` has returned, nothing passes any more."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._open = True
         self._ended = False
 
@@ -31,7 +31,7 @@ class Gate:
         return self._open and not self._ended
 
     def run(self, send: Callable[[], None]) -> None:
-        """Call ``send``, or raise.
+        """Call ``send``, which may call this again, or raise.
 
         Raises:
             Withheld: if the gate is shut.

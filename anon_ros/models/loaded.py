@@ -31,15 +31,17 @@ class LoadedModels:
                 not there.
         """
         before, self._config = self._config, config
-        if self._inpainter is None or not _inpainter_serves(self._inpainter, before, config):
-            self._inpainter = None  # two would not fit into memory
+        # Whatever raises here leaves nothing half changed: it is loaded anew the next time.
+        inpainter, self._inpainter = self._inpainter, None
+        if inpainter is None or not _inpainter_serves(inpainter, before, config):
+            inpainter = None  # two would not fit into memory
             release_memory()
-            self._inpainter = build_inpainter(config)
-        if self._segmenter is None or not _same_models(before, config, "detect"):
-            self._segmenter = None
-            self._segmenter = build_segmenter(config)
-        elif before.detect != config.detect:
-            self._segmenter = self._segmenter.with_thresholds(config.detect)
+            inpainter = build_inpainter(config)
+        self._inpainter = inpainter
+        segmenter, self._segmenter = self._segmenter, None
+        if segmenter is None or not _same_models(before, config, "detect"):
+            segmenter = build_segmenter(config)
+        self._segmenter = segmenter.with_thresholds(config.detect)
         return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
 
     def free(self) -> None:

@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import TypeAlias, TypeVar
 
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
+from anon_ros.live import Gate, Withheld
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.qos import publisher_options, subscription_options, usual
 
@@ -71,16 +73,24 @@ class CameraInfoPairing:
 
 
 class CameraInfoMirror:
-    """A CameraInfo topic and its mirrored topic, shared by all image topics of the camera."""
+    """A CameraInfo topic and its mirrored topic, shared by all image topics of the camera.
 
-    def __init__(self, node: Node, topic: str, mirrored: str) -> None:
+    Args:
+        node: owner of subscription and publisher.
+        topic: fully qualified.
+        mirrored: of the mirrored topic.
+        gate: that every info has to pass.
+    """
+
+    def __init__(self, node: Node, topic: str, mirrored: str, gate: Gate) -> None:
         self._node = node
         self._topic = topic
         self._subscription: object = None
         self.publisher = node.create_publisher(
             CameraInfo, mirrored, usual()[1], **publisher_options(node, mirrored)
         )
-        self.pairing = CameraInfoPairing(self.publisher.publish)
+        self._gate = gate
+        self.pairing = CameraInfoPairing(self._publish)
 
     def listen(self, *, wanted: bool) -> None:
         """Subscribe, or stop."""
@@ -96,6 +106,10 @@ class CameraInfoMirror:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
             self.pairing.reset()
+
+    def _publish(self, info: CameraInfo) -> None:
+        with suppress(Withheld):
+            self._gate.run(lambda: self.publisher.publish(info))
 
     def close(self) -> None:
         self.listen(wanted=False)

@@ -18,6 +18,8 @@ _CLOUD = "sensor_msgs/msg/PointCloud2"
 # Fields of a PointCloud2 stand before its points: a string "rgb..." or the strings "r", "g", "b".
 _COLOUR = re.compile(rb"rgb|\x02\x00\x00\x00[rgb]\x00")
 _HEAD_BYTES = 4096
+# Late subscribers of latched topics, as /tf_static, are to get the messages of all publishers.
+_DEPTH = 100
 
 
 class Forward:
@@ -47,7 +49,7 @@ class Forward:
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
         self._type = _message_type(topic, self.type_name)
-        self._profile, published = matching(publishers)
+        self._profile, published = matching(publishers, _DEPTH)
         self._subscription: object = None
         self._publisher = node.create_publisher(
             self._type, mirrored, published, **publisher_options(node, mirrored)

@@ -33,16 +33,20 @@ def usual() -> tuple[QoSProfile, QoSProfile]:
     return QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT), reliable
 
 
-def matching(publishers: Sequence[TopicEndpointInfo]) -> tuple[QoSProfile, QoSProfile]:
+def matching(
+    publishers: Sequence[TopicEndpointInfo], depth: int = _DEPTH
+) -> tuple[QoSProfile, QoSProfile]:
     """What fits all publishers of a topic: to subscribe with, and to publish its mirror with.
 
-    History and depth are not told over DDS.
+    Args:
+        publishers: at least one.
+        depth: of the queues, which DDS does not tell.
     """
     profiles = [publisher.qos_profile for publisher in publishers]
     reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles)
     lasting = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles)
     common: dict[str, Any] = {
-        "depth": _DEPTH,
+        "depth": depth,
         "reliability": ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         "durability": DurabilityPolicy.TRANSIENT_LOCAL if lasting else DurabilityPolicy.VOLATILE,
     }

@@ -151,12 +151,13 @@ class Streams:
         if not patterns:
             return []
         below = mirrored_topic("/", self._config.topics.prefix)
+        own = f"{self._node.get_fully_qualified_name()}/"
         ours = {stream.mirrored for stream in self._open.values()}
         return [
             name
             for name, offered in self._node.get_topic_names_and_types()
             if (not types or set(offered) & set(types))
-            and not name.startswith(below)
+            and not name.startswith((below, own))
             and name not in ours
             and any(matches(name, pattern) for pattern in patterns)
         ]
@@ -181,7 +182,7 @@ class Streams:
         topic = camera_info_topic(name, compressed=compressed)
         if topic not in self._infos:
             mirrored = mirrored_topic(topic, self._config.topics.prefix)
-            self._infos[topic] = CameraInfoMirror(self._node, topic, mirrored)
+            self._infos[topic] = CameraInfoMirror(self._node, topic, mirrored, self._gate)
         return self._infos[topic]
 
     def _open_forward(self, name: str) -> None:

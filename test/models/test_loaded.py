@@ -1,0 +1,122 @@
+"""The models in memory from one configuration to the next, with real ones."""
+
+import gc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anon_ros.config import Config, load_config
+from anon_ros.core import RgbImage
+from anon_ros.errors import ModelError
+from anon_ros.models import LoadedModels, build_anonymizer
+
+
+@pytest.fixture
+def base(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
+    return {
+        "detect.weights": str(demo_weights),
+        "detect.inference_px": 320,
+        "inpaint.model": str(tiny_sdxl),
+        "inpaint.kind": "sdxl",
+        "inpaint.steps": 5,
+        "inpaint.generate_px": 64,
+    }
+
+
+def config(base: dict[str, Any], **changes: Any) -> Config:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return load_config(overrides=base | named)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inpaint__beta_d": 1.0},
+        {"inpaint__steps": 10},
+        {"inpaint__prompt": "a robot"},
+        {"inpaint__negative_prompt": "a cat"},
+        {"detect__confidence": 0.6},
+        {"detect__inference_px": 640},
+        {"mask__dilate_ratio": 0.2},
+        {"inpaint__beta_d": 0.2, "inpaint__prompt": "x", "detect__iou": 0.5},
+    ],
+)
+def test_a_change_gives_what_loading_anew_gives_and_loads_no_network(
+    base: dict[str, Any], change: dict[str, Any], bus_rgb: RgbImage
+) -> None:
+    image = np.ascontiguousarray(bus_rgb[::2, ::2])
+    models = LoadedModels()
+    first = models.anonymizer(config(base))
+    before = first.anonymize(image).image
+    after = config(base, **change)
+    changed = models.anonymizer(after)
+    assert changed.inpainter is first.inpainter
+    assert changed.segmenter.network is first.segmenter.network
+    result = changed.anonymize(image).image
+    assert np.array_equal(result, build_anonymizer(after).anonymize(image).image)
+    assert not np.array_equal(result, before)
+    back = models.anonymizer(config(base)).anonymize(image).image
+    assert np.array_equal(back, before)
+
+
+def test_another_kind_frees_the_diffusion(base: dict[str, Any]) -> None:
+    models = LoadedModels()
+    gone = weakref.ref(models.anonymizer(config(base)).inpainter.diffusion.unet)
+    assert gone() is not None
+    models.anonymizer(config(base, inpaint__kind="fill"))
+    gc.collect()
+    assert gone() is None
+
+
+def test_free_lets_go_of_everything(base: dict[str, Any]) -> None:
+    models = LoadedModels()
+    anonymizer = models.anonymizer(config(base))
+    gone = [
+        weakref.ref(anonymizer.inpainter.diffusion.unet),
+        weakref.ref(anonymizer.segmenter.network),
+    ]
+    del anonymizer
+    models.free()
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+
+
+def test_a_prompt_under_a_lora_loads_the_model_anew(base: dict[str, Any], tiny_lora: Path) -> None:
+    with_lora = base | {"inpaint.lora": str(tiny_lora)}
+    models = LoadedModels()
+    first = models.anonymizer(config(with_lora)).inpainter
+    assert models.anonymizer(config(with_lora, inpaint__seed=1)).inpainter is first
+    assert models.anonymizer(config(with_lora, inpaint__prompt="x")).inpainter is not first
+
+
+def test_after_a_change_that_failed_the_next_one_is_whole(
+    base: dict[str, Any], bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.ascontiguousarray(bus_rgb[::2, ::2])
+    models = LoadedModels()
+    models.anonymizer(config(base))
+    wanted = config(base, inpaint__prompt="a robot", detect__confidence=0.6)
+
+    def gone(*_: object) -> None:
+        message = "the text encoders are gone"
+        raise ModelError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("anon_ros.models.sdxl.load_prompt", gone)
+        with pytest.raises(ModelError, match="gone"):
+            models.anonymizer(wanted)
+    result = models.anonymizer(config(base, inpaint__prompt="a robot", detect__confidence=0.6))
+    expected = build_anonymizer(wanted).anonymize(image).image
+    assert np.array_equal(result.anonymize(image).image, expected)
+
+
+def test_fallbacks_are_told(base: dict[str, Any]) -> None:
+    models = LoadedModels()
+    assert models.fallbacks == {}
+    models.anonymizer(config(base)).inpainter.fallbacks["out of GPU memory"] += 2
+    assert models.fallbacks == {"out of GPU memory": 2}
+    models.free()
+    assert models.fallbacks == {}
