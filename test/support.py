@@ -1,5 +1,6 @@
-"""Persons made by hand, for properties that need exact masks."""
+"""Persons made by hand, for properties that need exact masks; and what the node's log says."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,3 +62,10 @@ def anonymizer(
 ) -> Anonymizer:
     inpaint = InpaintConfig(min_person_px=min_person_px)
     return Anonymizer(Known(found), Drawing(draw), MaskConfig(), inpaint)
+
+
+def counts_in(log: str, topic: str) -> dict[str, int]:
+    """The last counters that the node logged for a topic."""
+    line = [line for line in log.splitlines() if f"{topic}: " in line and " received" in line][-1]
+    words = re.findall(r"(\d+) (\w+)", line.rpartition(f"{topic}: ")[2])
+    return {name: int(number) for number, name in words}

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
@@ -16,7 +16,10 @@ from anon_ros.ros.qos import publisher_options, subscription_options, usual
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
 _KEPT = 300
 
-Stamp: TypeAlias = tuple[int, int]
+_NS_PER_S = 1_000_000_000
+# Less is disorder on the way, not a clock that was set back or a bag that begins anew.
+JUMP_NS = 500_000_000
+
 T = TypeVar("T")
 
 
@@ -30,21 +33,30 @@ class CameraInfoPairing:
     def __init__(self, publish: Callable[[CameraInfo], None]) -> None:
         self._publish = publish
         self._lock = Lock()
-        self.reset()
+        self._waiting: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._due: OrderedDict[int, None] = OrderedDict()
+        self._newest: CameraInfo | None = None
+        self._synchronised = False
 
     def reset(self) -> None:
-        """Forget everything, after a jump of the stamps."""
+        """Forget everything."""
         with self._lock:
-            self._waiting: OrderedDict[Stamp, CameraInfo] = OrderedDict()
-            self._due: OrderedDict[Stamp, None] = OrderedDict()
-            self._newest: CameraInfo | None = None
-            self._synchronised = False
+            self._forget()
+
+    def on_jump(self, stamp: int) -> None:
+        """Forget what came before the images' stamps jumped back to ``stamp``."""
+        with self._lock:
+            # Infos that have jumped before the image are those of the images to come.
+            if self._newest is not None and stamp_ns(self._newest) > stamp + JUMP_NS:
+                self._forget()
 
     def on_info(self, info: CameraInfo) -> None:
         """Take a CameraInfo: publish it if its image has been published, else keep it."""
         with self._lock:
+            stamp = stamp_ns(info)
+            if self._newest is not None and stamp < stamp_ns(self._newest) - JUMP_NS:
+                self._forget()
             self._newest = info
-            stamp = stamp_of(info)
             if stamp in self._due:
                 del self._due[stamp]
                 self._send(info)
@@ -58,7 +70,7 @@ class CameraInfoPairing:
         infos never carry its images' stamps gets the newest info with each image.
         """
         with self._lock:
-            stamp = stamp_of(image)
+            stamp = stamp_ns(image)
             info = self._waiting.pop(stamp, None)
             if info is not None:
                 self._send(info)
@@ -66,6 +78,12 @@ class CameraInfoPairing:
             _keep(self._due, stamp, None)
             if self._newest is not None and not self._synchronised:
                 self._publish(self._newest)
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._due.clear()
+        self._newest = None
+        self._synchronised = False
 
     def _send(self, info: CameraInfo) -> None:
         self._synchronised = True
@@ -116,13 +134,13 @@ class CameraInfoMirror:
         self._node.destroy_publisher(self.publisher)
 
 
-def stamp_of(message: ImageMessage | CameraInfo) -> Stamp:
-    """Seconds and nanoseconds."""
+def stamp_ns(message: ImageMessage | CameraInfo) -> int:
+    """The header's stamp in nanoseconds."""
     stamp = message.header.stamp
-    return stamp.sec, stamp.nanosec
+    return int(stamp.sec) * _NS_PER_S + int(stamp.nanosec)
 
 
-def _keep(kept: "OrderedDict[Stamp, T]", stamp: Stamp, value: T) -> None:
+def _keep(kept: "OrderedDict[int, T]", stamp: int, value: T) -> None:
     kept[stamp] = value
     if len(kept) > _KEPT:
         kept.popitem(last=False)

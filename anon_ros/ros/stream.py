@@ -7,14 +7,10 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import Config
-from anon_ros.ros.camera_info import CameraInfoMirror, stamp_of
+from anon_ros.ros.camera_info import JUMP_NS, CameraInfoMirror, stamp_ns
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.qos import matching, publisher_options, subscription_options, usual
 from anon_ros.ros.topics import mirrored_topic
-
-_NS_PER_S = 1_000_000_000
-# Less is disorder on the way, not a clock that was set back or a bag that begins anew.
-_JUMP_NS = 500_000_000
 
 MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
     "sensor_msgs/msg/Image": Image,
@@ -99,15 +95,14 @@ class ImageStream:
         self._node.destroy_publisher(self._images)
 
     def _receive(self, image: ImageMessage) -> None:
-        seconds, nanoseconds = stamp_of(image)
-        stamp_ns = seconds * _NS_PER_S + nanoseconds
-        if stamp_ns < self._newest_ns - _JUMP_NS:
+        stamp = stamp_ns(image)
+        back_ns = self._newest_ns - stamp
+        if back_ns > JUMP_NS:
             self.jumps += 1
-            self.infos.pairing.reset()
+            self.infos.pairing.on_jump(stamp)
             self._node.get_logger().warning(
-                f"{self.name}: the stamps jumped back by "
-                f"{(self._newest_ns - stamp_ns) / _NS_PER_S:.1f} s; starting anew"
+                f"{self.name}: the stamps jumped back by {back_ns / 1e9:.1f} s; starting anew"
             )
-            self._newest_ns = stamp_ns
-        self._newest_ns = max(self._newest_ns, stamp_ns)
+            self._newest_ns = stamp
+        self._newest_ns = max(self._newest_ns, stamp)
         self._on_image(self.name, image)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from image_messages import jpeg_message, raw_message, stamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from support import counts_in
 
 from anon_ros.core import RgbImage
 
@@ -29,13 +30,6 @@ def street(bus_rgb: RgbImage) -> RgbImage:
 
 def pixels(message: Image) -> np.ndarray:
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-
-
-def counts_in(log: str, topic: str) -> dict[str, int]:
-    """The last counters that the node logged for a topic."""
-    line = [line for line in log.splitlines() if f"{topic}: " in line and " received" in line][-1]
-    words = line.rpartition(f"{topic}: ")[2].split(", ")
-    return {name: int(number) for number, name in (word.split() for word in words)}
 
 
 def test_a_hundred_images_are_mirrored_with_everything_but_their_persons(

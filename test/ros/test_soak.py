@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from sentinel import persons_seen, street
 from std_srvs.srv import SetBool
+from support import counts_in
 
 DURATION_S = float(os.environ.get("SOAK_S", "25"))
 PERIOD_S = 0.1
@@ -97,13 +98,6 @@ def take_safe(peer: Any) -> Counter[str]:
         counts[topic] += len(received)
         received.clear()
     return counts
-
-
-def counts_in(log: str, topic: str) -> dict[str, int]:
-    """The last counters that the node logged for a topic."""
-    line = [line for line in log.splitlines() if f"{topic}: " in line and " received" in line][-1]
-    words = re.findall(r"(\d+) (\w+)", line.rpartition(f"{topic}: ")[2])
-    return {name: int(number) for number, name in words}
 
 
 @pytest.mark.timeout(DURATION_S + 120)

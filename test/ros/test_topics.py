@@ -32,13 +32,18 @@ def stamped(message: CameraInfo | Image, second: int) -> CameraInfo | Image:
 
 
 def sent_by(events: str) -> list[int]:
-    """Seconds of the infos published; "i3" is an info of second 3, "p3" a published image."""
+    """Seconds of the infos published.
+
+    "i3" is an info of second 3, "p3" a published image, "j3" a jump of the images' stamps to 3.
+    """
     sent: list[CameraInfo] = []
     pairing = CameraInfoPairing(sent.append)
     for event in events.split():
         second = int(event[1:])
         if event[0] == "i":
             pairing.on_info(stamped(CameraInfo(), second))
+        elif event[0] == "j":
+            pairing.on_jump(second * 10**9)
         else:
             pairing.on_image(stamped(Image(), second))
     return [info.header.stamp.sec for info in sent]
@@ -53,6 +58,8 @@ def sent_by(events: str) -> list[int]:
         ("p1", []),  # a camera without infos
         ("i1 p5 p6 i7 p8", [1, 1, 7]),  # a driver that stamps its infos on its own
         ("i1 p1 i2 p3 i3", [1, 3]),  # once stamps were equal, no other info goes with an image
+        ("i1 i2 p1 i9 i1 j1 p1 p2", [1, 1]),  # a loop: what waited is forgotten, the new is not
+        ("i1 p1 i9 j1 i1 p1", [1, 1]),  # the same, the image first
     ],
 )
 def test_camera_info_leaves_with_its_image(events: str, sent: list[int]) -> None:
