@@ -4,6 +4,10 @@ Each message names the value that was wrong and what to do about it, so that a c
 print it as one line and a node can log it as it is.
 """
 
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 
 class AnonRosError(Exception):
     """Base of all errors that a user, not a developer, can mend."""
@@ -31,3 +35,16 @@ def describe(error: BaseException) -> str:
     if isinstance(error, AnonRosError):
         return first_line
     return f"{type(error).__name__}: {first_line}".removesuffix(": ")
+
+
+def freed(error: E) -> E:
+    """``error`` without the calls that led to it, which hold the images that they worked on.
+
+    An error that is kept by one of these calls would be a cycle, and Python's collector comes for
+    cycles after so many objects, however large they are.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error

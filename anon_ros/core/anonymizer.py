@@ -24,7 +24,7 @@ from anon_ros.core.types import (
     Refusal,
     RgbImage,
 )
-from anon_ros.errors import SegmentationError, describe
+from anon_ros.errors import SegmentationError, describe, freed
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ def _or_error(work: Callable[..., T], *arguments: object) -> T | Exception:
     try:
         return work(*arguments)
     except Exception as error:  # noqa: BLE001 - the caller is told
-        return error
+        return freed(error)
 
 
 def _outcome(drawing: RgbImage | Refusal, coverage: int) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from anon_ros.config import Config
 from anon_ros.core import Anonymized, Anonymizer, Covered, OutcomeKind, RgbImage
+from anon_ros.errors import ModelError, describe, freed
 from anon_ros.live.budget import OVER_BUDGET, Budget
 from anon_ros.live.inbox import SKIPPED, TOO_OLD, Taken
 from anon_ros.live.latencies import Latencies
@@ -107,7 +108,8 @@ class Pipeline(Generic[T]):
         self._models = models
         self._ports = ports
         self._clock_ns = clock_ns
-        self._anonymizer: Anonymizer | Exception | None = None
+        self._anonymizer: Anonymizer | None = None
+        self._problem = ""
         self._built_for: Config | None = None
         self._budget = Budget()
         self.stages = Latencies()
@@ -149,7 +151,7 @@ class Pipeline(Generic[T]):
                 else:
                     waiting.append(_Open(index, taken, covered))
             except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[index] = error
+                errors[index] = freed(error)
         results = self._inpaint(anonymizer, waiting)
         for frame, result in zip(waiting, results, strict=True):
             try:
@@ -157,7 +159,7 @@ class Pipeline(Generic[T]):
                     raise result
                 self._finish(frame.taken, result, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[frame.index] = error
+                errors[frame.index] = freed(error)
         return errors
 
     def _prepare(self, config: Config) -> Anonymizer:
@@ -167,10 +169,10 @@ class Pipeline(Generic[T]):
             try:
                 self._anonymizer = self._models.anonymizer(config)
             except Exception as error:  # noqa: BLE001 - told with every frame until the next change
-                self._anonymizer = error
-        if isinstance(self._anonymizer, Anonymizer):
-            return self._anonymizer
-        raise self._anonymizer or RuntimeError
+                self._problem = describe(error)
+        if self._anonymizer is None:
+            raise ModelError(self._problem)
+        return self._anonymizer
 
     def _cover(self, anonymizer: Anonymizer, taken: Taken[T], config: Config) -> Covered:
         started_ns = self._lap("wait", taken.arrived_ns)

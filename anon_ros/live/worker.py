@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
 
-from anon_ros.errors import AnonRosError, describe
+from anon_ros.errors import AnonRosError, describe, freed
 from anon_ros.live.gate import Withheld
 from anon_ros.live.inbox import Fate, Inbox, Taken
 
@@ -120,7 +120,7 @@ class Worker(Generic[T]):
         try:
             errors = self._processor.process(frames)
         except Exception as error:  # noqa: BLE001 - a frame's failure must not end the node
-            errors = [error] * len(frames)
+            errors = [freed(error)] * len(frames)
         finally:
             self._busy_since_s = None
             # A frame without a verdict failed: BaseException ends the thread.

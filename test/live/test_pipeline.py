@@ -1,5 +1,7 @@
 """Decode, cover, inpaint, encode, publish: each may fail, and nobody is published uncovered."""
 
+import gc
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,6 +197,35 @@ def test_a_change_that_fails_publishes_nothing_until_the_next_change() -> None:
     models.anonymizer = good  # type: ignore[method-assign]
     pipeline.reconfigure(load_config(overrides=FILL))
     assert pipeline.process([taken()]) == [None]
+
+
+@pytest.mark.parametrize("stage", ["decode", "segment", "encode", "publish", "load", "size"])
+def test_a_frame_that_failed_is_gone_from_memory_at_once(stage: str) -> None:
+    """Exceptions in cycles would keep images until the collector comes, which is rarely."""
+    outside = Outside(fails={stage: ValueError("bad")})
+    models = SentinelModels()
+    pipeline = outside.pipeline(models)
+    if stage == "segment":
+        models.segmenter.segment = lambda _: 1 / 0  # type: ignore[method-assign]
+    if stage == "load":
+        models.anonymizer = lambda _: 1 / 0  # type: ignore[method-assign]
+        pipeline.reconfigure(load_config(overrides=FILL))
+    gc.disable()
+    try:
+        gone = []
+        for _ in range(3):
+            image = np.zeros((2, 2), np.uint8) if stage == "size" else IMAGE.copy()
+            gone.append(weakref.ref(image))
+            frames = [Taken("a", image, 0)]
+            del image
+            try:
+                assert pipeline.process(frames) != [None]
+            except ModelError:
+                assert stage == "load"
+            del frames
+        assert all(each() is None for each in gone)
+    finally:
+        gc.enable()
 
 
 def test_only_diffusion_takes_several_frames_at_once() -> None:

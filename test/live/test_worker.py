@@ -1,7 +1,9 @@
 """The worker: a failure costs its frame, a streak ends it, nothing is left in memory."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -197,6 +199,33 @@ def test_stopping_tells_when_a_frame_is_stuck() -> None:
     release.set()
     assert worker.stop(5)
     assert worker.busy_s == 0
+
+
+def test_a_frame_that_failed_is_gone_from_memory_at_once() -> None:
+    """An exception holds the frames of its calls, and those what they worked on."""
+
+    class Picture:
+        pass
+
+    class Failing(Each):
+        def process(self, _: Sequence[Taken[Picture]]) -> list[Exception | None]:
+            message = "all of them"
+            raise ValueError(message)
+
+    box: Inbox[Picture] = Inbox(SkipConfig())
+    worker = Worker(box, Failing(fail_on()), lambda *_: None)
+    gc.disable()
+    try:
+        picture = Picture()
+        gone = weakref.ref(picture)
+        box.offer("a", picture)
+        del picture
+        worker.start()
+        until(lambda: box.counts()["a"].failed)
+        assert worker.stop(5)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
