@@ -102,7 +102,7 @@ class CameraInfoMirror:
 
     def __init__(self, node: Node, topic: str, mirrored: str, gate: Gate) -> None:
         self._node = node
-        self._topic = topic
+        self.topic = topic
         self._subscription: object = None
         self.publisher = node.create_publisher(
             CameraInfo, mirrored, usual()[1], **publisher_options(node, mirrored)
@@ -115,10 +115,10 @@ class CameraInfoMirror:
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 CameraInfo,
-                self._topic,
+                self.topic,
                 self.pairing.on_info,
                 usual()[0],
-                **subscription_options(self._node, self._topic),
+                **subscription_options(self._node, self.topic),
             )
         elif not wanted and self._subscription is not None:
             self._node.destroy_subscription(self._subscription)

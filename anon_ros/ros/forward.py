@@ -48,7 +48,7 @@ class Forward:
         self._topic = topic
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
-        self._type = _message_type(topic, self.type_name)
+        self._type = _message_type(self.type_name)
         self._profile, published = matching(publishers, _DEPTH)
         self._subscription: object = None
         self._publisher = node.create_publisher(
@@ -90,10 +90,10 @@ class Forward:
             self._gate.run(lambda: self._publisher.publish(data))
 
 
-def _message_type(topic: str, type_name: str) -> Any:
+def _message_type(type_name: str) -> Any:
     if carries_pixels(type_name):
         message = (
-            f"topics.forward: {topic} ({type_name}) carries pixels and is not copied unchanged; "
+            f"topics.forward: {type_name} carries pixels and is not copied unchanged; "
             f"leave it out, or name it in topics.images if it is an Image or CompressedImage"
         )
         raise ConfigError(message)
@@ -101,5 +101,5 @@ def _message_type(topic: str, type_name: str) -> Any:
     try:
         return getattr(import_module(f"{package}.{kind}"), name)
     except (ImportError, AttributeError) as error:
-        message = f"topics.forward: {topic}: the type {type_name} is not installed here"
+        message = f"topics.forward: the type {type_name} is not installed here"
         raise ConfigError(message) from error

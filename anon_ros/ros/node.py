@@ -109,7 +109,12 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._config, self._models, self._streams, self._debug, self._on_failure, self._session
         )
         self._session.set_enabled(enabled=self._enabled)
-        self._session.start()
+        try:
+            self._session.start()
+        except Exception as error:  # noqa: BLE001 - rclpy would swallow it
+            self._end_session()
+            self._fail(error)
+            return FAILURE
         self._active, self.failure = True, None
         return super().on_activate(state)
 

@@ -1,13 +1,14 @@
 """All image topics that the configuration names: found, opened, followed, watched."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage
 
 from anon_ros.config import Config
-from anon_ros.errors import ConfigError
+from anon_ros.errors import ConfigError, describe
 from anon_ros.images import ANONYMIZED_TYPES
 from anon_ros.live import Gate
 from anon_ros.ros.camera_info import CameraInfoMirror
@@ -97,9 +98,9 @@ class Streams:
             elif len(types) > 1 or types[0] not in MESSAGE_TYPES:
                 wrong.append(f"{name} ({', '.join(types)})")
             elif name not in self._open or self._open[name].type_name != types[0]:
-                self._reopen(name, topic, publishers)
+                self._attempt(name, partial(self._reopen, name, topic, publishers))
         for name in self._topics_matching(self._forward):
-            self._open_forward(name)
+            self._attempt(name, partial(self._open_forward, name))
         self._find_watchers()
         self.follow()
         self._warn(self.absent, wrong)
@@ -116,10 +117,10 @@ class Streams:
                 # Infos leave with an image; one image topic of the camera is enough.
                 wanted = {streams[0].name}
             for stream in streams:
-                stream.listen(wanted=stream.name in wanted)
-            infos.listen(wanted=bool(wanted))
-        for forward in self._forwards.values():
-            forward.follow(lazy=lazy)
+                self._attempt(stream.name, partial(stream.listen, wanted=stream.name in wanted))
+            self._attempt(infos.topic, partial(infos.listen, wanted=bool(wanted)))
+        for name, forward in self._forwards.items():
+            self._attempt(name, partial(forward.follow, lazy=lazy))
 
     def _resolve(self, images: Sequence[str]) -> dict[str, str]:
         """The configured topics, without patterns, by fully qualified name."""
@@ -194,12 +195,15 @@ class Streams:
             if self._forwards[name].type_name in types:
                 return
             self._forwards.pop(name).close()
+        mirrored = self._mirrored(name)
+        self._forwards[name] = Forward(self._node, name, mirrored, publishers, self._gate)
+
+    def _attempt(self, name: str, work: Callable[[], None]) -> None:
+        """One topic's failure, as of an override that is no QoS, does not touch the others."""
         try:
-            self._forwards[name] = Forward(
-                self._node, name, self._mirrored(name), publishers, self._gate
-            )
-        except ConfigError as error:
-            self._tell_once(str(error))
+            work()
+        except Exception as error:  # noqa: BLE001 - see above
+            self._tell_once(f"{name}: {describe(error)}")
 
     def _tell_once(self, problem: str) -> None:
         if problem not in self._told:

@@ -180,6 +180,22 @@ def test_a_wrong_topic_name_refuses_to_configure(peer: Any, live: Callable[..., 
     assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
 
 
+def test_an_exception_while_activating_is_told_and_leaves_the_node_inactive(
+    peer: Any, live: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror(peer)
+
+    def broken(*_: object) -> None:
+        message = "no more file descriptors"
+        raise OSError(message)
+
+    monkeypatch.setattr("anon_ros.ros.streams.Streams.open", broken)
+    node = live(topics__images=[TOPIC])
+    assert peer.spin_until(lambda: node.node.must_end)
+    assert "no more file descriptors" in str(node.node.failure)
+    assert state(peer) == State.PRIMARY_STATE_INACTIVE
+
+
 def test_a_row_of_failures_ends_the_process_with_1(
     peer: Any, start: Callable[..., Any], demo_weights: Any
 ) -> None:

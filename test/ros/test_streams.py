@@ -9,8 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from image_messages import bayer_message, jpeg_message, raw_message, shown, stamped
@@ -19,6 +21,8 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, PointCloud2, PointField
 from sentinel import Painter, SentinelModels, persons_seen, street
+
+from anon_ros.models import LoadedModels
 
 RAW = street(320, 240)
 BEST_EFFORT = {"reliability": ReliabilityPolicy.BEST_EFFORT}
@@ -251,6 +255,19 @@ def test_qos_overrides_apply(peer: Any, live: Callable[..., Any]) -> None:
     assert published.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
+def test_an_override_that_is_no_qos_costs_its_topic_alone(
+    peer: Any, live: Callable[..., Any], log: Callable[..., bool]
+) -> None:
+    peer.advertise("/a/image", Image)
+    images = mirror(peer, "/b/image", Image)
+    override = {"qos_overrides./a/image.subscription.reliability": "bogus"}
+    live(topics__images=["/*/image"], topics__lazy=False, **override)
+    assert log("/a/image", "bogus")
+    assert peer.spin_until(lambda: peer.listeners("/b/image"))
+    film(peer, "/b/image")
+    assert peer.spin_until(lambda: images)
+
+
 def cloud(*fields: str) -> PointCloud2:
     offsets = enumerate(fields)
     return PointCloud2(
@@ -268,7 +285,7 @@ def test_other_topics_are_forwarded_byte_for_byte_but_never_pixels(
         peer.record(f"/anon{topic}", message_type, raw=True)
     peer.advertise("/other/image", Image)
     live(topics__images=["/cam/image_raw"], topics__forward=["/imu", "/grey", "/rgb", "/other/*"])
-    assert log("topics.forward", "/other/image", "carries pixels")
+    assert log("/other/image: topics.forward", "carries pixels")
     assert peer.spin_until(lambda: all(map(peer.listeners, ("/imu", "/grey", "/rgb"))))
     imu = stamped(Imu(), 3)
     imu.orientation.w = 0.5
@@ -457,3 +474,34 @@ def test_a_frame_in_work_when_its_camera_changes_type_is_not_published(
     assert not counts.waiting
     assert counts.skipped + counts.failed == counts.received
     assert not images
+
+
+def test_persons_of_two_cameras_go_through_one_diffusion(
+    peer: Any, live: Callable[..., Any], demo_weights: Path, tiny_sdxl: Path, bus_rgb: Any
+) -> None:
+    """Real weights and a tiny SDXL, two frames at once."""
+    topics = ["/left/image_raw", "/right/image_raw"]
+    mirrored = [mirror(peer, topic, Image) for topic in topics]
+    models = LoadedModels()
+    node = live(
+        models,
+        topics__images=topics,
+        detect__weights=str(demo_weights),
+        detect__inference_px=320,
+        inpaint__kind="sdxl",
+        inpaint__model=str(tiny_sdxl),
+        inpaint__steps=5,
+        inpaint__generate_px=64,
+    )
+    assert peer.spin_until(peer.connected)
+    assert node.node._session.pipeline.most_frames == 8  # noqa: SLF001 - what this is about
+    image = np.ascontiguousarray(bus_rgb[360:960:2, ::2])
+    for index in range(6):
+        for topic in topics:
+            peer.publish(topic, raw_message(image, index))
+        peer.spin(0.5)
+    assert peer.spin_until(lambda: all(mirrored))
+    left, right = (shown(messages[0]) for messages in mirrored)
+    assert np.array_equal(left, right), "the same image and seed, whoever is drawn with it"
+    assert not np.array_equal(left, image)
+    assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
