@@ -45,7 +45,7 @@ ARGUMENTS = {
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "dds_profile": (
         str(CONFIG / "fastdds.xml"),
-        "Fast DDS profile that lets whole images through; empty for none",
+        "Fast DDS profile that lets whole images through; none leaves that to you",
     ),
 }
 
@@ -89,7 +89,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     variables = [
         SetEnvironmentVariable(variable, given["dds_profile"])
         for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        if given["dds_profile"] and variable not in os.environ
+        if given["dds_profile"] != "none" and variable not in os.environ
     ]
     if not given["record"]:
         return [*variables, node]
@@ -97,8 +97,11 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def parsed(name: str, value: str) -> Any:
-    """Lists and booleans are written as in YAML."""
-    return yaml.safe_load(value) if name in {"image_topics", "use_sim_time"} else value
+    """Lists and booleans are written as in YAML; a single topic may stand without brackets."""
+    if name not in {"image_topics", "use_sim_time"}:
+        return value
+    result = yaml.safe_load(value)
+    return [result] if name == "image_topics" and isinstance(result, str) else result
 
 
 def recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
