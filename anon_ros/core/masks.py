@@ -71,6 +71,8 @@ def person_region(
 
 def union(regions: "list[Region]", height_px: int, width_px: int) -> Mask:
     """(H, W) bool, every person's replaced pixels."""
+    if not regions:
+        return np.broadcast_to(np.False_, (height_px, width_px))  # costs nothing
     people = np.zeros((height_px, width_px), np.bool_)
     for region in regions:
         people[region.window.slices] |= region.mask

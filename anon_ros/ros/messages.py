@@ -34,7 +34,7 @@ def encode(message: ImageMessage, result: Anonymized, jpeg_quality: int) -> Imag
     if isinstance(message, CompressedImage):
         data = encode_compressed(_compressed(message), result.image, result.mask, jpeg_quality)
         return CompressedImage(header=message.header, format=message.format, data=_array(data))
-    if not result.mask.any():
+    if not result.outcomes:
         return message
     return Image(
         header=message.header,

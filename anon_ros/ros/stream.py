@@ -1,5 +1,6 @@
 """One image topic and its mirrored topic."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
@@ -11,6 +12,8 @@ from anon_ros.ros.camera_info import JUMP_NS, CameraInfoMirror, stamp_ns
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.qos import matching, publisher_options, subscription_options, usual
 from anon_ros.ros.topics import mirrored_topic
+
+_YIELD_S = 5e-5
 
 MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
     "sensor_msgs/msg/Image": Image,
@@ -106,3 +109,5 @@ class ImageStream:
             self._newest_ns = stamp
         self._newest_ns = max(self._newest_ns, stamp)
         self._on_image(self.name, image)
+        # Python's lock is the worker's now; else this thread keeps it through rclpy's bookkeeping.
+        time.sleep(_YIELD_S)
