@@ -92,6 +92,9 @@ class Nobody:
     def free(self) -> None:
         pass
 
+    def memory_bytes(self) -> None:
+        return None
+
 
 def anonymizer(*_: object) -> dict[str, Any]:
     """The node itself; it tells its latencies in its diagnostics."""

@@ -4,7 +4,7 @@ Defaults stand in the parameter file alone; an argument that is given overrides 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace=given["namespace"],
         parameters=[*files, overrides],
         ros_arguments=["--log-level", given["log_level"]],
-        respawn=given["respawn"] == "true",
+        respawn=given["respawn"].lower() == "true",
         respawn_delay=2.0,
         output="screen",
         emulate_tty=True,
@@ -106,19 +106,27 @@ def parsed(name: str, value: str) -> Any:
 
 def recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
     """rosbag2 on every mirrored topic, of cameras that appear later, too."""
-    prefix = overrides.get("topics.prefix") or prefix_in(files)
-    clock = ["--use-sim-time"] if overrides.get("use_sim_time") else []
+    values = {"topics.prefix": "/anon", **values_in(files), **overrides}
+    prefix = str(values["topics.prefix"])
+    clock = ["--use-sim-time"] if values.get("use_sim_time") else []
     pattern = f"^/{prefix.strip('/')}/"
     command = ["ros2", "bag", "record", *clock, "-o", bag, "-e", pattern]
     return ExecuteProcess(cmd=command, name="recorder", output="screen")
 
 
-def prefix_in(files: Sequence[str]) -> str:
-    """topics.prefix in parameter files, which may hold sections of other nodes, too."""
-    prefix = "/anon"
+def values_in(files: Sequence[str]) -> dict[str, Any]:
+    """What the recorder needs of parameter files, which may hold sections of other nodes, too."""
+    values: dict[str, Any] = {}
     for file in files:
-        sections = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        for section in sections.values():
-            topics = section.get("ros__parameters", {}).get("topics", {})
-            prefix = topics.get("prefix", prefix)
-    return prefix
+        values |= dict(leaves(yaml.safe_load(Path(file).read_text(encoding="utf-8")), ""))
+    return values
+
+
+def leaves(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Values below ros__parameters of this node's sections, by name."""
+    for key, value in (tree or {}).items():
+        node, _, name = f"{path}{key}".rpartition("ros__parameters.")
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}{key}.")
+        elif node.rstrip(".").endswith(("**", "anonymizer")):
+            yield name, value

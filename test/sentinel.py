@@ -90,6 +90,7 @@ class SentinelModels:
     fallbacks: dict[str, int] = field(default_factory=dict)
     configs: list[Config] = field(default_factory=list)
     freed: int = 0
+    memory: tuple[int, int] | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
         self.configs.append(config)
@@ -97,6 +98,9 @@ class SentinelModels:
 
     def free(self) -> None:
         self.freed += 1
+
+    def memory_bytes(self) -> tuple[int, int] | None:
+        return self.memory
 
 
 class FaultySegmenter(SentinelSegmenter):

@@ -49,12 +49,14 @@ class Taken(Generic[T]):
         frame: as it was offered.
         arrived_ns: when, by the inbox's clock.
         cover_because: why its persons are only covered; empty to inpaint them.
+        epoch: how often the inbox had been paused when it was taken.
     """
 
     stream: str
     frame: T
     arrived_ns: int
     cover_because: str = ""
+    epoch: int = 0
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Inbox(Generic[T]):
         self._streams: dict[str, _Stream[T]] = {}
         self._changed = Condition()
         self._paused = False
+        self._epoch = 0
         self._closed = False
 
     def offer(self, name: str, frame: T) -> None:
@@ -114,9 +117,7 @@ class Inbox(Generic[T]):
             if accepted:
                 self._displace(stream, waiting)
             stream.queue.append(waiting)
-            if len(stream.queue) > max(self._skip.backlog, 1):
-                stream.queue.popleft()
-                stream.fates[Fate.SKIPPED] += 1
+            self._trim(stream)
             self._changed.notify()
 
     def take(self, most: int = 1) -> list[Taken[T]] | None:
@@ -147,16 +148,28 @@ class Inbox(Generic[T]):
     def reconfigure(self, skip: SkipConfig) -> None:
         """Let another policy decide from the next frame on."""
         with self._changed:
-            self._skip = skip
+            before, self._skip = self._skip, skip
             for stream in self._streams.values():
-                stream.policy = SkipPolicy(skip)
+                if (before.every_nth, before.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
+                    stream.policy = SkipPolicy(skip)
+                self._trim(stream)
 
     def pause(self, *, paused: bool) -> None:
         """While paused, skip what waits and all that comes."""
         with self._changed:
             self._paused = paused
             if paused:
+                self._epoch += 1
                 self._skip_all()
+
+    @property
+    def epoch(self) -> int:
+        """How often it was paused: a frame that was taken in an earlier one is not wanted."""
+        return self._epoch
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         """Skip what waits and all that comes, and let ``take`` return None."""
@@ -183,6 +196,11 @@ class Inbox(Generic[T]):
     def _covers(self) -> bool:
         return self._skip.on_skipped == "cover"
 
+    def _trim(self, stream: _Stream[T]) -> None:
+        while len(stream.queue) > self._skip.backlog:
+            stream.queue.popleft()
+            stream.fates[Fate.SKIPPED] += 1
+
     def _displace(self, stream: _Stream[T], newer: _Waiting[T]) -> None:
         """Skip the frame that waits to be inpainted; its stream keeps its turn."""
         older = next((waiting for waiting in stream.queue if not waiting.cover_because), None)
@@ -207,7 +225,7 @@ class Inbox(Generic[T]):
                 stream.fates[Fate.SKIPPED] += 1
                 return []
         stream.in_work += 1
-        return [Taken(name, waiting.frame, waiting.arrived_ns, because)]
+        return [Taken(name, waiting.frame, waiting.arrived_ns, because, self._epoch)]
 
     def _by_turn(self) -> list[str]:
         waiting = [name for name, stream in self._streams.items() if stream.queue]

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -42,6 +42,10 @@ class Models(Protocol):
         """Let go of all models."""
         ...
 
+    def memory_bytes(self) -> tuple[int, int] | None:
+        """What is reserved on the GPU and what that has; None without a GPU."""
+        ...
+
 
 @dataclass(frozen=True)
 class Ports(Generic[T]):
@@ -50,12 +54,13 @@ class Ports(Generic[T]):
     Attributes:
         decode: pixels of a frame; raises if it is damaged or of an unknown kind.
         encode: a frame like the given one that shows the result; the int is the JPEG quality.
-        publish: sends the last one out; raises Withheld if it is not wanted any more.
+        publish: sends the last one, of the first, out; raises Withheld if it is not wanted any
+            more.
     """
 
     decode: Callable[[T], RgbImage]
     encode: Callable[[T, Anonymized, int], T]
-    publish: Callable[[str, T, Anonymized], None]
+    publish: Callable[[Taken[T], T, Anonymized], None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Pipeline(Generic[T]):
     Attributes:
         stages: latencies of wait, decode, segment, inpaint, encode, publish.
         totals: latencies from arrival to publication, by stream.
-        covers: by stream.
+        memory: of the GPU, as the models told last.
     """
 
     def __init__(
@@ -114,12 +119,19 @@ class Pipeline(Generic[T]):
         self._budget = Budget()
         self.stages = Latencies()
         self.totals = Latencies()
-        self.covers: defaultdict[str, Covers] = defaultdict(Covers)
+        self.memory: tuple[int, int] | None = None
+        self._covers: dict[str, Covers] = {}
+        self._covers_lock = Lock()
 
     @property
     def most_frames(self) -> int:
         """Only diffusion gains from several at once; anything else would delay the first."""
         return _FRAMES_AT_ONCE if self._config.inpaint.kind == "sdxl" else 1
+
+    def covers_of(self, stream: str) -> Covers:
+        """Why persons of a stream were covered. Any thread may ask."""
+        with self._covers_lock:
+            return self._covers.setdefault(stream, Covers())
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frames on. Any thread may call this."""
@@ -133,7 +145,7 @@ class Pipeline(Generic[T]):
 
     def close(self) -> None:
         """Free the models."""
-        self._anonymizer = self._built_for = None
+        self._anonymizer = self._built_for = self.memory = None
         self._models.free()
 
     def process(self, frames: Sequence[Taken[T]]) -> list[Exception | None]:
@@ -160,10 +172,13 @@ class Pipeline(Generic[T]):
                 self._finish(frame.taken, result, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 errors[frame.index] = freed(error)
+        self.memory = self._models.memory_bytes()
         return errors
 
     def _prepare(self, config: Config) -> Anonymizer:
         if self._built_for is not config:
+            if self._built_for is None or self._built_for.inpaint != config.inpaint:
+                self._budget = Budget()
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
@@ -207,10 +222,10 @@ class Pipeline(Generic[T]):
         started_ns = self._clock_ns()
         message = self._ports.encode(taken.frame, result, config.output.jpeg_quality)
         encoded_ns = self._lap("encode", started_ns)
-        self._ports.publish(taken.stream, message, result)
+        self._ports.publish(taken, message, result)
         published_ns = self._lap("publish", encoded_ns)
         self.totals.add(taken.stream, published_ns - taken.arrived_ns)
-        self.covers[taken.stream].add(result)
+        self.covers_of(taken.stream).add(result)
 
     def _lap(self, stage: str, since_ns: int) -> int:
         now_ns = self._clock_ns()

@@ -87,21 +87,25 @@ class Worker(Generic[T]):
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def start(self) -> None:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads
+            self.ended.set()
+            raise
 
     def stop(self, timeout_s: float) -> bool:
         """Take no further frame and wait for the one in work; return whether the thread ended."""
         self._inbox.close()
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self.ended.wait(timeout_s)
 
     def _run(self) -> None:
         try:
             if self._after is not None:
                 self._after.ended.wait()
                 self._after = None
-            self._processor.load()
-            self.ready.set()
+            if not self._inbox.closed:  # stopped while it waited for the other one
+                self._processor.load()
+                self.ready.set()
             while (frames := self._inbox.take(self._processor.most_frames)) is not None:
                 self._process(frames)
         except BaseException as error:  # noqa: BLE001 - kept for the owner, who ends the process
@@ -127,6 +131,9 @@ class Worker(Generic[T]):
             for index, taken in enumerate(frames):
                 verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
                 self._settle(taken.stream, verdict)
+        for taken, failure in zip(frames, errors, strict=True):
+            if failure is not None and not isinstance(failure, Withheld):
+                self._on_failure(taken.stream, failure)
         if self._max_consecutive and self._failed_in_row >= self._max_consecutive:
             message = (
                 f"{self._failed_in_row} frames in a row failed (fail.max_consecutive); the last: "
@@ -148,4 +155,3 @@ class Worker(Generic[T]):
             self.in_row[stream] = self.in_row.get(stream, 0) + 1
             self.last_error.pop(stream, None)  # so that the newest is the last one
             self.last_error[stream] = describe(error)
-            self._on_failure(stream, error)

@@ -2,7 +2,7 @@
 
 from anon_ros.models.build import build_anonymizer, build_inpainter, build_segmenter
 from anon_ros.models.inventory import NeededModel, needed_models
-from anon_ros.models.loaded import LoadedModels, gpu_memory_bytes
+from anon_ros.models.loaded import LoadedModels
 
 __all__ = [
     "LoadedModels",
@@ -10,6 +10,5 @@ __all__ = [
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",
-    "gpu_memory_bytes",
     "needed_models",
 ]

@@ -49,6 +49,13 @@ class LoadedModels:
         self._segmenter = self._inpainter = None
         release_memory()
 
+    def memory_bytes(self) -> tuple[int, int] | None:
+        """What this process has reserved on its GPU and what that has; None without a GPU."""
+        if self._segmenter is None or self._segmenter.device.type != "cuda":
+            return None
+        cuda, device = sys.modules["torch"].cuda, self._segmenter.device
+        return cuda.memory_reserved(device), cuda.mem_get_info(device)[1]
+
     @property
     def fallbacks(self) -> dict[str, int]:
         """How often the inpainter had to do less than it was asked to, by reason."""
@@ -60,14 +67,6 @@ def release_memory() -> None:
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def gpu_memory_bytes() -> tuple[int, int] | None:
-    """What this process has reserved on the current GPU and what that has; None without a GPU."""
-    torch = sys.modules.get("torch")  # nothing is reserved before it is imported
-    if torch is None or not torch.cuda.is_initialized():
-        return None
-    return torch.cuda.memory_reserved(), torch.cuda.mem_get_info()[1]
 
 
 def _same_models(before: Config, after: Config, group: str) -> bool:

@@ -1,14 +1,13 @@
 """Publishing CameraInfo together with the images that it describes."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
+from anon_ros.errors import describe
 from anon_ros.live import Gate, Withheld
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.qos import publisher_options, subscription_options, usual
@@ -28,10 +27,12 @@ class CameraInfoPairing:
 
     An image leaves long after its CameraInfo came. Published at once, the infos would have left a
     subscriber's synchronising queue when their image arrives.
+
+    Any thread may call it. It returns what is to be published: who publishes holds a lock of its
+    own.
     """
 
-    def __init__(self, publish: Callable[[CameraInfo], None]) -> None:
-        self._publish = publish
+    def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: OrderedDict[int, CameraInfo] = OrderedDict()
         self._due: OrderedDict[int, None] = OrderedDict()
@@ -50,21 +51,22 @@ class CameraInfoPairing:
             if self._newest is not None and stamp_ns(self._newest) > stamp + JUMP_NS:
                 self._forget()
 
-    def on_info(self, info: CameraInfo) -> None:
+    def on_info(self, info: CameraInfo) -> CameraInfo | None:
         """Take a CameraInfo: publish it if its image has been published, else keep it."""
         with self._lock:
             stamp = stamp_ns(info)
             if self._newest is not None and stamp < stamp_ns(self._newest) - JUMP_NS:
                 self._forget()
             self._newest = info
-            if stamp in self._due:
-                del self._due[stamp]
-                self._send(info)
-            else:
+            if stamp not in self._due:
                 _keep(self._waiting, stamp, info)
+                return None
+            del self._due[stamp]
+            self._synchronised = True
+            return info
 
-    def on_image(self, image: ImageMessage) -> None:
-        """Publish the info with the stamp of an image that was just published.
+    def on_image(self, image: ImageMessage) -> CameraInfo | None:
+        """The info to publish with an image that was just published.
 
         It goes out once, with the first of several image topics of the camera. A driver whose
         infos never carry its images' stamps gets the newest info with each image.
@@ -73,21 +75,16 @@ class CameraInfoPairing:
             stamp = stamp_ns(image)
             info = self._waiting.pop(stamp, None)
             if info is not None:
-                self._send(info)
-                return
+                self._synchronised = True
+                return info
             _keep(self._due, stamp, None)
-            if self._newest is not None and not self._synchronised:
-                self._publish(self._newest)
+            return None if self._synchronised else self._newest
 
     def _forget(self) -> None:
         self._waiting.clear()
         self._due.clear()
         self._newest = None
         self._synchronised = False
-
-    def _send(self, info: CameraInfo) -> None:
-        self._synchronised = True
-        self._publish(info)
 
 
 class CameraInfoMirror:
@@ -108,7 +105,7 @@ class CameraInfoMirror:
             CameraInfo, mirrored, usual()[1], **publisher_options(node, mirrored)
         )
         self._gate = gate
-        self.pairing = CameraInfoPairing(self._publish)
+        self.pairing = CameraInfoPairing()
 
     def listen(self, *, wanted: bool) -> None:
         """Subscribe, or stop."""
@@ -116,7 +113,7 @@ class CameraInfoMirror:
             self._subscription = self._node.create_subscription(
                 CameraInfo,
                 self.topic,
-                self.pairing.on_info,
+                self._receive,
                 usual()[0],
                 **subscription_options(self._node, self.topic),
             )
@@ -125,9 +122,24 @@ class CameraInfoMirror:
             self._subscription = None
             self.pairing.reset()
 
-    def _publish(self, info: CameraInfo) -> None:
-        with suppress(Withheld):
+    def on_image(self, image: ImageMessage) -> None:
+        """Publish the info that belongs to an image that was just published. Any thread may."""
+        self._publish(self.pairing.on_image(image))
+
+    def _receive(self, info: CameraInfo) -> None:
+        self._publish(self.pairing.on_info(info))
+
+    def _publish(self, info: CameraInfo | None) -> None:
+        if info is None:
+            return
+        try:
             self._gate.run(lambda: self.publisher.publish(info))
+        except Withheld:
+            pass
+        except Exception as error:  # noqa: BLE001 - its image is out already
+            self._node.get_logger().error(
+                f"{self.topic}: not published: {describe(error)}", throttle_duration_sec=1.0
+            )
 
     def close(self) -> None:
         self.listen(wanted=False)

@@ -10,7 +10,6 @@ from rclpy.qos import QoSProfile
 
 from anon_ros.config import FailConfig
 from anon_ros.live import EXPECTED_REASONS, Counts
-from anon_ros.models import gpu_memory_bytes
 from anon_ros.ros.session import Session
 from anon_ros.ros.stream import ImageStream
 
@@ -111,9 +110,9 @@ class Diagnostics:
             for stage, (p50, p99) in session.pipeline.stages.quantiles_ms().items():
                 values[f"{stage} p50 [ms]"] = f"{p50:.2f}"
                 values[f"{stage} p99 [ms]"] = f"{p99:.2f}"
-        if (memory := gpu_memory_bytes()) is not None:
-            values["GPU memory reserved [MiB]"] = memory[0] // _MIB
-            values["GPU memory total [MiB]"] = memory[1] // _MIB
+            if (memory := session.pipeline.memory) is not None:
+                values["GPU memory reserved [MiB]"] = memory[0] // _MIB
+                values["GPU memory total [MiB]"] = memory[1] // _MIB
         values |= state.fallbacks
         if state.fallbacks and level == OK:
             level, text = WARN, "the GPU's memory did not suffice; see the values"
@@ -124,7 +123,7 @@ class Diagnostics:
     ) -> DiagnosticStatus:
         history = self._histories.setdefault(stream.name, _History())
         history.counts.append(counts)
-        history.covers.append(session.pipeline.covers[stream.name].counts())
+        history.covers.append(session.pipeline.covers_of(stream.name).counts())
         watchers = session.streams.watchers.get(stream.name, [])
         p50, p99 = session.pipeline.totals.quantiles_ms().get(stream.name, (0.0, 0.0))
         values: dict[str, object] = {

@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import PointCloud2
 
-from anon_ros.errors import ConfigError
+from anon_ros.errors import ConfigError, describe
 from anon_ros.images import carries_pixels
 from anon_ros.live import Gate, Withheld
 from anon_ros.ros.qos import matching, publisher_options, subscription_options
 
 _CLOUD = "sensor_msgs/msg/PointCloud2"
-# Fields of a PointCloud2 stand before its points: a string "rgb..." or the strings "r", "g", "b".
-_COLOUR = re.compile(rb"rgb|\x02\x00\x00\x00[rgb]\x00")
-_HEAD_BYTES = 4096
+_COLOUR = re.compile(r"rgb|bgr|colou?r|red|green|blue|[rgba]", re.IGNORECASE)
+# Clouds whose colours we cannot see: in channels, or compressed.
+_OTHER_CLOUD = re.compile(r".*/(PointCloud|CompressedPointCloud\w*)")
 # Late subscribers of latched topics, as /tf_static, are to get the messages of all publishers.
 _DEPTH = 100
 
@@ -56,8 +57,12 @@ class Forward:
         )
 
     def follow(self, *, lazy: bool) -> None:
-        """Subscribe while it is wanted."""
-        wanted = not lazy or self._publisher.get_subscription_count() > 0
+        """Subscribe while it is wanted.
+
+        Not while the gate is shut: the last message of a latched topic would be lost for good.
+        """
+        wanted = self._gate.is_open
+        wanted = wanted and (not lazy or self._publisher.get_subscription_count() > 0)
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 self._type,
@@ -80,23 +85,48 @@ class Forward:
             self._subscription = None
 
     def _forward(self, data: bytes) -> None:
-        if self.type_name == _CLOUD and _COLOUR.search(data[:_HEAD_BYTES]):
-            self._node.get_logger().error(
-                f"{self._topic}: coloured points show what the camera saw; not forwarded",
-                throttle_duration_sec=10.0,
-            )
-            return
-        with suppress(Withheld):
+        try:
+            if self.type_name == _CLOUD and _is_coloured(deserialize_message(data, self._type)):
+                message = "coloured points show what the camera saw"
+                raise ConfigError(message)
             self._gate.run(lambda: self._publisher.publish(data))
+        except Withheld:
+            pass
+        except Exception as error:  # noqa: BLE001 - one message's failure must not end the node
+            self._node.get_logger().error(
+                f"{self._topic}: not forwarded: {describe(error)}", throttle_duration_sec=10.0
+            )
+
+
+def _is_coloured(cloud: PointCloud2) -> bool:
+    return any(_COLOUR.fullmatch(field.name) or "rgb" in field.name for field in cloud.fields)
 
 
 def _message_type(type_name: str) -> Any:
-    if carries_pixels(type_name):
+    """The class of a type none of whose fields, however deep, carries pixels."""
+    message_type = _import(type_name)
+    if inside := _pixels_in(type_name, message_type):
         message = (
-            f"topics.forward: {type_name} carries pixels and is not copied unchanged; "
+            f"topics.forward: {type_name} carries pixels ({inside}) and is not copied unchanged; "
             f"leave it out, or name it in topics.images if it is an Image or CompressedImage"
         )
         raise ConfigError(message)
+    return message_type
+
+
+def _pixels_in(type_name: str, message_type: Any) -> str:
+    """The type that carries pixels, in this one or itself; empty if there is none."""
+    if carries_pixels(type_name) or _OTHER_CLOUD.fullmatch(type_name):
+        return type_name
+    for field in message_type.get_fields_and_field_types().values():
+        for package, name in re.findall(r"(\w+)/(\w+)", field):
+            nested = f"{package}/msg/{name}"
+            if inside := _pixels_in(nested, _import(nested)):
+                return inside
+    return ""
+
+
+def _import(type_name: str) -> Any:
     package, kind, name = type_name.split("/")
     try:
         return getattr(import_module(f"{package}.{kind}"), name)

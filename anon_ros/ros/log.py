@@ -14,6 +14,12 @@ class NodeLogHandler(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a log line must not fail a frame
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         # rclpy ties a severity to the line that calls it, so each one needs a line of its own.
         text = record.getMessage()
         if record.levelno >= logging.ERROR:

@@ -56,8 +56,12 @@ def _run(stop: Event, make_models: "Callable[[], Models] | None") -> int:
     if node.autostart:
         node.autostart_now()
     while not stop.is_set() and not node.must_end:
-        executor.spin_once(timeout_sec=_POLL_S)
-        node.check_worker()
+        try:
+            executor.spin_once(timeout_sec=_POLL_S)
+            node.check_worker()
+        except Exception as error:  # noqa: BLE001 - the worker must be ended cleanly below
+            node.fail(error)
+            node.must_end = True
     code = int(node.must_end)
     ended = node.stop(_STOP_TIMEOUT_S)
     node.report()

@@ -95,7 +95,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         try:
             self._streams = Streams(self, self._config)
         except ConfigError as error:
-            self._fail(error)
+            self.fail(error)
             return FAILURE
         self.failure = None
         return SUCCESS
@@ -113,7 +113,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._session.start()
         except Exception as error:  # noqa: BLE001 - rclpy would swallow it
             self._end_session()
-            self._fail(error)
+            self.fail(error)
             return FAILURE
         self._active, self.failure = True, None
         return super().on_activate(state)
@@ -139,9 +139,15 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if not self._active or session is None or not session.worker.ended.is_set():
             return
         error = session.worker.error
-        self._fail(error if error is not None else AnonRosError("the worker has ended"))
+        self.fail(error if error is not None else AnonRosError("the worker has ended"))
         self.must_end = self.must_end or session.worker.ready.is_set()
         self.trigger_deactivate()
+
+    def fail(self, error: BaseException) -> None:
+        """Remember and log why the node cannot work any longer."""
+        self.failure = error
+        self.must_end = self._config.autostart
+        self.get_logger().fatal(describe(error))
 
     def stop(self, timeout_s: float) -> bool:
         """Publish nothing more; return whether the frame in work has ended in time."""
@@ -237,11 +243,6 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._active = False
         if self._session is not None:
             self._session.end()
-
-    def _fail(self, error: BaseException) -> None:
-        self.failure = error
-        self.must_end = self._config.autostart
-        self.get_logger().fatal(describe(error))
 
     def _on_failure(self, name: str, error: Exception) -> None:
         # In the worker's thread.

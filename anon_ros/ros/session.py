@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 from anon_ros.config import Config
 from anon_ros.core import Anonymized, OutcomeKind
-from anon_ros.live import Gate, Inbox, Models, Pipeline, Ports, Withheld, Worker
+from anon_ros.live import Gate, Inbox, Models, Pipeline, Ports, Taken, Withheld, Worker
 from anon_ros.ros.debug import DebugTopics
 from anon_ros.ros.log import Throttle
 from anon_ros.ros.messages import ImageMessage, decode, encode
-from anon_ros.ros.stream import ImageStream
 from anon_ros.ros.streams import Streams
 
 _LOG = logging.getLogger(__name__)
@@ -73,16 +72,19 @@ class Session:
         self.inbox.close()
         self.streams.close()
 
-    def _send(self, stream: ImageStream, message: ImageMessage, result: Anonymized) -> None:
+    def _send(self, taken: Taken[ImageMessage], message: ImageMessage, result: Anonymized) -> None:
+        stream = self.streams.get(taken.stream)
+        if stream is None or taken.epoch != self.inbox.epoch:
+            raise Withheld  # its publisher has gone, or it was taken before the node was disabled
         stream.publish(message)
         self._debug.publish(message.header, result)
 
-    def _publish(self, name: str, message: ImageMessage, result: Anonymized) -> None:
+    def _publish(
+        self, taken: Taken[ImageMessage], message: ImageMessage, result: Anonymized
+    ) -> None:
         """In the worker's thread."""
-        stream = self.streams.get(name)
-        if stream is None:
-            raise Withheld  # its publisher has gone, or has come back with another type
-        self.gate.run(lambda: self._send(stream, message, result))
+        name = taken.stream
+        self.gate.run(lambda: self._send(taken, message, result))
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(

@@ -91,7 +91,7 @@ class ImageStream:
     def publish(self, image: ImageMessage) -> None:
         """Publish an anonymized image and the CameraInfo that belongs to it. Any thread may."""
         self._images.publish(image)
-        self.infos.pairing.on_image(image)
+        self.infos.on_image(image)
 
     def close(self) -> None:
         self.listen(wanted=False)

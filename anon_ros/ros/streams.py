@@ -182,6 +182,8 @@ class Streams:
         compressed = MESSAGE_TYPES[type_name] is CompressedImage
         topic = camera_info_topic(name, compressed=compressed)
         if topic not in self._infos:
+            if topic in self._forwards:  # it was there before its camera
+                self._forwards.pop(topic).close()
             mirrored = mirrored_topic(topic, self._config.topics.prefix)
             self._infos[topic] = CameraInfoMirror(self._node, topic, mirrored, self._gate)
         return self._infos[topic]

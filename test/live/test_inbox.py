@@ -97,6 +97,23 @@ def test_the_backlog_is_bounded_and_drops_the_oldest() -> None:
     assert [brief(box.take()) for _ in range(3)] == [[("a", frame)] for frame in (7, 8, 9)]
 
 
+def test_a_smaller_backlog_applies_at_once() -> None:
+    box = inbox(on_skipped="cover", backlog=100)
+    for frame in range(50):
+        box.offer("a", frame)
+    box.reconfigure(SkipConfig(on_skipped="cover", backlog=2))
+    assert box.counts()["a"] == Counts(50, processed=0, skipped=48, failed=0, waiting=2)
+
+
+def test_another_parameter_does_not_begin_the_count_anew() -> None:
+    box = inbox(every_nth=3)
+    for frame in range(9):
+        box.reconfigure(SkipConfig(every_nth=3, budget_ms=frame))
+        box.offer("a", frame)
+    assert brief(box.take()) == [("a", 6)]
+    assert box.counts()["a"].skipped == 8
+
+
 @pytest.mark.parametrize(
     ("on_skipped", "skipped", "because"),
     [("drop", 1, ""), ("cover", 0, "waited longer than skip.max_age_s")],

@@ -39,9 +39,9 @@ class Outside:
         self._maybe_fail("encode")
         return result.image
 
-    def publish(self, name: str, message: RgbImage, result: Anonymized) -> None:
+    def publish(self, taken: Taken[RgbImage], message: RgbImage, result: Anonymized) -> None:
         self._maybe_fail("publish")
-        self.published.append((name, message, result))
+        self.published.append((taken.stream, message, result))
 
     def pipeline(self, models: Any = None, **overrides: Any) -> Pipeline[RgbImage]:
         named = {name.replace("__", "."): value for name, value in overrides.items()}
@@ -108,8 +108,8 @@ def test_a_frame_to_be_covered_goes_out_at_once_with_the_reason() -> None:
     assert reasons(outside.published[0][2]) == {"skipped"}
     assert not persons_seen(outside.published[0][1]).any()
     assert models.painter.batches == [3]
-    assert pipeline.covers["b"].counts() == {"skipped": 3}
-    assert pipeline.covers["a"].counts() == {}
+    assert pipeline.covers_of("b").counts() == {"skipped": 3}
+    assert pipeline.covers_of("a").counts() == {}
 
 
 @dataclass
@@ -134,7 +134,7 @@ def test_over_budget_persons_are_covered_and_inpainting_is_tried_again_later() -
     assert covered[1:40] == [True] * 39
     assert not all(covered[40:])
     assert len(outside.published) == 100
-    assert pipeline.covers["a"].counts() == {"over skip.budget_ms": 3 * sum(covered)}
+    assert pipeline.covers_of("a").counts() == {"over skip.budget_ms": 3 * sum(covered)}
 
 
 def test_what_waited_counts_for_the_budget_and_a_fast_inpainter_keeps_it() -> None:
@@ -172,7 +172,7 @@ def test_a_new_config_applies_to_the_next_frames() -> None:
     assert models.configs[-1] is after
     assert len(models.configs) == 2, "the same config must not load twice"
     # Numbers would make every person's reason another one.
-    assert list(pipeline.covers["a"].counts()) == ["NxN px is below inpaint.min_person_px = N"]
+    assert list(pipeline.covers_of("a").counts()) == ["NxN px is below inpaint.min_person_px = N"]
 
 
 def test_a_change_that_fails_publishes_nothing_until_the_next_change() -> None:
@@ -246,6 +246,29 @@ def test_latencies_are_measured_by_stage_and_stream() -> None:
     assert pipeline.totals.quantiles_ms()["a"] == pytest.approx((50, 50))
 
 
+def test_the_budget_is_learned_anew_when_the_inpainting_changes() -> None:
+    outside = Outside()
+    painter = Slow(outside=outside, each_ns=10_000 * MS)
+    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__budget_ms=500.0)
+    for _ in range(2):
+        pipeline.process([taken(arrived_ns=outside.now_ns)])
+    assert reasons(outside.published[-1][2]) == {"over skip.budget_ms"}
+    painter.each_ns = MS
+    cheaper = {"skip.budget_ms": 500.0, "inpaint.steps": 10}
+    pipeline.reconfigure(load_config(overrides=FILL | cheaper))
+    pipeline.process([taken(arrived_ns=outside.now_ns)])
+    assert reasons(outside.published[-1][2]) == {""}
+
+
+def test_the_memory_is_asked_for_in_the_workers_thread_and_forgotten_at_the_end() -> None:
+    models = SentinelModels(memory=(5, 10))
+    pipeline = Outside().pipeline(models)
+    pipeline.process([taken()])
+    assert pipeline.memory == (5, 10)
+    pipeline.close()
+    assert pipeline.memory is None
+
+
 def test_closing_frees_the_models() -> None:
     models = SentinelModels()
     pipeline = Outside().pipeline(models)
@@ -259,6 +282,6 @@ def test_reasons_of_covers_cannot_grow_without_end() -> None:
     for number in range(60):
         word = "x" * (number + 1)
         pipeline.process([taken("a", f"because {word}")])
-    counts = pipeline.covers["a"].counts()
+    counts = pipeline.covers_of("a").counts()
     assert len(counts) == 21
     assert sum(counts.values()) == 180

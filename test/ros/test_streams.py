@@ -21,6 +21,8 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, PointCloud2, PointField
 from sentinel import Painter, SentinelModels, persons_seen, street
+from std_srvs.srv import SetBool
+from visualization_msgs.msg import Marker
 
 from anon_ros.models import LoadedModels
 
@@ -284,12 +286,15 @@ def test_other_topics_are_forwarded_byte_for_byte_but_never_pixels(
         peer.advertise(topic, message_type)
         peer.record(f"/anon{topic}", message_type, raw=True)
     peer.advertise("/other/image", Image)
+    peer.advertise("/other/marker", Marker)  # its texture is a CompressedImage
     live(topics__images=["/cam/image_raw"], topics__forward=["/imu", "/grey", "/rgb", "/other/*"])
     assert log("/other/image: topics.forward", "carries pixels")
+    assert log("/other/marker: topics.forward", "carries pixels (sensor_msgs/msg/CompressedImage)")
     assert peer.spin_until(lambda: all(map(peer.listeners, ("/imu", "/grey", "/rgb"))))
     imu = stamped(Imu(), 3)
     imu.orientation.w = 0.5
-    grey, coloured = cloud("x", "y", "z", "intensity"), cloud("x", "y", "z", "rgb")
+    grey, coloured = cloud("x", "y", "z", "intensity"), cloud("x", "y", "z", "RGB")
+    grey.header.frame_id = "camera_rgb_optical_frame"
     for _ in range(3):
         peer.publish("/imu", imu)
         peer.publish("/grey", grey)
@@ -300,6 +305,23 @@ def test_other_topics_are_forwarded_byte_for_byte_but_never_pixels(
     assert deserialize_message(peer.received["/anon/grey"][0], PointCloud2) == grey
     assert not peer.received["/anon/rgb"]
     assert not peer._node.count_publishers("/anon/other/image")  # noqa: SLF001
+
+
+def test_a_latched_topic_is_forwarded_once_the_node_is_enabled(
+    peer: Any, live: Callable[..., Any]
+) -> None:
+    def enable(*, enabled: bool) -> None:
+        peer.call("/anonymizer/enable", SetBool, SetBool.Request(data=enabled))
+
+    live(topics__images=["/cam/image_raw"], topics__forward=["/imu"], topics__lazy=False)
+    enable(enabled=False)
+    peer.advertise("/imu", Imu, **LASTING)
+    peer.record("/anon/imu", Imu, **LASTING)
+    peer.publish("/imu", stamped(Imu(), 1))
+    peer.spin(1)
+    assert not peer.received["/anon/imu"]
+    enable(enabled=True)
+    assert peer.spin_until(lambda: seconds(peer.received["/anon/imu"]) == [1])
 
 
 def test_stamps_that_jump_back_start_anew(

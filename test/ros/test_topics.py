@@ -36,17 +36,17 @@ def sent_by(events: str) -> list[int]:
 
     "i3" is an info of second 3, "p3" a published image, "j3" a jump of the images' stamps to 3.
     """
-    sent: list[CameraInfo] = []
-    pairing = CameraInfoPairing(sent.append)
+    sent: list[CameraInfo | None] = []
+    pairing = CameraInfoPairing()
     for event in events.split():
         second = int(event[1:])
         if event[0] == "i":
-            pairing.on_info(stamped(CameraInfo(), second))
+            sent.append(pairing.on_info(stamped(CameraInfo(), second)))
         elif event[0] == "j":
             pairing.on_jump(second * 10**9)
         else:
-            pairing.on_image(stamped(Image(), second))
-    return [info.header.stamp.sec for info in sent]
+            sent.append(pairing.on_image(stamped(Image(), second)))
+    return [info.header.stamp.sec for info in sent if info is not None]
 
 
 @pytest.mark.parametrize(
