@@ -37,6 +37,7 @@ class Peer:
         self._subscriptions: dict[str, Any] = {}
         self.order: list[str] = []
         self.received: dict[str, list[Any]] = defaultdict(list)
+        self._connected_since_s: float | None = None
 
     def advertise(self, topic: str, message_type: type, **qos: Any) -> None:
         profile = QoSProfile(depth=10, **qos)
@@ -86,10 +87,18 @@ class Peer:
         self._publishers[topic].publish(message)
 
     def connected(self) -> bool:
-        """Whether somebody listens to each topic, and somebody feeds each recorded one."""
-        return all(p.get_subscription_count() for p in self._publishers.values()) and all(
-            self._node.count_publishers(topic) for topic in self.received
-        )
+        """Whether somebody listens to each topic, and somebody feeds each recorded one.
+
+        For half a second: the other side matches on its own, a little earlier or later, and what
+        it publishes before is lost.
+        """
+        endpoints = [p.get_subscription_count() for p in self._publishers.values()]
+        endpoints += [s.get_publisher_count() for s in self._subscriptions.values()]
+        if not all(endpoints):
+            self._connected_since_s = None
+        elif self._connected_since_s is None:
+            self._connected_since_s = time.monotonic()
+        return all(endpoints) and time.monotonic() - self._connected_since_s > 0.5
 
     def spin(self, duration_s: float) -> None:
         self.spin_until(lambda: False, duration_s)

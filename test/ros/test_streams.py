@@ -188,6 +188,7 @@ def test_raw_and_compressed_of_a_camera_send_each_info_once(
         peer.publish(topic, raw_message(RAW, index))
         peer.publish(f"{topic}/compressed", jpeg_message(RAW, index))
         peer.spin(0.3)
+    assert peer.spin_until(lambda: len(raw) == len(jpeg) == len(infos) == 5, 5)
     assert seconds(raw) == seconds(jpeg) == seconds(infos) == [0, 1, 2, 3, 4]
 
 
