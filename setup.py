@@ -28,6 +28,7 @@ setup(
         "console_scripts": [
             "anonymizer = anon_ros.ros.main:main",
             "anon_ros = anon_ros.cli.main:main",
+            "bag = anon_ros.cli.main:bag",  # ros2 run anon_ros bag
         ],
     },
 )

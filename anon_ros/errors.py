@@ -29,6 +29,14 @@ class SegmentationError(AnonRosError):
     """The persons of a frame could not be found, so the frame must not be published."""
 
 
+class BagError(AnonRosError):
+    """A recording cannot be read, planned or written as it was asked for."""
+
+
+class BagDamageError(BagError):
+    """A recording is damaged at a place that the message names."""
+
+
 def describe(error: BaseException) -> str:
     """``error`` as one short line: its own message if it is one of ours, else with its type."""
     first_line = next(iter(str(error).splitlines()), "")

@@ -9,7 +9,12 @@ _ELEMENT_TYPES = {"int": int, "float": float}
 
 
 def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
-    """Add ``--config`` and one flag for each parameter of ``groups``."""
+    """Add ``--config`` and one flag for each parameter of ``groups``.
+
+    Args:
+        parser: to add to.
+        groups: names of groups, or of single parameters in them ("skip.every_nth").
+    """
     parser.add_argument(
         "--config",
         type=Path,
@@ -22,7 +27,7 @@ def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
         for parameter in parameters().values():
-            if parameter.name.startswith(f"{group}."):
+            if f"{parameter.name}.".startswith(f"{group}."):
                 _add(section, parameter)
 
 

@@ -2,7 +2,13 @@
 
 import logging
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    SUPPRESS,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,11 +20,22 @@ from anon_ros.errors import AnonRosError
 _MODEL_GROUPS = ("detect", "inpaint", "compute")
 _IMAGE_GROUPS = ("detect", "mask", "inpaint", "compute", "output")
 
+_BAG_GROUPS = (
+    *_IMAGE_GROUPS,
+    "skip.every_nth",
+    "skip.max_rate_hz",
+    "skip.on_skipped",
+    "fail.max_consecutive",
+)
+
 _EXAMPLES = """\
 examples:
   anon_ros models                                what is needed, what is found, how to get the rest
   anon_ros image photos/ -o anonymized/          a folder of images, as a mirrored tree
   anon_ros image a.jpg -o b.jpg --inpaint.kind fill   without a diffusion model
+  anon_ros bag drive/ drive_anonymized/ --dry-run      what would become of each topic
+  anon_ros bag drive/ drive_anonymized/                a recording; goes on where it stopped
+  anon_ros verify drive/ drive_anonymized/             check the result against the recording
   anon_ros config dump > mine.yaml               every parameter, explained
   anon_ros config check mine.yaml
 
@@ -45,6 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def bag() -> int:
+    """``ros2 run anon_ros bag IN OUT``."""
+    return main(["bag", *sys.argv[1:]])
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="anon_ros",
@@ -54,6 +76,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_image(commands.add_parser("image", help="anonymize image files and folders"))
+    _add_bag(commands.add_parser("bag", help="anonymize a recording (rosbag2 or ROS 1)"))
     _add_config(commands.add_parser("config", help="print or check parameters"))
     models = commands.add_parser("models", help="list the models: needed, found, where")
     add_config_flags(models, _MODEL_GROUPS)
@@ -81,6 +104,86 @@ def _add_image(parser: ArgumentParser) -> None:
     parser.set_defaults(run=_run_image)
 
 
+def _add_bag(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Anonymize a recording. Image topics are anonymized, every frame by default; all other "
+        "topics are copied byte by byte. Topics that may show persons and cannot be anonymized "
+        "stop the run until --drop or --copy decides. An interrupted run is taken up again by the "
+        "same command. Needs no ROS."
+    )
+    parser.add_argument(
+        "input", type=Path, metavar="IN", help="rosbag2 folder, or a .mcap, .db3 or .bag file"
+    )
+    parser.add_argument(
+        "output",
+        type=Path,
+        metavar="OUT",
+        help="folder for a rosbag2 recording, or a .mcap, .db3 or .bag file",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what becomes of each topic, and stop"
+    )
+    topics = parser.add_argument_group(
+        "topics", "Names, or patterns: * stands for a part of a name, ** for several parts."
+    )
+    for flag, text in (
+        ("--topics", "take over these topics alone"),
+        ("--drop", "leave these topics out"),
+        ("--copy", "copy these topics as they are, whoever is seen in them"),
+    ):
+        topics.add_argument(
+            flag, nargs="+", action="extend", default=[], metavar="TOPIC", help=text
+        )
+    topics.add_argument(
+        "--prefix", default="", metavar="NAMESPACE", help="put this before every topic, as /anon"
+    )
+    part = parser.add_argument_group("part of the recording")
+    for flag, text in (
+        ("--start", "leave out the first S seconds"),
+        ("--duration", "stop S seconds after the start"),
+    ):
+        part.add_argument(flag, type=_seconds, default=0.0, metavar="S", help=text)
+    part.add_argument(
+        "--every-nth",
+        type=int,
+        dest="skip.every_nth",
+        default=SUPPRESS,
+        metavar="N",
+        help="short for --skip.every_nth: of the images of a topic take every Nth",
+    )
+    result = parser.add_argument_group("output")
+    result.add_argument(
+        "--storage",
+        choices=("mcap", "sqlite3"),
+        default="",
+        help="instead of the input's; for ROS 1 into a folder: mcap",
+    )
+    result.add_argument(
+        "--compression",
+        choices=("none", "file", "message", "storage"),
+        default="",
+        help="zstd by file, by message or of the storage's chunks (mcap), instead of the input's",
+    )
+    result.add_argument(
+        "--no-masks", action="store_true", help="do not keep the masks that verify reads (masks.db)"
+    )
+    result.add_argument(
+        "--salvage",
+        action="store_true",
+        help="leave out what is damaged or cannot be anonymized, and go on; else that ends the run",
+    )
+    add_config_flags(parser, _BAG_GROUPS)
+    parser.set_defaults(run=_run_bag)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        message = f"{text} is no number of seconds, 0 or more"
+        raise ArgumentTypeError(message)
+    return value
+
+
 def _add_config(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     dump = actions.add_parser("dump", help="print every parameter as a commented YAML file")
@@ -97,6 +200,12 @@ def _run_image(arguments: Namespace) -> int:
 
     config = config_from(arguments)
     return anonymize_files(arguments.inputs, arguments.output, config, force=arguments.force)
+
+
+def _run_bag(arguments: Namespace) -> int:
+    from anon_ros.cli.bag import anonymize_bag  # noqa: PLC0415 - needs OpenCV, not for --help
+
+    return anonymize_bag(arguments, config_from(arguments))
 
 
 def _run_models(arguments: Namespace) -> int:

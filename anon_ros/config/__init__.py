@@ -1,6 +1,7 @@
 """The configuration: declared once in ``schema``, everything else is derived."""
 
 from anon_ros.config.load import load_config
+from anon_ros.config.names import is_pattern, matches, mirrored_topic
 from anon_ros.config.parameters import Parameter, get, parameters, with_values
 from anon_ros.config.render import dump_docs, dump_yaml
 from anon_ros.config.schema import (
@@ -38,7 +39,10 @@ __all__ = [
     "dump_docs",
     "dump_yaml",
     "get",
+    "is_pattern",
     "load_config",
+    "matches",
+    "mirrored_topic",
     "parameters",
     "steps_run",
     "with_values",

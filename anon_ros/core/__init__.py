@@ -4,6 +4,7 @@ from anon_ros.core.anonymizer import Anonymizer, Covered, person_seed
 from anon_ros.core.cover import cover, smooth
 from anon_ros.core.masks import Region, person_region
 from anon_ros.core.ports import Inpainter, Segmenter
+from anon_ros.core.skip import SkipPolicy
 from anon_ros.core.types import (
     Anonymized,
     Crop,
@@ -31,6 +32,7 @@ __all__ = [
     "RgbImage",
     "Roi",
     "Segmenter",
+    "SkipPolicy",
     "cover",
     "person_region",
     "person_seed",

@@ -17,6 +17,7 @@ from anon_ros.images.buffers import ByteData, Samples, check_result, mask_roi
 from anon_ros.images.encodings import refuse_matrix
 from anon_ros.images.packed import paint, to_rgb
 
+_SIGNATURE_BYTES = 16
 _PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
 
 # libjpeg's sampling factors of Y, Cb and Cr, by pixels (height, width) per chroma sample
@@ -59,6 +60,15 @@ def decode_compressed(compressed: CompressedData) -> RgbImage:
         )
     samples, order = _decode_png(data)
     return to_rgb(samples, order)
+
+
+def is_picture(compressed: CompressedData) -> bool:
+    """Whether the data begins as a JPEG or PNG, and is no depth."""
+    try:
+        _is_jpeg(compressed.format, bytes(compressed.data[:_SIGNATURE_BYTES]))
+    except ImageFormatError:
+        return False
+    return True
 
 
 def encode_compressed(

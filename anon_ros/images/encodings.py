@@ -35,6 +35,12 @@ LAYOUTS: Mapping[str, Layout] = {
     "nv24": SemiPlanar(u_at=0, multiple_hw=(1, 1)),
 }
 
+
+def is_supported(encoding: str) -> bool:
+    """Whether images of ``encoding`` can be anonymized."""
+    return encoding in LAYOUTS
+
+
 _MATRIX_TYPE = re.compile(r"(8|16|32|64)[USF]C\d*")
 
 

@@ -1,15 +1,35 @@
-"""Which messages show what a camera saw, told by the name of their type."""
+"""Which messages show what a camera saw, told by names."""
+
+import re
+from collections.abc import Iterable
 
 ANONYMIZED_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 """Those that anon_ros reads and writes."""
 
+CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
+"""Shows what a camera saw if its points are coloured, which is told by its fields."""
+
+_COLOUR = re.compile(r"rgb|bgr|colou?r|red|green|blue|[rgba]", re.IGNORECASE)
+# Clouds whose colours we cannot see: in channels, or compressed.
+_OTHER_CLOUD = re.compile(r".*/(PointCloud|CompressedPointCloud\w*)")
 _WORDS = ("image", "video", "theora", "ffmpeg", "h264", "h265", "jpeg", "photo", "picture")
 
 
 def carries_pixels(type_name: str) -> bool:
     """Whether a type of message, as in "sensor_msgs/msg/Image", is or sounds like pictures.
 
-    A guess on the safe side: Theora and FFMPEG packets, CompressedVideo and unknown types with
-    such names count, CameraInfo and point clouds do not (a cloud may be coloured: look inside).
+    A guess on the safe side: Theora and FFMPEG packets, CompressedVideo, unknown types with such
+    names and clouds in old or compressed forms count. CameraInfo does not, nor does PointCloud2
+    (see ``is_coloured``).
     """
-    return any(word in type_name.lower() for word in _WORDS)
+    return sounds_like_pictures(type_name) or _OTHER_CLOUD.fullmatch(type_name) is not None
+
+
+def sounds_like_pictures(name: str) -> bool:
+    """Whether the name of a type, a topic or a field has a word for pictures in it."""
+    return any(word in name.lower() for word in _WORDS)
+
+
+def is_coloured(field_names: Iterable[str]) -> bool:
+    """Whether the points of a PointCloud2 with these fields have colours."""
+    return any(_COLOUR.fullmatch(name) or "rgb" in name for name in field_names)

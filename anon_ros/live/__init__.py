@@ -4,7 +4,6 @@ from anon_ros.live.gate import Gate, Withheld
 from anon_ros.live.inbox import Counts, Fate, Inbox, Taken
 from anon_ros.live.latencies import Latencies
 from anon_ros.live.pipeline import EXPECTED_REASONS, Models, Pipeline, Ports
-from anon_ros.live.skip import SkipPolicy
 from anon_ros.live.worker import Processor, Worker
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "Pipeline",
     "Ports",
     "Processor",
-    "SkipPolicy",
     "Taken",
     "Withheld",
     "Worker",

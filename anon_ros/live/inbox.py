@@ -9,7 +9,7 @@ from threading import Condition
 from typing import Generic, TypeVar
 
 from anon_ros.config import SkipConfig
-from anon_ros.live.skip import SkipPolicy
+from anon_ros.core import SkipPolicy
 
 T = TypeVar("T")
 

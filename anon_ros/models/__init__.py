@@ -1,7 +1,7 @@
 """The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
 
 from anon_ros.models.build import build_anonymizer, build_inpainter, build_segmenter
-from anon_ros.models.inventory import NeededModel, needed_models
+from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",
+    "model_hashes",
     "needed_models",
 ]

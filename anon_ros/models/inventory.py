@@ -1,5 +1,6 @@
 """What ``anon_ros models`` tells. Imports no model library."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -80,6 +81,30 @@ def needed_models(config: Config) -> list[NeededModel]:
     return needed
 
 
+def model_hashes(config: Config) -> list[dict[str, str]]:
+    """Parameter, name, path, licence and SHA-256 of each model that ``config`` needs.
+
+    A folder's hash is that of its files' names and hashes, in the order of their names.
+
+    Raises:
+        ModelError: if one is missing.
+    """
+    found = []
+    for model in needed_models(config):
+        if model.path is None:
+            raise ModelError(model.problem)
+        found.append(
+            {
+                "parameter": model.parameter,
+                "name": model.name,
+                "path": str(model.path.absolute()),
+                "licence": model.licence,
+                "sha256": _sha256(model.path),
+            }
+        )
+    return found
+
+
 def _look_up(
     parameter: str, name: str, licence: str, find: Callable[[], Path], fetch: str
 ) -> NeededModel:
@@ -93,3 +118,15 @@ def _look_up(
 def _size_bytes(path: Path) -> int:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     return sum(file.stat().st_size for file in files)
+
+
+def _sha256(path: Path) -> str:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        lines = "".join(f"{file.relative_to(path).as_posix()} {_sha256(file)}\n" for file in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -11,14 +11,10 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import PointCloud2
 
 from anon_ros.errors import ConfigError, describe
-from anon_ros.images import carries_pixels
+from anon_ros.images import CLOUD_TYPE, carries_pixels, is_coloured
 from anon_ros.live import Gate, Withheld
 from anon_ros.ros.qos import matching, publisher_options, subscription_options
 
-_CLOUD = "sensor_msgs/msg/PointCloud2"
-_COLOUR = re.compile(r"rgb|bgr|colou?r|red|green|blue|[rgba]", re.IGNORECASE)
-# Clouds whose colours we cannot see: in channels, or compressed.
-_OTHER_CLOUD = re.compile(r".*/(PointCloud|CompressedPointCloud\w*)")
 # Late subscribers of latched topics, as /tf_static, are to get the messages of all publishers.
 _DEPTH = 100
 
@@ -86,7 +82,7 @@ class Forward:
 
     def _forward(self, data: bytes) -> None:
         try:
-            if self.type_name == _CLOUD and _is_coloured(deserialize_message(data, self._type)):
+            if self.type_name == CLOUD_TYPE and _has_colour(deserialize_message(data, self._type)):
                 message = "coloured points show what the camera saw"
                 raise ConfigError(message)
             self._gate.run(lambda: self._publisher.publish(data))
@@ -98,8 +94,8 @@ class Forward:
             )
 
 
-def _is_coloured(cloud: PointCloud2) -> bool:
-    return any(_COLOUR.fullmatch(field.name) or "rgb" in field.name for field in cloud.fields)
+def _has_colour(cloud: PointCloud2) -> bool:
+    return is_coloured(field.name for field in cloud.fields)
 
 
 def _message_type(type_name: str) -> Any:
@@ -116,7 +112,7 @@ def _message_type(type_name: str) -> Any:
 
 def _pixels_in(type_name: str, message_type: Any) -> str:
     """The type that carries pixels, in this one or itself; empty if there is none."""
-    if carries_pixels(type_name) or _OTHER_CLOUD.fullmatch(type_name):
+    if carries_pixels(type_name):
         return type_name
     for field in message_type.get_fields_and_field_types().values():
         for package, name in re.findall(r"(\w+)/(\w+)", field):

@@ -7,11 +7,10 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
-from anon_ros.config import Config
+from anon_ros.config import Config, mirrored_topic
 from anon_ros.ros.camera_info import JUMP_NS, CameraInfoMirror, stamp_ns
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.qos import matching, publisher_options, subscription_options, usual
-from anon_ros.ros.topics import mirrored_topic
 
 _YIELD_S = 5e-5
 

@@ -7,7 +7,7 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage
 
-from anon_ros.config import Config
+from anon_ros.config import Config, is_pattern, matches, mirrored_topic
 from anon_ros.errors import ConfigError, describe
 from anon_ros.images import ANONYMIZED_TYPES
 from anon_ros.live import Gate
@@ -15,7 +15,7 @@ from anon_ros.ros.camera_info import CameraInfoMirror
 from anon_ros.ros.forward import Forward
 from anon_ros.ros.messages import ImageMessage
 from anon_ros.ros.stream import MESSAGE_TYPES, ImageStream
-from anon_ros.ros.topics import camera_info_topic, is_pattern, matches, mirrored_topic, qualify
+from anon_ros.ros.topics import camera_info_topic, qualify
 
 _THROTTLE_S = 10.0
 _RECORDER = "rosbag2_recorder"

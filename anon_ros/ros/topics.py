@@ -1,16 +1,4 @@
-"""Names of topics, and patterns of them."""
-
-import re
-from functools import cache
-
-
-def mirrored_topic(topic: str, prefix: str) -> str:
-    """The topic on which the anonymized ``topic`` (fully qualified) is published.
-
-    A prefix, not a suffix: image_transport derives the camera_info topic from all but the last
-    part of an image topic's name.
-    """
-    return f"/{prefix.strip('/')}{topic}"
+"""Names that ROS derives from others."""
 
 
 def camera_info_topic(topic: str, *, compressed: bool) -> str:
@@ -26,11 +14,6 @@ def camera_info_topic(topic: str, *, compressed: bool) -> str:
     return topic.rpartition("/")[0] + "/camera_info"
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a name of the configuration stands for several topics or nodes."""
-    return "*" in name or "?" in name
-
-
 def qualify(pattern: str, node_name: str) -> str:
     """A pattern made absolute, as ROS does it with names; remapping does not apply.
 
@@ -43,15 +26,3 @@ def qualify(pattern: str, node_name: str) -> str:
     if pattern.startswith("/"):
         return pattern
     return f"{node_name.rpartition('/')[0]}/{pattern}"
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a fully qualified name fits: ? is a character, * a part or less, ** anything."""
-    return _expression(pattern).fullmatch(name) is not None
-
-
-@cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    parts = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    tokens = re.split(r"(\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(token) or re.escape(token) for token in tokens))

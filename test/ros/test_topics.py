@@ -3,8 +3,9 @@
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
+from anon_ros.config import mirrored_topic
 from anon_ros.ros.camera_info import CameraInfoPairing
-from anon_ros.ros.topics import camera_info_topic, mirrored_topic
+from anon_ros.ros.topics import camera_info_topic
 
 
 @pytest.mark.parametrize("prefix", ["/anon", "anon", "/anon/"])

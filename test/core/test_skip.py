@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anon_ros.config import SkipConfig
-from anon_ros.live import SkipPolicy
+from anon_ros.core import SkipPolicy
 
 
 @given(st.integers(1, 7), st.integers(1, 60))

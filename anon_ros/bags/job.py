@@ -1,0 +1,220 @@
+"""One run from the first look to the finished recording; interrupted runs are taken up again."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rosbags.convert import ConverterError, convert
+
+from anon_ros.bags.bag import Bag
+from anon_ros.bags.journal import Journal
+from anon_ros.bags.metadata import completed, write_information
+from anon_ros.bags.records import Losses
+from anon_ros.bags.report import VERSIONS, make_report
+from anon_ros.bags.rewrite import Progress, Rewriter
+from anon_ros.bags.survey import Survey
+from anon_ros.bags.target import Target
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer
+from anon_ros.errors import BagError
+
+REPORT, MASKS = "report.json", "masks.db"
+# What has no influence on the result does not hinder a run from being taken up again.
+_GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output")
+_ROS2_VERSION = 9
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done.
+
+    Attributes:
+        bag: the input.
+        target: the output.
+        survey: what becomes of each topic.
+        config: of the models.
+        models: name, path and hash of each model, for the report.
+        prefix: put before the topics' names; empty for none.
+        salvage: leave out what is damaged and go on.
+        keep_masks: keep them beside the output.
+    """
+
+    bag: Bag
+    target: Target
+    survey: Survey
+    config: Config
+    models: Sequence[Mapping[str, Any]]
+    prefix: str
+    salvage: bool
+    keep_masks: bool
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides about the result."""
+        config = asdict(self.config)
+        return {
+            "input": [_stamp(file) for file in self.bag.files],
+            "storage": self.target.storage,
+            "compression": self.target.compression,
+            "prefix": self.prefix,
+            "masks": self.keep_masks,
+            "log times": [self.survey.start_ns, self.survey.stop_ns],
+            "decisions": [
+                [e.topic, e.type_name, e.decision.value] for e in self.survey.plan.entries
+            ],
+            "parameters": {group: config[group] for group in _GROUPS},
+            "models": [dict(model) for model in self.models],
+            "versions": VERSIONS,
+        }
+
+
+def run_job(job: Job, load: Callable[[], Anonymizer], progress: Progress) -> dict[str, Any]:
+    """Anonymize the recording, from where an earlier run of the same job stopped.
+
+    Args:
+        job: what is to be done.
+        load: loads the models.
+        progress: is told.
+
+    Returns:
+        The report, as it was written.
+
+    Raises:
+        BagError: if the output exists, or an unfinished one of another job.
+        BagDamageError: if the input is damaged and not to be salvaged.
+        ModelError: if the models cannot be loaded or always fail.
+        OSError, sqlite3.Error: if a file cannot be read or written.
+    """
+    identity = json.loads(json.dumps(job.identity))
+    number = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    if (known := _finished_report(job.target, number)) is not None:
+        shutil.rmtree(job.target.partial, ignore_errors=True)
+        return known
+    partial = job.target.partial
+    partial.mkdir(exist_ok=True)
+    with (partial / "lock").open("w") as lock, closing(Journal(partial / "journal.db")) as journal:
+        _lock(lock.fileno(), partial)
+        _check_identity(journal, identity, partial)
+        try:
+            rewriter = Rewriter(
+                **_shared(job),
+                anonymizer=load(),
+                journal=journal,
+                losses=Losses(salvage=job.salvage),
+                progress=progress,
+            )
+            rewriter.run()
+            report = make_report(job, number, rewriter)
+            _complete(job, rewriter, report)
+        finally:
+            # It may hold the input, decompressed.
+            shutil.rmtree(partial / "scratch", ignore_errors=True)
+    shutil.rmtree(partial)
+    return report
+
+
+def _shared(job: Job) -> dict[str, Any]:
+    names = ("bag", "target", "survey", "prefix", "config", "keep_masks")
+    return {name: getattr(job, name) for name in names}
+
+
+def _finished_report(target: Target, number: str) -> dict[str, Any] | None:
+    """The report of this very job, if it was done before."""
+    if not target.path.exists():
+        return None
+    try:
+        report: dict[str, Any] = json.loads(target.sidecar(REPORT).read_text("utf-8"))
+        if report["job"] == number:
+            return report
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    message = f"{target.path} exists and is not overwritten; choose another name or remove it"
+    raise BagError(message)
+
+
+def _lock(descriptor: int, partial: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = f"another run is at work in {partial}"
+        raise BagError(message) from error
+
+
+def _check_identity(journal: Journal, identity: Mapping[str, Any], partial: Path) -> None:
+    known = journal.get("identity")
+    if known is None:
+        journal.set("identity", json.dumps(identity))
+        journal.set("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        return
+    before = json.loads(known)
+    if other := [name for name in identity if identity[name] != before.get(name)]:
+        message = (
+            f"{partial} holds an unfinished run that differs in: {', '.join(other)}; repeat that "
+            f"command to finish it, or remove the folder to start anew"
+        )
+        raise BagError(message)
+
+
+def _complete(job: Job, rewriter: Rewriter, report: Mapping[str, Any]) -> None:
+    """metadata.yaml, report and masks; then everything takes its place at once."""
+    target, journal = job.target, rewriter.journal
+    finished = [each for _, each in sorted(journal.finished().items())]
+    if target.written_as != target.storage:
+        _convert(target)
+    elif not target.is_file:
+        files = [(each.name, each.tally) for each in finished]
+        information = rewriter.information(rewriter.like)
+        write_information(target.staged, completed(information, files, rewriter.compression))
+    staged = target.partial if target.is_file else target.staged
+    (staged / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if job.keep_masks:
+        journal.become_sidecar(staged / MASKS)
+    if target.is_file:
+        for name in (REPORT, *([MASKS] if job.keep_masks else [])):
+            (staged / name).replace(target.sidecar(name))
+        (target.staged / target.path.name).replace(target.path)
+    else:
+        _sync(target.staged)
+        target.staged.rename(target.path)
+    _sync(target.path.parent)
+
+
+def _convert(target: Target) -> None:
+    """From the ROS 1 bag in the staged folder to a folder of ROS 2."""
+    (bag,) = target.staged.glob("*.bag")
+    scratch = target.partial / "converted" / target.path.name
+    shutil.rmtree(scratch.parent, ignore_errors=True)
+    scratch.parent.mkdir()
+    mode = target.compression if target.compression != "none" else ""
+    try:
+        convert(
+            *([bag], scratch, target.storage, _ROS2_VERSION),
+            *("zstd" if mode else None, mode or "none", None, None),
+            *((), (), (), ()),
+        )
+    except ConverterError as error:
+        message = f"the anonymized ROS 1 bag cannot be converted to ROS 2: {error}"
+        raise BagError(message) from error
+    shutil.rmtree(target.staged)
+    scratch.rename(target.staged)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(file: Path) -> list[Any]:
+    status = file.stat()
+    return [file.name, status.st_size, status.st_mtime_ns]

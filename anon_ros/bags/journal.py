@@ -1,0 +1,216 @@
+"""What a run has done already, on disk after each step.
+
+An SQLite database: its transactions survive a process that is killed. Without the payloads it is
+what ``anon_ros verify`` reads as the sidecar ``masks.db``.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import zstandard
+
+from anon_ros.bags.metadata import Tally
+from anon_ros.core import Mask
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+    file INTEGER PRIMARY KEY, name TEXT NOT NULL, tally TEXT NOT NULL, losses TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS frames (
+    file INTEGER NOT NULL, number INTEGER NOT NULL, topic TEXT NOT NULL,
+    log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
+    mask BLOB, payload BLOB, PRIMARY KEY (file, number)
+);
+"""
+
+ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one image message.
+
+    Attributes:
+        file: index of the storage file.
+        number: of the message among the image messages of that file.
+        topic: as recorded.
+        log_time_ns: as recorded.
+        outcome: ANONYMIZED, SKIPPED or LOST.
+        reason: why it was lost; else empty.
+        boxes_xyxy: of the persons, px; one box each.
+        covered: reasons for which persons were covered instead of inpainted, one each.
+        mask: (H, W) bool PNG, what was replaced; None if nothing was, or masks are not kept.
+        payload: how to make the output message from the input message; None once that is done.
+    """
+
+    file: int
+    number: int
+    topic: str
+    log_time_ns: int
+    outcome: str
+    reason: str = ""
+    boxes_xyxy: Sequence[Sequence[float]] = ()
+    covered: Sequence[str] = ()
+    mask: bytes | None = None
+    payload: bytes | None = None
+
+
+@dataclass
+class Finished:
+    """A storage file that is complete.
+
+    Attributes:
+        name: of the file in the output.
+        tally: what it holds.
+        losses: what could not be read of its input.
+        loss_count: of all of them.
+    """
+
+    name: str
+    tally: Tally
+    losses: list[str] = field(default_factory=list)
+    loss_count: int = 0
+
+
+class Journal:
+    """The journal of one run, or the sidecar that is left of it. Of one thread alone."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create it.
+
+        Raises:
+            sqlite3.Error: if it cannot be.
+        """
+        if read_only:
+            self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            return
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def get(self, name: str) -> str | None:
+        row = self._database.execute("SELECT value FROM job WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set(self, name: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, value))
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """All of them or none."""
+        if not rows:
+            return
+        self._database.execute("BEGIN")
+        self._database.executemany(
+            "INSERT INTO frames VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            [
+                (
+                    *(row.file, row.number, row.topic, row.log_time_ns, row.outcome, row.reason),
+                    *(len(row.boxes_xyxy), json.dumps(list(row.covered))),
+                    *(json.dumps([list(box) for box in row.boxes_xyxy]), row.mask, row.payload),
+                )
+                for row in rows
+            ],
+        )
+        self._database.execute("COMMIT")
+
+    def done(self, file: int) -> int:
+        """How many of the first image messages of a file are in the journal."""
+        select = "SELECT coalesce(max(number) + 1, 0) FROM frames WHERE file = ?"
+        return int(self._database.execute(select, (file,)).fetchone()[0])
+
+    def row(self, file: int, number: int) -> Row:
+        """The entry of an image message that is in the journal."""
+        return next(self._rows("WHERE file = ? AND number = ?", (file, number)))
+
+    def rows(self, file: int) -> Iterator[Row]:
+        """Those of one file, in its order."""
+        return self._rows("WHERE file = ? ORDER BY number", (file,))
+
+    def finish(self, file: int, finished: Finished) -> None:
+        """A storage file is complete; its payloads are not needed any more."""
+        tally = vars(finished.tally)
+        losses = [finished.loss_count, finished.losses]
+        self._database.execute("BEGIN")
+        self._database.execute(
+            "INSERT INTO files VALUES (?, ?, ?, ?)",
+            (file, finished.name, json.dumps(tally), json.dumps(losses)),
+        )
+        self._database.execute("UPDATE frames SET payload = NULL WHERE file = ?", (file,))
+        self._database.execute("COMMIT")
+
+    def finished(self) -> dict[int, Finished]:
+        """The complete storage files by index."""
+        found = {}
+        for file, name, tally, losses in self._database.execute("SELECT * FROM files"):
+            count, entries = json.loads(losses)
+            found[file] = Finished(name, Tally(**json.loads(tally)), entries, count)
+        return found
+
+    def totals(self, select: str) -> list[tuple[Any, ...]]:
+        """The rows of a query over the table frames."""
+        return self._database.execute(select).fetchall()
+
+    def become_sidecar(self, path: Path) -> None:
+        """Write what verify needs to ``path``, as one file."""
+        path.unlink(missing_ok=True)
+        self._database.execute("VACUUM INTO ?", (str(path),))
+
+    def _rows(self, where: str, values: tuple[int, ...]) -> Iterator[Row]:
+        for found in self._database.execute(f"SELECT * FROM frames {where}", values):  # noqa: S608
+            file, number, topic, time_ns, outcome, reason, _, covered, boxes, *blobs = found
+            persons = json.loads(boxes), json.loads(covered)
+            yield Row(file, number, topic, time_ns, outcome, reason, *persons, *blobs)
+
+
+def packed_mask(mask: Mask) -> bytes | None:
+    """A mask as PNG with one bit per pixel; None if it is empty."""
+    if not mask.any():
+        return None
+    pixels = mask.view(np.uint8) * np.uint8(255)
+    return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes())
+
+
+def unpacked_mask(png: bytes) -> Mask:
+    """(H, W) bool.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        message = f"mask of {len(png)} bytes is damaged"
+        raise ValueError(message)
+    return np.asarray(pixels > 0, np.bool_)
+
+
+def difference(before: bytes, after: bytes) -> bytes:
+    """What ``patched`` needs to make ``after`` from ``before``: little, if few bytes differ."""
+    if len(before) != len(after):
+        return b"W" + zstandard.compress(after, 1)
+    one, other = (np.frombuffer(data, np.uint8) for data in (before, after))
+    differs = one != other
+    changes = np.packbits(differs).tobytes() + other[differs].tobytes()
+    return b"D" + zstandard.compress(changes, 1)
+
+
+def patched(before: bytes, payload: bytes) -> bytes:
+    """The message that ``difference`` was told of."""
+    data = zstandard.decompress(payload[1:])
+    if payload[:1] == b"W":
+        return data
+    result = np.frombuffer(before, np.uint8).copy()
+    bits, values = np.split(np.frombuffer(data, np.uint8), [(len(before) + 7) // 8])
+    result[np.unpackbits(bits, count=len(before)).astype(np.bool_)] = values
+    return result.tobytes()

@@ -1,0 +1,263 @@
+"""What becomes of each topic, decided before any model is loaded."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from anon_ros.bags.frames import (
+    COMPRESSED_TYPE,
+    RAW_TYPE,
+    READABLE_TYPES,
+    Frame,
+    known_definition,
+    read_fields,
+)
+from anon_ros.bags.records import Channel
+from anon_ros.config import matches
+from anon_ros.errors import BagError, ImageFormatError
+from anon_ros.images import (
+    CLOUD_TYPE,
+    carries_pixels,
+    is_coloured,
+    is_picture,
+    is_supported,
+    sounds_like_pictures,
+)
+
+# Of an image topic, to learn what its pictures are.
+SAMPLES = 5
+_SERIALIZATIONS = ("cdr", "ros1")
+DEPTH_ENCODINGS = ("16UC1", "32FC1")  # REP 118
+_DEPTH_WORDS = ("depth", "disparity")
+_THERMAL_WORDS = ("therm", "infra", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
+_PICTURE_FILES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".gif", ".webp", ".mp4", ".avi", ".mkv")
+_BYTES = re.compile(r"\b(?:u?int8|byte|char)\[|sequence<\s*(?:u?int8|octet|char|byte)\b")
+_TYPE_NAMES = re.compile(r"\b([A-Za-z]\w*)(?:/|::)(?:msg(?:/|::))?([A-Za-z]\w*)")
+_REMARKS = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Decision(Enum):
+    """What becomes of a topic."""
+
+    ANONYMIZE = "ANONYMIZE"
+    COPY = "COPY"
+    DROP = "DROP"
+    UNDECIDED = "?"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The decision for one topic and type.
+
+    Attributes:
+        topic: as recorded; of an attachment its name.
+        type_name: of its messages; of an attachment its media type.
+        count: of messages.
+        decision: what becomes of it.
+        reason: why, if that is worth a notice.
+        is_depth: copied, but each message must be depth indeed.
+    """
+
+    topic: str
+    type_name: str
+    count: int
+    decision: Decision
+    reason: str = ""
+    is_depth: bool = False
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user decided: names, or patterns of them.
+
+    Attributes:
+        topics: the only ones to take over; empty for all.
+        drop: to leave out.
+        copy: to take over as they are, whatever they show.
+    """
+
+    topics: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All decisions."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def undecided(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.decision is Decision.UNDECIDED]
+
+    def entry_of(self, topic: str, type_name: str) -> Entry | None:
+        """The decision for a topic and type, or an attachment; None if the plan has none."""
+        return next((e for e in self.entries if (e.topic, e.type_name) == (topic, type_name)), None)
+
+    def check(self) -> None:
+        """Refuse a plan with open decisions.
+
+        Raises:
+            BagError: naming each.
+        """
+        if open_entries := self.undecided:
+            flags = " ".join(f"--drop {entry.topic}" for entry in open_entries)
+            names = ", ".join(f"{e.topic} ({e.type_name}: {e.reason})" for e in open_entries)
+            message = (
+                f"these may show persons and cannot be anonymized: {names}; decide for each with "
+                f"--drop TOPIC, or --copy TOPIC if nobody can be seen there. To drop all: {flags}"
+            )
+            raise BagError(message)
+
+    def table(self) -> str:
+        """The plan as text, one topic per line."""
+        rows = [
+            (e.decision.value, e.topic, e.type_name, str(e.count) if e.count >= 0 else "", e.reason)
+            for e in self.entries
+        ]
+        head = ("DECISION", "TOPIC", "TYPE", "MESSAGES", "NOTE")
+        widths = [max(len(row[column]) for row in [head, *rows]) for column in range(4)]
+        return "\n".join(
+            "  ".join(
+                [*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4]]
+            ).rstrip()
+            for row in [head, *rows]
+        )
+
+
+def make_plan(
+    counts: Mapping[Channel, int],
+    samples: Mapping[Channel, Sequence[bytes]],
+    attachments: Iterable[tuple[str, str]],
+    wishes: Wishes,
+) -> Plan:
+    """Decide.
+
+    Args:
+        counts: messages of each channel.
+        samples: first messages of the channels of READABLE_TYPES.
+        attachments: name and media type of each.
+        wishes: of the user.
+
+    Raises:
+        BagError: if a wish names nothing in the recording.
+    """
+    merged: dict[tuple[str, str], Entry] = {}
+    for channel, count in counts.items():
+        entry = _decide(channel, count, samples.get(channel, ()))
+        key = entry.topic, entry.type_name
+        known = merged.get(key)
+        if known is None:
+            merged[key] = entry
+        else:
+            merged[key] = replace(_stricter(known, entry), count=known.count + count)
+    entries = [*merged.values(), *(_attachment(*each) for each in dict.fromkeys(attachments))]
+    for wish in (*wishes.topics, *wishes.drop, *wishes.copy):
+        if not any(matches(entry.topic, wish) for entry in entries):
+            message = (
+                f"no topic of the recording fits {wish!r}: {', '.join(e.topic for e in entries)}"
+            )
+            raise BagError(message)
+    return Plan(tuple(_wished(entry, wishes) for entry in entries))
+
+
+def _decide(channel: Channel, count: int, samples: Sequence[bytes]) -> Entry:
+    if channel.type_name in READABLE_TYPES:
+        if channel.serialization not in _SERIALIZATIONS:
+            decision, reason = Decision.UNDECIDED, f"serialized as {channel.serialization!r}"
+        elif channel.type_name == CLOUD_TYPE:
+            decision, reason = _cloud(channel, samples)
+        else:
+            decision, reason = _picture(channel, samples)
+    elif reason := _hidden_pixels(channel):
+        decision = Decision.UNDECIDED
+    else:
+        decision = Decision.COPY
+    is_depth = decision is Decision.COPY and channel.type_name == RAW_TYPE
+    return Entry(channel.topic, channel.type_name, count, decision, reason, is_depth)
+
+
+def _picture(channel: Channel, samples: Sequence[bytes]) -> tuple[Decision, str]:
+    """An image topic, by the first of its messages that can be read."""
+    for data in samples:
+        try:
+            frame = Frame(channel, read_fields(channel, data))
+        except ImageFormatError:
+            continue
+        if channel.type_name == RAW_TYPE and frame.encoding in DEPTH_ENCODINGS:
+            return _numbers(channel.topic, frame.encoding)
+        if channel.type_name == COMPRESSED_TYPE:
+            known = is_picture(frame.compressed)
+            problem = f"format {frame.encoding!r} is neither JPEG nor PNG"
+        else:
+            known = is_supported(frame.raw.encoding)
+            problem = f"encoding {frame.encoding!r} is not supported"
+        if known or data is samples[-1]:
+            return (Decision.ANONYMIZE, "") if known else (Decision.UNDECIDED, problem)
+    return Decision.ANONYMIZE, "no message can be read" if samples else ""
+
+
+def _numbers(topic: str, encoding: str) -> tuple[Decision, str]:
+    """16 bits or floats are depth, or what a thermal camera saw: only the name tells."""
+    if any(word in topic.lower() for word in _THERMAL_WORDS):
+        if encoding == "16UC1":
+            return Decision.ANONYMIZE, "16UC1 as a thermal camera's grey"
+    elif any(word in topic.lower() for word in _DEPTH_WORDS):
+        return Decision.COPY, f"depth ({encoding}): persons' shapes can be seen in it"
+    return Decision.UNDECIDED, f"{encoding} may be depth or thermal"
+
+
+def _cloud(channel: Channel, samples: Sequence[bytes]) -> tuple[Decision, str]:
+    for data in samples:
+        try:
+            fields = read_fields(channel, data)
+        except ImageFormatError:
+            continue
+        if is_coloured(field.name for field in fields.fields):
+            return Decision.UNDECIDED, "points with the colours of a camera"
+    return Decision.COPY, ""
+
+
+def _hidden_pixels(channel: Channel) -> str:
+    """Why a type that we do not read may carry pixels; empty if nothing speaks for it."""
+    if carries_pixels(channel.type_name):
+        return "cannot be anonymized"
+    definition = _REMARKS.sub(" ", channel.definition or known_definition(channel))
+    for package, name in _TYPE_NAMES.findall(definition):
+        if carries_pixels(f"{package}/msg/{name}"):
+            return f"holds {package}/msg/{name}"
+    may_hold_bytes = not definition or _BYTES.search(definition)
+    if may_hold_bytes and sounds_like_pictures(channel.topic):
+        return "bytes under the name of a picture"
+    for line in definition.splitlines():
+        if _BYTES.search(line) and sounds_like_pictures(line):
+            return f"field {' '.join(line.split())!r}"
+    return ""
+
+
+def _attachment(name: str, media_type: str) -> Entry:
+    pictures = media_type.startswith(("image/", "video/")) or name.lower().endswith(_PICTURE_FILES)
+    if pictures:
+        return Entry(name, media_type, -1, Decision.UNDECIDED, "an attached picture or video")
+    return Entry(name, media_type, -1, Decision.COPY, "attachment")
+
+
+def _stricter(one: Entry, other: Entry) -> Entry:
+    order = (Decision.UNDECIDED, Decision.ANONYMIZE, Decision.COPY)
+    return min(one, other, key=lambda entry: order.index(entry.decision))
+
+
+def _wished(entry: Entry, wishes: Wishes) -> Entry:
+    if wishes.topics and not any(matches(entry.topic, wish) for wish in wishes.topics):
+        return replace(entry, decision=Decision.DROP, reason="not in --topics")
+    if any(matches(entry.topic, wish) for wish in wishes.drop):
+        return replace(entry, decision=Decision.DROP, reason="--drop")
+    if any(matches(entry.topic, wish) for wish in wishes.copy):
+        if entry.decision is Decision.COPY and not entry.is_depth:
+            return entry
+        return replace(
+            entry, decision=Decision.COPY, is_depth=False, reason="--copy: whoever is seen stays"
+        )
+    return entry

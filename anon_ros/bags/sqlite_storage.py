@@ -1,0 +1,274 @@
+"""SQLite files of rosbag2 (rosbag2_storage_sqlite3), as database tables."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
+
+from anon_ros.bags.metadata import as_yaml
+from anon_ros.bags.records import (
+    MAX_TIME_NS,
+    ROSBAG2,
+    SERIALIZED,
+    Channel,
+    Losses,
+    Message,
+    Metadata,
+    Record,
+)
+from anon_ros.errors import BagDamageError
+
+_KNOWN_TABLES = ("schema", "metadata", "topics", "message_definitions", "messages")
+
+
+class SqliteFile:
+    """A BagFile, read in the order of its rows."""
+
+    compression = ""
+    attachments: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``.
+
+        Raises:
+            BagDamageError: if it is no database of rosbag2.
+            OSError: if it cannot be read.
+        """
+        self.path = path
+        path.open("rb").close()  # sqlite3 does not say why it cannot
+        self._database = _opened(path)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self.close()
+            remedy = "sqlite3's .recover may mend it"
+            message = f"{path} is damaged or no SQLite file of rosbag2: {error}; {remedy}"
+            raise BagDamageError(message) from error
+
+    def close(self) -> None:
+        self._database.close()
+
+    def records(self, losses: Losses, start_ns: int, stop_ns: int) -> Iterator[Record]:
+        channels = {channel.id: channel for channel in self.channels}
+        for message_id, topic_id, time_ns, data in self._messages(losses, start_ns, stop_ns):
+            if topic_id not in channels or not isinstance(data, bytes):
+                problem = "it has no known topic, or no data"
+                losses.add(f"{self.path}, message {message_id}", problem)
+            else:
+                yield Message(channels[topic_id], time_ns, data, time_ns, 0)
+        with suppress(sqlite3.Error):  # older recorders wrote none
+            for (text,) in self._database.execute("SELECT metadata FROM metadata").fetchall():
+                yield Metadata(ROSBAG2, {SERIALIZED: text})
+
+    def _messages(
+        self, losses: Losses, start_ns: int, stop_ns: int
+    ) -> Iterator[tuple[int, int, int, Any]]:
+        # The plus keeps SQLite from reading in the order of an index and sorting all data by id.
+        select = (
+            "SELECT id, topic_id, timestamp, data FROM messages "
+            "WHERE id > ? AND +timestamp >= ? AND +timestamp < ? ORDER BY id"
+        )
+        last, ahead, problem = 0, 0, ""
+        rows = None
+        while True:
+            try:
+                if rows is None:
+                    rows = self._database.execute(select, (last + ahead, start_ns, stop_ns))
+                row = next(rows, None)
+            except sqlite3.Error as error:
+                problem, rows = str(error), None
+                # Whatever cannot be read is skipped in steps that double.
+                ahead = 2 * ahead or 1
+                if losses.salvage and ahead <= _FARTHEST:
+                    continue
+                row = None
+            if problem:
+                until = row[0] - 1 if row else "the last"
+                losses.add(f"{self.path}, message {last + 1} to {until}", problem)
+                ahead, problem = 0, ""
+            if row is None:
+                return
+            last = row[0]
+            yield row
+
+    def samples(self, channel: Channel, count: int) -> list[bytes]:
+        select = "SELECT data FROM messages WHERE topic_id = ? ORDER BY id LIMIT ?"
+        try:
+            rows = self._database.execute(select, (channel.id, count)).fetchall()
+        except sqlite3.Error:
+            return []
+        return [data for (data,) in rows if isinstance(data, bytes)]
+
+    def tables(self) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
+        """Name, SQL and rows of all tables, and their indices; rows of those that stay."""
+        found = self._database.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL "
+            "ORDER BY type DESC"
+        ).fetchall()
+        copied = {"schema", "message_definitions"}
+        return [
+            (name, sql, self._rows(name) if kind == "table" and name in copied else [])
+            for kind, name, table, sql in found
+            if table in _KNOWN_TABLES
+        ]
+
+    def _rows(self, table: str) -> list[tuple[Any, ...]]:
+        return self._database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - known names
+
+    def _columns(self, table: str) -> list[str]:
+        return [row[1] for row in self._database.execute(f"PRAGMA table_info({table})")]
+
+    def _open(self) -> None:
+        topics = self._columns("topics")
+        definitions: dict[str, tuple[str, str]] = {}
+        if "topic_type" in self._columns("message_definitions"):
+            rows = self._database.execute(
+                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+            )
+            definitions = {name: (text, encoding) for name, encoding, text in rows}
+        hash_, qos = (
+            column if column in topics else "''"
+            for column in ("type_description_hash", "offered_qos_profiles")
+        )
+        self.channels = [
+            Channel(
+                channel_id,
+                topic,
+                type_name,
+                serialization,
+                *definitions.get(type_name, ("", "")),
+                type_hash=type_hash,
+                qos=offered,
+            )
+            for channel_id, topic, type_name, serialization, type_hash, offered in (
+                self._database.execute(
+                    f"SELECT id, name, type, serialization_format, {hash_}, {qos} FROM topics "  # noqa: S608
+                    "ORDER BY id"
+                )
+            )
+        ]
+        self.counts: dict[int, int] = {}
+        self.start_ns, self.end_ns = MAX_TIME_NS, 0
+        try:
+            totals: Iterable[Any] = self._database.execute(
+                "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages GROUP BY 1"
+            ).fetchall()
+        except sqlite3.Error:  # the run will say where
+            totals = self._counted_one_by_one()
+        for topic_id, count, first_ns, last_ns in totals:
+            self.counts[topic_id] = self.counts.get(topic_id, 0) + count
+            self.start_ns, self.end_ns = min(self.start_ns, first_ns), max(self.end_ns, last_ns)
+
+    def _counted_one_by_one(self) -> Iterator[tuple[int, int, int, int]]:
+        for record in self.records(Losses(salvage=True), 0, MAX_TIME_NS):
+            if isinstance(record, Message):
+                yield record.channel.id, 1, record.log_time_ns, record.log_time_ns
+
+
+_FARTHEST = 2**40
+
+
+class SqliteWriter:
+    """A BagWriter. Until it is finished its file is of no use: nothing is journalled."""
+
+    def __init__(self, path: Path, channels: Sequence[Channel], like: SqliteFile | None) -> None:
+        """Create ``path``.
+
+        Args:
+            path: of a file that does not exist.
+            channels: all of them.
+            like: whose tables are taken over; None for those of the newest version.
+        """
+        self._path = path
+        path.open("xb").close()
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=OFF")
+        self._database.execute("PRAGMA synchronous=OFF")
+        self._indices: list[str] = []
+        if like is None:
+            self._database.executescript(Sqlite3Writer.SQLITE_SCHEMA)
+        self._database.execute("BEGIN")
+        if like is not None:
+            self._take_over(like)
+        columns = [row[1] for row in self._database.execute("PRAGMA table_info(topics)")]
+        for channel in channels:
+            self._add_topic(channel, columns)
+        if like is None:
+            self._define(channels)
+
+    def write(self, record: Record) -> None:
+        if isinstance(record, Message):
+            self._database.execute(
+                "INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)",
+                (record.channel.id, record.log_time_ns, record.data),
+            )
+
+    def finish(self, information: Mapping[str, Any] | None) -> None:
+        if (
+            information is not None
+            and self._database.execute("PRAGMA table_info(metadata)").fetchall()
+        ):
+            self._database.execute("DELETE FROM metadata")
+            self._database.execute(
+                "INSERT INTO metadata (metadata_version, metadata) VALUES (?, ?)",
+                (information["version"], as_yaml(information)),
+            )
+        for index in self._indices:
+            self._database.execute(index)
+        self._database.execute("COMMIT")
+        self._database.close()
+        with self._path.open("rb+") as written:
+            os.fsync(written.fileno())
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _take_over(self, like: SqliteFile) -> None:
+        for name, sql, rows in like.tables():
+            if name not in _KNOWN_TABLES:
+                self._indices.append(sql)  # filled at once when all messages are there
+                continue
+            self._database.execute(sql)
+            for row in rows:
+                marks = ",".join("?" * len(row))
+                self._database.execute(f"INSERT INTO {name} VALUES ({marks})", row)  # noqa: S608
+
+    def _add_topic(self, channel: Channel, columns: Sequence[str]) -> None:
+        values = {
+            "id": channel.id,
+            "name": channel.topic,
+            "type": channel.type_name,
+            "serialization_format": channel.serialization,
+            "offered_qos_profiles": channel.qos,
+            "type_description_hash": channel.type_hash,
+        }
+        kept = {name: value for name, value in values.items() if name in columns}
+        self._database.execute(
+            f"INSERT INTO topics ({','.join(kept)}) VALUES ({','.join('?' * len(kept))})",  # noqa: S608
+            tuple(kept.values()),
+        )
+
+    def _define(self, channels: Sequence[Channel]) -> None:
+        for channel in {channel.type_name: channel for channel in channels}.values():
+            self._database.execute(
+                "INSERT INTO message_definitions (topic_type, encoding, "
+                "encoded_message_definition, type_description_hash) VALUES (?, ?, ?, ?)",
+                (
+                    channel.type_name,
+                    channel.definition_encoding,
+                    channel.definition,
+                    channel.type_hash,
+                ),
+            )
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # A recorder that crashed leaves its last messages in a write-ahead log.
+    log = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    return sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, check_same_thread=False)

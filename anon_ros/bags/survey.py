@@ -1,0 +1,112 @@
+"""What a recording holds, looked at before anything is decided."""
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import zstandard
+
+from anon_ros.bags.bag import Bag
+from anon_ros.bags.frames import READABLE_TYPES
+from anon_ros.bags.plan import SAMPLES, Decision, Plan, Wishes, make_plan
+from anon_ros.bags.records import MAX_TIME_NS, Channel, Losses
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The plan, and the part of the recording that it is for.
+
+    Attributes:
+        plan: of all topics.
+        channels: of the topics that are not dropped, the first of each name.
+        start_ns: first log time that is taken over.
+        stop_ns: first log time that is not any more.
+        frames: image messages to anonymize, or -1 if only a part of the recording is taken.
+    """
+
+    plan: Plan
+    channels: tuple[Channel, ...]
+    start_ns: int
+    stop_ns: int
+    frames: int
+
+
+def survey(  # noqa: PLR0913 - the flags of the command
+    bag: Bag, wishes: Wishes, start_s: float, duration_s: float, *, salvage: bool, scratch: Path
+) -> Survey:
+    """Look into every file and plan.
+
+    Args:
+        bag: the recording.
+        wishes: of the user.
+        start_s: from the beginning of the recording, s.
+        duration_s: from there, s; 0 for all of it.
+        salvage: go on where something is damaged.
+        scratch: folder in which files may be decompressed for the moment.
+
+    Raises:
+        BagError: if a wish cannot be followed.
+        BagDamageError: if a file is damaged so that it cannot be opened.
+        OSError: if a file cannot be read.
+    """
+    counts: Counter[Channel] = Counter()
+    samples: dict[Channel, list[bytes]] = {}
+    attachments: list[tuple[str, str]] = []
+    first_ns = MAX_TIME_NS
+    for file in bag.files:
+        with (
+            TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
+            closing(bag.open(file, Losses(salvage=salvage), Path(folder))) as opened,
+        ):
+            for channel in opened.channels:
+                counts[channel] += opened.counts.get(channel.id, 0)
+                if channel.type_name in READABLE_TYPES and not samples.get(channel):
+                    found = opened.samples(channel, SAMPLES)
+                    samples[channel] = [plain_data(bag, data) for data in found]
+            attachments += opened.attachments
+            first_ns = min(first_ns, opened.start_ns)
+    plan = make_plan(counts, samples, attachments, wishes)
+    kept: dict[str, Channel] = {}
+    for channel in counts:
+        entry = plan.entry_of(channel.topic, channel.type_name)
+        if entry is not None and entry.decision is not Decision.DROP:
+            kept.setdefault(channel.topic, channel)
+    start_ns = first_ns + round(start_s * _NS_PER_S) if start_s else 0
+    stop_ns = MAX_TIME_NS
+    if duration_s:
+        stop_ns = max(start_ns, first_ns) + round(duration_s * _NS_PER_S)
+    frames = sum(e.count for e in plan.entries if e.decision is Decision.ANONYMIZE)
+    is_part = start_s or duration_s
+    return Survey(plan, tuple(kept.values()), start_ns, stop_ns, -1 if is_part else frames)
+
+
+def plain_data(bag: Bag, data: bytes) -> bytes:
+    """A message's data, decompressed if the bag is compressed by message; damaged as it is."""
+    if bag.compression != "message":
+        return data
+    try:
+        return unpacked(data)
+    except ValueError:
+        return b""
+
+
+def unpacked(data: bytes) -> bytes:
+    """Decompress one message.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    packed = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        plain = packed.decompress(data)
+    except zstandard.ZstdError as error:
+        message = f"cannot be decompressed: {error}"
+        raise ValueError(message) from error
+    if not packed.eof:
+        message = "cannot be decompressed: it is cut off"
+        raise ValueError(message)
+    return plain

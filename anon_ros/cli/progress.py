@@ -1,0 +1,67 @@
+"""How far a long run is: a bar on a terminal, a line now and then anywhere else."""
+
+import sys
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+_LINE_EVERY_S = 10.0
+
+
+class FrameProgress:
+    """Counts image messages and the persons in them.
+
+    Args:
+        total: image messages; less than 0 if unknown.
+        stream: to write to.
+    """
+
+    def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
+        self._total = total if total >= 0 else None
+        self._stream = stream
+        self._bar = tqdm(
+            total=self._total, unit="frame", file=stream, disable=not stream.isatty(), smoothing=0.1
+        )
+        self._started_s = self._told_s = time.monotonic()
+        self.frames = self.persons = self.resumed = self.copied_bytes = 0
+
+    def frame(self, persons: int, *, is_new: bool) -> None:
+        """One more is done, now or by an earlier run."""
+        self.frames += 1
+        self.persons += persons
+        self.resumed += not is_new
+        if is_new:
+            self._bar.set_postfix(persons=self.persons, refresh=False)
+            self._bar.update()
+        elif self._bar.total is not None:  # it must not look fast
+            self._bar.total -= 1
+        self._tell()
+
+    def copied(self, data_bytes: int) -> None:
+        """A message that is no image was written."""
+        self.copied_bytes += data_bytes
+        self._tell()
+
+    def close(self) -> None:
+        self._bar.close()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def line(self) -> str:
+        """Where it stands, in words."""
+        new, elapsed_s = self.frames - self.resumed, self.elapsed_s
+        of = f" of {self._total}" if self._total is not None else ""
+        rate_hz = new / elapsed_s if elapsed_s else 0.0
+        left = ""
+        if self._total is not None and rate_hz:
+            left = f", {(self._total - self.frames) / rate_hz:.0f} s left"
+        mb = f", {self.copied_bytes / 1e6:.0f} MB copied"
+        return f"{self.frames}{of} frames, {self.persons} persons, {rate_hz:.1f} frames/s{mb}{left}"
+
+    def _tell(self) -> None:
+        if self._bar.disable and time.monotonic() - self._told_s >= _LINE_EVERY_S:
+            self._told_s = time.monotonic()
+            print(f"anon_ros: {self.line()}", file=self._stream, flush=True)

@@ -1,0 +1,288 @@
+"""What becomes of each topic, and what stops a run before any model is loaded."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mcap.writer
+import numpy as np
+import pytest
+from reading import read
+from recordings import (
+    IMU,
+    RAW,
+    START_NS,
+    TYPES,
+    Recorded,
+    by_mcap,
+    by_rosbags,
+    header,
+    jpeg,
+    other,
+    raw,
+)
+from rosbags.typesys import get_types_from_msg
+from sentinel import street
+
+from anon_ros.bags import Decision, Wishes, find_bag, survey
+from anon_ros.errors import BagError
+
+Run = Callable[..., int]
+
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_PICTURE = street(64, 48)
+_LINE = "=" * 80
+_SCENE = f"""int32 number
+sensor_msgs/CompressedImage view
+{_LINE}
+MSG: sensor_msgs/CompressedImage
+std_msgs/Header header
+string format
+uint8[] data
+{_LINE}
+MSG: std_msgs/Header
+builtin_interfaces/Time stamp
+string frame_id
+{_LINE}
+MSG: builtin_interfaces/Time
+int32 sec
+uint32 nanosec"""
+for _name, _text in {
+    "theora_image_transport/msg/Packet": "uint8[] data\nint32 b_o_s",
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "string encoding\nuint8[] data",
+    "foxglove_msgs/msg/CompressedVideo": "uint8[] data\nstring format",
+    "my_msgs/msg/Blob": "uint8[] data",
+    "my_msgs/msg/Snapshot": "uint8[] jpeg_data\nint32 number",
+    "my_msgs/msg/Note": "# an image may lie elsewhere\nstring text",
+    "my_msgs/msg/Scene": _SCENE,
+}.items():
+    _found = get_types_from_msg(_text, _name)
+    TYPES.register({name: fields for name, fields in _found.items() if name not in TYPES.fielddefs})
+
+
+def image(encoding: str, sample_bytes: int = 2, channels: int = 1) -> Any:
+    step = 64 * sample_bytes * channels
+    data = np.zeros(48 * step, np.uint8)
+    return TYPES.types[_IMAGE](header(0), 48, 64, encoding, 0, step, data)
+
+
+def compressed(form: str, data: bytes) -> Any:
+    return TYPES.types[_COMPRESSED](header(0), form, np.frombuffer(data, np.uint8))
+
+
+def cloud(*names: str) -> Any:
+    field = TYPES.types["sensor_msgs/msg/PointField"]
+    fields = [field(name, 4 * index, 7, 1) for index, name in enumerate(names)]
+    step = 4 * len(names)
+    data = np.zeros(step, np.uint8)
+    make = TYPES.types["sensor_msgs/msg/PointCloud2"]
+    return make(header(0), 1, 1, fields, False, step, step, data, True)
+
+
+def blob(type_name: str, **fields: Any) -> Any:
+    known = {"data": np.arange(9, dtype=np.uint8), "b_o_s": 0, "encoding": "", "format": "h264"}
+    known |= {"jpeg_data": np.arange(9, dtype=np.uint8), "number": 0, "text": "", **fields}
+    names = [name for name, _ in TYPES.fielddefs[type_name][1]]
+    return TYPES.types[type_name](*[known[name] for name in names])
+
+
+_JPEG = bytes(jpeg(_PICTURE, 0).data)
+_PNG_DEPTH = b"\0" * 12 + b"\x89PNG\r\n\x1a\n"
+_ZSTD = b"\x28\xb5\x2f\xfd" + b"\0" * 40
+
+CASES: list[tuple[str, str, Any, Decision, str]] = [
+    ("/cam/image_raw", _IMAGE, raw(_PICTURE, 0), Decision.ANONYMIZE, ""),
+    ("/mono", _IMAGE, image("mono8", 1), Decision.ANONYMIZE, ""),
+    ("/mono16", _IMAGE, image("mono16"), Decision.ANONYMIZE, ""),
+    ("/thermal/image", _IMAGE, image("mono16"), Decision.ANONYMIZE, ""),
+    ("/thermal/image16", _IMAGE, image("16UC1"), Decision.ANONYMIZE, "thermal"),
+    ("/thermal/celsius", _IMAGE, image("32FC1", 4), Decision.UNDECIDED, "thermal"),
+    ("/depth/image_rect", _IMAGE, image("16UC1"), Decision.COPY, "depth"),
+    ("/camera/depth/image_raw", _IMAGE, image("32FC1", 4), Decision.COPY, "depth"),
+    ("/scan", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be depth or thermal"),
+    ("/odd_encoding", _IMAGE, image("64FC1", 8), Decision.UNDECIDED, "64FC1"),
+    ("/cam/compressed", _COMPRESSED, compressed("jpeg", _JPEG), Decision.ANONYMIZE, ""),
+    ("/lying", _COMPRESSED, compressed("h264", _JPEG), Decision.ANONYMIZE, ""),
+    (
+        "/depth/compressedDepth",
+        _COMPRESSED,
+        compressed("16UC1; compressedDepth png", _PNG_DEPTH),
+        Decision.UNDECIDED,
+        "neither JPEG nor PNG",
+    ),
+    ("/zstd", _COMPRESSED, compressed("zstd", _ZSTD), Decision.UNDECIDED, "zstd"),
+    (
+        "/cam/theora",
+        "theora_image_transport/msg/Packet",
+        blob("theora_image_transport/msg/Packet"),
+        Decision.UNDECIDED,
+        "cannot be anonymized",
+    ),
+    (
+        "/cam/ffmpeg",
+        "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
+        blob("ffmpeg_image_transport_msgs/msg/FFMPEGPacket"),
+        Decision.UNDECIDED,
+        "cannot be anonymized",
+    ),
+    (
+        "/video",
+        "foxglove_msgs/msg/CompressedVideo",
+        blob("foxglove_msgs/msg/CompressedVideo"),
+        Decision.UNDECIDED,
+        "cannot be anonymized",
+    ),
+    ("/cam/image_zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.UNDECIDED, "bytes"),
+    ("/radar", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.COPY, ""),
+    (
+        "/moment",
+        "my_msgs/msg/Snapshot",
+        blob("my_msgs/msg/Snapshot"),
+        Decision.UNDECIDED,
+        "jpeg_data",
+    ),
+    ("/cam/image_note", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), Decision.COPY, ""),
+    (
+        "/scene",
+        "my_msgs/msg/Scene",
+        TYPES.types["my_msgs/msg/Scene"](1, jpeg(_PICTURE, 0)),
+        Decision.UNDECIDED,
+        "holds sensor_msgs/msg/CompressedImage",
+    ),
+    ("/points", "sensor_msgs/msg/PointCloud2", cloud("x", "y", "z"), Decision.COPY, ""),
+    (
+        "/rgb_points",
+        "sensor_msgs/msg/PointCloud2",
+        cloud("x", "y", "z", "rgb"),
+        Decision.UNDECIDED,
+        "colours",
+    ),
+    ("/cam/camera_info", *other("/cam/camera_info", 0), Decision.COPY, ""),
+    (IMU, *other(IMU, 0), Decision.COPY, ""),
+]
+
+
+def messages(cases: Any = CASES) -> Iterator[Recorded]:
+    for index, (topic, type_name, message, *_) in enumerate(cases):
+        yield Recorded(topic, type_name, START_NS + index, message)
+
+
+def planned(path: Path, tmp_path: Path, wishes: Wishes = Wishes()) -> Any:  # noqa: B008 - frozen
+    return survey(find_bag(path), wishes, 0, 0, salvage=False, scratch=tmp_path).plan
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("compression", ["none", "message"])
+def test_every_topic_gets_its_decision(tmp_path: Path, storage: str, compression: str) -> None:
+    path = by_rosbags(tmp_path / "in", storage, compression, messages())
+    found = {entry.topic: entry for entry in planned(path, tmp_path).entries}
+    assert {topic: found[topic].decision for topic, *_ in CASES} == {
+        topic: decision for topic, _, _, decision, _ in CASES
+    }
+    for topic, _, _, _, reason in CASES:
+        assert reason in found[topic].reason, topic
+
+
+def test_open_decisions_stop_the_run_before_models_are_loaded(
+    tmp_path: Path, run: Run, models: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = by_rosbags(tmp_path / "in", messages=messages())
+    assert run(source, tmp_path / "out") == 2
+    printed = capsys.readouterr()
+    assert not models.configs
+    assert list(tmp_path.iterdir()) == [source]
+    for topic, type_name, _, decision, _ in CASES:
+        assert topic in printed.out
+        assert (f"{topic} ({type_name}" in printed.err) == (decision is Decision.UNDECIDED)
+    assert "--drop TOPIC" in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_each_decision_is_followed(tmp_path: Path, run: Run) -> None:
+    source = by_rosbags(tmp_path / "in", messages=messages())
+    undecided = [case[0] for case in CASES if case[3] is Decision.UNDECIDED]
+    flags = ["--drop", *undecided[1:], "--copy", undecided[0]]
+    assert run(source, tmp_path / "out", *flags) == 0
+    after = {each.topic for each in read(tmp_path / "out")}
+    assert after == {case[0] for case in CASES} - set(undecided[1:])
+    copied = next(each for each in read(tmp_path / "out") if each.topic == undecided[0])
+    assert copied == next(each for each in read(source) if each.topic == undecided[0])
+
+
+def test_dry_run_prints_the_plan_and_stops(
+    tmp_path: Path, run: Run, models: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = by_rosbags(tmp_path / "in")
+    assert run(source, tmp_path / "out", "--dry-run", "--drop", "/odd") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line.split()[:2] for line in lines if RAW in line) == ["ANONYMIZE", RAW]
+    assert [line.split()[0] for line in lines if " /odd " in line] == ["DROP"]
+    assert not models.configs
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_wish_that_fits_nothing_is_an_error(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = by_rosbags(tmp_path / "in")
+    assert run(source, tmp_path / "out", "--drop", "/cam/imgae_raw") == 2
+    assert "/cam/imgae_raw" in capsys.readouterr().err
+
+
+def test_a_depth_topic_that_turns_into_colour_is_not_copied(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = "/depth/image_raw"
+    both = [image("16UC1"), raw(_PICTURE, 1), image("16UC1")]
+    stream = [Recorded(topic, _IMAGE, START_NS + i, message) for i, message in enumerate(both)]
+    source = by_rosbags(tmp_path / "in", messages=stream)
+    assert run(source, tmp_path / "out") == 2
+    assert f"{topic} at {START_NS + 1} ns: encoding 'bgr8' is no depth" in capsys.readouterr().err
+    assert run(source, tmp_path / "out", "--salvage") == 0
+    assert [each.time_ns - START_NS for each in read(tmp_path / "out")] == [0, 2]
+
+
+def test_a_camera_that_turns_into_something_else_is_not_copied(tmp_path: Path, run: Run) -> None:
+    stream = [
+        Recorded(RAW, _IMAGE, START_NS + i, message)
+        for i, message in enumerate([raw(_PICTURE, 0), image("32FC1", 4), raw(_PICTURE, 2)])
+    ]
+    source = by_rosbags(tmp_path / "in", messages=stream)
+    assert run(source, tmp_path / "out") == 2
+    assert run(source, tmp_path / "out", "--salvage") == 0
+    assert [each.time_ns - START_NS for each in read(tmp_path / "out")] == [0, 2]
+
+
+def test_images_that_are_not_cdr_need_a_decision(tmp_path: Path) -> None:
+    path = tmp_path / "in.mcap"
+    with path.open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start()
+        for number, (name, encoding) in enumerate(
+            [("foxglove.CompressedImage", "protobuf"), (_IMAGE, "json"), ("", "json")]
+        ):
+            schema = writer.register_schema(name, "jsonschema", b"{}") if name else 0
+            channel = writer.register_channel(f"/topic{number}", encoding, schema)
+            writer.add_message(channel, 1, b"{}", 1)
+        writer.finish()
+    found = [entry.decision for entry in planned(path, tmp_path).entries]
+    assert found == [Decision.UNDECIDED, Decision.UNDECIDED, Decision.COPY]
+
+
+def test_attached_pictures_need_a_decision(tmp_path: Path, run: Run) -> None:
+    source = by_mcap(tmp_path / "in.mcap")
+    with (tmp_path / "pictures.mcap").open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start("ros2")
+        writer.add_attachment(1, 1, "scene.jpg", "", b"\xff\xd8\xff")
+        writer.add_attachment(1, 1, "scene", "image/png", b"\x89PNG")
+        writer.add_attachment(1, 1, "map.yaml", "text/yaml", b"a: 1")
+        writer.finish()
+    assert run(source, tmp_path / "fine.mcap") == 0
+    with pytest.raises(BagError, match=r"scene\.jpg.*scene .*image/png"):
+        planned(tmp_path / "pictures.mcap", tmp_path).check()
+    output = tmp_path / "out.mcap"
+    flags = ("--drop", "scene.jpg", "--copy", "scene")
+    assert run(tmp_path / "pictures.mcap", output, *flags) == 0
+    names = [a.name for a in mcap.reader.make_reader(output.open("rb")).iter_attachments()]
+    assert names == ["scene", "map.yaml"]
