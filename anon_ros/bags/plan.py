@@ -32,7 +32,12 @@ DEPTH_ENCODINGS = ("16UC1", "32FC1")  # REP 118
 _DEPTH_WORDS = ("depth", "disparity")
 _THERMAL_WORDS = ("therm", "infra", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
 _PICTURE_FILES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".gif", ".webp", ".mp4", ".avi", ".mkv")
-_BYTES = re.compile(r"\b(?:u?int8|byte|char)\[|sequence<\s*(?:u?int8|octet|char|byte)\b")
+_TEXT_FILES = (".yaml", ".yml", ".json", ".txt", ".csv", ".xml", ".urdf", ".md", ".msg", ".proto")
+_TEXT_TYPES = ("application/json", "application/yaml", "application/x-yaml", "application/xml")
+_CAMERA_WORDS = ("camera", "/cam", "rgb", "frame", "therm")
+_BYTES = re.compile(
+    r"\b(?:u?int(?:8|16)|byte|char)\[|sequence<\s*(?:u?int(?:8|16)|u?(?:short)|octet|char|byte)\b"
+)
 _TYPE_NAMES = re.compile(r"\b([A-Za-z]\w*)(?:/|::)(?:msg(?:/|::))?([A-Za-z]\w*)")
 _REMARKS = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -56,7 +61,8 @@ class Entry:
         count: of messages.
         decision: what becomes of it.
         reason: why, if that is worth a notice.
-        is_depth: copied, but each message must be depth indeed.
+        is_checked: copied, but each message must be what the first ones were: depth, or a cloud
+            without colours.
     """
 
     topic: str
@@ -64,7 +70,7 @@ class Entry:
     count: int
     decision: Decision
     reason: str = ""
-    is_depth: bool = False
+    is_checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,8 +181,8 @@ def _decide(channel: Channel, count: int, samples: Sequence[bytes]) -> Entry:
         decision = Decision.UNDECIDED
     else:
         decision = Decision.COPY
-    is_depth = decision is Decision.COPY and channel.type_name == RAW_TYPE
-    return Entry(channel.topic, channel.type_name, count, decision, reason, is_depth)
+    is_checked = decision is Decision.COPY and channel.type_name in READABLE_TYPES
+    return Entry(channel.topic, channel.type_name, count, decision, reason, is_checked)
 
 
 def _picture(channel: Channel, samples: Sequence[bytes]) -> tuple[Decision, str]:
@@ -212,12 +218,26 @@ def _numbers(topic: str, encoding: str) -> tuple[Decision, str]:
 def _cloud(channel: Channel, samples: Sequence[bytes]) -> tuple[Decision, str]:
     for data in samples:
         try:
-            fields = read_fields(channel, data)
+            problem = why_not_copied(channel, data)
         except ImageFormatError:
             continue
-        if is_coloured(field.name for field in fields.fields):
-            return Decision.UNDECIDED, "points with the colours of a camera"
+        if problem:
+            return Decision.UNDECIDED, problem
     return Decision.COPY, ""
+
+
+def why_not_copied(channel: Channel, data: bytes) -> str:
+    """Why a message is not what its topic was taken for, depth or bare points; empty if it is.
+
+    Raises:
+        ImageFormatError: if the message is damaged.
+    """
+    fields = read_fields(channel, data)
+    if channel.type_name == CLOUD_TYPE:
+        coloured = is_coloured(field.name for field in fields.fields)
+        return "points with the colours of a camera" if coloured else ""
+    known = channel.type_name == RAW_TYPE and fields.encoding in DEPTH_ENCODINGS
+    return "" if known else f"encoding {Frame(channel, fields).encoding!r} is no depth"
 
 
 def _hidden_pixels(channel: Channel) -> str:
@@ -228,9 +248,11 @@ def _hidden_pixels(channel: Channel) -> str:
     for package, name in _TYPE_NAMES.findall(definition):
         if carries_pixels(f"{package}/msg/{name}"):
             return f"holds {package}/msg/{name}"
-    may_hold_bytes = not definition or _BYTES.search(definition)
-    if may_hold_bytes and sounds_like_pictures(channel.topic):
-        return "bytes under the name of a picture"
+    names = [channel.topic, *([] if definition else [channel.type_name])]
+    if not definition or _BYTES.search(definition):
+        lower = " ".join(names).lower()
+        if sounds_like_pictures(lower) or any(word in lower for word in _CAMERA_WORDS):
+            return "bytes under the name of a camera or picture"
     for line in definition.splitlines():
         if _BYTES.search(line) and sounds_like_pictures(line):
             return f"field {' '.join(line.split())!r}"
@@ -238,10 +260,12 @@ def _hidden_pixels(channel: Channel) -> str:
 
 
 def _attachment(name: str, media_type: str) -> Entry:
-    pictures = media_type.startswith(("image/", "video/")) or name.lower().endswith(_PICTURE_FILES)
-    if pictures:
-        return Entry(name, media_type, -1, Decision.UNDECIDED, "an attached picture or video")
-    return Entry(name, media_type, -1, Decision.COPY, "attachment")
+    is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
+    if not media_type:
+        is_text = name.lower().endswith(_TEXT_FILES)
+    if is_text and not name.lower().endswith(_PICTURE_FILES):
+        return Entry(name, media_type, -1, Decision.COPY, "attachment")
+    return Entry(name, media_type, -1, Decision.UNDECIDED, "an attachment that is no text")
 
 
 def _stricter(one: Entry, other: Entry) -> Entry:
@@ -255,9 +279,9 @@ def _wished(entry: Entry, wishes: Wishes) -> Entry:
     if any(matches(entry.topic, wish) for wish in wishes.drop):
         return replace(entry, decision=Decision.DROP, reason="--drop")
     if any(matches(entry.topic, wish) for wish in wishes.copy):
-        if entry.decision is Decision.COPY and not entry.is_depth:
+        if entry.decision is Decision.COPY and not entry.is_checked:
             return entry
         return replace(
-            entry, decision=Decision.COPY, is_depth=False, reason="--copy: whoever is seen stays"
+            entry, decision=Decision.COPY, is_checked=False, reason="--copy: whoever is seen stays"
         )
     return entry

@@ -26,7 +26,7 @@ from anon_ros.bags.journal import (
     patched,
 )
 from anon_ros.bags.metadata import Tally, completed, made_information, parsed_yaml
-from anon_ros.bags.plan import DEPTH_ENCODINGS, Decision, Entry
+from anon_ros.bags.plan import Decision, Entry, why_not_copied
 from anon_ros.bags.records import (
     ROSBAG2,
     SERIALIZED,
@@ -285,13 +285,12 @@ class Rewriter:
 
     def _copied(self, path: Path, message: Message, entry: Entry) -> Message | None:
         try:
-            if entry.is_depth:
+            if entry.is_checked:
                 plain = message.data
                 if self.bag.compression == "message":
                     plain = unpacked(plain)
-                encoding = read_frame(message.channel, plain).encoding
-                if encoding not in DEPTH_ENCODINGS:
-                    self.losses.add(_place(path, message), f"encoding {encoding!r} is no depth")
+                if problem := why_not_copied(message.channel, plain):
+                    self.losses.add(_place(path, message), problem)
                     return None
             return self._renamed_message(message, self._recompressed(message.data))
         except (ValueError, AnonRosError) as error:

@@ -126,14 +126,19 @@ def _add_bag(parser: ArgumentParser) -> None:
     topics = parser.add_argument_group(
         "topics", "Names, or patterns: * stands for a part of a name, ** for several parts."
     )
+    topics.add_argument(
+        "--topics",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TOPIC",
+        help="take over these topics alone",
+    )
     for flag, text in (
-        ("--topics", "take over these topics alone"),
-        ("--drop", "leave these topics out"),
-        ("--copy", "copy these topics as they are, whoever is seen in them"),
+        ("--drop", "leave this topic out; may be repeated"),
+        ("--copy", "copy this topic as it is, whoever is seen in it; may be repeated"),
     ):
-        topics.add_argument(
-            flag, nargs="+", action="extend", default=[], metavar="TOPIC", help=text
-        )
+        topics.add_argument(flag, action="append", default=[], metavar="TOPIC", help=text)
     topics.add_argument(
         "--prefix", default="", metavar="NAMESPACE", help="put this before every topic, as /anon"
     )

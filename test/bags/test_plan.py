@@ -134,6 +134,7 @@ CASES: list[tuple[str, str, Any, Decision, str]] = [
     ),
     ("/cam/image_zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.UNDECIDED, "bytes"),
     ("/radar", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.COPY, ""),
+    ("/camera/zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.UNDECIDED, "bytes"),
     (
         "/moment",
         "my_msgs/msg/Snapshot",
@@ -201,7 +202,8 @@ def test_open_decisions_stop_the_run_before_models_are_loaded(
 def test_each_decision_is_followed(tmp_path: Path, run: Run) -> None:
     source = by_rosbags(tmp_path / "in", messages=messages())
     undecided = [case[0] for case in CASES if case[3] is Decision.UNDECIDED]
-    flags = ["--drop", *undecided[1:], "--copy", undecided[0]]
+    flags = [word for topic in undecided[1:] for word in ("--drop", topic)]
+    flags += ["--copy", undecided[0]]
     assert run(source, tmp_path / "out", *flags) == 0
     after = {each.topic for each in read(tmp_path / "out")}
     assert after == {case[0] for case in CASES} - set(undecided[1:])
@@ -253,6 +255,19 @@ def test_a_camera_that_turns_into_something_else_is_not_copied(tmp_path: Path, r
     assert [each.time_ns - START_NS for each in read(tmp_path / "out")] == [0, 2]
 
 
+def test_a_cloud_that_becomes_coloured_is_not_copied(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clouds = [cloud("x", "y"), *[cloud("x", "y")] * 9, cloud("x", "rgb"), cloud("x", "y")]
+    kind = "sensor_msgs/msg/PointCloud2"
+    stream = [Recorded("/points", kind, START_NS + i, each) for i, each in enumerate(clouds)]
+    source = by_rosbags(tmp_path / "in", messages=stream)
+    assert run(source, tmp_path / "out") == 2
+    assert f"/points at {START_NS + 10} ns: points with the colours" in capsys.readouterr().err
+    assert run(source, tmp_path / "out", "--salvage") == 0
+    assert len(read(tmp_path / "out")) == 11
+
+
 def test_images_that_are_not_cdr_need_a_decision(tmp_path: Path) -> None:
     path = tmp_path / "in.mcap"
     with path.open("wb") as stream:
@@ -276,7 +291,7 @@ def test_attached_pictures_need_a_decision(tmp_path: Path, run: Run) -> None:
         writer.start("ros2")
         writer.add_attachment(1, 1, "scene.jpg", "", b"\xff\xd8\xff")
         writer.add_attachment(1, 1, "scene", "image/png", b"\x89PNG")
-        writer.add_attachment(1, 1, "map.yaml", "text/yaml", b"a: 1")
+        writer.add_attachment(1, 1, "map.yaml", "", b"a: 1")
         writer.finish()
     assert run(source, tmp_path / "fine.mcap") == 0
     with pytest.raises(BagError, match=r"scene\.jpg.*scene .*image/png"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import mcap.reader
+import mcap.writer
 import numpy as np
 import pytest
 import yaml
@@ -251,6 +252,43 @@ def test_skipped_images_can_be_covered_instead(tmp_path: Path, run: Run, models:
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["covered"] == {"skipped": 3 * 4 * 3}
     assert sum(models.painter.batches) == 3 * 2 * 3
+
+
+def test_a_file_without_an_index(tmp_path: Path, run: Run) -> None:
+    none = mcap.writer.IndexType.NONE
+    options = {"index_types": none, "use_statistics": False, "use_summary_offsets": False}
+    source = by_mcap(tmp_path / "in.mcap", repeat_channels=False, repeat_schemas=False, **options)
+    whole = by_mcap(tmp_path / "whole.mcap")
+    assert run(source, tmp_path / "out.mcap") == 0
+    assert run(whole, tmp_path / "other.mcap") == 0
+    assert read(tmp_path / "out.mcap") == read(tmp_path / "other.mcap")
+
+
+def test_with_diffusion_persons_of_several_images_are_drawn_together(
+    tmp_path: Path, run: Run, models: Any
+) -> None:
+    source = by_rosbags(tmp_path / "in")
+    flags = ("--inpaint.kind", "sdxl", "--inpaint.min_person_px", 1)
+    assert run(source, tmp_path / "out", *flags) == 0
+    assert models.painter.batches == [8 * 3, 8 * 3, 2 * 3]
+    # An interrupted run draws them in the same company.
+    models.painter.inpaint = _interrupted_at(models.painter, 2)
+    assert run(source, tmp_path / "twice", *flags) == 130
+    del models.painter.inpaint
+    assert run(source, tmp_path / "twice", *flags) == 0
+    assert models.painter.batches[-2:] == [8 * 3, 2 * 3]
+    assert read(tmp_path / "out") == read(tmp_path / "twice")
+
+
+def _interrupted_at(painter: Any, call: int) -> Callable[..., Any]:
+    draw, calls = painter.inpaint, iter(range(1, 100))
+
+    def inpaint(crops: Any) -> Any:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return draw(crops)
+
+    return inpaint
 
 
 def test_the_result_does_not_depend_on_batches_or_threads(
