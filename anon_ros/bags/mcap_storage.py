@@ -46,6 +46,8 @@ _READ: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
     Opcode.SCHEMA: mcap.Schema.read,
     Opcode.CHANNEL: mcap.Channel.read,
 }
+# Of a channel, to look for samples in.
+_FIRST_CHUNKS = 5
 _FRAME = struct.Struct("<BQ")  # opcode, length
 _CHECKSUM_AT = _FRAME.size + 24  # of a chunk, behind two times and a size
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
@@ -92,7 +94,9 @@ class McapFile:
         self.start_ns, self.end_ns = MAX_TIME_NS, 0
         self.attachments: list[tuple[str, str]] = []
         self.form = McapForm(is_chunked=False, has_checksums=False, profile="")
+        self._size = os.fstat(self._stream.fileno()).st_size
         self._chunk_offsets: list[int] = []
+        self._first_chunks: dict[int, list[int]] = {}
         try:
             self._open(losses)
         except BaseException:
@@ -130,21 +134,24 @@ class McapFile:
                     yield record
 
     def samples(self, channel: Channel, count: int) -> list[bytes]:
-        try:
-            self._stream.seek(0)
-            found = make_reader(self._stream).iter_messages(
-                topics=[channel.topic], log_time_order=False
-            )
-            mine = (message.data for _, each, message in found if each.id == channel.id)
-            return list(islice(mine, count))
-        except Exception:  # noqa: BLE001 - the index is damaged: look from the front
-            records = self.records(Losses(salvage=True), 0, MAX_TIME_NS)
-            return list(
-                islice(
-                    (r.data for r in records if isinstance(r, Message) and r.channel == channel),
-                    count,
-                )
-            )
+        messages = self._indexed(channel.id) if self._first_chunks else self._all()
+        return list(islice((m.data for m in messages if m.channel.id == channel.id), count))
+
+    def _indexed(self, channel_id: int) -> Iterator[Message]:
+        """The messages of the first chunks that hold some of a channel."""
+        for offset in self._first_chunks.get(channel_id, ()):
+            self._stream.seek(offset)
+            try:
+                _, length = _FRAME.unpack(self._stream.read(_FRAME.size))
+                chunk = self._stream.read(min(length, self._size))
+                taken = [self._taken(r) for r in self._opened(Opcode.CHUNK, chunk, 0, MAX_TIME_NS)]
+            except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; the run says where
+                continue
+            yield from (each for each in taken if isinstance(each, Message))
+
+    def _all(self) -> Iterator[Message]:
+        records = self.records(Losses(salvage=True), 0, MAX_TIME_NS)
+        return (record for record in records if isinstance(record, Message))
 
     def _open(self, losses: Losses) -> None:
         if self._stream.read(len(_MAGIC)) != _MAGIC:
@@ -184,7 +191,12 @@ class McapFile:
         if statistics.message_count:
             self.start_ns, self.end_ns = statistics.message_start_time, statistics.message_end_time
         self.attachments = [(each.name, each.media_type) for each in summary.attachment_indexes]
-        self._chunk_offsets = sorted(chunk.chunk_start_offset for chunk in summary.chunk_indexes)
+        for chunk in sorted(summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset):
+            self._chunk_offsets.append(chunk.chunk_start_offset)
+            for channel_id in chunk.message_index_offsets:
+                first = self._first_chunks.setdefault(channel_id, [])
+                if len(first) < _FIRST_CHUNKS:
+                    first.append(chunk.chunk_start_offset)
         chunked = bool(summary.chunk_indexes) or not statistics.message_count
         self.form = replace(self.form, is_chunked=chunked)
         if summary.chunk_indexes:
@@ -206,7 +218,7 @@ class McapFile:
 
     def _framed(self, losses: Losses) -> Iterator[tuple[int, int, bytes]]:
         """Offset, opcode and content of each record up to the end of the data section."""
-        size = os.fstat(self._stream.fileno()).st_size
+        size = self._size
         at = len(_MAGIC)
         while at < size:
             self._stream.seek(at)

@@ -1,7 +1,7 @@
 """What a recording holds, looked at before anything is decided."""
 
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,10 +58,12 @@ def survey(  # noqa: PLR0913 - the flags of the command
     attachments: list[tuple[str, str]] = []
     first_ns = MAX_TIME_NS
     for file in bag.files:
-        with (
-            TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
-            closing(bag.open(file, Losses(salvage=salvage), Path(folder))) as opened,
-        ):
+        with ExitStack() as stack:
+            folder = scratch
+            if bag.compression == "file":
+                unpacked_to = TemporaryDirectory(dir=scratch, prefix=".anon_ros-")
+                folder = Path(stack.enter_context(unpacked_to))
+            opened = stack.enter_context(closing(bag.open(file, Losses(salvage=salvage), folder)))
             for channel in opened.channels:
                 counts[channel] += opened.counts.get(channel.id, 0)
                 if channel.type_name in READABLE_TYPES and not samples.get(channel):

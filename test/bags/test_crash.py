@@ -1,0 +1,245 @@
+"""A run that is killed, or runs out of something, goes on where it stopped."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from reading import Read, fields, picture, read
+from recordings import IMAGES, by_mcap, by_ros1, by_rosbags, split
+from sentinel import persons_seen
+
+HERE = Path(__file__).resolve().parent
+FRAMES = 18
+
+
+@dataclass
+class Runner:
+    """Starts the command on one recording."""
+
+    source: Path
+    seen: Path
+    slow_s: float = 0.02
+
+    def start(self, output: Path, *flags: object, **options: object) -> "subprocess.Popen[str]":
+        words = ["bag", self.source, output, "--inpaint.kind", "fill", *flags]
+        places = os.pathsep.join([str(HERE), str(HERE.parent)])
+        environment = {"SEEN": str(self.seen), "SLOW_S": str(self.slow_s), "PYTHONPATH": places}
+        return subprocess.Popen(
+            [sys.executable, HERE / "driver.py", *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+            **options,  # type: ignore[call-overload]
+        )
+
+    def finish(self, output: Path, *flags: object) -> int:
+        """Run to the end; return how many images were searched."""
+        before = self.searched()
+        process = self.start(output, *flags)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+        return self.searched() - before
+
+    def fails(self, output: Path, *words: str, **options: object) -> None:
+        """Run, and expect one line that holds the words."""
+        process = self.start(output, **options)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 2, told
+        (line,) = told.strip().splitlines()
+        assert line.startswith("anon_ros: error: "), told
+        for word in words:
+            assert word in line
+        assert not output.exists()
+
+    def searched(self) -> int:
+        return len(self.seen.read_text().splitlines()) if self.seen.exists() else 0
+
+    def wait_for(self, images: int, process: "subprocess.Popen[str]") -> None:
+        while self.searched() < images:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Callable[[Path], Runner]:
+    return lambda source: Runner(source, tmp_path / "seen")
+
+
+def content(path: Path) -> list[Read]:
+    messages = read(path)
+    shown = [
+        picture(fields(each, ros1=path.suffix == ".bag"))
+        for each in messages
+        if each.topic in IMAGES
+    ]
+    assert len(shown) == FRAMES
+    assert not any(persons_seen(image).any() for image in shown)
+    return messages
+
+
+def report(path: Path) -> dict[str, object]:
+    where = path if path.is_dir() else path.with_name(f"{path.name}.report.json")
+    found = json.loads((where / "report.json" if path.is_dir() else where).read_text())
+    return {name: found[name] for name in ("job", "topics", "persons_per_frame", "covered", "lost")}
+
+
+MAKE: dict[str, Callable[[Path], Path]] = {
+    "split mcap": lambda folder: split(folder / "in", "mcap"),
+    "sqlite3 by file": lambda folder: by_rosbags(folder / "in", "sqlite3", "file"),
+    "mcap by message": lambda folder: by_rosbags(folder / "in", "mcap", "message"),
+    "bare mcap": lambda folder: by_mcap(folder / "in.mcap"),
+    "ros 1": lambda folder: by_ros1(folder / "in.bag"),
+}
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_a_killed_run_ends_as_if_it_had_not_been_killed(
+    tmp_path: Path, runner: Callable[[Path], Runner], kind: str
+) -> None:
+    """Two runs of each kind, each killed up to three times: ten runs, up to 30 moments."""
+    run = runner(MAKE[kind](tmp_path))
+    whole = tmp_path / f"whole{run.source.suffix}"
+    started_s = time.monotonic()
+    assert run.finish(whole) == FRAMES
+    duration_s = time.monotonic() - started_s
+    wanted, told = content(whole), report(whole)
+    chance = random.Random(kind)  # noqa: S311 - nothing secret
+    for attempt in range(2):
+        output = tmp_path / f"out{attempt}{run.source.suffix}"
+        before, kills = run.searched(), 0
+        for _ in range(3):
+            process = run.start(output)
+            time.sleep(chance.uniform(0.3, 1.1) * duration_s)
+            process.kill()
+            _, line = process.communicate()
+            if process.returncode != -signal.SIGKILL:
+                assert process.returncode == 0, line
+            kills += process.returncode == -signal.SIGKILL
+            if output.exists():  # then it is complete
+                assert content(output) == wanted
+        run.finish(output)
+        assert content(output) == wanted
+        assert not output.with_name(f"{output.name}.partial").exists()
+        assert report(output)["topics"] == told["topics"]
+        assert report(output)["persons_per_frame"] == told["persons_per_frame"]
+        # Images in work when it was killed are searched again, and no others.
+        assert run.searched() - before <= FRAMES + 4 * kills
+        if output.is_dir():
+            assert information(output) == information(whole)
+
+
+def information(folder: Path) -> object:
+    return yaml.safe_load((folder / "metadata.yaml").read_text())
+
+
+def test_a_run_that_is_done_is_not_done_again(
+    tmp_path: Path, runner: Callable[[Path], Runner]
+) -> None:
+    run = runner(by_rosbags(tmp_path / "in"))
+    output = tmp_path / "out"
+    assert run.finish(output) == FRAMES
+    times = {file: file.stat().st_mtime_ns for file in output.iterdir()}
+    assert run.finish(output) == 0
+    assert times == {file: file.stat().st_mtime_ns for file in output.iterdir()}
+    process = run.start(output, "--mask.dilate_ratio", 0.2)
+    _, told = process.communicate()
+    assert process.returncode == 2
+    assert "exists and is not overwritten" in told
+
+
+def test_another_run_does_not_continue_this_one(
+    tmp_path: Path, runner: Callable[[Path], Runner]
+) -> None:
+    run = runner(by_rosbags(tmp_path / "in"))
+    run.slow_s = 0.2
+    output = tmp_path / "out"
+    process = run.start(output)
+    run.wait_for(5, process)
+    second = run.start(output)
+    _, told = second.communicate()
+    assert second.returncode == 2
+    assert "another run is at work in" in told
+    process.kill()
+    process.communicate()
+    for flags, word in (
+        (("--mask.dilate_ratio", 0.2), "parameters"),
+        (("--drop", "/odd"), "decisions"),
+        (("--duration", 1), "log times"),
+    ):
+        other = run.start(output, *flags)
+        _, told = other.communicate()
+        assert other.returncode == 2
+        assert f"differs in: {word};" in told
+    # What decides about nothing but failures may change.
+    run.slow_s = 0.0
+    assert run.finish(output, "--salvage") < FRAMES
+
+
+def test_the_disk_is_full(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
+    """A limit for the size of files stands for it: both make a write fail."""
+    run = runner(by_rosbags(tmp_path / "in", "sqlite3"))
+    output = tmp_path / "out"
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    run.fails(output, "out.partial", "repeat the command", preexec_fn=limit)
+    whole = tmp_path / "whole"
+    assert run.finish(whole) == FRAMES
+    assert run.finish(output) <= FRAMES
+    assert content(output) == content(whole)
+
+
+def test_the_target_cannot_be_written(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
+    run = runner(by_rosbags(tmp_path / "in"))
+    (tmp_path / "file").write_text("no folder")
+    run.fails(tmp_path / "file" / "out", "file")
+    run.fails(Path("/proc") / "out", "/proc/out")
+    assert run.searched() == 0
+
+
+def test_the_source_vanishes(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
+    run = runner(split(tmp_path / "in", "mcap"))
+    run.slow_s = 0.1
+    output, last = tmp_path / "out", run.source / "in_2.mcap"
+    process = run.start(output)
+    run.wait_for(3, process)
+    shutil.move(last, tmp_path / "away.mcap")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    (line,) = told.strip().splitlines()
+    assert line.startswith("anon_ros: error: ")
+    assert "in_2.mcap" in line
+    assert not output.exists()
+    shutil.move(tmp_path / "away.mcap", last)
+    before = run.searched()
+    assert run.finish(output) == FRAMES - before
+    assert len(content(output)) == len(read(run.source))
+
+
+def test_interrupted_from_the_keyboard(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
+    run = runner(by_rosbags(tmp_path / "in", "mcap", "file"))
+    output = tmp_path / "out"
+    process = run.start(output)
+    run.wait_for(4, process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told.strip().endswith("anon_ros: interrupted")
+    # The input, decompressed, does not stay behind.
+    assert not (tmp_path / "out.partial" / "scratch").exists()
+    run.finish(output)
+    assert len(content(output)) == len(read(run.source))
