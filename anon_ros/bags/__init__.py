@@ -1,20 +1,26 @@
 """Recordings: rosbag2 in both storages, and ROS 1; needs no ROS."""
 
+from anon_ros.bags.account import Account, beside, read_account
 from anon_ros.bags.bag import Bag, find_bag
+from anon_ros.bags.findings import Findings
 from anon_ros.bags.job import MASKS, REPORT, Job, run_job
 from anon_ros.bags.journal import Row
 from anon_ros.bags.plan import Decision, Entry, Plan, Wishes
 from anon_ros.bags.rewrite import Progress
 from anon_ros.bags.survey import Survey, survey
 from anon_ros.bags.target import COMPRESSIONS, Target, find_target
+from anon_ros.bags.verify import Comparison, verify
 
 __all__ = [
     "COMPRESSIONS",
     "MASKS",
     "REPORT",
+    "Account",
     "Bag",
+    "Comparison",
     "Decision",
     "Entry",
+    "Findings",
     "Job",
     "Plan",
     "Progress",
@@ -22,8 +28,11 @@ __all__ = [
     "Survey",
     "Target",
     "Wishes",
+    "beside",
     "find_bag",
     "find_target",
+    "read_account",
     "run_job",
     "survey",
+    "verify",
 ]

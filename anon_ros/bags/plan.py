@@ -38,6 +38,17 @@ _CAMERA_WORDS = ("camera", "/cam", "rgb", "frame", "therm")
 _BYTES = re.compile(
     r"\b(?:u?int(?:8|16)|byte|char)\[|sequence<\s*(?:u?int(?:8|16)|u?(?:short)|octet|char|byte)\b"
 )
+# Not signed: an OccupancyGrid is no picture.
+_LIKE_AN_IMAGE = tuple(
+    map(
+        re.compile,
+        (
+            r"\bwidth\b",
+            r"\bheight\b",
+            r"\b(?:uint8|uint16|byte)\[|sequence<\s*(?:uint8|uint16|octet)\b",
+        ),
+    )
+)
 _TYPE_NAMES = re.compile(r"\b([A-Za-z]\w*)(?:/|::)(?:msg(?:/|::))?([A-Za-z]\w*)")
 _REMARKS = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -253,6 +264,8 @@ def _hidden_pixels(channel: Channel) -> str:
         lower = " ".join(names).lower()
         if sounds_like_pictures(lower) or any(word in lower for word in _CAMERA_WORDS):
             return "bytes under the name of a camera or picture"
+    if all(pattern.search(definition) for pattern in _LIKE_AN_IMAGE):
+        return "has width, height and bytes"
     for line in definition.splitlines():
         if _BYTES.search(line) and sounds_like_pictures(line):
             return f"field {' '.join(line.split())!r}"

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -116,5 +117,6 @@ def _reasons(journal: Journal) -> dict[str, int]:
     reasons = Counter[str]()
     for texts, frames in rows:
         for reason in json.loads(texts):
-            reasons[reason] += frames
+            # Numbers would make each reason another one.
+            reasons[re.sub(r"\d[\d.]*", "N", reason)] += frames
     return dict(reasons.most_common())

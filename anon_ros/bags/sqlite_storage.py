@@ -21,8 +21,11 @@ from anon_ros.bags.records import (
     Metadata,
     Record,
 )
-from anon_ros.errors import BagDamageError
+from anon_ros.errors import BagDamageError, describe
 
+# What sqlite3 raises of damaged files.
+_DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
+_FARTHEST = 2**40
 _KNOWN_TABLES = ("schema", "metadata", "topics", "message_definitions", "messages")
 
 
@@ -44,10 +47,10 @@ class SqliteFile:
         self._database = _opened(path)
         try:
             self._open()
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             self.close()
             remedy = "sqlite3's .recover may mend it"
-            message = f"{path} is damaged or no SQLite file of rosbag2: {error}; {remedy}"
+            message = f"{path} is damaged or no SQLite file of rosbag2: {describe(error)}; {remedy}"
             raise BagDamageError(message) from error
 
     def close(self) -> None:
@@ -56,22 +59,24 @@ class SqliteFile:
     def records(self, losses: Losses, start_ns: int, stop_ns: int) -> Iterator[Record]:
         channels = {channel.id: channel for channel in self.channels}
         for message_id, topic_id, time_ns, data in self._messages(losses, start_ns, stop_ns):
-            if topic_id not in channels or not isinstance(data, bytes):
-                problem = "it has no known topic, or no data"
+            known = topic_id in channels and isinstance(data, bytes)
+            if not known or not isinstance(time_ns, int) or time_ns < 0:
+                problem = "it has no known topic, no valid time or no data"
                 losses.add(f"{self.path}, message {message_id}", problem)
             else:
                 yield Message(channels[topic_id], time_ns, data, time_ns, 0)
-        with suppress(sqlite3.Error):  # older recorders wrote none
+        with suppress(*_DAMAGE):  # older recorders wrote none
             for (text,) in self._database.execute("SELECT metadata FROM metadata").fetchall():
                 yield Metadata(ROSBAG2, {SERIALIZED: text})
 
     def _messages(
         self, losses: Losses, start_ns: int, stop_ns: int
-    ) -> Iterator[tuple[int, int, int, Any]]:
+    ) -> Iterator[tuple[int, Any, Any, Any]]:
         # The plus keeps SQLite from reading in the order of an index and sorting all data by id.
         select = (
-            "SELECT id, topic_id, timestamp, data FROM messages "
-            "WHERE id > ? AND +timestamp >= ? AND +timestamp < ? ORDER BY id"
+            "SELECT id, topic_id, timestamp, data FROM messages WHERE id > ?1 "
+            "AND (+timestamp >= ?2 AND +timestamp < ?3 OR "
+            "typeof(+timestamp) != 'integer' OR +timestamp < 0) ORDER BY id"
         )
         last, ahead, problem = 0, 0, ""
         rows = None
@@ -80,8 +85,11 @@ class SqliteFile:
                 if rows is None:
                     rows = self._database.execute(select, (last + ahead, start_ns, stop_ns))
                 row = next(rows, None)
-            except sqlite3.Error as error:
-                problem, rows = str(error), None
+                if row is not None and row[0] <= last:  # a damaged tree may lead round in circles
+                    message = "the messages are out of order"
+                    raise sqlite3.DatabaseError(message)
+            except _DAMAGE as error:
+                problem, rows = describe(error), None
                 # Whatever cannot be read is skipped in steps that double.
                 ahead = 2 * ahead or 1
                 if losses.salvage and ahead <= _FARTHEST:
@@ -100,7 +108,7 @@ class SqliteFile:
         select = "SELECT data FROM messages WHERE topic_id = ? ORDER BY id LIMIT ?"
         try:
             rows = self._database.execute(select, (channel.id, count)).fetchall()
-        except sqlite3.Error:
+        except _DAMAGE:
             return []
         return [data for (data,) in rows if isinstance(data, bytes)]
 
@@ -127,14 +135,21 @@ class SqliteFile:
         topics = self._columns("topics")
         definitions: dict[str, tuple[str, str]] = {}
         if "topic_type" in self._columns("message_definitions"):
-            rows = self._database.execute(
+            defined = self._database.execute(
                 "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
             )
-            definitions = {name: (text, encoding) for name, encoding, text in rows}
+            definitions = {name: (str(text), str(encoding)) for name, encoding, text in defined}
         hash_, qos = (
             column if column in topics else "''"
             for column in ("type_description_hash", "offered_qos_profiles")
         )
+        rows = self._database.execute(
+            f"SELECT id, name, type, serialization_format, {hash_}, {qos} FROM topics ORDER BY id"  # noqa: S608
+        ).fetchall()
+        for _, *texts in rows:
+            if not all(isinstance(text, str) for text in texts):
+                message = f"a topic is described by {texts}"
+                raise sqlite3.DataError(message)
         self.channels = [
             Channel(
                 channel_id,
@@ -145,20 +160,16 @@ class SqliteFile:
                 type_hash=type_hash,
                 qos=offered,
             )
-            for channel_id, topic, type_name, serialization, type_hash, offered in (
-                self._database.execute(
-                    f"SELECT id, name, type, serialization_format, {hash_}, {qos} FROM topics "  # noqa: S608
-                    "ORDER BY id"
-                )
-            )
+            for channel_id, topic, type_name, serialization, type_hash, offered in rows
         ]
         self.counts: dict[int, int] = {}
         self.start_ns, self.end_ns = MAX_TIME_NS, 0
         try:
             totals: Iterable[Any] = self._database.execute(
-                "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages GROUP BY 1"
+                "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages "
+                "WHERE typeof(timestamp) = 'integer' AND timestamp >= 0 GROUP BY 1"
             ).fetchall()
-        except sqlite3.Error:  # the run will say where
+        except _DAMAGE:  # the run will say where
             totals = self._counted_one_by_one()
         for topic_id, count, first_ns, last_ns in totals:
             self.counts[topic_id] = self.counts.get(topic_id, 0) + count
@@ -168,9 +179,6 @@ class SqliteFile:
         for record in self.records(Losses(salvage=True), 0, MAX_TIME_NS):
             if isinstance(record, Message):
                 yield record.channel.id, 1, record.log_time_ns, record.log_time_ns
-
-
-_FARTHEST = 2**40
 
 
 class SqliteWriter:

@@ -191,13 +191,13 @@ def by_mcap(path: Path, compression: str = "zstd", messages: Any = None, **optio
     return path
 
 
-def by_ros1(path: Path, compression: str = "none") -> Path:
+def by_ros1(path: Path, compression: str = "none", frames: int = 6) -> Path:
     writer = Ros1Writer(path)
     if compression != "none":
         writer.set_compression(Ros1Writer.CompressionFormat[compression.upper()])
     with writer:
         connections: dict[str, Any] = {}
-        for each in recorded(types=TYPES_1):
+        for each in recorded(frames, types=TYPES_1):
             if each.topic not in connections:
                 connections[each.topic] = writer.add_connection(
                     each.topic,

@@ -53,6 +53,7 @@ for _name, _text in {
     "foxglove_msgs/msg/CompressedVideo": "uint8[] data\nstring format",
     "my_msgs/msg/Blob": "uint8[] data",
     "my_msgs/msg/Snapshot": "uint8[] jpeg_data\nint32 number",
+    "my_msgs/msg/Patch": "uint32 height\nuint32 width\nuint8[] data",
     "my_msgs/msg/Note": "# an image may lie elsewhere\nstring text",
     "my_msgs/msg/Scene": _SCENE,
 }.items():
@@ -81,7 +82,14 @@ def cloud(*names: str) -> Any:
 
 def blob(type_name: str, **fields: Any) -> Any:
     known = {"data": np.arange(9, dtype=np.uint8), "b_o_s": 0, "encoding": "", "format": "h264"}
-    known |= {"jpeg_data": np.arange(9, dtype=np.uint8), "number": 0, "text": "", **fields}
+    known |= {
+        "jpeg_data": np.arange(9, dtype=np.uint8),
+        "number": 0,
+        "text": "",
+        "width": 1,
+        "height": 1,
+        **fields,
+    }
     names = [name for name, _ in TYPES.fielddefs[type_name][1]]
     return TYPES.types[type_name](*[known[name] for name in names])
 
@@ -89,6 +97,16 @@ def blob(type_name: str, **fields: Any) -> Any:
 _JPEG = bytes(jpeg(_PICTURE, 0).data)
 _PNG_DEPTH = b"\0" * 12 + b"\x89PNG\r\n\x1a\n"
 _ZSTD = b"\x28\xb5\x2f\xfd" + b"\0" * 40
+
+_POSE = TYPES.types["geometry_msgs/msg/Pose"](
+    TYPES.types["geometry_msgs/msg/Point"](0, 0, 0),
+    TYPES.types["geometry_msgs/msg/Quaternion"](0, 0, 0, 1),
+)
+GRID = TYPES.types["nav_msgs/msg/OccupancyGrid"](
+    header(0),
+    TYPES.types["nav_msgs/msg/MapMetaData"](header(0).stamp, 1.0, 1, 1, _POSE),
+    np.zeros(1, np.int8),
+)
 
 CASES: list[tuple[str, str, Any, Decision, str]] = [
     ("/cam/image_raw", _IMAGE, raw(_PICTURE, 0), Decision.ANONYMIZE, ""),
@@ -142,6 +160,8 @@ CASES: list[tuple[str, str, Any, Decision, str]] = [
         Decision.UNDECIDED,
         "jpeg_data",
     ),
+    ("/patch", "my_msgs/msg/Patch", blob("my_msgs/msg/Patch"), Decision.UNDECIDED, "width"),
+    ("/map", "nav_msgs/msg/OccupancyGrid", GRID, Decision.COPY, ""),
     ("/cam/image_note", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), Decision.COPY, ""),
     (
         "/scene",

@@ -1,0 +1,147 @@
+"""Changing a recording that is finished, by other people's writers."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import mcap.reader
+import mcap.writer
+import numpy as np
+from reading import Read, fields, picture
+from recordings import JPEG, TYPES, TYPES_1
+from rosbags.rosbag1 import Reader as Ros1Reader
+from rosbags.rosbag1 import Writer as Ros1Writer
+
+from anon_ros.core import RgbImage
+
+Edit: TypeAlias = Callable[[list[Read]], list[Read]]
+
+
+def plant(output: Path, edit: Edit, without: str = "") -> None:
+    """Write the messages of ``output`` again as ``edit`` returns them, without one topic."""
+    files = sorted(output.iterdir()) if output.is_dir() else [output]
+    (file,) = [each for each in files if each.suffix in {".mcap", ".db3", ".bag"}]
+    write = {".mcap": _mcap, ".db3": _sqlite, ".bag": _ros1}[file.suffix]
+    write(file, edit, without)
+
+
+def changed(topic: str, index: int, change: Callable[[Read], Read | None]) -> Edit:
+    """Changes the message ``index`` of a topic, or leaves it out."""
+
+    def edit(messages: list[Read]) -> list[Read]:
+        mine = [number for number, each in enumerate(messages) if each.topic == topic]
+        made = change(messages[mine[index]])
+        return [
+            *messages[: mine[index]],
+            *([made] if made else []),
+            *messages[mine[index] + 1 :],
+        ]
+
+    return edit
+
+
+def with_fields(each: Read, change: Callable[[Any], None]) -> Read:
+    """The message with other fields; ``change`` assigns to them."""
+    is_ros1 = each.data[:4] != b"\0\1\0\0"
+    message = fields(each, ros1=is_ros1)
+    change(message)
+    if is_ros1:
+        return each._replace(data=bytes(TYPES_1.serialize_ros1(message, each.type_name)))
+    return each._replace(data=bytes(TYPES.serialize_cdr(message, each.type_name)))
+
+
+def showing(each: Read, image: RgbImage, quality: int = 95) -> Read:
+    """A bgr8 or JPEG message that shows another image."""
+
+    def paint(message: Any) -> None:
+        if each.topic.endswith(JPEG):
+            encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+            message.data = encoded[1].reshape(-1)
+            return
+        rows = np.array(message.data).reshape(message.height, message.step)
+        rows[:, : message.width * 3] = image[..., ::-1].reshape(message.height, -1)
+        message.data = rows.reshape(-1)
+
+    return with_fields(each, paint)
+
+
+def shown(each: Read) -> RgbImage:
+    return np.array(picture(fields(each)))
+
+
+def _mcap(file: Path, edit: Edit, without: str) -> None:
+    reader = mcap.reader.make_reader(file.open("rb"))
+    found = list(reader.iter_messages(log_time_order=False))
+    profile, summary = reader.get_header().profile, reader.get_summary()
+    attachments, metadata = list(reader.iter_attachments()), list(reader.iter_metadata())
+    messages = edit(
+        [
+            Read(c.topic, s.name, m.log_time, m.data, (m.publish_time, m.sequence))
+            for s, c, m in found
+        ]
+    )
+    with file.open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start(profile, "somebody else")
+        schemas = {
+            number: writer.register_schema(s.name, s.encoding, s.data)
+            for number, s in summary.schemas.items()
+        }
+        ids = {
+            c.topic: writer.register_channel(
+                c.topic, c.message_encoding, schemas[c.schema_id], c.metadata
+            )
+            for c in summary.channels.values()
+            if c.topic != without
+        }
+        for each in messages:
+            if each.topic != without:
+                writer.add_message(ids[each.topic], each.time_ns, each.data, *each.extra)
+        for one in attachments:
+            writer.add_attachment(one.create_time, one.log_time, one.name, one.media_type, one.data)
+        for one in metadata:
+            writer.add_metadata(one.name, one.metadata)
+        writer.finish()
+
+
+def _sqlite(file: Path, edit: Edit, without: str) -> None:
+    with sqlite3.connect(file) as database:
+        ids = dict(database.execute("SELECT name, id FROM topics"))
+        rows = database.execute(
+            "SELECT name, type, timestamp, data FROM messages JOIN topics ON topic_id = topics.id "
+            "ORDER BY messages.id"
+        ).fetchall()
+        database.execute("DELETE FROM messages")
+        database.executemany(
+            "INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)",
+            [
+                (ids[each.topic], each.time_ns, each.data)
+                for each in edit([Read(*row) for row in rows])
+                if each.topic != without
+            ],
+        )
+        database.execute("DELETE FROM topics WHERE name = ?", (without,))
+
+
+def _ros1(file: Path, edit: Edit, without: str) -> None:
+    with Ros1Reader(file) as reader:
+        known = {c.topic: c for c in reader.connections if c.topic != without}
+        found = [Read(c.topic, c.msgtype, t, bytes(data)) for c, t, data in reader.messages()]
+    file.unlink()
+    with Ros1Writer(file) as writer:
+        connections = {
+            c.topic: writer.add_connection(
+                c.topic,
+                c.msgtype,
+                msgdef=c.msgdef.data,
+                md5sum=c.digest,
+                callerid=c.ext.callerid,
+                latching=c.ext.latching,
+            )
+            for c in known.values()
+        }
+        for each in edit(found):
+            if each.topic != without:
+                writer.write(connections[each.topic], each.time_ns, each.data)

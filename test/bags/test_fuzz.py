@@ -1,0 +1,220 @@
+"""Mutated recordings: an error or a salvage; never a traceback, a hang or an uncovered person."""
+
+import random
+import shutil
+import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from recordings import COPIED, IMAGES, by_mcap, by_ros1, by_rosbags, recorded
+from sentinel import persons_seen
+
+from anon_ros.bags import find_bag
+from anon_ros.bags.frames import read_frame
+from anon_ros.bags.records import MAX_TIME_NS, Losses, Message
+from anon_ros.bags.survey import unpacked
+from anon_ros.errors import AnonRosError
+
+# Together 2,000.
+CASES = {
+    "mcap": 500,
+    "mcap by another author, lz4": 250,
+    "mcap by another author, zstd": 250,
+    "mcap by another author, no chunks": 150,
+    "mcap by message": 100,
+    "mcap by file": 50,
+    "sqlite3": 500,
+    "sqlite3 by message": 100,
+    "ros 1": 100,
+}
+# A flipped bit may make a green pixel; a person is more than that.
+_PERSON_PX = 40
+
+
+def small() -> Any:
+    return recorded(frames=2, width_px=48, height_px=32)
+
+
+MAKE: dict[str, Callable[[Path], Path]] = {
+    "mcap": lambda folder: by_rosbags(folder / "in", "mcap", "none", small()),
+    "mcap by another author, lz4": lambda f: by_mcap(f / "in.mcap", "lz4", small()),
+    "mcap by another author, zstd": lambda f: by_mcap(f / "in.mcap", "zstd", small()),
+    "mcap by another author, no chunks": lambda f: by_mcap(
+        f / "in.mcap", "", small(), use_chunking=False
+    ),
+    "mcap by message": lambda folder: by_rosbags(folder / "in", "mcap", "message", small()),
+    "mcap by file": lambda folder: by_rosbags(folder / "in", "mcap", "file", small()),
+    "sqlite3": lambda folder: by_rosbags(folder / "in", "sqlite3", "none", small()),
+    "sqlite3 by message": lambda f: by_rosbags(f / "in", "sqlite3", "message", small()),
+    "ros 1": lambda folder: by_ros1(folder / "in.bag", frames=2),
+}
+
+
+def mutate(path: Path, chance: random.Random) -> None:
+    file = path if path.is_file() else next(p for p in path.iterdir() if p.suffix != ".yaml")
+    kinds = [flip, flip, cut, blank, huge, repeat]
+    if file.suffix == ".mcap":
+        kinds += [shuffle_records, shuffle_records]
+    if file.suffix == ".db3":
+        kinds += [shuffle_rows, shuffle_rows, spoil_rows]
+    kind = chance.choice(kinds)
+    if kind in (shuffle_rows, spoil_rows):
+        kind(file, chance)
+    else:
+        file.write_bytes(kind(file.read_bytes(), chance))
+
+
+def flip(data: bytes, chance: random.Random) -> bytes:
+    result = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 10, 50])):
+        result[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(result)
+
+
+def cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data))]
+
+
+def blank(data: bytes, chance: random.Random) -> bytes:
+    at, size = chance.randrange(len(data)), chance.choice([4, 100, 5000])
+    return data[:at] + bytes(min(size, len(data) - at)) + data[at + size :]
+
+
+def huge(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(max(len(data) - 8, 1))
+    length = struct.pack("<Q", chance.choice([2**63, 2**40, 2**32 - 1, 2**31]))
+    return data[:at] + length + data[at + 8 :]
+
+
+def repeat(data: bytes, chance: random.Random) -> bytes:
+    at, size = chance.randrange(len(data)), chance.choice([1, 100, 5000])
+    return data[: at + size] + data[at:]
+
+
+def shuffle_records(data: bytes, chance: random.Random) -> bytes:
+    """Records of an MCAP file in another order, some twice, some not at all."""
+    records, at = [], 8
+    while at + 9 < len(data) - 8:
+        (length,) = struct.unpack_from("<Q", data, at + 1)
+        records.append(data[at : at + 9 + length])
+        at += 9 + length
+    for _ in range(chance.choice([1, 2, 5])):
+        one, other = (chance.randrange(len(records)) for _ in range(2))
+        what = chance.choice(["swap", "twice", "drop"])
+        if what == "swap":
+            records[one], records[other] = records[other], records[one]
+        elif what == "twice":
+            records.insert(one, records[other])
+        elif len(records) > 1:
+            del records[one]
+    return data[:8] + b"".join(records) + data[-8:]
+
+
+_STATEMENTS = (
+    "UPDATE messages SET topic_id = (SELECT topic_id FROM messages WHERE id = ?2) WHERE id = ?1",
+    "UPDATE messages SET timestamp = -timestamp WHERE id IN (?1, ?2)",
+    "DELETE FROM messages WHERE id IN (?1, ?2)",
+    "INSERT INTO messages SELECT id + 1000, topic_id, timestamp, data FROM messages WHERE ?1 + ?2",
+    "UPDATE messages SET topic_id = 99 WHERE id IN (?1, ?2)",
+    "UPDATE messages SET data = 'text' WHERE id IN (?1, ?2)",
+    "DELETE FROM message_definitions WHERE ?1 AND ?2",
+)
+
+
+def shuffle_rows(file: Path, chance: random.Random) -> None:
+    """Messages of a database under other topics and times, some twice, some not at all."""
+    with closing(sqlite3.connect(file)) as database, database:
+        ids = [row[0] for row in database.execute("SELECT id FROM messages")]
+        one, other = chance.sample(ids, 2)
+        statement = chance.choice(_STATEMENTS)
+        database.execute(statement, (one, other))
+
+
+def spoil_rows(file: Path, chance: random.Random) -> None:
+    """Bytes of one message changed or missing: what no checksum tells."""
+    with closing(sqlite3.connect(file)) as database, database:
+        rows = database.execute("SELECT id, data FROM messages").fetchall()
+        number, data = chance.choice(rows)
+        spoiled = chance.choice([flip, cut, blank, huge])(data, chance)
+        database.execute("UPDATE messages SET data = ? WHERE id = ?", (spoiled, number))
+
+
+def messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
+    bag = find_bag(path, salvage=not strict)
+    found = []
+    for file in bag.files:
+        with closing(bag.open(file, Losses(salvage=not strict), path.parent)) as opened:
+            for record in opened.records(Losses(salvage=not strict), 0, MAX_TIME_NS):
+                if isinstance(record, Message):
+                    data = record.data
+                    if bag.compression == "message":
+                        try:
+                            data = unpacked(data)
+                        except ValueError:
+                            assert not strict or record.channel.topic not in IMAGES
+                    found.append((record.channel.topic, record._replace(data=data)))
+    return found
+
+
+def check(source: Path, output: Path) -> int:
+    """Nobody is seen, and what was copied is what was there; return how many images there are."""
+    known = {message.data for _, message in messages(source, strict=False)}
+    images = 0
+    for topic, message in messages(output, strict=True):
+        if message.channel.type_name.endswith("Image"):
+            images += 1
+            frame = read_frame(message.channel, message.data)
+            seen = persons_seen(frame.decode()).astype(np.uint8)
+            _, _, stats, _ = cv2.connectedComponentsWithStats(seen)
+            assert not (stats[1:, cv2.CC_STAT_AREA] > _PERSON_PX).any(), topic
+        else:
+            assert message.data in known
+        if topic in COPIED:
+            assert not message.channel.type_name.endswith("Image")
+    return images
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", CASES)
+def test_mutated_recordings(
+    tmp_path: Path, run: Callable[..., int], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(kind)  # noqa: S311 - nothing secret
+    original = MAKE[kind](tmp_path)
+    codes = {0: 0, 2: 0}
+    images = 0
+    for _ in range(CASES[kind]):
+        folder = tmp_path / "case"
+        folder.mkdir()
+        source = folder / original.name
+        if original.is_dir():
+            shutil.copytree(original, source)
+        else:
+            shutil.copy(original, source)
+        mutate(source, chance)
+        output = folder / f"out{source.suffix}"
+        for flags in ((), ("--salvage",)):
+            code = run(source, output, *flags)
+            told = capsys.readouterr().err
+            codes[code] += 1
+            assert "Traceback" not in told
+            if code == 2:
+                assert told.splitlines()[-1].startswith("anon_ros: error: "), told
+                assert not output.exists()
+            else:
+                try:
+                    images += check(source, output)
+                except AnonRosError as error:  # what we wrote is whole
+                    pytest.fail(f"the output cannot be read: {error}")
+                break
+        shutil.rmtree(folder)
+    # Both must happen, or the mutations are too weak or too strong.
+    assert codes[0] > CASES[kind] / 10
+    assert codes[2] > CASES[kind] / 10
+    assert images > CASES[kind] / 10
