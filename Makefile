@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test soak bench bench-gpu lint format lock docs clean
+.PHONY: demo test soak fuzz bench bench-gpu lint format lock docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
@@ -13,8 +13,12 @@ test: $(INSTALLED)
 soak: $(INSTALLED)
 	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
 
+fuzz: $(INSTALLED)
+	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/bags/test_fuzz.py
+
 bench: $(INSTALLED)
 	$(BIN)/python bench/host.py
+	$(BIN)/python bench/bags.py
 	$(BIN)/python bench/live.py $(ARGS)
 
 bench-gpu: $(INSTALLED)

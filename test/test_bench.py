@@ -64,6 +64,25 @@ def test_the_live_benchmark_compares_the_node_with_a_relay(tmp_path: Path) -> No
         assert len(both["ratio"]) == 4
 
 
+def test_the_bag_benchmark_compares_with_a_plain_copy(tmp_path: Path) -> None:
+    output = tmp_path / "bags.json"
+    folder = tmp_path / "work"
+    folder.mkdir()
+    table = run("bench/bags.py", "--quick", "--folder", str(folder), "--output", str(output))
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert report["machine"] in table
+    assert list(report["copies"]) == list(report["memory"]) == ["mcap", "sqlite3"]
+    for storage, result in report["copies"].items():
+        assert f"| {storage}, 5 MB |" in table
+        assert 0 < result["ratio"] == result["ours_mb_s"] / result["plain_mb_s"]
+    scenes = [f"{kind}, {persons} persons" for kind in ("raw", "jpeg") for persons in (0, 5)]
+    assert list(report["frames_per_s"]) == scenes
+    assert all(rate_hz > 0 for rate_hz in report["frames_per_s"].values())
+    for result in report["memory"].values():
+        assert list(result["peak_mb"]) == ["5", "10"]
+    assert not list(folder.iterdir())
+
+
 def test_the_prediction_counts_the_full_size_network() -> None:
     table = run("bench/gpu.py", "--predict", "--scenes", "1")
     # One person of 150 x 400 px: 384 x 768 px of 1.79 TFLOP, 30 steps, with guidance; and the

@@ -6,6 +6,7 @@ from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+_PATIENCE_S = 5.0
 
 
 class _Failed:
@@ -48,7 +49,7 @@ class Ahead(Generic[T]):
         for each in (self, self._upstream):
             if each is not None:
                 each._stop.set()  # noqa: SLF001 - of this class
-        self._thread.join()
+        self._thread.join(_PATIENCE_S)  # what it still does is of no use to anybody
 
     def __iter__(self) -> Iterator[T]:
         while True:

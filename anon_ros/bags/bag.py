@@ -1,7 +1,7 @@
 """A recording on disk: which files, which storage, how compressed."""
 
-import shutil
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import zstandard
 
 from anon_ros.bags.mcap_storage import McapFile
 from anon_ros.bags.metadata import METADATA_NAME, read_information
-from anon_ros.bags.records import BagFile, Losses
+from anon_ros.bags.records import MAX_TIME_NS, BagFile, Losses, Message
 from anon_ros.bags.ros1_storage import Ros1File
 from anon_ros.bags.sqlite_storage import SqliteFile
 from anon_ros.errors import BagDamageError, BagError
@@ -18,6 +18,7 @@ from anon_ros.errors import BagDamageError, BagError
 STORAGES = {".mcap": "mcap", ".db3": "sqlite3", ".bag": "ros1"}
 SUFFIXES = {storage: suffix for suffix, storage in STORAGES.items()}
 _PACKED = ".zstd"
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # no CDR begins so
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,24 @@ class Bag:
             BagDamageError: if it is damaged.
             OSError: if it cannot be read.
         """
-        if file.suffix == _PACKED:
-            file = _unpacked(file, scratch / file.stem, losses)
-        if self.storage == "mcap":
-            return McapFile(file, losses)
-        return SqliteFile(file) if self.storage == "sqlite3" else Ros1File(file)
+        if file.suffix != _PACKED:
+            return _opened(self.storage, file, losses)
+        unpacked = _unpacked(file, scratch / file.stem, losses)
+        try:
+            return _opened(self.storage, unpacked, losses)
+        finally:
+            unpacked.unlink()  # it is open, and gone when this process is
+
+    @property
+    def needs_scratch(self) -> bool:
+        """Whether a file has to be decompressed to be read."""
+        return any(file.suffix == _PACKED for file in self.files)
+
+
+def _opened(storage: str, file: Path, losses: Losses) -> BagFile:
+    if storage == "mcap":
+        return McapFile(file, losses)
+    return SqliteFile(file) if storage == "sqlite3" else Ros1File(file)
 
 
 def find_bag(path: Path, *, salvage: bool = False) -> Bag:
@@ -73,8 +87,7 @@ def find_bag(path: Path, *, salvage: bool = False) -> Bag:
         if storage is None:
             message = f"{path} is no recording; expected a folder, {', '.join(STORAGES)}"
             raise BagError(message)
-        compression = "file" if path.suffix == _PACKED else "none"
-        return Bag(path, storage, (path,), compression, None)
+        return Bag(path, storage, (path,), _compression(storage, (path,)), None)
     if not path.is_dir():
         message = f"{path} does not exist"
         raise BagError(message)
@@ -112,9 +125,24 @@ def _unlisted(path: Path) -> Bag:
     if len(storages) != 1:
         message = f"{path} holds no .mcap files and no .db3 files, or both"
         raise BagError(message)
-    files = tuple(sorted(found, key=lambda file: (len(file.name), file.name)))  # _2 before _10
-    compression = "file" if files[0].suffix == _PACKED else "none"
-    return Bag(path, storages.pop(), files, compression, None)
+    # A recorder that died may have left a file and the beginning of its compressed copy.
+    names = {file.name.removesuffix(_PACKED): file for file in sorted(found, reverse=True)}
+    files = tuple(names[name] for name in sorted(names, key=lambda n: (len(n), n)))  # _2 before _10
+    storage = storages.pop()
+    return Bag(path, storage, files, _compression(storage, files), None)
+
+
+def _compression(storage: str, files: tuple[Path, ...]) -> str:
+    """How the bag of these files is compressed, when no metadata.yaml says so."""
+    if any(file.suffix == _PACKED for file in files):
+        return "file"
+    losses = Losses(salvage=True)
+    for file in files:
+        with suppress(BagDamageError, OSError), closing(_opened(storage, file, losses)) as opened:
+            for record in opened.records(losses, 0, MAX_TIME_NS):
+                if isinstance(record, Message):
+                    return "message" if bytes(record.data[:4]) == _ZSTD_FRAME else "none"
+    return "none"
 
 
 def _suffix(path: Path) -> str:
@@ -122,10 +150,19 @@ def _suffix(path: Path) -> str:
 
 
 def _unpacked(file: Path, target: Path, losses: Losses) -> Path:
-    with file.open("rb") as packed, target.open("wb") as unpacked:
-        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    with file.open("rb") as packed, target.open("xb") as unpacked:
+        frame = zstandard.ZstdDecompressor().decompressobj()
         try:
-            shutil.copyfileobj(reader, unpacked, 2**20)
+            while block := packed.read(2**20):
+                while block:
+                    if frame.eof:  # there may be several
+                        frame = zstandard.ZstdDecompressor().decompressobj()
+                    unpacked.write(frame.decompress(block))
+                    block = frame.unused_data if frame.eof else b""
+            problem = "" if frame.eof else "it is cut off"
         except zstandard.ZstdError as error:
-            losses.add(f"{file}, after {unpacked.tell()} bytes", f"cannot be decompressed: {error}")
+            problem = str(error)
+        if problem:
+            place = f"{file}, after {unpacked.tell()} bytes"
+            losses.add(place, f"cannot be decompressed: {problem}")
     return target

@@ -1,6 +1,6 @@
 """From a recorded image message to its pixels and back."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from rosbags.typesys.store import Typestore
 from anon_ros.bags.metadata import as_yaml
 from anon_ros.bags.records import Channel
 from anon_ros.core import Anonymized, RgbImage
-from anon_ros.errors import ImageFormatError, describe
+from anon_ros.errors import BagError, ImageFormatError, describe
 from anon_ros.images import (
     ANONYMIZED_TYPES,
     CLOUD_TYPE,
@@ -125,6 +125,11 @@ def described(channel: Channel, information: Mapping[str, Any] | None) -> Channe
     known: dict[str, Any] = next(
         (t["topic_metadata"] for t in topics if t["topic_metadata"]["name"] == channel.topic), {}
     )
+    try:
+        channel.definition.encode()
+    except UnicodeEncodeError as error:
+        message = f"{channel.type_name}: its definition is no text; keep the storage as it is"
+        raise BagError(message) from error
     type_hash = channel.type_hash or known.get("type_description_hash") or _known_hash(channel)
     qos = known.get("offered_qos_profiles", "")
     return replace(
@@ -143,6 +148,11 @@ def known_definition(channel: Channel) -> str:
     if channel.serialization == "cdr" and channel.type_name in ros2_types().fielddefs:
         return str(ros2_types().generate_msgdef(channel.type_name, ros_version=2)[0])
     return ""
+
+
+def known_types(channel: Channel) -> Container[str]:
+    """Names of the types that every ROS installation has."""
+    return (ros1_types() if channel.serialization == "ros1" else ros2_types()).fielddefs
 
 
 def _known_hash(channel: Channel) -> str:

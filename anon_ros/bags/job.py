@@ -27,6 +27,9 @@ from anon_ros.core import Anonymizer
 from anon_ros.errors import BagError
 
 REPORT, MASKS = "report.json", "masks.db"
+_JOURNAL = "journal.db"
+# What a run that was killed at its start may leave.
+_OURS = ("lock", "survey", f"{_JOURNAL}-journal", f"{_JOURNAL}-wal", f"{_JOURNAL}-shm")
 # What has no influence on the result does not hinder a run from being taken up again.
 _GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output")
 _ROS2_VERSION = 9
@@ -68,7 +71,8 @@ class Job:
             "masks": self.keep_masks,
             "log times": [self.survey.start_ns, self.survey.stop_ns],
             "decisions": [
-                [e.topic, e.type_name, e.decision.value] for e in self.survey.plan.entries
+                [e.topic, e.type_name, e.decision.value, e.is_checked]
+                for e in self.survey.plan.entries
             ],
             "parameters": {group: config[group] for group in _GROUPS},
             "models": [dict(model) for model in self.models],
@@ -95,12 +99,19 @@ def run_job(job: Job, load: Callable[[], Anonymizer], progress: Progress) -> dic
     """
     identity = json.loads(json.dumps(job.identity))
     number = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    if (known := _finished_report(job.target, number)) is not None:
-        shutil.rmtree(job.target.partial, ignore_errors=True)
-        return known
     partial = job.target.partial
+    if (
+        partial.exists()
+        and any(path.name not in _OURS for path in partial.iterdir())
+        and not (partial / _JOURNAL).exists()
+    ):
+        message = f"{partial} is in the way and not from an unfinished run; move it elsewhere"
+        raise BagError(message)
+    if (known := _finished_report(job.target, number)) is not None:
+        shutil.rmtree(partial, ignore_errors=True)
+        return known
     partial.mkdir(exist_ok=True)
-    with (partial / "lock").open("w") as lock, closing(Journal(partial / "journal.db")) as journal:
+    with (partial / "lock").open("w") as lock, closing(Journal(partial / _JOURNAL)) as journal:
         _lock(lock.fileno(), partial)
         _check_identity(journal, identity, partial)
         try:
@@ -129,6 +140,10 @@ def _shared(job: Job) -> dict[str, Any]:
 def _finished_report(target: Target, number: str) -> dict[str, Any] | None:
     """The report of this very job, if it was done before."""
     if not target.path.exists():
+        in_the_way = [target.sidecar(name) for name in (REPORT, MASKS) if target.is_file]
+        if taken := [path for path in in_the_way if path.exists() and not target.partial.exists()]:
+            message = f"{taken[0]} exists and is not overwritten; choose another name or remove it"
+            raise BagError(message)
         return None
     try:
         report: dict[str, Any] = json.loads(target.sidecar(REPORT).read_text("utf-8"))
@@ -151,8 +166,8 @@ def _lock(descriptor: int, partial: Path) -> None:
 def _check_identity(journal: Journal, identity: Mapping[str, Any], partial: Path) -> None:
     known = journal.get("identity")
     if known is None:
-        journal.set("identity", json.dumps(identity))
         journal.set("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        journal.set("identity", json.dumps(identity))
         return
     before = json.loads(known)
     if other := [name for name in identity if identity[name] != before.get(name)]:
@@ -167,13 +182,15 @@ def _complete(job: Job, rewriter: Rewriter, report: Mapping[str, Any]) -> None:
     """metadata.yaml, report and masks; then everything takes its place at once."""
     target, journal = job.target, rewriter.journal
     finished = [each for _, each in sorted(journal.finished().items())]
+    staged = target.staged
     if target.written_as != target.storage:
-        _convert(target)
-    elif not target.is_file:
+        staged = _convert(target)
+    elif target.is_file:
+        staged = target.partial
+    else:
         files = [(each.name, each.tally) for each in finished]
         information = rewriter.information(rewriter.like)
         write_information(target.staged, completed(information, files, rewriter.compression))
-    staged = target.partial if target.is_file else target.staged
     (staged / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     if job.keep_masks:
         journal.become_sidecar(staged / MASKS)
@@ -182,13 +199,14 @@ def _complete(job: Job, rewriter: Rewriter, report: Mapping[str, Any]) -> None:
             (staged / name).replace(target.sidecar(name))
         (target.staged / target.path.name).replace(target.path)
     else:
-        _sync(target.staged)
-        target.staged.rename(target.path)
+        for path in (*staged.iterdir(), staged):
+            _sync(path)
+        staged.rename(target.path)
     _sync(target.path.parent)
 
 
-def _convert(target: Target) -> None:
-    """From the ROS 1 bag in the staged folder to a folder of ROS 2."""
+def _convert(target: Target) -> Path:
+    """A folder of ROS 2, made from the ROS 1 bag in the staged folder."""
     (bag,) = target.staged.glob("*.bag")
     scratch = target.partial / "converted" / target.path.name
     shutil.rmtree(scratch.parent, ignore_errors=True)
@@ -201,14 +219,13 @@ def _convert(target: Target) -> None:
             *((), (), (), ()),
         )
     except ConverterError as error:
-        message = f"the anonymized ROS 1 bag cannot be converted to ROS 2: {error}"
+        message = f"{bag} is anonymized, but cannot be converted to ROS 2: {error}; use that one"
         raise BagError(message) from error
-    shutil.rmtree(target.staged)
-    scratch.rename(target.staged)
+    return scratch
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

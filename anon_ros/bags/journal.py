@@ -4,9 +4,11 @@ An SQLite database: its transactions survive a process that is killed. Without t
 what ``anon_ros verify`` reads as the sidecar ``masks.db``.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import zstandard
 
 from anon_ros.bags.metadata import Tally
 from anon_ros.core import Mask
+from anon_ros.errors import BagError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,6 +34,7 @@ CREATE TABLE IF NOT EXISTS frames (
 );
 """
 
+_DIGEST_BYTES = 16
 ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
 
 
@@ -116,7 +120,8 @@ class Journal:
             "INSERT INTO frames VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
-                    *(row.file, row.number, row.topic, row.log_time_ns, row.outcome, row.reason),
+                    *(row.file, row.number, row.topic, row.log_time_ns, row.outcome),
+                    row.reason.encode(errors="backslashreplace").decode(),
                     *(len(row.boxes_xyxy), json.dumps(list(row.covered))),
                     *(json.dumps([list(box) for box in row.boxes_xyxy]), row.mask, row.payload),
                 )
@@ -145,7 +150,7 @@ class Journal:
         self._database.execute("BEGIN")
         self._database.execute(
             "INSERT INTO files VALUES (?, ?, ?, ?)",
-            (file, finished.name, json.dumps(tally), json.dumps(losses)),
+            (file, json.dumps(finished.name), json.dumps(tally), json.dumps(losses)),
         )
         self._database.execute("UPDATE frames SET payload = NULL WHERE file = ?", (file,))
         self._database.execute("COMMIT")
@@ -155,7 +160,7 @@ class Journal:
         found = {}
         for file, name, tally, losses in self._database.execute("SELECT * FROM files"):
             count, entries = json.loads(losses)
-            found[file] = Finished(name, Tally(**json.loads(tally)), entries, count)
+            found[file] = Finished(json.loads(name), Tally(**json.loads(tally)), entries, count)
         return found
 
     def totals(self, select: str) -> list[tuple[Any, ...]]:
@@ -165,7 +170,10 @@ class Journal:
     def become_sidecar(self, path: Path) -> None:
         """Write what verify needs to ``path``, as one file."""
         path.unlink(missing_ok=True)
-        self._database.execute("VACUUM INTO ?", (str(path),))
+        with closing(sqlite3.connect(path, isolation_level=None)) as sidecar:
+            self._database.backup(sidecar)
+            sidecar.execute("PRAGMA journal_mode=DELETE")
+            sidecar.execute("VACUUM")
 
     def _rows(self, where: str, values: tuple[int, ...]) -> Iterator[Row]:
         for found in self._database.execute(f"SELECT * FROM frames {where}", values):  # noqa: S608
@@ -195,20 +203,31 @@ def unpacked_mask(png: bytes) -> Mask:
     return np.asarray(pixels > 0, np.bool_)
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
+
+
 def difference(before: bytes, after: bytes) -> bytes:
     """What ``patched`` needs to make ``after`` from ``before``: little, if few bytes differ."""
     if len(before) != len(after):
-        return b"W" + zstandard.compress(after, 1)
+        return _digest(before) + b"W" + zstandard.compress(after, 1)
     one, other = (np.frombuffer(data, np.uint8) for data in (before, after))
     differs = one != other
     changes = np.packbits(differs).tobytes() + other[differs].tobytes()
-    return b"D" + zstandard.compress(changes, 1)
+    return _digest(before) + b"D" + zstandard.compress(changes, 1)
 
 
 def patched(before: bytes, payload: bytes) -> bytes:
-    """The message that ``difference`` was told of."""
-    data = zstandard.decompress(payload[1:])
-    if payload[:1] == b"W":
+    """The message that ``difference`` was told of.
+
+    Raises:
+        BagError: if ``before`` is not the same any more: what differs is where persons *were*.
+    """
+    if payload[:_DIGEST_BYTES] != _digest(before):
+        message = "the input has changed since this run began; remove the unfinished output"
+        raise BagError(message)
+    kind, data = payload[_DIGEST_BYTES:][:1], zstandard.decompress(payload[_DIGEST_BYTES + 1 :])
+    if kind == b"W":
         return data
     result = np.frombuffer(before, np.uint8).copy()
     bits, values = np.split(np.frombuffer(data, np.uint8), [(len(before) + 7) // 8])

@@ -6,7 +6,7 @@ times, sequence numbers, attachments, metadata, keys of channels, lz4 and files 
 
 import os
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -97,6 +97,8 @@ class McapFile:
         self._size = os.fstat(self._stream.fileno()).st_size
         self._chunk_offsets: list[int] = []
         self._first_chunks: dict[int, list[int]] = {}
+        self._is_indexed = False
+        self._known: tuple[dict[int, mcap.Schema], dict[int, Channel]] = {}, {}
         try:
             self._open(losses)
         except BaseException:
@@ -115,10 +117,13 @@ class McapFile:
         self._stream.close()
 
     def records(self, losses: Losses, start_ns: int, stop_ns: int) -> Iterator[Record]:
-        self._schemas, self._channels = {}, {}
+        # A damaged chunk may have been the one that announced them.
+        self._schemas, self._channels = dict(self._known[0]), dict(self._known[1])
+        seen: Counter[int] = Counter()
+        before = losses.count
         for at, opcode, body in self._framed(losses):
             try:
-                found = self._opened(opcode, body, start_ns, stop_ns)
+                found = self._opened(opcode, body)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 losses.add(f"{self.path}, byte {at}", describe(error))
                 continue
@@ -128,10 +133,17 @@ class McapFile:
                 except Exception as error:  # noqa: BLE001 - as above
                     losses.add(f"{self.path}, byte {at}", _problem(error))
                     continue
-                if isinstance(record, Message) and not start_ns <= record.log_time_ns < stop_ns:
-                    continue
+                if isinstance(record, Message):
+                    seen[record.channel.id] += 1
+                    if not start_ns <= record.log_time_ns < stop_ns:
+                        continue
                 if record is not None:
                     yield record
+        if self._is_indexed and losses.count == before and seen != Counter(self.counts):
+            told = (
+                f"the index tells of {sum(self.counts.values())} messages, there are {seen.total()}"
+            )
+            losses.add(f"{self.path}, all of it", told)
 
     def samples(self, channel: Channel, count: int) -> list[bytes]:
         messages = self._indexed(channel.id) if self._first_chunks else self._all()
@@ -144,7 +156,7 @@ class McapFile:
             try:
                 _, length = _FRAME.unpack(self._stream.read(_FRAME.size))
                 chunk = self._stream.read(min(length, self._size))
-                taken = [self._taken(r) for r in self._opened(Opcode.CHUNK, chunk, 0, MAX_TIME_NS)]
+                taken = [self._taken(record) for record in self._opened(Opcode.CHUNK, chunk)]
             except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; the run says where
                 continue
             yield from (each for each in taken if isinstance(each, Message))
@@ -187,7 +199,8 @@ class McapFile:
     def _take(self, summary: Summary, statistics: mcap.Statistics) -> None:
         self._schemas = dict(summary.schemas)
         self._channels = {each.id: self._channel(each) for each in summary.channels.values()}
-        self.counts.update(statistics.channel_message_counts)
+        self._is_indexed, self._known = True, (dict(self._schemas), dict(self._channels))
+        self.counts.update({k: n for k, n in statistics.channel_message_counts.items() if n})
         if statistics.message_count:
             self.start_ns, self.end_ns = statistics.message_start_time, statistics.message_end_time
         self.attachments = [(each.name, each.media_type) for each in summary.attachment_indexes]
@@ -200,8 +213,12 @@ class McapFile:
         chunked = bool(summary.chunk_indexes) or not statistics.message_count
         self.form = replace(self.form, is_chunked=chunked)
         if summary.chunk_indexes:
+            compression = summary.chunk_indexes[0].compression
+            if compression not in _COMPRESSIONS:
+                message = f"{self.path}: compression {compression!r} of its chunks is not known"
+                raise BagDamageError(message)
             self._stream.seek(summary.chunk_indexes[0].chunk_start_offset + _CHECKSUM_AT)
-            self._note(summary.chunk_indexes[0].compression, any(self._stream.read(4)))
+            self._note(compression, any(self._stream.read(4)))
 
     def _scan(self) -> None:
         """Learn from the whole file what is in it."""
@@ -236,22 +253,19 @@ class McapFile:
             at += len(head) + length
         losses.add(f"{self.path}, byte {at}", "the file has no end mark: it is cut off")
 
-    def _opened(
-        self, opcode: int, body: bytes, start_ns: int, stop_ns: int
-    ) -> list[mcap.McapRecord]:
+    def _opened(self, opcode: int, body: bytes) -> list[mcap.McapRecord]:
         stream = ReadDataStream(BytesIO(body))
         if opcode != Opcode.CHUNK:
             if opcode == Opcode.MESSAGE:
                 return [mcap.Message.read(stream, len(body))]
             return [_READ[opcode](stream)]
         chunk = mcap.Chunk.read(stream)
+        if chunk.compression not in _COMPRESSIONS:
+            message = f"compression {chunk.compression!r} is not known"
+            raise ValueError(message)
         stream, size = get_chunk_data_stream(chunk, validate_crc=True)
         self._note(chunk.compression, chunk.uncompressed_crc != 0)
-        found = list(_split(stream.read(size)))
-        if chunk.message_start_time < stop_ns and chunk.message_end_time >= start_ns:
-            return found
-        # The others may announce a channel of later messages.
-        return [record for record in found if not isinstance(record, mcap.Message)]
+        return list(_split(stream.read(size)))
 
     def _taken(self, record: mcap.McapRecord) -> Record | None:
         if isinstance(record, mcap.Message):

@@ -51,9 +51,10 @@ def read_information(folder: Path) -> dict[str, Any]:
     """
     path = folder / METADATA_NAME
     try:
-        information = dict(YAML(typ="safe").load(path.read_text("utf-8"))[_ROOT])
+        information = _loaded(path.read_text("utf-8"), _ROOT)
         known = int(information["version"]) <= _NEWEST_VERSION
         str(information["storage_identifier"]), [str(p) for p in information["relative_file_paths"]]
+        [str(each["topic_metadata"]["name"]) for each in information[_TOPICS]]
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"{path} is damaged ({error!r}); name the storage files one by one instead"
         raise BagDamageError(" ".join(message.split())) from error
@@ -71,10 +72,20 @@ def write_information(folder: Path, information: Mapping[str, Any]) -> None:
 def parsed_yaml(text: str) -> dict[str, Any] | None:
     """What rosbag2 wrote into a storage file about itself; None if it makes no sense."""
     try:
-        found = YAML(typ="safe").load(text)
-    except YAMLError:
+        found = _loaded(text)
+        [str(each["topic_metadata"]["name"]) for each in found[_TOPICS]]
+        return found if int(found["version"]) <= _NEWEST_VERSION else None
+    except (YAMLError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    return dict(found) if isinstance(found, dict) and "version" in found else None
+
+
+def _loaded(text: str, root: str = "") -> dict[str, Any]:
+    """YAML of which the custom data stay what they are: text, even if it looks like a number."""
+    found, texts = (YAML(typ=kind).load(text) for kind in ("safe", "base"))
+    if root:
+        found, texts = found[root], texts[root]
+    custom = {"custom_data": dict(texts["custom_data"])} if found.get("custom_data") else {}
+    return {**found, **custom}
 
 
 def as_yaml(values: Mapping[str, Any] | Sequence[Any]) -> str:

@@ -11,6 +11,7 @@ from anon_ros.bags.frames import (
     READABLE_TYPES,
     Frame,
     known_definition,
+    known_types,
     read_fields,
 )
 from anon_ros.bags.records import Channel
@@ -30,14 +31,21 @@ SAMPLES = 5
 _SERIALIZATIONS = ("cdr", "ros1")
 DEPTH_ENCODINGS = ("16UC1", "32FC1")  # REP 118
 _DEPTH_WORDS = ("depth", "disparity")
-_THERMAL_WORDS = ("therm", "infra", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
+_THERMAL_WORDS = ("therm", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
+# Beside "depth" they tell of another picture of the same camera.
+_NO_DEPTH = re.compile(
+    r"(?<![a-z])(?:n?ir|gr[ae]y|mono|raw_ir)(?![a-z])|infra|ampl|intens|conf|refl"
+)
 _PICTURE_FILES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".gif", ".webp", ".mp4", ".avi", ".mkv")
 _TEXT_FILES = (".yaml", ".yml", ".json", ".txt", ".csv", ".xml", ".urdf", ".md", ".msg", ".proto")
 _TEXT_TYPES = ("application/json", "application/yaml", "application/x-yaml", "application/xml")
-_CAMERA_WORDS = ("camera", "/cam", "rgb", "frame", "therm")
+_CAMERA_WORDS = ("camera", "/cam", "webcam", "rgb", "bgr", "pixel", "frame", "therm")
+_AS_TEXT_WORDS = ("b64", "base64", "jpeg", "jpg", "png")
 _BYTES = re.compile(
-    r"\b(?:u?int(?:8|16)|byte|char)\[|sequence<\s*(?:u?int(?:8|16)|u?(?:short)|octet|char|byte)\b"
+    r"\b(?:u?int(?:8|16)|byte|char)\[|sequence<\s*(?:u?int(?:8|16)|octet|char|byte|short)\b"
+    r"|typedef\s+(?:u?int(?:8|16)|octet|char|byte)\s+\w+\["
 )
+_NUMBERS = re.compile(r"\b(?:u?int32|float32)\[|sequence<\s*(?:u?int32|float)\b")
 # Not signed: an OccupancyGrid is no picture.
 _LIKE_AN_IMAGE = tuple(
     map(
@@ -50,7 +58,11 @@ _LIKE_AN_IMAGE = tuple(
     )
 )
 _TYPE_NAMES = re.compile(r"\b([A-Za-z]\w*)(?:/|::)(?:msg(?:/|::))?([A-Za-z]\w*)")
-_REMARKS = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_REMARKS = {
+    "ros1msg": re.compile(r"#[^\n]*"),
+    "ros2msg": re.compile(r"#[^\n]*"),
+    "ros2idl": re.compile(r'//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"', re.DOTALL),
+}
 
 
 class Decision(Enum):
@@ -73,7 +85,7 @@ class Entry:
         decision: what becomes of it.
         reason: why, if that is worth a notice.
         is_checked: copied, but each message must be what the first ones were: depth, or a cloud
-            without colours.
+            without colours; and an attachment a text.
     """
 
     topic: str
@@ -221,7 +233,9 @@ def _numbers(topic: str, encoding: str) -> tuple[Decision, str]:
     if any(word in topic.lower() for word in _THERMAL_WORDS):
         if encoding == "16UC1":
             return Decision.ANONYMIZE, "16UC1 as a thermal camera's grey"
-    elif any(word in topic.lower() for word in _DEPTH_WORDS):
+    elif any(word in topic.lower() for word in _DEPTH_WORDS) and not _NO_DEPTH.search(
+        topic.lower()
+    ):
         return Decision.COPY, f"depth ({encoding}): persons' shapes can be seen in it"
     return Decision.UNDECIDED, f"{encoding} may be depth or thermal"
 
@@ -255,20 +269,38 @@ def _hidden_pixels(channel: Channel) -> str:
     """Why a type that we do not read may carry pixels; empty if nothing speaks for it."""
     if carries_pixels(channel.type_name):
         return "cannot be anonymized"
-    definition = _REMARKS.sub(" ", channel.definition or known_definition(channel))
+    encoding = channel.definition_encoding or "ros2msg"
+    if channel.serialization not in _SERIALIZATIONS or encoding not in _REMARKS:
+        return f"cannot be looked into: {channel.serialization}, described as {encoding}"
+    definition = channel.definition or known_definition(channel)
+    if not definition and channel.type_name not in known_types(channel):
+        return "its definition is not in the recording"
+    definition = _REMARKS[encoding].sub(" ", definition)
     for package, name in _TYPE_NAMES.findall(definition):
         if carries_pixels(f"{package}/msg/{name}"):
             return f"holds {package}/msg/{name}"
-    names = [channel.topic, *([] if definition else [channel.type_name])]
-    if not definition or _BYTES.search(definition):
-        lower = " ".join(names).lower()
-        if sounds_like_pictures(lower) or any(word in lower for word in _CAMERA_WORDS):
-            return "bytes under the name of a camera or picture"
     if all(pattern.search(definition) for pattern in _LIKE_AN_IMAGE):
         return "has width, height and bytes"
-    for line in definition.splitlines():
-        if _BYTES.search(line) and sounds_like_pictures(line):
-            return f"field {' '.join(line.split())!r}"
+    return _named_like_pictures(channel.topic.lower(), definition)
+
+
+def _named_like_pictures(topic: str, definition: str) -> str:
+    """Bytes, numbers or text where names tell of a picture; empty if they do not."""
+    has_bytes, has_numbers = (p.search(definition) for p in (_BYTES, _NUMBERS))
+    about_camera = any(word in topic for word in _CAMERA_WORDS)
+    if has_bytes and (about_camera or sounds_like_pictures(topic)):
+        return "bytes under the name of a camera or picture"
+    if has_numbers and not topic.endswith("camera_info") and sounds_like_pictures(topic):
+        return "numbers under the name of a picture"
+    if "string" in definition and any(word in topic for word in _AS_TEXT_WORDS):
+        return "text under the name of a picture"
+    for line in definition.lower().splitlines():
+        field = " ".join(line.split())
+        about_pixels = sounds_like_pictures(line) or "rgb" in line or "pixel" in line
+        if _BYTES.search(line) and about_pixels:
+            return f"field {field!r}"
+        if "string" in line and any(word in line for word in _AS_TEXT_WORDS):
+            return f"field {field!r}"
     return ""
 
 
@@ -277,8 +309,16 @@ def _attachment(name: str, media_type: str) -> Entry:
     if not media_type:
         is_text = name.lower().endswith(_TEXT_FILES)
     if is_text and not name.lower().endswith(_PICTURE_FILES):
-        return Entry(name, media_type, -1, Decision.COPY, "attachment")
+        return Entry(name, media_type, -1, Decision.COPY, "attachment", is_checked=True)
     return Entry(name, media_type, -1, Decision.UNDECIDED, "an attachment that is no text")
+
+
+def is_text(data: bytes) -> bool:
+    """Whether an attachment is what its name says."""
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _stricter(one: Entry, other: Entry) -> Entry:

@@ -26,7 +26,7 @@ from anon_ros.bags.journal import (
     patched,
 )
 from anon_ros.bags.metadata import Tally, completed, made_information, parsed_yaml
-from anon_ros.bags.plan import Decision, Entry, why_not_copied
+from anon_ros.bags.plan import Decision, Entry, is_text, why_not_copied
 from anon_ros.bags.records import (
     ROSBAG2,
     SERIALIZED,
@@ -131,6 +131,7 @@ class Rewriter:
             OSError, sqlite3.Error: if a file cannot be read or written.
         """
         finished = self.journal.finished()
+        self.target.staged.mkdir(exist_ok=True)
         for index, file in enumerate(self.bag.files):
             if index in finished:
                 self._skip_over(index, finished[index])
@@ -171,7 +172,6 @@ class Rewriter:
         scratch = self.target.partial / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-        self.target.staged.mkdir(exist_ok=True)
         before = self.losses.count, len(self.losses.entries)
         name = self.target.file_name(file, self.compression)
         unfinished = scratch / f"out-{name.removesuffix('.zstd')}"
@@ -185,7 +185,7 @@ class Rewriter:
                     like = self._copy(index, source, writer, tally, written.fileno())
                 information = None
                 if like is not None:
-                    self.journal.set("like", json.dumps(like))
+                    self.journal.set("like", json.dumps(like, default=str))
                 if self.like is not None:
                     made = self.information(self.like)
                     information = completed(made, [(name, tally)], self.compression)
@@ -299,9 +299,14 @@ class Rewriter:
 
     def _is_attached(self, path: Path, attachment: Attachment) -> bool:
         entry = self.survey.plan.entry_of(attachment.name, attachment.media_type)
+        place = f"{path}, attachment {attachment.name}"
         if entry is None:
-            self.losses.add(f"{path}, attachment {attachment.name}", "it was not announced")
-        return entry is not None and entry.decision is Decision.COPY
+            self.losses.add(place, "it was not announced")
+            return False
+        if entry.is_checked and entry.decision is Decision.COPY and not is_text(attachment.data):
+            self.losses.add(place, "it is called a text, but is none")
+            return False
+        return entry.decision is Decision.COPY
 
     # In the thread of the models.
 

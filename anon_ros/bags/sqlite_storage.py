@@ -67,7 +67,8 @@ class SqliteFile:
                 yield Message(channels[topic_id], time_ns, data, time_ns, 0)
         with suppress(*_DAMAGE):  # older recorders wrote none
             for (text,) in self._database.execute("SELECT metadata FROM metadata").fetchall():
-                yield Metadata(ROSBAG2, {SERIALIZED: text})
+                if isinstance(text, str):
+                    yield Metadata(ROSBAG2, {SERIALIZED: text})
 
     def _messages(
         self, losses: Losses, start_ns: int, stop_ns: int
@@ -78,7 +79,7 @@ class SqliteFile:
             "AND (+timestamp >= ?2 AND +timestamp < ?3 OR "
             "typeof(+timestamp) != 'integer' OR +timestamp < 0) ORDER BY id"
         )
-        last, ahead, problem = 0, 0, ""
+        last, ahead, problem = self._before_first(), 0, ""
         rows = None
         while True:
             try:
@@ -103,6 +104,13 @@ class SqliteFile:
                 return
             last = row[0]
             yield row
+
+    def _before_first(self) -> int:
+        try:
+            (first,) = self._database.execute("SELECT min(id) FROM messages").fetchone()
+        except _DAMAGE:
+            return 0
+        return min(first - 1, 0) if isinstance(first, int) else 0
 
     def samples(self, channel: Channel, count: int) -> list[bytes]:
         select = "SELECT data FROM messages WHERE topic_id = ? ORDER BY id LIMIT ?"
@@ -133,6 +141,9 @@ class SqliteFile:
 
     def _open(self) -> None:
         topics = self._columns("topics")
+        if not topics or not self._columns("messages"):
+            message = "a table is missing"
+            raise sqlite3.DataError(message)
         definitions: dict[str, tuple[str, str]] = {}
         if "topic_type" in self._columns("message_definitions"):
             defined = self._database.execute(
@@ -276,7 +287,12 @@ class SqliteWriter:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    if (journal := path.with_name(f"{path.name}-journal")).exists() and journal.stat().st_size:
+        message = f"{path} was being written when its recorder died; sqlite3 {path} mends a copy"
+        raise BagDamageError(message)
     # A recorder that crashed leaves its last messages in a write-ahead log.
     log = path.with_name(f"{path.name}-wal")
     mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    return sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, check_same_thread=False)
+    return sqlite3.connect(
+        f"file:{quote(os.fsencode(path))}?{mode}", uri=True, check_same_thread=False
+    )

@@ -60,7 +60,7 @@ def survey(  # noqa: PLR0913 - the flags of the command
     for file in bag.files:
         with ExitStack() as stack:
             folder = scratch
-            if bag.compression == "file":
+            if bag.needs_scratch:
                 unpacked_to = TemporaryDirectory(dir=scratch, prefix=".anon_ros-")
                 folder = Path(stack.enter_context(unpacked_to))
             opened = stack.enter_context(closing(bag.open(file, Losses(salvage=salvage), folder)))
@@ -77,13 +77,18 @@ def survey(  # noqa: PLR0913 - the flags of the command
         entry = plan.entry_of(channel.topic, channel.type_name)
         if entry is not None and entry.decision is not Decision.DROP:
             kept.setdefault(channel.topic, channel)
-    start_ns = first_ns + round(start_s * _NS_PER_S) if start_s else 0
-    stop_ns = MAX_TIME_NS
+    start_ns, stop_ns = 0, MAX_TIME_NS
+    if start_s:
+        start_ns = min(first_ns + _ns(start_s), MAX_TIME_NS)
     if duration_s:
-        stop_ns = max(start_ns, first_ns) + round(duration_s * _NS_PER_S)
+        stop_ns = min(max(start_ns, first_ns) + _ns(duration_s), MAX_TIME_NS)
     frames = sum(e.count for e in plan.entries if e.decision is Decision.ANONYMIZE)
     is_part = start_s or duration_s
     return Survey(plan, tuple(kept.values()), start_ns, stop_ns, -1 if is_part else frames)
+
+
+def _ns(duration_s: float) -> int:
+    return round(min(duration_s * _NS_PER_S, MAX_TIME_NS))
 
 
 def plain_data(bag: Bag, data: bytes) -> bytes:

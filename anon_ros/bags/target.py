@@ -1,5 +1,6 @@
 """Where the result goes and what it is like."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,13 +104,22 @@ def find_target(bag: Bag, path: Path, storage: str, compression: str) -> Target:
         _refuse(f"--compression storage is for mcap; {found} knows none, file and message")
     if compression in {"file", "message"} and named:
         _refuse(f"--compression {compression} needs metadata.yaml; give a folder instead of {path}")
-    one, other = path.resolve(), bag.path.resolve()
-    if one == other or other in one.parents or one in other.parents:
-        _refuse(f"the output {path} and the input {bag.path} lie in each other")
     if not path.name:
         _refuse(f"the output {path} has no name")
     written_as = "ros1" if bag.storage == "ros1" else found
-    return Target(path, found, compression, bool(named), written_as)
+    target = Target(path, found, compression, bool(named), written_as)
+    _check_apart(bag.path, target)
+    return target
+
+
+def _check_apart(source: Path, target: Target) -> None:
+    """A run deletes its unfinished folder in the end, and must not delete its input."""
+    one, *others = (Path(os.path.realpath(p)) for p in (source, target.path, target.partial))
+    for other in others:
+        if one == other or one in other.parents or other in one.parents:
+            _refuse(
+                f"the output {target.path} (or {target.partial}) and the input {source} overlap"
+            )
 
 
 def _refuse(message: str) -> None:

@@ -1,9 +1,10 @@
 """``anon_ros bag``."""
 
+import shutil
 import sqlite3
 import sys
 from argparse import Namespace
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from anon_ros.bags import (
@@ -49,9 +50,13 @@ def anonymize_bag(arguments: Namespace, config: Config) -> int:
         AnonRosError: if it cannot be done; what is done already is kept for the next run.
     """
     wishes = Wishes(tuple(arguments.topics), tuple(arguments.drop), tuple(arguments.copy))
-    bag = find_bag(arguments.input, salvage=arguments.salvage)
-    target = find_target(bag, arguments.output, arguments.storage, arguments.compression)
+    if arguments.prefix and not arguments.prefix.strip("/"):
+        message = f"--prefix {arguments.prefix!r} names nothing; give one as /anon"
+        raise BagError(message)
+    target = None
     try:
+        bag = find_bag(arguments.input, salvage=arguments.salvage)
+        target = find_target(bag, arguments.output, arguments.storage, arguments.compression)
         found = _survey(bag, target, wishes, arguments)
         print(found.plan.table(), flush=True)
         if arguments.dry_run:
@@ -70,21 +75,26 @@ def anonymize_bag(arguments: Namespace, config: Config) -> int:
         )
         return _run(job)
     except (OSError, sqlite3.Error) as error:
-        kept = f"; {target.partial} keeps what is done: repeat the command to go on"
-        message = f"{describe(error)}{kept if target.partial.exists() else ''}"
+        kept = ""
+        if target is not None and target.partial.exists():
+            kept = f"; {target.partial} keeps what is done: repeat the command to go on"
+        message = f"{describe(error)}{kept}"
         raise BagError(message) from error
 
 
 def _survey(bag: Bag, target: Target, wishes: Wishes, arguments: Namespace) -> Survey:
-    parent = target.path.parent
-    return survey(
-        bag,
-        wishes,
-        arguments.start,
-        arguments.duration,
-        salvage=arguments.salvage,
-        scratch=parent if parent.is_dir() else Path.cwd(),
-    )
+    scratch = target.partial / "survey"
+    window = arguments.start, arguments.duration
+    if not bag.needs_scratch:
+        return survey(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+    shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+    scratch.mkdir(parents=True)
+    try:
+        return survey(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # unless an unfinished run is in it
+            target.partial.rmdir()
 
 
 def _run(job: Job) -> int:

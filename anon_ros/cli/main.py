@@ -1,7 +1,9 @@
 """The command line: parses first, imports what a command needs later."""
 
 import logging
+import signal
 import sys
+import threading
 from argparse import (
     SUPPRESS,
     ArgumentParser,
@@ -46,6 +48,8 @@ The live node: ros2 launch anon_ros anonymize.launch.py
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 if some of its inputs failed, 2 if it could not start."""
     arguments = _parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as with Ctrl-C
     logging.basicConfig(format="anon_ros: %(message)s", level=logging.WARNING)
     logging.getLogger("anon_ros").setLevel(logging.INFO)
     for stream in (sys.stdout, sys.stderr):

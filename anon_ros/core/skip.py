@@ -22,8 +22,12 @@ class SkipPolicy:
         """
         turn = self._arrived % self._every_nth == 0
         self._arrived += 1
+        if not turn or not self._period_ns:
+            return turn
         due_ns = now_ns if self._due_ns is None else self._due_ns
-        if not turn or now_ns < due_ns:
+        if now_ns < due_ns - self._period_ns:  # the clock of a recording may be set back
+            due_ns = now_ns
+        if now_ns < due_ns:
             return False
         next_ns = due_ns + self._period_ns
         self._due_ns = next_ns if next_ns > now_ns else now_ns + self._period_ns

@@ -9,9 +9,11 @@ ANONYMIZED_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 """Shows what a camera saw if its points are coloured, which is told by its fields."""
 
-_COLOUR = re.compile(r"rgb|bgr|colou?r|red|green|blue|[rgba]", re.IGNORECASE)
+_COLOUR = re.compile(
+    r"rgb|bgr|colou?r|gr[ae]y|texture|(?:^|_)(?:red|green|blue)(?:$|_)|^[rgba]\d*$", re.IGNORECASE
+)
 # Clouds whose colours we cannot see: in channels, or compressed.
-_OTHER_CLOUD = re.compile(r".*/(PointCloud|CompressedPointCloud\w*)")
+_OTHER_CLOUD = re.compile(r".*[/.](PointCloud|CompressedPointCloud\w*)")
 _WORDS = ("image", "video", "theora", "ffmpeg", "h264", "h265", "jpeg", "photo", "picture")
 
 
@@ -32,4 +34,4 @@ def sounds_like_pictures(name: str) -> bool:
 
 def is_coloured(field_names: Iterable[str]) -> bool:
     """Whether the points of a PointCloud2 with these fields have colours."""
-    return any(_COLOUR.fullmatch(name) or "rgb" in name for name in field_names)
+    return any(_COLOUR.search(name) for name in field_names)

@@ -10,6 +10,9 @@ from anon_ros.errors import ImageFormatError
 from anon_ros.images.buffers import ByteData, Layout, Rows, check_result, mask_roi
 from anon_ros.images.encodings import layout_of
 
+# Alignment of rows, and padding at the end.
+_PADDING_BYTES = 64
+
 
 @dataclass(frozen=True)
 class RawImage:
@@ -49,7 +52,9 @@ def decode_raw(raw: RawImage) -> RgbImage:
 def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     """The data of ``raw`` with the pixels under ``mask`` taken from ``image``.
 
-    All other bytes are those of ``raw``: pixels, padding, alpha and whatever follows the last row.
+    All other bytes are those of ``raw``: pixels, alpha, padding and whatever follows the last row.
+    But more than 64 bytes of either are blanked: they may be a part of a larger picture, and nobody
+    has looked for persons there.
     Chroma that several pixels share is replaced where ``mask`` touches one of them. 16-bit samples
     keep their range: white is what it was in ``raw``.
 
@@ -66,8 +71,14 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     _check(raw, layout)
     check_result(image, mask, raw.height, raw.width)
     data = np.frombuffer(raw.data, np.uint8).copy()
+    rows = _rows(raw, layout, data)
+    used_bytes = layout.row_bytes(raw.width)
+    if raw.step - used_bytes > _PADDING_BYTES and raw.encoding != "nv24":  # its rows are not so
+        rows.data[:, used_bytes:] = 0
+    if len(data) - rows.data.size > _PADDING_BYTES:
+        data[rows.data.size :] = 0
     if mask.any():
-        layout.write(_rows(raw, layout, data), image, mask, mask_roi(mask))
+        layout.write(rows, image, mask, mask_roi(mask))
     return data.tobytes()
 
 

@@ -6,6 +6,7 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -243,3 +244,34 @@ def test_interrupted_from_the_keyboard(tmp_path: Path, runner: Callable[[Path], 
     assert not (tmp_path / "out.partial" / "scratch").exists()
     run.finish(output)
     assert len(content(output)) == len(read(run.source))
+
+
+def test_an_input_that_was_changed_under_a_run_is_not_patched(
+    tmp_path: Path, runner: Callable[[Path], Runner]
+) -> None:
+    """Same size and same time: pixels from the journal must not be put into another image."""
+    run = runner(by_rosbags(tmp_path / "in", "sqlite3"))
+    run.slow_s = 0.1
+    output, file = tmp_path / "out", run.source / "in.db3"
+    process = run.start(output)
+    run.wait_for(8, process)
+    process.kill()
+    process.communicate()
+    status = file.stat()
+    with sqlite3.connect(file) as database:
+        rows = database.execute("SELECT id, data FROM messages").fetchall()
+        images = [(number, data) for number, data in rows if len(data) > 5000]
+        number, data = images[0]
+        database.execute("UPDATE messages SET data = ? WHERE id = ?", (data[::-1], number))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    run.fails(output, "the input has changed")
+
+
+def test_a_run_killed_at_its_very_start_is_begun_anew(
+    tmp_path: Path, runner: Callable[[Path], Runner]
+) -> None:
+    run = runner(by_rosbags(tmp_path / "in"))
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / "lock").touch()
+    assert run.finish(tmp_path / "out") == FRAMES

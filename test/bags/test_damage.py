@@ -1,6 +1,7 @@
 """Damaged recordings: the run stops and names the place, or leaves out what is damaged."""
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from recordings import (
     by_rosbags,
     recorded,
     serialized,
+    split,
 )
 from sentinel import SentinelSegmenter, persons_seen
 
@@ -327,3 +329,149 @@ def by_mcap_channels(path: Path, messages: list[Recorded]) -> None:
             data = serialized(each)
             writer.add_message(known[each.type_name], each.time_ns, data, each.time_ns)
         writer.finish()
+
+
+def test_a_folder_whose_recorder_died_while_compressing(tmp_path: Path, run: Run) -> None:
+    """Compressed files, a raw one, and the beginning of its compressed copy."""
+    source = split(tmp_path / "in", "mcap")
+    whole = read(source)
+    (source / "metadata.yaml").unlink()
+    for part in (0, 1, 2):
+        file = source / f"in_{part}.mcap"
+        packed = zstandard.compress(file.read_bytes())
+        file.with_suffix(".mcap.zstd").write_bytes(packed[: len(packed) // (1 + part // 2)])
+        if part < 2:
+            file.unlink()
+    others = tmp_path / "in_0.mcap"
+    others.write_text("somebody else's")
+    assert run(source, tmp_path / "out", "--salvage") == 0
+    after = read(tmp_path / "out")
+    assert [each[:3] for each in after] == [each[:3] for each in whole]
+    assert nobody_seen(after)
+    assert others.read_text() == "somebody else's"
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "in_0.mcap"}
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_folder_compressed_by_message_whose_recorder_died(
+    tmp_path: Path, run: Run, storage: str
+) -> None:
+    source = by_rosbags(tmp_path / "in", storage, "message")
+    whole = read(source)
+    (source / "metadata.yaml").unlink()
+    assert run(source, tmp_path / "out", "--salvage") == 0
+    after = read(tmp_path / "out")
+    assert [each for each in after if each.topic in COPIED] == [
+        each for each in whole if each.topic in COPIED
+    ]
+    assert nobody_seen(after)
+
+
+@pytest.mark.parametrize("opcode", [0x0F, 0x22])
+def test_a_record_that_is_passed_over_is_missed(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str], opcode: int
+) -> None:
+    """A chunk whose opcode was changed into an unknown one, or into the end of the data."""
+    source, output = by_mcap(tmp_path / "in.mcap"), tmp_path / "out.mcap"
+    chunk = mcap.reader.make_reader(source.open("rb")).get_summary().chunk_indexes[1]
+    data = bytearray(source.read_bytes())
+    data[chunk.chunk_start_offset] = opcode
+    source.write_bytes(data)
+    stops(run, capsys, source, output, "the index tells of 49 messages")
+    assert run(source, output, "--salvage") == 0
+    assert nobody_seen(read(output))
+    assert lost(output)
+
+
+def test_the_chunk_that_announces_the_channels_is_damaged(tmp_path: Path, run: Run) -> None:
+    source, output = by_mcap(tmp_path / "in.mcap", ""), tmp_path / "out.mcap"
+    chunks = mcap.reader.make_reader(source.open("rb")).get_summary().chunk_indexes
+    inside = [chunks[0].message_start_time, chunks[0].message_end_time]
+    data = bytearray(source.read_bytes())
+    data[chunks[0].chunk_start_offset + chunks[0].chunk_length // 2] ^= 1
+    source.write_bytes(data)
+    whole = len(recorded_times())
+    assert run(source, output, "--salvage") == 0
+    assert len(read(output)) >= whole - sum(inside[0] <= t <= inside[1] for t in recorded_times())
+    assert nobody_seen(read(output))
+
+
+def recorded_times() -> list[int]:
+    return [each.time_ns for each in recorded()]
+
+
+def test_a_clock_that_was_set_back_loses_no_image(tmp_path: Path, run: Run) -> None:
+    stream = list(recorded())
+    late = [each._replace(time_ns=each.time_ns - 10**15) for each in stream[len(stream) // 2 :]]
+    source = by_rosbags(tmp_path / "in", "sqlite3", messages=stream[: len(stream) // 2] + late)
+    assert run(source, tmp_path / "out") == 0
+    assert [each[:3] for each in read(tmp_path / "out")] == [each[:3] for each in read(source)]
+
+
+def test_rows_of_a_database_may_have_any_number(tmp_path: Path, run: Run) -> None:
+    source = by_rosbags(tmp_path / "in", "sqlite3")
+    with sqlite3.connect(source / "in.db3") as database:
+        database.execute("UPDATE messages SET id = id - 7")
+    assert run(source, tmp_path / "out") == 0
+    assert len(read(tmp_path / "out")) == len(read(source))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: "a: 1",
+        lambda text: text.replace("topics_with_message_count:", "topics:"),
+        lambda text: re.sub(r"relative_file_paths:\n +- .*", "relative_file_paths: 5", text),
+        lambda text: text.replace("version: 9", "version: 99"),
+        lambda text: "\t" + text,
+        lambda _: "\udcff",
+    ],
+)
+def test_metadata_that_makes_no_sense_is_told_in_one_line(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str], spoil: Callable[[str], str]
+) -> None:
+    source = by_rosbags(tmp_path / "in")
+    path = source / "metadata.yaml"
+    text = spoil(path.read_text())
+    path.write_text(text, errors="surrogateescape")
+    assert run(source, tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("anon_ros: error: ")
+    assert "metadata.yaml" in line
+
+
+@pytest.mark.parametrize("flags", [("--start", "1e300"), ("--duration", "1e300"), ("--start", 99)])
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_part_beyond_the_recording(
+    tmp_path: Path, run: Run, storage: str, flags: tuple[object, object]
+) -> None:
+    source = by_rosbags(tmp_path / "in", storage)
+    assert run(source, tmp_path / "out", *flags) == 0
+    nothing = flags[0] == "--start"
+    assert len(read(tmp_path / "out")) == (0 if nothing else len(read(source)))
+
+
+def test_an_empty_recording(tmp_path: Path, run: Run) -> None:
+    for storage in ("mcap", "sqlite3"):
+        source = by_rosbags(tmp_path / storage, storage, messages=[])
+        output = tmp_path / f"out of {storage}"
+        assert run(source, output, "--duration", 5) == 0
+        assert read(output) == []
+
+
+def test_the_input_is_never_taken_for_an_unfinished_output(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = by_rosbags(tmp_path / "drive.partial")
+    whole = read(source)
+    assert run(source, tmp_path / "drive") == 2
+    assert "overlap" in capsys.readouterr().err
+    (tmp_path / "mine.partial").mkdir()
+    (tmp_path / "mine.partial" / "thesis.txt").write_text("precious")
+    assert run(source, tmp_path / "mine") == 2
+    assert "is in the way" in capsys.readouterr().err
+    assert (tmp_path / "mine.partial" / "thesis.txt").exists()
+    assert read(source) == whole
+    (tmp_path / "out.mcap.report.json").write_text("{}")
+    assert run(next(source.glob("*.mcap")), tmp_path / "out.mcap") == 2
+    assert (tmp_path / "out.mcap.report.json").read_text() == "{}"

@@ -1,9 +1,11 @@
 """What becomes of each topic, and what stops a run before any model is loaded."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import mcap.reader
 import mcap.writer
 import numpy as np
 import pytest
@@ -115,6 +117,12 @@ CASES: list[tuple[str, str, Any, Decision, str]] = [
     ("/thermal/image", _IMAGE, image("mono16"), Decision.ANONYMIZE, ""),
     ("/thermal/image16", _IMAGE, image("16UC1"), Decision.ANONYMIZE, "thermal"),
     ("/thermal/celsius", _IMAGE, image("32FC1", 4), Decision.UNDECIDED, "thermal"),
+    ("/depth_camera/ir/image_raw", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be"),
+    ("/tof_depth/amplitude", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be"),
+    ("/camera/image_b64", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), Decision.UNDECIDED, "text"),
+    ("/bgra_points", "sensor_msgs/msg/PointCloud2", cloud("x", "bgra"), Decision.UNDECIDED, "col"),
+    ("/red_points", "sensor_msgs/msg/PointCloud2", cloud("u8_red"), Decision.UNDECIDED, "col"),
+    ("/ring_points", "sensor_msgs/msg/PointCloud2", cloud("x", "ring", "t"), Decision.COPY, ""),
     ("/depth/image_rect", _IMAGE, image("16UC1"), Decision.COPY, "depth"),
     ("/camera/depth/image_raw", _IMAGE, image("32FC1", 4), Decision.COPY, "depth"),
     ("/scan", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be depth or thermal"),
@@ -301,7 +309,48 @@ def test_images_that_are_not_cdr_need_a_decision(tmp_path: Path) -> None:
             writer.add_message(channel, 1, b"{}", 1)
         writer.finish()
     found = [entry.decision for entry in planned(path, tmp_path).entries]
-    assert found == [Decision.UNDECIDED, Decision.UNDECIDED, Decision.COPY]
+    assert found == [Decision.UNDECIDED] * 3
+
+
+def test_a_type_without_a_definition_needs_a_decision(tmp_path: Path) -> None:
+    """Databases of older ROS distributions have none."""
+    path = by_rosbags(tmp_path / "in", "sqlite3")
+    with sqlite3.connect(path / "in.db3") as database:
+        database.execute("DELETE FROM message_definitions")
+    found = {entry.topic: entry for entry in planned(path, tmp_path).entries}
+    assert found["/odd"].decision is Decision.UNDECIDED
+    assert "definition" in found["/odd"].reason
+    assert found[IMU].decision is Decision.COPY  # known without
+
+
+def test_a_picture_that_is_called_a_text_is_not_copied(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.mcap"
+    with source.open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start("ros2")
+        writer.add_attachment(1, 1, "notes.json", "", _JPEG)
+        writer.finish()
+    assert run(source, tmp_path / "out.mcap") == 2
+    assert "notes.json: it is called a text, but is none" in capsys.readouterr().err
+    assert run(source, tmp_path / "out.mcap", "--salvage") == 0
+    reader = mcap.reader.make_reader((tmp_path / "out.mcap").open("rb"))
+    assert not list(reader.iter_attachments())
+
+
+def test_a_decision_of_another_run_is_not_taken_over(
+    tmp_path: Path, run: Run, models: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [
+        Recorded("/depth/image", _IMAGE, START_NS, image("16UC1")),
+        Recorded(RAW, _IMAGE, START_NS + 1, raw(_PICTURE, 1)),
+    ]
+    source = by_rosbags(tmp_path / "in", messages=both)
+    models.segmenter.segment = None  # whatever fails after the run has begun
+    assert run(source, tmp_path / "out", "--copy", "/depth/image") == 2
+    assert run(source, tmp_path / "out") == 2
+    assert "differs in: decisions" in capsys.readouterr().err
 
 
 def test_attached_pictures_need_a_decision(tmp_path: Path, run: Run) -> None:

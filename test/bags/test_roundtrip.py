@@ -1,6 +1,7 @@
 """A recording stays what it was, but for the persons: by other readers, in every form."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -319,3 +320,44 @@ def test_pictures_without_persons_stay_as_they_are(tmp_path: Path, run: Run) -> 
     for one, other in zip(read(source), read(tmp_path / "out"), strict=True):
         if one.topic == RAW:
             assert bytes(fields(one).data) == bytes(fields(other).data)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_custom_data_stay_text(tmp_path: Path, run: Run, storage: str) -> None:
+    source = by_rosbags(tmp_path / "in", storage)
+    path = source / "metadata.yaml"
+    strange = "sw: 1.10\n    serial: 0123\n    build: 1e3\n    day: 2024-01-31"
+    path.write_text(path.read_text().replace("vehicle: number 5", strange))
+    assert run(source, tmp_path / "out") == 0
+    (kept,) = re.findall(
+        r"custom_data:\n((?:    .*\n)+)", (tmp_path / "out" / path.name).read_text()
+    )
+    texts = {"sw": "1.10", "serial": "0123", "build": "1e3", "day": "2024-01-31"}
+    assert yaml.safe_load(kept) == texts
+    assert "1.10" in kept
+
+
+def test_a_conversion_that_failed_is_done_again(
+    tmp_path: Path, run: Run, models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = by_ros1(tmp_path / "in.bag")
+    with monkeypatch.context() as patch:
+        patch.setattr("anon_ros.bags.job._sync", _full)
+        assert run(source, tmp_path / "out") == 2
+    drawn = len(models.painter.batches)
+    assert run(source, tmp_path / "out") == 0
+    assert len(models.painter.batches) == drawn
+    check_images(read(by_rosbags(tmp_path / "same")), read(tmp_path / "out"))
+
+
+def _full(_: Path) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_names_that_are_no_text(tmp_path: Path, run: Run) -> None:
+    for storage in ("mcap", "sqlite3"):
+        source = tmp_path / f"in \udcff {storage}"
+        by_rosbags(source, storage)
+        assert run(source, tmp_path / f"out \udcfe {storage}") == 0
+    # The reader of rosbags cannot open such a database.
+    assert len(read(tmp_path / "out \udcfe mcap")) == 49

@@ -30,3 +30,12 @@ def test_a_pause_earns_no_burst() -> None:
     assert policy.accepts(0)
     late = [round(1e9 * (5 + index / 100)) for index in range(11)]
     assert sum(map(policy.accepts, late)) == 2
+
+
+def test_a_clock_that_is_set_back_starts_anew() -> None:
+    limited, unlimited = (SkipPolicy(SkipConfig(max_rate_hz=rate)) for rate in (10, 0))
+    times_s = [100.0, 100.1, 100.15, 50.0, 50.05, 50.1, 50.2]
+    assert [limited.accepts(round(t * 1e9)) for t in times_s] == [
+        *(True, True, False, True, False, True, True)
+    ]
+    assert all(unlimited.accepts(round(t * 1e9)) for t in times_s)

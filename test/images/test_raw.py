@@ -291,3 +291,22 @@ def test_a_hot_pixel_does_not_darken_the_image(encoding: str) -> None:
     hot = replace(calm, data=samples.tobytes())
     far = (slice(20, None), slice(20, None))
     assert np.array_equal(decode_raw(hot)[far], decode_raw(calm)[far])
+
+
+@pytest.mark.parametrize(
+    ("padding", "tail", "kept"), [(64, 64, True), (65, 0, False), (0, 65, False)]
+)
+@pytest.mark.parametrize("masked", [True, False])
+def test_what_may_be_a_part_of_a_larger_picture_is_blanked(
+    padding: int, tail: int, *, kept: bool, masked: bool
+) -> None:
+    rows = np.full((6, 24 + padding), 7, np.uint8)
+    data = rows.tobytes() + b"\x07" * tail
+    raw = RawImage(6, 8, "rgb8", is_bigendian=False, step=24 + padding, data=data)
+    mask = np.zeros((6, 8), np.bool_)
+    mask[2, 3] = masked
+    encoded = np.frombuffer(encode_raw(raw, np.full((6, 8, 3), 90, np.uint8), mask), np.uint8)
+    written = encoded[: rows.size].reshape(rows.shape)
+    assert (written[:, 24:] == (7 if kept else 0)).all()
+    assert (encoded[rows.size :] == (7 if kept else 0)).all()
+    assert np.count_nonzero(written[:, :24] == 90) == 3 * masked
