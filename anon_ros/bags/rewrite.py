@@ -284,18 +284,18 @@ class Rewriter:
         return slot
 
     def _copied(self, path: Path, message: Message, entry: Entry) -> Message | None:
+        problem = ""
         try:
             if entry.is_checked:
-                plain = message.data
-                if self.bag.compression == "message":
-                    plain = unpacked(plain)
-                if problem := why_not_copied(message.channel, plain):
-                    self.losses.add(_place(path, message), problem)
-                    return None
-            return self._renamed_message(message, self._recompressed(message.data))
+                packed = self.bag.compression == "message"
+                plain = unpacked(message.data) if packed else message.data
+                problem = why_not_copied(message.channel, plain)
+            if not problem:
+                return self._renamed_message(message, self._recompressed(message.data))
         except (ValueError, AnonRosError) as error:
-            self.losses.add(_place(path, message), describe(error))
-            return None
+            problem = describe(error)
+        self.losses.add(_place(path, message), problem)
+        return None
 
     def _is_attached(self, path: Path, attachment: Attachment) -> bool:
         entry = self.survey.plan.entry_of(attachment.name, attachment.media_type)

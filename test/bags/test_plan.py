@@ -267,7 +267,9 @@ def test_a_depth_topic_that_turns_into_colour_is_not_copied(
     stream = [Recorded(topic, _IMAGE, START_NS + i, message) for i, message in enumerate(both)]
     source = by_rosbags(tmp_path / "in", messages=stream)
     assert run(source, tmp_path / "out") == 2
-    assert f"{topic} at {START_NS + 1} ns: encoding 'bgr8' is no depth" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"{topic} at {START_NS + 1} ns: encoding 'bgr8' is no depth; --salvage" in told
+    assert told.count("--salvage") == 1
     assert run(source, tmp_path / "out", "--salvage") == 0
     assert [each.time_ns - START_NS for each in read(tmp_path / "out")] == [0, 2]
 
