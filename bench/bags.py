@@ -24,9 +24,10 @@ from drive import HEIGHT_PX, MB, WIDTH_PX, record
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from scene import BOXES_XYXY
 
-from anon_ros.bags import Job, Row, Wishes, find_bag, find_target, run_job, survey
+from anon_ros.bags import Job, Models, Row, Wishes, find_bag, find_target, run_job, survey
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
+from anon_ros.models import build_tracker
 
 ROOT = Path(__file__).resolve().parents[1]
 STORAGES = ("mcap", "sqlite3")
@@ -73,6 +74,8 @@ class Silent:
     def frame(self, row: Row, *, is_new: bool) -> None: ...
     def copied(self, data_bytes: int) -> None: ...
 
+    def looked(self, persons: int, *, is_new: bool) -> None: ...
+
 
 def ours(source: Path, output: Path, persons: int) -> None:
     """What the command does once it is started."""
@@ -83,7 +86,9 @@ def ours(source: Path, output: Path, persons: int) -> None:
     found = survey(bag, Wishes(), 0, 0, salvage=False, scratch=output.parent)
     found.plan.check()
     job = Job(bag, target, found, config, [], "", salvage=False, keep_masks=True)
-    run_job(job, lambda: Anonymizer(stub, stub, config.mask, config.inpaint), Silent())
+    anonymizer = Anonymizer(stub, stub, config.mask, config.inpaint)
+    models = Models(anonymizer, lambda: build_tracker(config))
+    run_job(job, lambda: models, Silent())
 
 
 def peak_mb() -> float:

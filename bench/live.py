@@ -29,7 +29,9 @@ from sensor_msgs.msg import Image
 
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
+from anon_ros.models import build_tracker
 from anon_ros.ros.main import main as run_node
+from anon_ros.temporal import Tracker
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"1280x720": (1280, 720), "1920x1080": (1920, 1080)}
@@ -88,6 +90,9 @@ class Nobody:
 
     def inpaint(self, crops: list[Crop]) -> list[RgbImage]:
         return [crop.image for crop in crops]
+
+    def tracker(self, config: Config) -> Tracker:
+        return build_tracker(config)
 
     def free(self) -> None:
         pass

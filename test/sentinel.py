@@ -11,6 +11,8 @@ import numpy as np
 
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Crop, Detections, Mask, Refusal, RgbImage
+from anon_ros.models import build_tracker
+from anon_ros.temporal import Tracker
 
 _MARGIN = 50
 
@@ -95,6 +97,9 @@ class SentinelModels:
     def anonymizer(self, config: Config) -> Anonymizer:
         self.configs.append(config)
         return Anonymizer(self.segmenter, self.painter, config.mask, config.inpaint)
+
+    def tracker(self, config: Config) -> Tracker:
+        return build_tracker(config)
 
     def free(self) -> None:
         self.freed += 1

@@ -3,7 +3,7 @@
 from anon_ros.bags.account import Account, beside, read_account
 from anon_ros.bags.bag import Bag, find_bag
 from anon_ros.bags.findings import Findings
-from anon_ros.bags.job import MASKS, REPORT, Job, run_job
+from anon_ros.bags.job import MASKS, REPORT, Job, Models, run_job
 from anon_ros.bags.journal import Row
 from anon_ros.bags.plan import Decision, Entry, Plan, Wishes
 from anon_ros.bags.rewrite import Progress
@@ -22,6 +22,7 @@ __all__ = [
     "Entry",
     "Findings",
     "Job",
+    "Models",
     "Plan",
     "Progress",
     "Row",

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,23 +15,27 @@ from typing import Any
 from rosbags.convert import ConverterError, convert
 
 from anon_ros.bags.bag import Bag
+from anon_ros.bags.first_look import FirstLook
 from anon_ros.bags.journal import Journal
 from anon_ros.bags.metadata import completed, write_information
+from anon_ros.bags.people import People
 from anon_ros.bags.records import Losses
 from anon_ros.bags.report import VERSIONS, make_report
 from anon_ros.bags.rewrite import Progress, Rewriter
+from anon_ros.bags.seen import Seen
 from anon_ros.bags.survey import Survey
 from anon_ros.bags.target import Target
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer
 from anon_ros.errors import BagError
+from anon_ros.temporal import Tracker, tracks_anyone
 
 REPORT, MASKS = "report.json", "masks.db"
-_JOURNAL = "journal.db"
+_JOURNAL, _SEEN = "journal.db", "seen.db"
 # What a run that was killed at its start may leave.
 _OURS = ("lock", "survey", f"{_JOURNAL}-journal", f"{_JOURNAL}-wal", f"{_JOURNAL}-shm")
 # What has no influence on the result does not hinder a run from being taken up again.
-_GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output")
+_GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output", "track", "memory", "identity")
 _ROS2_VERSION = 9
 
 
@@ -80,7 +84,20 @@ class Job:
         }
 
 
-def run_job(job: Job, load: Callable[[], Anonymizer], progress: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Models:
+    """What does the work.
+
+    Attributes:
+        anonymizer: finds the persons, those too that count only in a track, and replaces them.
+        make_tracker: makes one for one camera.
+    """
+
+    anonymizer: Anonymizer
+    make_tracker: Callable[[], Tracker]
+
+
+def run_job(job: Job, load: Callable[[], Models], progress: Progress) -> dict[str, Any]:
     """Anonymize the recording, from where an earlier run of the same job stopped.
 
     Args:
@@ -114,15 +131,18 @@ def run_job(job: Job, load: Callable[[], Anonymizer], progress: Progress) -> dic
     with (partial / "lock").open("w") as lock, closing(Journal(partial / _JOURNAL)) as journal:
         _lock(lock.fileno(), partial)
         _check_identity(journal, identity, partial)
+        models = load()
         try:
-            rewriter = Rewriter(
-                **_shared(job),
-                anonymizer=load(),
-                journal=journal,
-                losses=Losses(salvage=job.salvage),
-                progress=progress,
-            )
-            rewriter.run()
+            with _people(job, models, progress) as people:
+                rewriter = Rewriter(
+                    **_shared(job),
+                    anonymizer=models.anonymizer,
+                    journal=journal,
+                    losses=Losses(salvage=job.salvage),
+                    progress=progress,
+                    people=people,
+                )
+                rewriter.run()
             report = make_report(job, number, rewriter)
             _complete(job, rewriter, report)
         finally:
@@ -130,6 +150,27 @@ def run_job(job: Job, load: Callable[[], Anonymizer], progress: Progress) -> dic
             shutil.rmtree(partial / "scratch", ignore_errors=True)
     shutil.rmtree(partial)
     return report
+
+
+@contextmanager
+def _people(job: Job, models: Models, progress: Progress) -> Iterator[People | None]:
+    """Who is in each image, if images have anything to do with each other."""
+    if not tracks_anyone(job.config):
+        yield None
+        return
+    with closing(Seen(job.target.partial / _SEEN)) as seen:
+        first_look = FirstLook(
+            bag=job.bag,
+            survey=job.survey,
+            config=job.config,
+            anonymizer=models.anonymizer,
+            seen=seen,
+            salvage=job.salvage,
+            scratch=job.target.partial / "scratch",
+            progress=progress,
+        )
+        first_look.run()
+        yield People(seen, job.config, models.make_tracker)
 
 
 def _shared(job: Job) -> dict[str, Any]:

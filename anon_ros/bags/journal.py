@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS frames (
     file INTEGER NOT NULL, number INTEGER NOT NULL, topic TEXT NOT NULL,
     log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
-    mask BLOB, payload BLOB, PRIMARY KEY (file, number)
+    mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
+    is_key INTEGER NOT NULL, PRIMARY KEY (file, number)
 );
 """
 
@@ -53,6 +54,9 @@ class Row:
         covered: reasons for which persons were covered instead of inpainted, one each.
         mask: (H, W) bool PNG, what was replaced; None if nothing was, or masks are not kept.
         payload: how to make the output message from the input message; None once that is done.
+        tracks: of the persons, one each; None for who is in none.
+        carried: how many of the persons, the last ones, were found in frames around it alone.
+        is_key: what comes from it on depends on no result before.
     """
 
     file: int
@@ -65,6 +69,9 @@ class Row:
     covered: Sequence[str] = ()
     mask: bytes | None = None
     payload: bytes | None = None
+    tracks: Sequence[int | None] = ()
+    carried: int = 0
+    is_key: bool = False
 
 
 @dataclass
@@ -117,13 +124,14 @@ class Journal:
             return
         self._database.execute("BEGIN")
         self._database.executemany(
-            "INSERT INTO frames VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO frames VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     *(row.file, row.number, row.topic, row.log_time_ns, row.outcome),
                     row.reason.encode(errors="backslashreplace").decode(),
                     *(len(row.boxes_xyxy), json.dumps(list(row.covered))),
                     *(json.dumps([list(box) for box in row.boxes_xyxy]), row.mask, row.payload),
+                    *(json.dumps(list(row.tracks)), row.carried, row.is_key),
                 )
                 for row in rows
             ],
@@ -138,6 +146,11 @@ class Journal:
     def row(self, file: int, number: int) -> Row:
         """The entry of an image message that is in the journal."""
         return next(self._rows("WHERE file = ? AND number = ?", (file, number)))
+
+    def last_keys(self, file: int) -> dict[str, int]:
+        """The number of the last image of each topic with ``is_key``."""
+        select = "SELECT topic, max(number) FROM frames WHERE file = ? AND is_key GROUP BY 1"
+        return dict(self._database.execute(select, (file,)).fetchall())
 
     def rows(self, file: int) -> Iterator[Row]:
         """Those of one file, in its order."""
@@ -177,9 +190,12 @@ class Journal:
 
     def _rows(self, where: str, values: tuple[int, ...]) -> Iterator[Row]:
         for found in self._database.execute(f"SELECT * FROM frames {where}", values):  # noqa: S608
-            file, number, topic, time_ns, outcome, reason, _, covered, boxes, *blobs = found
+            file, number, topic, time_ns, outcome, reason, _, covered, boxes, *more = found
+            mask, payload, tracks, carried, is_key = more
             persons = json.loads(boxes), json.loads(covered)
-            yield Row(file, number, topic, time_ns, outcome, reason, *persons, *blobs)
+            row = Row(file, number, topic, time_ns, outcome, reason, *persons, mask, payload)
+            known = json.loads(tracks)
+            yield replace(row, tracks=known, carried=carried, is_key=bool(is_key))
 
 
 def packed_mask(mask: Mask) -> bytes | None:
@@ -203,18 +219,19 @@ def unpacked_mask(png: bytes) -> Mask:
     return np.asarray(pixels > 0, np.bool_)
 
 
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """Of a message, to see whether it is still the same."""
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
 
 
 def difference(before: bytes, after: bytes) -> bytes:
     """What ``patched`` needs to make ``after`` from ``before``: little, if few bytes differ."""
     if len(before) != len(after):
-        return _digest(before) + b"W" + zstandard.compress(after, 1)
+        return digest(before) + b"W" + zstandard.compress(after, 1)
     one, other = (np.frombuffer(data, np.uint8) for data in (before, after))
     differs = one != other
     changes = np.packbits(differs).tobytes() + other[differs].tobytes()
-    return _digest(before) + b"D" + zstandard.compress(changes, 1)
+    return digest(before) + b"D" + zstandard.compress(changes, 1)
 
 
 def patched(before: bytes, payload: bytes) -> bytes:
@@ -223,7 +240,7 @@ def patched(before: bytes, payload: bytes) -> bytes:
     Raises:
         BagError: if ``before`` is not the same any more: what differs is where persons *were*.
     """
-    if payload[:_DIGEST_BYTES] != _digest(before):
+    if payload[:_DIGEST_BYTES] != digest(before):
         message = "the input has changed since this run began; remove the unfinished output"
         raise BagError(message)
     kind, data = payload[_DIGEST_BYTES:][:1], zstandard.decompress(payload[_DIGEST_BYTES + 1 :])

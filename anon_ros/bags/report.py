@@ -88,11 +88,12 @@ def _values(config: Config) -> dict[str, Any]:
 def _frames(journal: Journal, topic: str) -> dict[str, int]:
     """How many images of a topic became what, and the persons in them."""
     rows = journal.totals(
-        "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)) "
+        "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
+        "sum(carried) "
         "FROM frames GROUP BY 1, 2"
     )
     mine = {outcome: numbers for name, outcome, *numbers in rows if name == topic}
-    frames, persons, covered = mine.get(ANONYMIZED, (0, 0, 0))
+    frames, persons, covered, carried = mine.get(ANONYMIZED, (0, 0, 0, 0))
     return {
         "anonymized": frames,
         "skipped": mine.get(SKIPPED, (0,))[0],
@@ -100,6 +101,7 @@ def _frames(journal: Journal, topic: str) -> dict[str, int]:
         "persons": persons,
         "inpainted": persons - covered,
         "covered": covered,
+        "carried": carried,
     }
 
 

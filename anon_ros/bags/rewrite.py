@@ -5,7 +5,8 @@ import os
 import shutil
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,11 +14,11 @@ import zstandard
 
 from anon_ros.bags.ahead import Ahead
 from anon_ros.bags.bag import Bag
-from anon_ros.bags.frames import Frame, described, read_frame
+from anon_ros.bags.frames import described
+from anon_ros.bags.intake import Intake, Item, Slot, place
 from anon_ros.bags.journal import (
     ANONYMIZED,
     LOST,
-    SKIPPED,
     Finished,
     Journal,
     Row,
@@ -26,11 +27,11 @@ from anon_ros.bags.journal import (
     patched,
 )
 from anon_ros.bags.metadata import Tally, completed, made_information, parsed_yaml
-from anon_ros.bags.plan import Decision, Entry, is_text, why_not_copied
+from anon_ros.bags.people import People
+from anon_ros.bags.plan import Decision
 from anon_ros.bags.records import (
     ROSBAG2,
     SERIALIZED,
-    Attachment,
     BagFile,
     BagWriter,
     Channel,
@@ -39,17 +40,14 @@ from anon_ros.bags.records import (
     Metadata,
     Record,
 )
-from anon_ros.bags.survey import Survey, unpacked
+from anon_ros.bags.survey import Survey
 from anon_ros.bags.target import Target
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.core import Anonymized, Anonymizer, OutcomeKind, RgbImage, SkipPolicy
-from anon_ros.errors import AnonRosError, ModelError, SegmentationError, describe, freed
+from anon_ros.core import Anonymized, Anonymizer, Covered, OutcomeKind
+from anon_ros.errors import BagError, ModelError, SegmentationError, describe, freed
+from anon_ros.temporal import Drawings, reuses_drawings
 
 _NOT_INPAINTED = "skipped"
-_IN_JOURNAL = "in journal"
-# Handed from thread to thread together, and written to the journal together.
-_BATCH_BYTES = 16 * 2**20
-_BATCH_RECORDS = 1000
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
 
@@ -65,30 +63,9 @@ class Progress(Protocol):
         """A message was written that is no image."""
         ...
 
-
-@dataclass
-class _Slot:
-    """An image message on its way.
-
-    Attributes:
-        message: as recorded, its data decompressed.
-        number: among the image messages of its file.
-        outcome: what has been decided before the models see it; empty if they are to.
-        problem: why it is lost.
-        cover_only: nobody is to be inpainted.
-        frame: deserialised.
-        image: decoded.
-        result: from the models.
-    """
-
-    message: Message
-    number: int
-    outcome: str = ""
-    problem: str = ""
-    cover_only: bool = False
-    frame: Frame | None = None
-    image: RgbImage | None = None
-    result: Anonymized | Exception | None = None
+    def looked(self, persons: int, *, is_new: bool) -> None:
+        """An image was looked at before the first is written, now or in an earlier run."""
+        ...
 
 
 @dataclass
@@ -106,6 +83,7 @@ class Rewriter:
         losses: what could not be taken over; ``salvage`` decides whether that ends the run.
         keep_masks: write the masks into the journal.
         progress: is told.
+        people: who is in each image, found before; None to find them in each image alone.
     """
 
     bag: Bag
@@ -118,9 +96,14 @@ class Rewriter:
     losses: Losses
     keep_masks: bool
     progress: Progress
+    people: People | None = None
     _streak: int = 0
     _done: int = 0
-    _policies: dict[str, SkipPolicy] = field(default_factory=dict)
+
+    @cached_property
+    def intake(self) -> Intake:
+        repacks = self.compression == "message"
+        return Intake(self.bag, self.survey, self.config, self.losses, repacks)
 
     def run(self) -> None:
         """Write all files, and metadata.yaml of a folder.
@@ -165,7 +148,7 @@ class Rewriter:
             self.losses.entries.append(entry)
         self.losses.count += finished.loss_count
         for row in self.journal.rows(index):
-            self._policy(row.topic).accepts(row.log_time_ns)
+            self.intake.accepts(row.topic, row.log_time_ns)
             self.progress.frame(row, is_new=False)
 
     def _rewrite(self, index: int, file: Path) -> Finished:
@@ -203,19 +186,21 @@ class Rewriter:
         """Write everything; return what rosbag2 had left in the file about itself."""
         like, waiting_bytes = None, 0
         self._done = self.journal.done(index)
+        again = self.journal.last_keys(index) if reuses_drawings(self.config) else {}
+        batches = self.intake.batches(source, index, self._done, again)
         with (
-            Ahead(self._batches(source), _BATCHES_AHEAD, "reader") as read,
+            Ahead(batches, _BATCHES_AHEAD, "reader") as read,
             Ahead(self._worked(read), _BATCHES_AHEAD, "models", read) as worked,
         ):
             for batch in worked:
                 rows = []
                 for each in batch:
                     record: Record | None
-                    if isinstance(each, _Slot):
+                    if isinstance(each, Slot):
                         record, row, is_new = self._finished(index, each)
                         rows += [row] if is_new else []
                     else:
-                        record = each
+                        record = self._renamed_message(each) if isinstance(each, Message) else each
                     if isinstance(record, Metadata) and record.name == ROSBAG2:
                         like = parsed_yaml(record.values.get(SERIALIZED, ""))
                     elif record is not None:
@@ -223,7 +208,7 @@ class Rewriter:
                     if isinstance(record, Message):
                         tally.add(record)
                         waiting_bytes += len(record.data)
-                        if not isinstance(each, _Slot):
+                        if not isinstance(each, Slot):
                             self.progress.copied(len(record.data))
                 self.journal.add(rows)
                 if waiting_bytes > _FLUSH_BYTES:
@@ -232,112 +217,54 @@ class Rewriter:
                     os.posix_fadvise(written, 0, 0, os.POSIX_FADV_DONTNEED)
         return like
 
-    # In the thread of the reader.
-
-    def _batches(self, source: BagFile) -> Generator[list[Record | _Slot], None, None]:
-        """What is taken over, in batches that depend on nothing but the recording."""
-        batch: list[Record | _Slot] = []
-        size = frames = number = 0
-        most_frames = 8 if self.config.inpaint.kind == "sdxl" else 1
-        entries = {channel: self._entry(channel) for channel in source.channels}
-        for record in source.records(self.losses, self.survey.start_ns, self.survey.stop_ns):
-            if isinstance(record, Message):
-                entry = entries.get(record.channel)
-                if entry is None:
-                    problem = "its topic was not announced, so nothing was decided for it"
-                    self.losses.add(_place(source.path, record), problem)
-                    continue
-                if entry.decision is Decision.DROP:
-                    continue
-                if entry.decision is Decision.ANONYMIZE:
-                    slot = self._slot(source.path, record, number)
-                    number += 1
-                    frames += slot.outcome != SKIPPED
-                    batch.append(slot)
-                elif (copy := self._copied(source.path, record, entry)) is not None:
-                    batch.append(copy)
-                size += len(record.data)
-            elif isinstance(record, Metadata) or self._is_attached(source.path, record):
-                batch.append(record)
-            if frames >= most_frames or size >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
-                yield batch
-                batch, size, frames = [], 0, 0
-        yield batch
-
-    def _slot(self, path: Path, message: Message, number: int) -> _Slot:
-        """Decode; what has been done in an earlier run is not decoded again."""
-        accepted = self._policy(message.channel.topic).accepts(message.log_time_ns)
-        slot = _Slot(message, number)
-        try:
-            if self.bag.compression == "message":
-                slot.message = message._replace(data=unpacked(message.data))
-            if not accepted and self.config.skip.on_skipped == "drop":
-                slot.outcome = SKIPPED
-            elif number < self._done:
-                slot.outcome = _IN_JOURNAL
-            else:
-                slot.cover_only = not accepted
-                slot.frame = read_frame(message.channel, slot.message.data)
-                slot.image = slot.frame.decode()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
-            slot.outcome, slot.problem = LOST, f"{_place(path, message)}: {describe(error)}"
-        return slot
-
-    def _copied(self, path: Path, message: Message, entry: Entry) -> Message | None:
-        problem = ""
-        try:
-            if entry.is_checked:
-                packed = self.bag.compression == "message"
-                plain = unpacked(message.data) if packed else message.data
-                problem = why_not_copied(message.channel, plain)
-            if not problem:
-                return self._renamed_message(message, self._recompressed(message.data))
-        except (ValueError, AnonRosError) as error:
-            problem = describe(error)
-        self.losses.add(_place(path, message), problem)
-        return None
-
-    def _is_attached(self, path: Path, attachment: Attachment) -> bool:
-        entry = self.survey.plan.entry_of(attachment.name, attachment.media_type)
-        place = f"{path}, attachment {attachment.name}"
-        if entry is None:
-            self.losses.add(place, "it was not announced")
-            return False
-        if entry.is_checked and entry.decision is Decision.COPY and not is_text(attachment.data):
-            self.losses.add(place, "it is called a text, but is none")
-            return False
-        return entry.decision is Decision.COPY
-
     # In the thread of the models.
 
-    def _worked(
-        self, batches: Iterable[list[Record | _Slot]]
-    ) -> Generator[list[Record | _Slot], None, None]:
+    def _worked(self, batches: Iterable[list[Item]]) -> Generator[list[Item], None, None]:
+        drawings: dict[str, Drawings] = {}
+        depends = reuses_drawings(self.config)
         for batch in batches:
-            slots = [each for each in batch if isinstance(each, _Slot) and each.image is not None]
-            self._anonymize(slots)
+            slots = [each for each in batch if isinstance(each, Slot) and each.image is not None]
+            for group in [[slot] for slot in slots] if depends else [slots]:
+                self._anonymize(group, drawings)
             yield batch
 
-    def _anonymize(self, slots: Sequence[_Slot]) -> None:
+    def _anonymize(self, slots: Sequence[Slot], drawings: dict[str, Drawings]) -> None:
         waiting = []
         for slot in slots:
-            assert slot.image is not None  # noqa: S101 - narrows the type
+            known = drawings.setdefault(slot.message.channel.topic, Drawings(self.config))
             try:
-                covered = self.anonymizer.cover(slot.image, self.config.inpaint.seed)
+                covered = self._covered(slot)
+                inpaints = not slot.cover_only
+                covered = known.prepare(covered, self.anonymizer, slot.stamp_ns, inpaints=inpaints)
+                slot.at_key = known.at_key
                 if slot.cover_only:
                     slot.result = self.anonymizer.leave_covered(covered, _NOT_INPAINTED)
                 else:
-                    waiting.append((slot, covered))
+                    waiting.append((slot, covered, known))
+            except BagError:
+                raise
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 slot.result = freed(error)
             slot.image = None
-        results = self.anonymizer.inpaint_all([covered for _, covered in waiting])
-        for (slot, _), result in zip(waiting, results, strict=True):
+        results = self.anonymizer.inpaint_all([covered for _, covered, _ in waiting])
+        for (slot, covered, known), result in zip(waiting, results, strict=True):
             slot.result = result
+            if not isinstance(result, Exception):
+                known.remember(covered, self.anonymizer, result, slot.stamp_ns)
+
+    def _covered(self, slot: Slot) -> Covered:
+        assert slot.image is not None  # noqa: S101 - narrows the type
+        if self.people is None:
+            return self.anonymizer.cover(slot.image, self.config.inpaint.seed)
+        message = slot.message
+        key = slot.file, slot.number
+        persons = self.people.of(message.channel.topic, key, message.data)
+        slot.carried = persons.carried
+        return self.anonymizer.cover_persons(slot.image, persons)
 
     # In the thread of the caller.
 
-    def _finished(self, index: int, slot: _Slot) -> tuple[Message | None, Row, bool]:
+    def _finished(self, index: int, slot: Slot) -> tuple[Message | None, Row, bool]:
         """The message to write, if any, and what the journal is to know."""
         is_new = slot.number >= self._done
         if is_new:
@@ -352,9 +279,9 @@ class Rewriter:
         if data is None:
             return None, row, is_new
         packed = zstandard.compress(data) if self.compression == "message" else data
-        return self._renamed_message(slot.message, packed), row, is_new
+        return self._renamed_message(slot.message._replace(data=packed)), row, is_new
 
-    def _new_row(self, index: int, slot: _Slot) -> tuple[Row, bytes | None]:
+    def _new_row(self, index: int, slot: Slot) -> tuple[Row, bytes | None]:
         message = slot.message
         row = Row(index, slot.number, message.channel.topic, message.log_time_ns, ANONYMIZED)
         if slot.outcome:
@@ -363,8 +290,8 @@ class Rewriter:
             data, result = self._encoded(slot)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
-            place = _place(self.bag.files[index], message)
-            return replace(row, outcome=LOST, reason=f"{place}: {describe(error)}"), None
+            where = place(self.bag.files[index], message)
+            return replace(row, outcome=LOST, reason=f"{where}: {describe(error)}"), None
         self._streak = 0
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         row = replace(
@@ -373,10 +300,13 @@ class Rewriter:
             covered=covered,
             mask=packed_mask(result.mask) if self.keep_masks else None,
             payload=difference(message.data, data),
+            tracks=result.tracks,
+            carried=slot.carried,
+            is_key=slot.at_key,
         )
         return row, data
 
-    def _encoded(self, slot: _Slot) -> tuple[bytes, Anonymized]:
+    def _encoded(self, slot: Slot) -> tuple[bytes, Anonymized]:
         result, frame = slot.result, slot.frame
         if isinstance(result, Exception):
             raise result
@@ -396,35 +326,17 @@ class Rewriter:
 
     # Any thread.
 
-    def _policy(self, topic: str) -> SkipPolicy:
-        return self._policies.setdefault(topic, SkipPolicy(self.config.skip))
-
-    def _entry(self, channel: Channel) -> Entry | None:
-        return self.survey.plan.entry_of(channel.topic, channel.type_name)
-
     def _is_kept(self, channel: Channel) -> bool:
-        entry = self._entry(channel)
+        entry = self.intake.entry(channel)
         return entry is not None and entry.decision is not Decision.DROP
 
     def _renamed(self, channel: Channel) -> Channel:
         return replace(channel, topic=self.output_topic(channel.topic))
 
-    def _renamed_message(self, message: Message, data: bytes) -> Message:
-        channel = message.channel
-        if self.prefix:
-            channel = self._renamed(channel)
-        return message._replace(channel=channel, data=data)
-
-    def _recompressed(self, data: bytes) -> bytes:
-        """The data of a copied message: as it is, unless the compression by message changes."""
-        before, after = self.bag.compression == "message", self.compression == "message"
-        if before == after:
-            return data
-        return zstandard.compress(data) if after else unpacked(data)
-
-
-def _place(path: Path, message: Message) -> str:
-    return f"{path.name}, {message.channel.topic} at {message.log_time_ns} ns"
+    def _renamed_message(self, message: Message) -> Message:
+        if not self.prefix:
+            return message
+        return message._replace(channel=self._renamed(message.channel))
 
 
 def _put_in_place(unfinished: Path, path: Path, is_packed: bool) -> None:  # noqa: FBT001 - private

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import sys
+import time
 from argparse import Namespace
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from anon_ros.bags import (
     REPORT,
     Bag,
     Job,
+    Models,
     Row,
     Survey,
     Target,
@@ -22,22 +24,39 @@ from anon_ros.bags import (
 )
 from anon_ros.cli.progress import FrameProgress
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer
 from anon_ros.errors import BagError, describe
-from anon_ros.models import build_anonymizer, model_hashes
+from anon_ros.models import build_anonymizer, build_tracker, model_hashes
+from anon_ros.temporal import tracks_anyone, with_candidates
 
 
 class _Told:
-    """The progress of a run, as the run tells it."""
+    """The progress of a run, as the run tells it: first all images are looked at, then written."""
 
-    def __init__(self, shown: FrameProgress) -> None:
-        self.shown = shown
+    def __init__(self, total: int, *, looks: bool) -> None:
+        self._total = total
+        self._shown = FrameProgress(total, "looking for persons" if looks else "")
+        self._is_looking = looks
+        self.resumed = 0
+
+    def looked(self, persons: int, *, is_new: bool) -> None:
+        self._shown.frame(persons, is_new=is_new)
 
     def frame(self, row: Row, *, is_new: bool) -> None:
-        self.shown.frame(len(row.boxes_xyxy), is_new=is_new)
+        self.resumed += not is_new
+        self._writing().frame(len(row.boxes_xyxy), is_new=is_new)
 
     def copied(self, data_bytes: int) -> None:
-        self.shown.copied(data_bytes)
+        self._writing().copied(data_bytes)
+
+    def close(self) -> None:
+        self._shown.close()
+
+    def _writing(self) -> FrameProgress:
+        if self._is_looking:
+            self._is_looking = False
+            self._shown.close()
+            self._shown = FrameProgress(self._total, "writing")
+        return self._shown
 
 
 def anonymize_bag(arguments: Namespace, config: Config) -> int:
@@ -98,34 +117,38 @@ def _survey(bag: Bag, target: Target, wishes: Wishes, arguments: Namespace) -> S
 
 
 def _run(job: Job) -> int:
-    shown = FrameProgress(job.survey.frames)
+    started_s = time.monotonic()
+    told = _Told(job.survey.frames, looks=tracks_anyone(job.config))
 
-    def load() -> Anonymizer:
-        return build_anonymizer(job.config)
+    def load() -> Models:
+        config = job.config
+        return Models(build_anonymizer(with_candidates(config)), lambda: build_tracker(config))
 
     try:
-        report = run_job(job, load, _Told(shown))
+        report = run_job(job, load, told)
     finally:
-        shown.close()
-    print(_summary(report, job.target, shown))
+        told.close()
+    elapsed_s = time.monotonic() - started_s
+    print(_summary(report, job.target, told.resumed, elapsed_s))
     lost = report["lost"]
     if lost["count"]:
         first, more = "; ".join(lost["places"][:3]), "; ..." if lost["places"][3:] else ""
-        told = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar(REPORT)})"
-        print(f"anon_ros: warning: {told}", file=sys.stderr)
+        losses = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar(REPORT)})"
+        print(f"anon_ros: warning: {losses}", file=sys.stderr)
     return 0
 
 
-def _summary(report: dict[str, Any], target: Target, shown: FrameProgress) -> str:
+def _summary(report: dict[str, Any], target: Target, resumed: int, elapsed_s: float) -> str:
     images = [topic for topic in report["topics"] if "anonymized" in topic]
     total = {
         name: sum(topic[name] for topic in images)
-        for name in ("anonymized", "skipped", "lost", "persons", "inpainted", "covered")
+        for name in ("anonymized", "skipped", "lost", "persons", "inpainted", "covered", "carried")
     }
     written = sum(topic["written"] for topic in report["topics"])
-    resumed = f", {shown.resumed} of them by an earlier run" if shown.resumed else ""
+    earlier = f", {resumed} of them by an earlier run" if resumed else ""
     return (
-        f"{target.path}: {written} messages; {total['anonymized']} images anonymized{resumed}, "
+        f"{target.path}: {written} messages; {total['anonymized']} images anonymized{earlier}, "
         f"{total['skipped']} skipped, {total['lost']} lost; {total['persons']} persons, "
-        f"{total['inpainted']} inpainted, {total['covered']} covered; {shown.elapsed_s:.0f} s"
+        f"{total['inpainted']} inpainted, {total['covered']} covered, "
+        f"{total['carried']} missed and carried on; {elapsed_s:.0f} s"
     )

@@ -24,6 +24,9 @@ _IMAGE_GROUPS = ("detect", "mask", "inpaint", "compute", "output")
 
 _BAG_GROUPS = (
     *_IMAGE_GROUPS,
+    "track",
+    "memory",
+    "identity",
     "skip.every_nth",
     "skip.max_rate_hz",
     "skip.on_skipped",

@@ -14,14 +14,20 @@ class FrameProgress:
 
     Args:
         total: image messages; less than 0 if unknown.
+        phase: what is being done; empty if there is but one thing.
         stream: to write to.
     """
 
-    def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, total: int, phase: str = "", stream: TextIO = sys.stderr) -> None:
         self._total = total if total >= 0 else None
+        self._phase = phase
         self._stream = stream
         self._bar = tqdm(
-            total=self._total, unit="frame", file=stream, disable=not stream.isatty(), smoothing=0.1
+            *(None, phase or None, self._total),
+            unit="frame",
+            file=stream,
+            disable=not stream.isatty(),
+            smoothing=0.1,
         )
         self._started_s = self._told_s = time.monotonic()
         self.frames = self.persons = self.resumed = self.copied_bytes = 0
@@ -64,4 +70,5 @@ class FrameProgress:
     def _tell(self) -> None:
         if self._bar.disable and time.monotonic() - self._told_s >= _LINE_EVERY_S:
             self._told_s = time.monotonic()
-            print(f"anon_ros: {self.line()}", file=self._stream, flush=True)
+            phase = f"{self._phase}: " if self._phase else ""
+            print(f"anon_ros: {phase}{self.line()}", file=self._stream, flush=True)

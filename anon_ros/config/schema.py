@@ -125,14 +125,15 @@ class SkipConfig:
         "drop",
         "drop: the mirrored topic carries only frames that were processed. cover: in a skipped "
         "frame the persons are found and covered with the fill, not inpainted, so that the "
-        "mirrored topic keeps the camera's rate and order.",
-        choices=("drop", "cover"),
+        "mirrored topic keeps the camera's rate and order. reuse: as cover, and over the cover the "
+        "synthetic person of the last processed frame, moved by optical flow, where it fits.",
+        choices=("drop", "cover", "reuse"),
         reconfigurable=True,
     )
     backlog: int = parameter(
         30,
-        "With on_skipped = cover, the most frames of a topic that wait while the worker inpaints; "
-        "beyond it the oldest is dropped. Each waits undecoded in memory.",
+        "With on_skipped = cover or reuse, the most frames of a topic that wait while the worker "
+        "inpaints; beyond it the oldest is dropped. Each waits undecoded in memory.",
         minimum=1,
         maximum=1000,
         reconfigurable=True,
@@ -231,6 +232,74 @@ class MaskConfig:
         "blends outward and never onto another person.",
         minimum=0,
         maximum=1,
+        reconfigurable=True,
+    )
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """How detections of successive frames are joined into tracks (ByteTrack)."""
+
+    confidence: float = parameter(
+        0.1,
+        "Lowest score of a detection that goes on with a known person's track; above "
+        "detect.confidence it has no effect.",
+        minimum=0.001,
+        maximum=1,
+        reconfigurable=True,
+    )
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """How long a person stays covered who is not detected any more, or not yet."""
+
+    mode: str = parameter(
+        "both",
+        "past: a tracked person who is missed stays covered, moving on as before. both: also the "
+        "frames before a person is first or again detected are covered; only recordings have a "
+        "future, the node takes past. off: each frame stands alone.",
+        choices=("off", "past", "both"),
+        reconfigurable=True,
+    )
+    s: float = parameter(
+        1.0,
+        "How far a person is carried on from a frame in which it was detected, in each direction.",
+        unit="s",
+        minimum=0.01,
+        maximum=60,
+        reconfigurable=True,
+    )
+    growth_ratio: float = parameter(
+        0.2,
+        "How much a mask that is carried on grows per second, as a share of the person's size; "
+        "before the first and after the last detection of a person by a quarter of it.",
+        unit="1/s",
+        minimum=0,
+        maximum=10,
+        reconfigurable=True,
+    )
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """What a synthetic person keeps from frame to frame."""
+
+    reuse: str = parameter(
+        "noise",
+        "noise: one seed and a steady crop per track, so that a person's noise moves with it. "
+        "previous: the diffusion also starts from the synthetic person of the frame before, moved "
+        "by optical flow; steadier, and with less of the original. off: each frame anew.",
+        choices=("noise", "previous", "off"),
+        reconfigurable=True,
+    )
+    keyframe_s: float = parameter(
+        2.0,
+        "Longest time for which a synthetic person is moved on, with reuse = previous or "
+        "skip.on_skipped = reuse; then it is drawn from the original again, since moving drifts.",
+        unit="s",
+        minimum=0.01,
+        maximum=3600,
         reconfigurable=True,
     )
 
@@ -420,6 +489,9 @@ class Config:
     fail: FailConfig = field(default_factory=FailConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
     inpaint: InpaintConfig = field(default_factory=InpaintConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)

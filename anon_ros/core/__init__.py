@@ -1,7 +1,8 @@
 """The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
 
-from anon_ros.core.anonymizer import Anonymizer, Covered, person_seed
+from anon_ros.core.anonymizer import MOVED, Anonymizer, Covered, person_seed, strangers
 from anon_ros.core.cover import cover, smooth
+from anon_ros.core.crops import cut
 from anon_ros.core.masks import Region, person_region
 from anon_ros.core.ports import Inpainter, Segmenter
 from anon_ros.core.skip import SkipPolicy
@@ -12,12 +13,14 @@ from anon_ros.core.types import (
     Mask,
     Outcome,
     OutcomeKind,
+    Persons,
     Refusal,
     RgbImage,
     Roi,
 )
 
 __all__ = [
+    "MOVED",
     "Anonymized",
     "Anonymizer",
     "Covered",
@@ -27,6 +30,7 @@ __all__ = [
     "Mask",
     "Outcome",
     "OutcomeKind",
+    "Persons",
     "Refusal",
     "Region",
     "RgbImage",
@@ -34,7 +38,9 @@ __all__ = [
     "Segmenter",
     "SkipPolicy",
     "cover",
+    "cut",
     "person_region",
     "person_seed",
     "smooth",
+    "strangers",
 ]

@@ -1,7 +1,8 @@
 """One frame in, one frame without its persons out."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -21,12 +22,17 @@ from anon_ros.core.types import (
     Mask,
     Outcome,
     OutcomeKind,
+    Persons,
     Refusal,
     RgbImage,
+    Roi,
 )
 from anon_ros.errors import SegmentationError, describe, freed
 
 T = TypeVar("T")
+
+MOVED = "moved on from an earlier frame"
+"""Reason of an outcome that is no new drawing."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +41,23 @@ class Covered:
 
     Attributes:
         image: (H, W, 3) uint8 RGB, the input.
-        seed: of all random numbers.
-        detections: the persons found, in the segmenter's order.
+        persons: who was found, in the segmenter's order.
         regions: of each person, what is replaced.
         people: (H, W) bool, all of them.
         canvas: ``image`` with everybody covered.
-        todo: indices of the persons to inpaint; the others are too small.
+        rois: of each person to inpaint, by index, the crop's place; the others are too small.
+        starts: by index, what the diffusion of that crop is to start from instead of its image.
+        moved: by index, a drawing of an earlier frame in the crop's shape, for ``leave_covered``.
     """
 
     image: RgbImage
-    seed: int
-    detections: Detections
+    persons: Persons
     regions: list[Region]
     people: Mask
     canvas: RgbImage
-    todo: list[int]
+    rois: Mapping[int, Roi]
+    starts: Mapping[int, RgbImage] = field(default_factory=dict)
+    moved: Mapping[int, RgbImage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,42 @@ class Anonymizer:
             ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
         """
         _check_input(image, seed)
-        detections, regions = self._find(image)
+        return self.cover_persons(image, strangers(self.find(image), seed))
+
+    def find(self, image: RgbImage) -> Detections:
+        """The persons of ``image``, as the segmenter sees them.
+
+        Raises:
+            SegmentationError: if they could not be found.
+        """
+        with _failing_closed():
+            detections = self.segmenter.segment(image)
+            _check_fit(detections, image)
+            return detections
+
+    def cover_persons(self, image: RgbImage, persons: Persons) -> Covered:
+        """Cover these persons, whoever found them.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; not modified.
+            persons: with masks of the image's size.
+
+        Raises:
+            SegmentationError: if they do not fit the image.
+        """
+        with _failing_closed():
+            detections = persons.detections
+            _check_fit(detections, image)
+            pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
+            regions = [person_region(mask, box, self.mask) for mask, box in pairs]
         people = union(regions, *image.shape[:2])
         canvas = cover(image, regions, people) if regions else image
-        todo = [index for index, region in enumerate(regions) if not self._is_small(region)]
-        return Covered(image, seed, detections, regions, people, canvas, todo)
+        rois = {
+            index: self._plan(people, region, persons.steady[index])
+            for index, region in enumerate(regions)
+            if not self._is_small(region)
+        }
+        return Covered(image, persons, regions, people, canvas, rois)
 
     def inpaint_all(self, frames: Sequence[Covered]) -> list[Anonymized | Exception]:
         """The second half of ``anonymize``, for the persons of several frames together.
@@ -122,66 +161,59 @@ class Anonymizer:
         return [
             each
             if isinstance(each, Exception)
-            else _or_error(self._finish, frame, each, [next(drawings) for _ in each])
+            else _or_error(self._finish, frame, [next(drawings) for _ in each])
             for frame, each in zip(frames, crops, strict=True)
         ]
 
     def leave_covered(self, frame: Covered, reason: str) -> Anonymized:
-        """The frame as it is, with the reason why nobody is inpainted in the outcomes."""
-        return self._finish(frame, [], [Refusal(reason) for _ in frame.todo])
+        """The frame as it is, with the reason why nobody is inpainted in the outcomes.
 
-    def _crops(self, frame: Covered) -> list[Crop]:
+        Whose drawing was moved on from an earlier frame gets that.
+        """
+        drawings = [frame.moved.get(index, Refusal(reason)) for index in frame.rois]
+        return self._finish(frame, drawings)
+
+    def crop(self, frame: Covered, index: int) -> Crop:
+        """What an inpainter is given of a person who is to be inpainted."""
         from_cover = self.inpaint.kind == "sdxl" and self.inpaint.init == "covered"
         source = frame.canvas if from_cover else frame.image
-        return [
-            self._cut(source, frame.people, frame.regions[index], person_seed(frame.seed, index))
-            for index in frame.todo
-        ]
+        seed = frame.persons.seeds[index]
+        region, roi = frame.regions[index], frame.rois[index]
+        crop = cut_crop(source, frame.people, region, roi, seed)
+        return replace(crop, start=frame.starts.get(index))
 
-    def _finish(
-        self, frame: Covered, crops: Sequence[Crop], drawings: Sequence[RgbImage | Refusal]
-    ) -> Anonymized:
+    def _crops(self, frame: Covered) -> list[Crop]:
+        return [self.crop(frame, index) for index in frame.rois]
+
+    def _finish(self, frame: Covered, drawings: Sequence[RgbImage | Refusal]) -> Anonymized:
         """Composite what was drawn; whoever was not drawn stays covered."""
+        persons = frame.persons
         if not frame.regions:
-            return Anonymized(frame.image, frame.detections, frame.people, [])
-        patches: list[RgbImage | Refusal] = [self._too_small(region) for region in frame.regions]
-        for number, (index, drawing) in enumerate(zip(frame.todo, drawings, strict=True)):
-            if isinstance(drawing, Refusal):
-                patches[index] = drawing
-            else:
-                window = frame.regions[index].window.relative_to(crops[number].roi)
-                patches[index] = drawing[window.slices]
-        coverage = coverage_px(frame.detections)
+            return Anonymized(frame.image, persons.detections, frame.people, [])
+        answers: dict[int, RgbImage | Refusal] = {
+            index: self._too_small(region) for index, region in enumerate(frame.regions)
+        }
+        answers |= zip(frame.rois, drawings, strict=True)
+        drawn = {i: each for i, each in answers.items() if not isinstance(each, Refusal)}
+        coverage = coverage_px(persons.detections)
         layers = [
-            Layer(frame.regions[index], patch)
+            Layer(frame.regions[index], _patch(frame, index, drawn[index]))
             for index in coverage_order(coverage)
-            if not isinstance(patch := patches[index], Refusal)
+            if index in drawn
         ]
         replaced = replaced_pixels(layers, frame.people)
         result = composite(frame.canvas, layers, frame.people)
         result = differ_everywhere(result, frame.image, replaced)
-        outcomes = [_outcome(*pair) for pair in zip(patches, coverage.tolist(), strict=True)]
-        return Anonymized(result, frame.detections, replaced, outcomes)
+        outcomes = [
+            _outcome(answers[index], count, is_moved=drawn.get(index) is frame.moved.get(index))
+            for index, count in enumerate(coverage.tolist())
+        ]
+        return Anonymized(result, persons.detections, replaced, outcomes, persons.tracks, drawn)
 
-    def _find(self, image: RgbImage) -> tuple[Detections, list[Region]]:
-        try:
-            detections = self.segmenter.segment(image)
-            if detections.masks.shape[1:] != image.shape[:2]:
-                message = f"masks {detections.masks.shape} do not fit the image {image.shape}"
-                raise SegmentationError(message)
-            pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-            return detections, [person_region(mask, box, self.mask) for mask, box in pairs]
-        except SegmentationError:
-            raise
-        except Exception as error:
-            message = f"the persons could not be found: {describe(error)}"
-            raise SegmentationError(message) from error
-
-    def _cut(self, source: RgbImage, people: Mask, region: Region, seed: int) -> Crop:
+    def _plan(self, people: Mask, region: Region, steady: Roi | None) -> Roi:
         height_px, width_px = people.shape
-        square = self.inpaint.crop == "square"
-        roi = plan_crop(region, width_px, height_px, self.inpaint.context_ratio, square=square)
-        return cut_crop(source, people, region, roi, seed)
+        square, ratio = self.inpaint.crop == "square", self.inpaint.context_ratio
+        return plan_crop(region, width_px, height_px, ratio, square=square, around=steady)
 
     def _is_small(self, region: Region) -> bool:
         return min(region.person.width_px, region.person.height_px) < self.inpaint.min_person_px
@@ -191,8 +223,20 @@ class Anonymizer:
         return Refusal(f"{size} is below inpaint.min_person_px = {self.inpaint.min_person_px}")
 
 
+def strangers(detections: Detections, seed: int) -> Persons:
+    """Persons of whom nothing is known but this frame.
+
+    Args:
+        detections: the persons.
+        seed: of all random numbers.
+    """
+    count = len(detections)
+    seeds = [person_seed(seed, index) for index in range(count)]
+    return Persons(detections, seeds, [None] * count, [None] * count)
+
+
 def person_seed(seed: int, index: int) -> int:
-    """The seed of one person's random numbers: from the frame's seed and the detection's index."""
+    """The seed of one person's random numbers: from the seed of all and the person's number."""
     words = np.random.SeedSequence((seed, index)).generate_state(2, np.uint32)
     return int(words[0]) << 31 | int(words[1]) >> 1
 
@@ -204,10 +248,15 @@ def _or_error(work: Callable[..., T], *arguments: object) -> T | Exception:
         return freed(error)
 
 
-def _outcome(drawing: RgbImage | Refusal, coverage: int) -> Outcome:
+def _patch(frame: Covered, index: int, drawing: RgbImage) -> RgbImage:
+    window = frame.regions[index].window.relative_to(frame.rois[index])
+    return drawing[window.slices]
+
+
+def _outcome(drawing: RgbImage | Refusal, coverage: int, *, is_moved: bool) -> Outcome:
     if isinstance(drawing, Refusal):
         return Outcome(OutcomeKind.COVERED, drawing.reason, coverage)
-    return Outcome(OutcomeKind.INPAINTED, "", coverage)
+    return Outcome(OutcomeKind.INPAINTED, MOVED if is_moved else "", coverage)
 
 
 def _check_input(image: RgbImage, seed: int) -> None:
@@ -217,3 +266,21 @@ def _check_input(image: RgbImage, seed: int) -> None:
     if seed < 0:
         message = f"seed {seed} is negative"
         raise ValueError(message)
+
+
+def _check_fit(detections: Detections, image: RgbImage) -> None:
+    if detections.masks.shape[1:] != image.shape[:2]:
+        message = f"masks {detections.masks.shape} do not fit the image {image.shape}"
+        raise SegmentationError(message)
+
+
+@contextmanager
+def _failing_closed() -> Iterator[None]:
+    """Whatever goes wrong here, the persons are not known."""
+    try:
+        yield
+    except SegmentationError:
+        raise
+    except Exception as error:
+        message = f"the persons could not be found: {describe(error)}"
+        raise SegmentationError(message) from error

@@ -12,8 +12,14 @@ from anon_ros.core.types import Crop, Mask, RgbImage, Roi
 _SHAPES = ((1, 1), (1, 2), (2, 1))
 
 
-def plan_crop(
-    region: Region, width_px: int, height_px: int, context_ratio: float, *, square: bool
+def plan_crop(  # noqa: PLR0913 - an image's size, and how a crop lies in it
+    region: Region,
+    width_px: int,
+    height_px: int,
+    context_ratio: float,
+    *,
+    square: bool,
+    around: Roi | None = None,
 ) -> Roi:
     """The window around a person, moved into the image as far as it fits before it reaches out.
 
@@ -23,7 +29,13 @@ def plan_crop(
         height_px: of the image.
         context_ratio: width and height of the window in those of the person's bounds.
         square: or else twice as high as wide, twice as wide as high, or square: the smallest.
+        around: take these for the person's bounds, if the window still holds the person.
     """
+    if around is not None:
+        steady = Region(around, around, region.mask, region.alpha)
+        roi = plan_crop(steady, width_px, height_px, context_ratio, square=square)
+        if roi.holds(region.window):
+            return roi
     person, window = region.person, region.window
     least_width = max(math.ceil(context_ratio * person.width_px), window.width_px)
     least_height = max(math.ceil(context_ratio * person.height_px), window.height_px)
@@ -36,17 +48,22 @@ def plan_crop(
     return Roi(x0, y0, x0 + width, y0 + height)
 
 
-def cut_crop(image: RgbImage, people: Mask, region: Region, roi: Roi, seed: int) -> Crop:
-    """Cut ``roi`` out of the image; beyond the border edge pixels are repeated, masks are False."""
-    height_px, width_px = people.shape
-    inside = roi.clip(width_px, height_px)
+def cut(image: RgbImage, roi: Roi) -> RgbImage:
+    """(h, w, 3) uint8: ``roi`` of the image; beyond the border edge pixels are repeated."""
+    inside = roi.clip(image.shape[1], image.shape[0])
     border = (inside.y0 - roi.y0, roi.y1 - inside.y1, inside.x0 - roi.x0, roi.x1 - inside.x1)
     padded = cv2.copyMakeBorder(image[inside.slices], *border, cv2.BORDER_REPLICATE)
-    mask = np.zeros(padded.shape[:2], np.bool_)
+    return np.asarray(padded, np.uint8)
+
+
+def cut_crop(image: RgbImage, people: Mask, region: Region, roi: Roi, seed: int) -> Crop:
+    """Cut ``roi`` out of the image; beyond the border edge pixels are repeated, masks are False."""
+    inside = roi.clip(image.shape[1], image.shape[0])
+    mask = np.zeros((roi.height_px, roi.width_px), np.bool_)
     mask[region.window.relative_to(roi).slices] = region.mask
     everyone = np.zeros_like(mask)
     everyone[inside.relative_to(roi).slices] = people[inside.slices]
-    return Crop(np.asarray(padded, np.uint8), mask, everyone, roi, seed)
+    return Crop(cut(image, roi), mask, everyone, roi, seed)
 
 
 def _window_wh(least_width: int, least_height: int, across: int, down: int) -> tuple[int, int]:

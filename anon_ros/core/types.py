@@ -1,7 +1,7 @@
 """The data that the core works on. Arrays are never modified in place by the core."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -59,6 +59,11 @@ class Roi:
         x0, x1 = (min(max(x, 0), width_px) for x in (self.x0, self.x1))
         y0, y1 = (min(max(y, 0), height_px) for y in (self.y0, self.y1))
         return Roi(x0, y0, x1, y1)
+
+    def holds(self, other: "Roi") -> bool:
+        """Whether all of ``other`` lies in this one."""
+        inside = self.x0 <= other.x0 and other.x1 <= self.x1
+        return inside and self.y0 <= other.y0 and other.y1 <= self.y1
 
     def grow(self, margin_px: int) -> "Roi":
         return Roi(
@@ -121,6 +126,37 @@ class Detections:
 
 
 @dataclass(frozen=True)
+class Persons:
+    """Who is to be replaced in one frame, with what other frames tell of them.
+
+    Attributes:
+        detections: the persons.
+        seeds: (N,) of each one's random numbers, 0 <= seed < 2**63.
+        tracks: (N,) the same number for the same person in all frames; None for who is known
+            from this frame alone.
+        steady: (N,) a window that changes less from frame to frame than the person's outline, for
+            the crop to be planned around; None for the outline's own bounds.
+        carried: how many of them, the last ones, were missed in this frame and are known from
+            others.
+
+    Raises:
+        ValueError: if the lengths disagree.
+    """
+
+    detections: Detections
+    seeds: Sequence[int]
+    tracks: Sequence[int | None]
+    steady: Sequence[Roi | None]
+    carried: int = 0
+
+    def __post_init__(self) -> None:
+        lengths = [len(each) for each in (self.seeds, self.tracks, self.steady)]
+        if lengths != [len(self.detections)] * 3:
+            message = f"{lengths} seeds, tracks and windows for {len(self.detections)} persons"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True)
 class Crop:
     """What an inpainter is given of one person: a window at the image's own resolution.
 
@@ -131,6 +167,8 @@ class Crop:
             True here must not be copied into ``mask``.
         roi: where the crop lies in the image; reaches outside where the crop was padded.
         seed: of this person's random numbers, 0 <= seed < 2**63.
+        start: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from; None
+            for ``image``.
     """
 
     image: RgbImage
@@ -138,6 +176,7 @@ class Crop:
     people: Mask
     roi: Roi
     seed: int
+    start: RgbImage | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +199,8 @@ class Outcome:
 
     Attributes:
         kind: how the person was replaced; every detected person is.
-        reason: why the person was covered instead of inpainted; empty when inpainted.
+        reason: why the person was covered instead of inpainted; empty when inpainted, but for a
+            drawing that was moved on from an earlier frame.
         coverage_px: number of pixels of the instance mask, which orders the composite.
     """
 
@@ -179,9 +219,13 @@ class Anonymized:
         mask: (H, W) bool, the pixels that were replaced: all dilated person masks and their
             feather. Each of them differs from the input.
         outcomes: one per detection, in the same order.
+        tracks: (N,) the persons' tracks; None for who is known from this frame alone.
+        drawings: of the persons who were inpainted, by index: what the inpainter drew.
     """
 
     image: RgbImage
     detections: Detections
     mask: Mask
     outcomes: Sequence[Outcome]
+    tracks: Sequence[int | None] = ()
+    drawings: Mapping[int, RgbImage] = field(default_factory=dict)

@@ -80,7 +80,7 @@ class Inbox(Generic[T]):
     """Queues that any thread fills and one worker empties. Nothing here blocks for a frame's time.
 
     At most one frame of a stream waits to be inpainted: the newest that the skip policy accepts.
-    With ``skip.on_skipped = cover`` the others wait to be covered, in their order of arrival.
+    With ``skip.on_skipped`` other than drop the others wait to be covered, in their order.
 
     Args:
         skip: which frames are accepted.
@@ -194,7 +194,7 @@ class Inbox(Generic[T]):
 
     @property
     def _covers(self) -> bool:
-        return self._skip.on_skipped == "cover"
+        return self._skip.on_skipped != "drop"
 
     def _trim(self, stream: _Stream[T]) -> None:
         while len(stream.queue) > self._skip.backlog:

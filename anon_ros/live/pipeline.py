@@ -5,16 +5,26 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 from anon_ros.config import Config
-from anon_ros.core import Anonymized, Anonymizer, Covered, OutcomeKind, RgbImage
+from anon_ros.core import (
+    Anonymized,
+    Anonymizer,
+    Covered,
+    Detections,
+    OutcomeKind,
+    Persons,
+    RgbImage,
+    strangers,
+)
 from anon_ros.errors import ModelError, describe, freed
 from anon_ros.live.budget import OVER_BUDGET, Budget
 from anon_ros.live.inbox import SKIPPED, TOO_OLD, Taken
 from anon_ros.live.latencies import Latencies
+from anon_ros.temporal import Drawings, LiveStream, Tracker, moment_of, tracks_anyone
 
 T = TypeVar("T")
 
@@ -38,6 +48,10 @@ class Models(Protocol):
         """
         ...
 
+    def tracker(self, config: Config) -> Tracker:
+        """A new one, for one camera."""
+        ...
+
     def free(self) -> None:
         """Let go of all models."""
         ...
@@ -52,12 +66,14 @@ class Ports(Generic[T]):
     """How frames come in and go out.
 
     Attributes:
+        stamp_ns: when a frame was taken; 0 if it does not say.
         decode: pixels of a frame; raises if it is damaged or of an unknown kind.
         encode: a frame like the given one that shows the result; the int is the JPEG quality.
         publish: sends the last one, of the first, out; raises Withheld if it is not wanted any
             more.
     """
 
+    stamp_ns: Callable[[T], int]
     decode: Callable[[T], RgbImage]
     encode: Callable[[T, Anonymized, int], T]
     publish: Callable[[Taken[T], T, Anonymized], None]
@@ -70,6 +86,20 @@ class _Open(Generic[T]):
     index: int
     taken: Taken[T]
     covered: Covered
+    stamp_ns: int
+
+
+@dataclass(frozen=True)
+class _Camera:
+    """What is known of a stream from its earlier frames."""
+
+    stream: LiveStream
+    drawings: Drawings
+
+    def reconfigure(self, config: Config) -> bool:
+        """Go on with ``config``; False if that makes no sense."""
+        self.drawings.reconfigure(config)
+        return self.stream.reconfigure(config)
 
 
 @dataclass
@@ -97,7 +127,7 @@ class Pipeline(Generic[T]):
     """A Processor: publishes a frame only after ``Anonymizer`` has returned it.
 
     Attributes:
-        stages: latencies of wait, decode, segment, inpaint, encode, publish.
+        stages: latencies of wait, decode, segment, track, cover, inpaint, encode, publish.
         totals: latencies from arrival to publication, by stream.
         memory: of the GPU, as the models told last.
     """
@@ -117,6 +147,7 @@ class Pipeline(Generic[T]):
         self._problem = ""
         self._built_for: Config | None = None
         self._budget = Budget()
+        self._cameras: dict[str, _Camera] = {}
         self.stages = Latencies()
         self.totals = Latencies()
         self.memory: tuple[int, int] | None = None
@@ -146,6 +177,7 @@ class Pipeline(Generic[T]):
     def close(self) -> None:
         """Free the models."""
         self._anonymizer = self._built_for = self.memory = None
+        self._cameras = {}
         self._models.free()
 
     def process(self, frames: Sequence[Taken[T]]) -> list[Exception | None]:
@@ -156,12 +188,15 @@ class Pipeline(Generic[T]):
         waiting: list[_Open[T]] = []
         for index, taken in enumerate(frames):
             try:
-                covered = self._cover(anonymizer, taken, config)
+                frame = self._cover(anonymizer, index, taken, config)
+                covered = frame.covered
                 because = taken.cover_because or self._over_budget(taken, covered, waiting, config)
+                frame = self._prepare_drawings(anonymizer, frame, inpaints=not because)
                 if because:
-                    self._finish(taken, anonymizer.leave_covered(covered, because), config)
+                    left = anonymizer.leave_covered(frame.covered, because)
+                    self._finish(taken, left, config)
                 else:
-                    waiting.append(_Open(index, taken, covered))
+                    waiting.append(frame)
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 errors[index] = freed(error)
         results = self._inpaint(anonymizer, waiting)
@@ -169,6 +204,9 @@ class Pipeline(Generic[T]):
             try:
                 if isinstance(result, Exception):
                     raise result
+                if camera := self._cameras.get(frame.taken.stream):
+                    drawn = frame.covered, anonymizer, result, frame.stamp_ns
+                    camera.drawings.remember(*drawn)
                 self._finish(frame.taken, result, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 errors[frame.index] = freed(error)
@@ -179,6 +217,7 @@ class Pipeline(Generic[T]):
         if self._built_for is not config:
             if self._built_for is None or self._built_for.inpaint != config.inpaint:
                 self._budget = Budget()
+            self._cameras = {n: c for n, c in self._cameras.items() if c.reconfigure(config)}
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
@@ -189,19 +228,49 @@ class Pipeline(Generic[T]):
             raise ModelError(self._problem)
         return self._anonymizer
 
-    def _cover(self, anonymizer: Anonymizer, taken: Taken[T], config: Config) -> Covered:
+    def _cover(
+        self, anonymizer: Anonymizer, index: int, taken: Taken[T], config: Config
+    ) -> _Open[T]:
         started_ns = self._lap("wait", taken.arrived_ns)
         image = self._ports.decode(taken.frame)
         decoded_ns = self._lap("decode", started_ns)
-        covered = anonymizer.cover(image, config.inpaint.seed)
-        self._lap("segment", decoded_ns)
-        return covered
+        stamp_ns = self._ports.stamp_ns(taken.frame) or taken.arrived_ns
+        found = anonymizer.find(image)
+        found_ns = self._lap("segment", decoded_ns)
+        persons = self._persons(taken.stream, image, found, stamp_ns, config)
+        tracked_ns = self._lap("track", found_ns)
+        covered = anonymizer.cover_persons(image, persons)
+        self._lap("cover", tracked_ns)
+        return _Open(index, taken, covered, stamp_ns)
+
+    def _persons(
+        self, stream: str, image: RgbImage, found: Detections, stamp_ns: int, config: Config
+    ) -> Persons:
+        if not tracks_anyone(config):
+            return strangers(found, config.inpaint.seed)
+        # If anything raises, what was remembered may be half a frame's: it is not put back.
+        camera = self._cameras.pop(stream, None)
+        if camera is None:
+            followed = LiveStream(config, lambda: self._models.tracker(config))
+            camera = _Camera(followed, Drawings(config))
+        persons = camera.stream.persons(moment_of(image, found, stamp_ns))
+        self._cameras[stream] = camera
+        return persons
+
+    def _prepare_drawings(
+        self, anonymizer: Anonymizer, frame: _Open[T], *, inpaints: bool
+    ) -> _Open[T]:
+        camera = self._cameras.get(frame.taken.stream)
+        if camera is None:
+            return frame
+        known = frame.covered, anonymizer, frame.stamp_ns
+        return replace(frame, covered=camera.drawings.prepare(*known, inpaints=inpaints))
 
     def _over_budget(
         self, taken: Taken[T], covered: Covered, waiting: Sequence[_Open[T]], config: Config
     ) -> str:
-        persons = len(covered.todo)
-        together = persons + sum(len(frame.covered.todo) for frame in waiting) if persons else 0
+        persons = len(covered.rois)
+        together = persons + sum(len(frame.covered.rois) for frame in waiting) if persons else 0
         passed_ns = self._clock_ns() - taken.arrived_ns
         allowed = self._budget.allows(together, passed_ns, config.skip.budget_ms)
         return "" if allowed else OVER_BUDGET
@@ -212,7 +281,7 @@ class Pipeline(Generic[T]):
         started_ns = self._clock_ns()
         results = anonymizer.inpaint_all([frame.covered for frame in waiting])
         ended_ns = self._clock_ns()
-        if persons := sum(len(frame.covered.todo) for frame in waiting):
+        if persons := sum(len(frame.covered.rois) for frame in waiting):
             self._budget.learn(persons, ended_ns - started_ns)
         for _ in waiting:
             self.stages.add("inpaint", ended_ns - started_ns)

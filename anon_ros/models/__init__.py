@@ -1,6 +1,11 @@
 """The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
 
-from anon_ros.models.build import build_anonymizer, build_inpainter, build_segmenter
+from anon_ros.models.build import (
+    build_anonymizer,
+    build_inpainter,
+    build_segmenter,
+    build_tracker,
+)
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 
@@ -10,6 +15,7 @@ __all__ = [
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",
+    "build_tracker",
     "model_hashes",
     "needed_models",
 ]

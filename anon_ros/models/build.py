@@ -6,6 +6,7 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.classical import CLASSICAL
 from anon_ros.models.offline import go_offline
+from anon_ros.temporal import Tracker
 
 # torch and what stands on it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
@@ -46,3 +47,10 @@ def build_inpainter(config: Config) -> Inpainter:
     from anon_ros.models.sdxl import SdxlInpainter  # noqa: PLC0415
 
     return SdxlInpainter.load(config.inpaint, config.compute)
+
+
+def build_tracker(config: Config) -> Tracker:
+    """A new tracker, for one camera."""
+    from anon_ros.models.bytetrack import ByteTrack  # noqa: PLC0415
+
+    return ByteTrack(config.detect.confidence)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from anon_ros.config import Config, get, parameters
 from anon_ros.core import Anonymizer, Inpainter
-from anon_ros.models.build import build_inpainter, build_segmenter
+from anon_ros.models.build import build_inpainter, build_segmenter, build_tracker
+from anon_ros.temporal import Tracker, with_candidates
 
 if TYPE_CHECKING:  # imports torch
     from anon_ros.models.segmenter import YoloSegmenter
@@ -41,8 +42,12 @@ class LoadedModels:
         segmenter, self._segmenter = self._segmenter, None
         if segmenter is None or not _same_models(before, config, "detect"):
             segmenter = build_segmenter(config)
-        self._segmenter = segmenter.with_thresholds(config.detect)
+        self._segmenter = segmenter.with_thresholds(with_candidates(config).detect)
         return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
+
+    def tracker(self, config: Config) -> Tracker:
+        """A new one, for one camera."""
+        return build_tracker(config)
 
     def free(self) -> None:
         """Let go of all models."""

@@ -29,6 +29,12 @@ def decode(message: ImageMessage) -> RgbImage:
     return decode_raw(_raw(message))
 
 
+def stamp_ns(message: ImageMessage) -> int:
+    """When the image was taken; 0 if the driver does not say."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
 def encode(message: ImageMessage, result: Anonymized, jpeg_quality: int) -> ImageMessage:
     """A message like ``message`` that shows the anonymized image."""
     if isinstance(message, CompressedImage):

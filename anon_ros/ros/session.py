@@ -8,7 +8,7 @@ from anon_ros.core import Anonymized, OutcomeKind
 from anon_ros.live import Gate, Inbox, Models, Pipeline, Ports, Taken, Withheld, Worker
 from anon_ros.ros.debug import DebugTopics
 from anon_ros.ros.log import Throttle
-from anon_ros.ros.messages import ImageMessage, decode, encode
+from anon_ros.ros.messages import ImageMessage, decode, encode, stamp_ns
 from anon_ros.ros.streams import Streams
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Session:
         self.streams = streams
         self.gate = Gate()
         self.inbox: Inbox[ImageMessage] = Inbox(config.skip)
-        ports = Ports(decode, encode, self._publish)
+        ports = Ports(stamp_ns, decode, encode, self._publish)
         self.pipeline: Pipeline[ImageMessage] = Pipeline(config, models, ports)
         self.worker: Worker[ImageMessage] = Worker(
             self.inbox,

@@ -1,6 +1,7 @@
 """``anon_ros`` as a process of its own, with models that know one colour instead of real ones.
 
-SEEN names a file that gets a line for every image that is searched; SLOW_S makes each take longer.
+SEEN names a file that gets a line for every image that is searched; SLOW_S makes each take longer,
+when it is searched and when it is covered.
 """
 
 import os
@@ -8,11 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from sentinel import SentinelModels, SentinelSegmenter
+import cv2
+from sentinel import Painter, SentinelSegmenter
 
 from anon_ros.cli import bag
 from anon_ros.cli.main import main
-from anon_ros.core import Detections, RgbImage
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer, Covered, Crop, Detections, Persons, RgbImage
 
 
 class Slow(SentinelSegmenter):
@@ -25,7 +28,28 @@ class Slow(SentinelSegmenter):
         return super().segment(image)
 
 
+class Mixing(Painter):
+    """Lets what it draws depend on what it is to start from."""
+
+    @staticmethod
+    def draw(crop: Crop) -> RgbImage:
+        drawn = Painter.draw(crop)
+        return drawn if crop.start is None else cv2.addWeighted(drawn, 0.5, crop.start, 0.5, 0)
+
+
+class SlowToCover(Anonymizer):
+    """Gives a test the time to kill it while it writes."""
+
+    def cover_persons(self, image: RgbImage, persons: Persons) -> Covered:
+        time.sleep(float(os.environ["SLOW_S"]))
+        return super().cover_persons(image, persons)
+
+
+def build(config: Config) -> Anonymizer:
+    return SlowToCover(Slow(), Mixing(), config.mask, config.inpaint)
+
+
 if __name__ == "__main__":
-    bag.build_anonymizer = SentinelModels(segmenter=Slow()).anonymizer
+    bag.build_anonymizer = build
     bag.model_hashes = lambda _: []
     sys.exit(main())

@@ -31,9 +31,10 @@ class Runner:
     source: Path
     seen: Path
     slow_s: float = 0.02
+    flags: tuple[object, ...] = ()
 
     def start(self, output: Path, *flags: object, **options: object) -> "subprocess.Popen[str]":
-        words = ["bag", self.source, output, "--inpaint.kind", "fill", *flags]
+        words = ["bag", self.source, output, "--inpaint.kind", "fill", *self.flags, *flags]
         places = os.pathsep.join([str(HERE), str(HERE.parent)])
         environment = {"SEEN": str(self.seen), "SLOW_S": str(self.slow_s), "PYTHONPATH": places}
         return subprocess.Popen(
@@ -105,12 +106,21 @@ MAKE: dict[str, Callable[[Path], Path]] = {
 }
 
 
-@pytest.mark.parametrize("kind", MAKE)
+REUSE = (
+    *("--identity.reuse", "previous", "--identity.keyframe_s", 1, "--inpaint.min_person_px", 0),
+    *("--every-nth", 2, "--skip.on_skipped", "reuse"),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags"), [*((kind, ()) for kind in MAKE), ("split mcap", REUSE), ("ros 1", REUSE)]
+)
 def test_a_killed_run_ends_as_if_it_had_not_been_killed(
-    tmp_path: Path, runner: Callable[[Path], Runner], kind: str
+    tmp_path: Path, runner: Callable[[Path], Runner], kind: str, flags: tuple[object, ...]
 ) -> None:
-    """Two runs of each kind, each killed up to three times: ten runs, up to 30 moments."""
+    """Two runs of each kind, each killed up to three times: 14 runs, up to 42 moments."""
     run = runner(MAKE[kind](tmp_path))
+    run.flags = flags
     whole = tmp_path / f"whole{run.source.suffix}"
     started_s = time.monotonic()
     assert run.finish(whole) == FRAMES
@@ -246,15 +256,17 @@ def test_interrupted_from_the_keyboard(tmp_path: Path, runner: Callable[[Path], 
     assert len(content(output)) == len(read(run.source))
 
 
+@pytest.mark.parametrize("while_writing", [False, True])
 def test_an_input_that_was_changed_under_a_run_is_not_patched(
-    tmp_path: Path, runner: Callable[[Path], Runner]
+    tmp_path: Path, runner: Callable[[Path], Runner], *, while_writing: bool
 ) -> None:
-    """Same size and same time: pixels from the journal must not be put into another image."""
+    """Same size and same time: neither masks nor pixels of before must get into another image."""
     run = runner(by_rosbags(tmp_path / "in", "sqlite3"))
     run.slow_s = 0.1
     output, file = tmp_path / "out", run.source / "in.db3"
     process = run.start(output)
-    run.wait_for(8, process)
+    run.wait_for(FRAMES if while_writing else 8, process)
+    time.sleep(0.8 if while_writing else 0)
     process.kill()
     process.communicate()
     status = file.stat()
@@ -262,7 +274,9 @@ def test_an_input_that_was_changed_under_a_run_is_not_patched(
         rows = database.execute("SELECT id, data FROM messages").fetchall()
         images = [(number, data) for number, data in rows if len(data) > 5000]
         number, data = images[0]
-        database.execute("UPDATE messages SET data = ? WHERE id = ?", (data[::-1], number))
+        database.execute(
+            "UPDATE messages SET data = ? WHERE id = ?", (data[:-999] + bytes(999), number)
+        )
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     run.fails(output, "the input has changed")
 

@@ -297,7 +297,7 @@ def test_the_result_does_not_depend_on_batches_or_threads(
 ) -> None:
     source = by_rosbags(tmp_path / "in")
     assert run(source, tmp_path / "one") == 0
-    monkeypatch.setattr("anon_ros.bags.rewrite._BATCH_BYTES", 1)
+    monkeypatch.setattr("anon_ros.bags.intake._BATCH_BYTES", 1)
     monkeypatch.setattr("anon_ros.bags.rewrite._BATCHES_AHEAD", 1)
     assert run(source, tmp_path / "two") == 0
     assert read(tmp_path / "one") == read(tmp_path / "two")

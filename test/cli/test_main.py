@@ -7,7 +7,10 @@ import pytest
 from anon_ros.cli.main import main
 from anon_ros.config import Config, dump_docs, dump_yaml, parameters
 
-_LIVE_ONLY = ("autostart", "topics.", "qos.", "skip.", "fail.")
+_NOT_OF_ONE_IMAGE = (
+    *("autostart", "topics.", "qos.", "skip.", "fail."),
+    *("track.", "memory.", "identity."),
+)
 
 
 def test_config_dump_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,7 +37,7 @@ def test_each_parameter_of_an_image_is_a_flag(capsys: pytest.CaptureFixture[str]
         main(["image", "--help"])
     told = capsys.readouterr().out
     for name in parameters():
-        assert (f"--{name} " in told) == (not name.startswith(_LIVE_ONLY))
+        assert (f"--{name} " in told) == (not name.startswith(_NOT_OF_ONE_IMAGE))
 
 
 def test_models_tells_what_is_missing_and_how_to_get_it(

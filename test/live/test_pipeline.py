@@ -48,7 +48,7 @@ class Outside:
         pipeline = Pipeline(
             load_config(overrides=FILL | named),
             models or SentinelModels(),
-            Ports(self.decode, self.encode, self.publish),
+            Ports(lambda _: 0, self.decode, self.encode, self.publish),
             lambda: self.now_ns,
         )
         pipeline.load()
@@ -240,7 +240,16 @@ def test_latencies_are_measured_by_stage_and_stream() -> None:
     pipeline = outside.pipeline(SentinelModels(painter=painter))
     pipeline.process([taken("a", arrived_ns=30 * MS)])
     stages = pipeline.stages.quantiles_ms()
-    assert list(stages) == ["wait", "decode", "segment", "inpaint", "encode", "publish"]
+    assert list(stages) == [
+        "wait",
+        "decode",
+        "segment",
+        "track",
+        "cover",
+        "inpaint",
+        "encode",
+        "publish",
+    ]
     assert stages["wait"] == pytest.approx((20, 20))
     assert stages["inpaint"] == pytest.approx((30, 30))
     assert pipeline.totals.quantiles_ms()["a"] == pytest.approx((50, 50))

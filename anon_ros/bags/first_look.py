@@ -1,0 +1,117 @@
+"""Looking for persons in all images of a recording before the first one is written.
+
+Only then it is known who was missed before he was first found.
+"""
+
+import shutil
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anon_ros.bags.ahead import Ahead
+from anon_ros.bags.bag import Bag
+from anon_ros.bags.intake import Intake, Item, Slot
+from anon_ros.bags.journal import digest
+from anon_ros.bags.records import Losses
+from anon_ros.bags.rewrite import Progress
+from anon_ros.bags.seen import Looked, Seen
+from anon_ros.bags.survey import Survey
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer
+from anon_ros.errors import ModelError, SegmentationError, describe, freed
+from anon_ros.temporal import moment_of
+
+_BATCHES_AHEAD = 2
+
+
+@dataclass
+class FirstLook:
+    """Finds the persons in every image, from where ``seen`` stops.
+
+    Attributes:
+        bag: the recording.
+        survey: what becomes of each topic.
+        config: of what is skipped.
+        anonymizer: finds the persons, those too that count only in a track.
+        seen: what was found.
+        salvage: leave out what is damaged and go on.
+        scratch: a folder for files that must be decompressed.
+        progress: is told.
+    """
+
+    bag: Bag
+    survey: Survey
+    config: Config
+    anonymizer: Anonymizer
+    seen: Seen
+    salvage: bool
+    scratch: Path
+    progress: Progress
+    _streak: int = 0
+
+    def run(self) -> None:
+        """Look at all files.
+
+        Raises:
+            BagDamageError: if the input is damaged and not to be salvaged.
+            ModelError: if no persons can be found any more.
+            OSError, sqlite3.Error: if a file cannot be read or written.
+        """
+        # They are told when the files are written.
+        losses = Losses(salvage=self.salvage)
+        intake = Intake(self.bag, self.survey, self.config, losses, repacks=None)
+        finished = self.seen.finished()
+        for index, file in enumerate(self.bag.files):
+            if index in finished:
+                for topic, log_time_ns, persons in self.seen.images(index):
+                    intake.accepts(topic, log_time_ns)
+                    self.progress.looked(persons, is_new=False)
+            else:
+                self._look_at(intake, index, file)
+                self.seen.finish(index)
+
+    def _look_at(self, intake: Intake, index: int, file: Path) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir()
+        done = self.seen.done(index)
+        with closing(self.bag.open(file, intake.losses, self.scratch)) as source:
+            batches = intake.batches(source, index, done, {})
+            with Ahead(batches, _BATCHES_AHEAD, "reader") as read:
+                for batch in read:
+                    self._take(batch, done)
+        shutil.rmtree(self.scratch)
+
+    def _take(self, batch: list[Item], done: int) -> None:
+        slots = [each for each in batch if isinstance(each, Slot)]
+        new = [self._looked(slot) for slot in slots if slot.number >= done]
+        self.seen.add(new)
+        for _ in slots[: len(slots) - len(new)]:
+            self.progress.looked(0, is_new=False)
+        for looked in new:
+            persons = len(looked.moment.sightings) if looked.moment else 0
+            self.progress.looked(persons, is_new=True)
+
+    def _looked(self, slot: Slot) -> Looked:
+        message = slot.message
+        known = message.channel.topic, message.log_time_ns, digest(message.data)
+        looked = Looked((slot.file, slot.number), *known)
+        if slot.image is None:  # skipped, or lost for a reason that is found again
+            return replace(looked, problem=slot.problem)
+        image, slot.image = slot.image, None
+        try:
+            found = self.anonymizer.find(image)
+        except SegmentationError as error:
+            self._count_failure(freed(error))
+            return replace(looked, problem=describe(error))
+        self._streak = 0
+        return replace(looked, moment=moment_of(image, found, slot.stamp_ns))
+
+    def _count_failure(self, error: Exception) -> None:
+        """Models that fail with everything must not turn a recording into an empty one."""
+        self._streak += 1
+        most = self.config.fail.max_consecutive
+        if most and self._streak >= most:
+            message = (
+                f"{self._streak} images in a row failed (fail.max_consecutive): {describe(error)}"
+            )
+            raise ModelError(message) from error

@@ -1,0 +1,92 @@
+"""Persons that somebody outlined by hand, or a model that is believed."""
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.errors import AnonRosError
+
+_LEAST_POINTS = 3
+
+
+class EvaluationError(AnonRosError):
+    """Labels cannot be read."""
+
+
+def read_polygons(
+    path: Path, height_px: int, width_px: int, class_ids: Collection[int] | None = None
+) -> npt.NDArray[np.bool_]:
+    """The labelled persons of one frame, in the file's order.
+
+    The file is YOLO segmentation text: one instance per line, its class and then the corners of
+    its outline as x and y relative to the image. Blank lines count for nothing, an empty file
+    says that nobody is there. The outline belongs to the instance, so each has a pixel.
+
+    Args:
+        path: the label file.
+        height_px: of the frame.
+        width_px: of the frame.
+        class_ids: the classes that are persons; None: all of them.
+
+    Returns:
+        (N, height_px, width_px) bool.
+
+    Raises:
+        EvaluationError: naming file, line and what is wrong, if a line is no such instance.
+        OSError: if the file cannot be read.
+    """
+    masks = []
+    # Bytes that are no text are no numbers either; the line that holds them is named below.
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            instance = _instance(line.split())
+        except ValueError as error:
+            message = f"{path}, line {number}: {error}"
+            raise EvaluationError(message) from None
+        if instance and (class_ids is None or instance[0] in class_ids):
+            masks.append(_mask(instance[1], height_px, width_px))
+    return np.array(masks, np.bool_).reshape(-1, height_px, width_px)
+
+
+def _instance(words: list[str]) -> tuple[int, npt.NDArray[np.float64]] | None:
+    """The class and the (P, 2) relative corners of one line; None for a blank one."""
+    if not words:
+        return None
+    class_id, *values = [_number(word) for word in words]
+    if class_id < 0 or class_id % 1:
+        message = f"the class {words[0]} is not a whole number from 0 on"
+        raise ValueError(message)
+    if len(values) % 2:
+        message = f"{len(values)} numbers after the class, expected pairs of x and y"
+        raise ValueError(message)
+    if len(values) < 2 * _LEAST_POINTS:
+        message = f"{len(values) // 2} points, an outline has at least {_LEAST_POINTS}"
+        raise ValueError(message)
+    for word, value in zip(words[1:], values, strict=True):
+        if not 0 <= value <= 1:
+            message = f"{word} is outside 0..1, expected a share of the image's width or height"
+            raise ValueError(message)
+    return int(class_id), np.array(values).reshape(-1, 2)
+
+
+def _number(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        message = f"{word!r} is not a number"
+        raise ValueError(message)
+    return value
+
+
+def _mask(corners: npt.NDArray[np.float64], height_px: int, width_px: int) -> npt.NDArray[np.uint8]:
+    limits = (width_px - 1, height_px - 1)
+    corners_px = np.minimum(np.rint(corners * (width_px, height_px)), limits).astype(np.int32)
+    mask = np.zeros((height_px, width_px), np.uint8)
+    return np.asarray(cv2.fillPoly(mask, [corners_px], 1), np.uint8)

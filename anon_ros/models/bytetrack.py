@@ -1,0 +1,68 @@
+"""Which detections of successive frames are one person: ByteTrack (arXiv 2110.06864)."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.models.offline import go_offline
+
+# Frames that a lost track can be found again, by its motion alone.
+_LOST_FRAMES = 30
+_MOST_DISTANCE = 0.8
+
+
+class _Boxes:
+    """What Ultralytics' tracker asks of detections."""
+
+    def __init__(self, xywh: npt.NDArray[np.float32], conf: npt.NDArray[np.float32]) -> None:
+        self.xywh = xywh
+        self.conf = conf
+        self.cls = np.zeros(len(conf), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.conf)
+
+    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> "_Boxes":
+        return _Boxes(self.xywh[chosen], self.conf[chosen])
+
+
+class ByteTrack:
+    """A Tracker for one camera.
+
+    Boxes and scores are all that it knows of a person: nothing of the looks is kept.
+
+    Args:
+        confidence: detections with at least this score begin tracks; those below only go on with
+            one.
+    """
+
+    def __init__(self, confidence: float) -> None:
+        go_offline()
+        from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
+
+        settings = SimpleNamespace(
+            track_high_thresh=confidence,
+            track_low_thresh=0.0,
+            new_track_thresh=confidence,
+            track_buffer=_LOST_FRAMES,
+            match_thresh=_MOST_DISTANCE,
+            # It would keep those of low score from their tracks.
+            fuse_score=False,
+        )
+        self._tracker = BYTETracker(settings)
+
+    def update(
+        self, boxes_xyxy: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]
+    ) -> list[int | None]:
+        """The track of each detection of the next frame; None for one that has none."""
+        sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+        xywh = np.concatenate([(boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, sides], axis=1)
+        self._tracker.update(_Boxes(xywh.astype(np.float32), scores))
+        ids: list[int | None] = [None] * len(scores)
+        for track in self._tracker.tracked_stracks:
+            if track.frame_id == self._tracker.frame_id:
+                ids[int(track.idx)] = int(track.track_id)
+            # An unconfirmed one would be forgotten when it is missed once.
+            track.is_activated = True
+        return ids

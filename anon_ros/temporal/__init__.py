@@ -1,0 +1,28 @@
+"""What frames tell of each other: tracks, mask memory, and one identity per track."""
+
+from anon_ros.temporal.drawings import Drawings, reuses_drawings
+from anon_ros.temporal.sightings import Sighting
+from anon_ros.temporal.timeline import (
+    LiveStream,
+    Moment,
+    Timeline,
+    Tracker,
+    look_ahead,
+    moment_of,
+    tracks_anyone,
+    with_candidates,
+)
+
+__all__ = [
+    "Drawings",
+    "LiveStream",
+    "Moment",
+    "Sighting",
+    "Timeline",
+    "Tracker",
+    "look_ahead",
+    "moment_of",
+    "reuses_drawings",
+    "tracks_anyone",
+    "with_candidates",
+]

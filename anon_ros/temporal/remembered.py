@@ -1,0 +1,115 @@
+"""Who is in a frame, judged by the frames around it."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from anon_ros.temporal.motion import NS_PER_S, between, continued
+from anon_ros.temporal.sightings import Sighting, Window, joined, moved, shared
+
+# Longer, and legs would be covered where they swing to.
+_HYSTERESIS_NS = 250_000_000
+_BEYOND = 1 / 4
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How persons are remembered.
+
+    Attributes:
+        reach_ns: how far from a sighting a person is carried on; 0 for not at all.
+        growth_ratio: growth of a carried mask per second, as a share of the person's size.
+        credible: score that a track must have reached to be carried on beyond its ends.
+        width_px: of the image.
+        height_px: of the image.
+    """
+
+    reach_ns: int
+    growth_ratio: float
+    credible: float
+    width_px: int
+    height_px: int
+
+    def enlarged(self, sighting: Sighting, seen: Sequence[Sighting]) -> Sighting:
+        """A sighting with what two of its neighbours in time agree on beyond its own mask.
+
+        A mask that shrinks for one frame, by a head perhaps, then uncovers nothing.
+
+        Args:
+            sighting: one of ``seen``.
+            seen: all of that person, by time.
+        """
+        before, after = _sides(seen, sighting.time_ns)
+        sides = [before[:-1], before, after, after[:-1]]
+        near = [side for side in sides if side and self._is_close(side[-1], sighting)]
+        neighbours = [self._moved(side, sighting.time_ns, 0) for side in near]
+        parts = [shared(*pair) for pair in pairwise(neighbours)]
+        window, mask = joined([(sighting.window, sighting.mask), *parts])
+        return replace(sighting, window=window, mask=mask)
+
+    def carried(self, seen: Sequence[Sighting], time_ns: int) -> Sighting | None:
+        """A person who was missed, from the sightings before and after.
+
+        Between two sightings the box changes evenly. Beyond the first or last it goes on as
+        before, but no longer than it was seen, and only if the track was credible.
+
+        Args:
+            seen: all of that person, by time; none at ``time_ns``.
+            time_ns: of the frame.
+
+        Returns:
+            What stands for the missing sighting; None if there is none near enough, or the person
+            has left the image.
+        """
+        sides = [
+            side
+            for side in _sides(seen, time_ns)
+            if side and abs(side[-1].time_ns - time_ns) < self.reach_ns
+        ]
+        if not sides or (len(sides) == 1 and not self._goes_on(sides[0], seen, time_ns)):
+            return None
+        nearest = [side[-1] for side in sides]
+        if len(sides) > 1:
+            box = between(nearest[0], nearest[1], time_ns)
+        else:
+            box = continued(sides[0], time_ns, self.width_px)
+        if (box[2:] <= box[:2]).any():  # out of the image
+            return None
+        # Between two sightings there is somebody for sure; beyond them, often nobody any more.
+        growth_ratio = self.growth_ratio * (1 if len(sides) > 1 else _BEYOND)
+        parts = [
+            moved(each, box, _growth_px(each, time_ns, growth_ratio), self.width_px, self.height_px)
+            for each in nearest
+        ]
+        window, mask = joined(parts)
+        if not mask.any():
+            return None
+        model = min(nearest, key=lambda each: abs(each.time_ns - time_ns))
+        return replace(model, time_ns=time_ns, box_xyxy=box, window=window, mask=mask)
+
+    def _goes_on(self, side: Sequence[Sighting], seen: Sequence[Sighting], time_ns: int) -> bool:
+        """A detector's ghosts are faint and short: carried on, they would cover what they like."""
+        if max(each.score for each in seen) < self.credible:
+            return False
+        return abs(time_ns - side[-1].time_ns) <= abs(side[-1].time_ns - side[0].time_ns)
+
+    def _is_close(self, other: Sighting, sighting: Sighting) -> bool:
+        return abs(other.time_ns - sighting.time_ns) <= min(_HYSTERESIS_NS, self.reach_ns)
+
+    def _moved(self, side: Sequence[Sighting], time_ns: int, growth_px: int) -> Window:
+        box = continued(side, time_ns, self.width_px)
+        return moved(side[-1], box, growth_px, self.width_px, self.height_px)
+
+
+def _growth_px(sighting: Sighting, time_ns: int, ratio_per_s: float) -> int:
+    age_s = abs(time_ns - sighting.time_ns) / NS_PER_S
+    return math.ceil(ratio_per_s * age_s * sighting.scale_px)
+
+
+def _sides(seen: Sequence[Sighting], time_ns: int) -> tuple[Sequence[Sighting], Sequence[Sighting]]:
+    """Those before and those after a time, each with the nearest last."""
+    first = bisect_left(seen, time_ns, key=lambda each: each.time_ns)
+    beyond = bisect_left(seen, time_ns + 1, key=lambda each: each.time_ns)
+    return seen[:first], seen[beyond:][::-1]

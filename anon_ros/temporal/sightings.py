@@ -1,0 +1,162 @@
+"""One person in one frame, small enough to be remembered."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import Detections, Mask, Roi
+
+BoxXyxy = npt.NDArray[np.float64]
+"""(4,) float64: x0, y0, x1, y1 in px."""
+
+Window = tuple[Roi, Mask]
+"""A part of an image, possibly empty, and (h, w) bool in it."""
+
+# Of the largest part: smaller ones are specks, which would grow where a mask is carried on.
+_LEAST_PART = 0.1
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A person in one frame.
+
+    Attributes:
+        time_ns: of the frame.
+        box_xyxy: (4,) float64, px.
+        score: in 0..1.
+        class_id: index into the segmenter's class names.
+        window: the pixels that box and mask touch, inside the image; may be empty.
+        mask: (h, w) bool, the instance mask in ``window``.
+    """
+
+    time_ns: int
+    box_xyxy: BoxXyxy
+    score: float
+    class_id: int
+    window: Roi
+    mask: Mask
+
+    @property
+    def scale_px(self) -> float:
+        """Geometric mean of the box's sides."""
+        x0, y0, x1, y1 = self.box_xyxy
+        return math.sqrt(max(x1 - x0, 1) * max(y1 - y0, 1))
+
+    @cached_property
+    def body(self) -> Mask:
+        """(h, w) bool: the mask without its specks."""
+        count, parts, numbers, _ = cv2.connectedComponentsWithStats(self.mask.view(np.uint8))
+        if count <= 2:  # noqa: PLR2004 - the background and one part
+            return self.mask
+        areas_px = numbers[:, cv2.CC_STAT_AREA]
+        areas_px[0] = 0
+        return np.asarray((areas_px >= _LEAST_PART * areas_px.max())[parts])
+
+
+def sightings_of(detections: Detections, time_ns: int) -> list[Sighting]:
+    """Every person of a frame."""
+    boxes = detections.boxes_xyxy.astype(np.float64)
+    found = []
+    for index, (box, mask) in enumerate(zip(boxes, detections.masks, strict=True)):
+        window = _window(box, mask)
+        score, class_id = float(detections.scores[index]), int(detections.class_ids[index])
+        part = mask[window.slices].copy()
+        found.append(Sighting(time_ns, box, score, class_id, window, part))
+    return found
+
+
+def _window(box_xyxy: BoxXyxy, mask: Mask) -> Roi:
+    x0, y0, x1, y1 = box_xyxy.tolist()
+    touched = Roi(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+    window = touched.clip(mask.shape[1], mask.shape[0])
+    # Looking for bounds takes three times as long as counting.
+    if np.count_nonzero(mask) == np.count_nonzero(mask[window.slices]):
+        return window
+    x, y, width_px, height_px = cv2.boundingRect(mask.view(np.uint8))
+    bounds = Roi(x, y, x + width_px, y + height_px)
+    return around([window, bounds]) if window.width_px and window.height_px else bounds
+
+
+def moved(
+    sighting: Sighting, box_xyxy: BoxXyxy, growth_px: int, width_px: int, height_px: int
+) -> Window:
+    """The sighting's body, stretched from its box to another one and grown on all sides.
+
+    Args:
+        sighting: to move.
+        box_xyxy: (4,) where the person is now.
+        growth_px: how far the mask grows.
+        width_px: of the image.
+        height_px: of the image.
+    """
+    sides = (box_xyxy[2:] - box_xyxy[:2]) / np.maximum(
+        sighting.box_xyxy[2:] - sighting.box_xyxy[:2], 1
+    )
+    window = sighting.window
+    # The window in the coordinates of the box, and from there to the other box.
+    corners = np.array([[window.x0, window.y0], [window.x1, window.y1]]) - sighting.box_xyxy[:2]
+    (x0, y0), (x1, y1) = np.rint(corners * sides + box_xyxy[:2]).astype(int).tolist()
+    target = Roi(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
+    inside = target.grow(growth_px).clip(width_px, height_px)
+    if not sighting.mask.size or not inside.width_px or not inside.height_px:
+        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+    wh_px = min(target.width_px, 2 * width_px), min(target.height_px, 2 * height_px)
+    pixels = sighting.body.view(np.uint8)
+    grown = cv2.resize(pixels, wh_px, interpolation=cv2.INTER_NEAREST)
+    rim = growth_px, growth_px, growth_px, growth_px
+    grown = cv2.copyMakeBorder(grown, *rim, cv2.BORDER_CONSTANT, value=0)
+    if growth_px:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth_px + 1, 2 * growth_px + 1))
+        grown = cv2.dilate(grown, disc)
+    part = grown[inside.relative_to(target.grow(growth_px)).slices]
+    return inside, np.asarray(part, np.bool_)
+
+
+def joined(parts: Sequence[Window]) -> Window:
+    """The union of masks, in the window that holds them all."""
+    filled = [part for part in parts if part[1].size]
+    if not filled:
+        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+    whole = around([window for window, _ in filled])
+    union = np.zeros((whole.height_px, whole.width_px), np.bool_)
+    for window, mask in filled:
+        union[window.relative_to(whole).slices] |= mask
+    return whole, union
+
+
+def shared(one: Window, other: Window) -> Window:
+    """What two masks have in common."""
+    x0, y0 = max(one[0].x0, other[0].x0), max(one[0].y0, other[0].y0)
+    both = Roi(x0, y0, max(min(one[0].x1, other[0].x1), x0), max(min(one[0].y1, other[0].y1), y0))
+    if not both.width_px or not both.height_px:
+        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+    masks = [mask[both.relative_to(window).slices] for window, mask in (one, other)]
+    return both, masks[0] & masks[1]
+
+
+def around(windows: Sequence[Roi]) -> Roi:
+    """The window that holds them all."""
+    return Roi(
+        min(window.x0 for window in windows),
+        min(window.y0 for window in windows),
+        max(window.x1 for window in windows),
+        max(window.y1 for window in windows),
+    )
+
+
+def stacked(sightings: Sequence[Sighting], width_px: int, height_px: int) -> Detections:
+    """The Detections that these are."""
+    masks = np.zeros((len(sightings), height_px, width_px), np.bool_)
+    for mask, sighting in zip(masks, sightings, strict=True):
+        mask[sighting.window.slices] = sighting.mask
+    return Detections(
+        boxes_xyxy=np.array([s.box_xyxy for s in sightings], np.float32).reshape(-1, 4),
+        scores=np.array([s.score for s in sightings], np.float32),
+        class_ids=np.array([s.class_id for s in sightings], np.int64),
+        masks=masks,
+    )

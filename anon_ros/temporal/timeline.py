@@ -1,0 +1,262 @@
+"""The persons of one camera through time."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.config import Config
+from anon_ros.core import Detections, Persons, RgbImage, Roi, person_seed
+from anon_ros.temporal.motion import NS_PER_S, SPEED_NS
+from anon_ros.temporal.remembered import Recall
+from anon_ros.temporal.sightings import Sighting, sightings_of, stacked
+from anon_ros.temporal.steady import Steady
+
+# Detections without a track are numbered from here: their seeds are nobody else's.
+_UNTRACKED = 1 << 32
+# ByteTrack begins tracks only so much above the score from which it looks at detections.
+_CREDIBLE = 0.1
+_GLIMPSE_STRIDE = 8
+# Of successive frames, as correlation; those of a camera that turns fast still have most.
+_LEAST_LIKENESS = 0.4
+_LEAST_CONTRAST = 4.0
+
+
+class Tracker(Protocol):
+    """Tells which detections of successive frames of one camera are one person."""
+
+    def update(
+        self, boxes_xyxy: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]
+    ) -> Sequence[int | None]:
+        """The track of each detection of the next frame, from 1; None for one that has none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one frame showed.
+
+    Attributes:
+        time_ns: of the frame.
+        width_px: of the image.
+        height_px: of the image.
+        sightings: all detections, those too that count only in a track.
+        glimpse: (18, 32) uint8, the image in so few grey pixels that nobody can be seen.
+    """
+
+    time_ns: int
+    width_px: int
+    height_px: int
+    sightings: Sequence[Sighting]
+    glimpse: npt.NDArray[np.uint8]
+    GLIMPSE_HW: ClassVar = (18, 32)
+
+
+def moment_of(image: RgbImage, detections: Detections, time_ns: int) -> Moment:
+    """What a frame showed."""
+    height_px, width_px = image.shape[:2]
+    few = image[::_GLIMPSE_STRIDE, ::_GLIMPSE_STRIDE]
+    grey = cv2.cvtColor(np.ascontiguousarray(few), cv2.COLOR_RGB2GRAY)
+    glimpse = np.asarray(
+        cv2.resize(grey, Moment.GLIMPSE_HW[::-1], interpolation=cv2.INTER_AREA), np.uint8
+    )
+    return Moment(time_ns, width_px, height_px, sightings_of(detections, time_ns), glimpse)
+
+
+def tracks_anyone(config: Config) -> bool:
+    """Whether frames have anything to do with each other."""
+    return config.memory.mode != "off" or config.identity.reuse != "off"
+
+
+def with_candidates(config: Config) -> Config:
+    """``config`` with a detector that also finds what counts only in a track."""
+    if config.memory.mode == "off":
+        return config
+    least = min(config.detect.confidence, config.track.confidence)
+    return replace(config, detect=replace(config.detect, confidence=least))
+
+
+def breaks_off(before: Moment, after: Moment, config: Config) -> bool:
+    """Whether nothing that was known holds any more: a cut, another size, a jump in time.
+
+    A recording that is played in a loop jumps back. Over a step as long as the memory, at 1 Hz
+    perhaps, motion tells nothing.
+    """
+    step_ns = after.time_ns - before.time_ns
+    resized = (before.width_px, before.height_px) != (after.width_px, after.height_px)
+    if resized or not 0 < step_ns < config.memory.s * NS_PER_S:
+        return True
+    one, other = (each.glimpse.astype(np.float64) - each.glimpse.mean() for each in (before, after))
+    contrasts = one.std(), other.std()
+    if min(contrasts) < _LEAST_CONTRAST:  # dark or fogged: noise is not alike
+        return bool(max(contrasts) >= 2 * _LEAST_CONTRAST)
+    return bool((one * other).mean() < _LEAST_LIKENESS * contrasts[0] * contrasts[1])
+
+
+@dataclass
+class Timeline:
+    """Frames that belong together, from one break to the next.
+
+    Attributes:
+        config: of detection, tracks, memory and seed.
+        tracker: new.
+        first_track: number of the first one.
+        last_track: number of the last one so far.
+    """
+
+    config: Config
+    tracker: Tracker
+    first_track: int
+    last_track: int = field(init=False)
+    _tracks: dict[int, list[Sighting]] = field(default_factory=dict)
+    _ids: dict[int, list[int | None]] = field(default_factory=dict)
+    _steady: dict[int, Steady] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.last_track = self.first_track - 1
+
+    def add(self, moment: Moment) -> None:
+        """The next frame, later than all before."""
+        boxes = np.array([s.box_xyxy for s in moment.sightings], np.float32).reshape(-1, 4)
+        scores = np.array([s.score for s in moment.sightings], np.float32)
+        found = self.tracker.update(boxes, scores)
+        ids = [None if each is None else self.first_track - 1 + each for each in found]
+        self._ids[moment.time_ns] = ids
+        for number, sighting in zip(ids, moment.sightings, strict=True):
+            if number is not None:
+                self._tracks.setdefault(number, []).append(sighting)
+                self.last_track = max(self.last_track, number)
+        self._forget(moment.time_ns)
+
+    def persons(self, moment: Moment) -> Persons:
+        """Everybody in a frame, by all that was added: who was found, then who was missed.
+
+        Args:
+            moment: the oldest added one that was not asked for.
+        """
+        recall = self._recall(moment)
+        numbers: list[int | None] = []
+        people, windows = [], []
+        for number, sighting in self._seen(moment):
+            remembers = number is not None and recall.reach_ns
+            seen = self._tracks[number] if remembers and number is not None else []
+            people.append(recall.enlarged(sighting, seen) if seen else sighting)
+            windows.append(self._window(number, sighting))
+            numbers.append(number)
+        found = len(people)
+        for number in sorted(self._tracks.keys() - set(numbers)) if recall.reach_ns else []:
+            missed = recall.carried(self._tracks[number], moment.time_ns)
+            if missed is not None:
+                people.append(missed)
+                # What nobody saw moves no window.
+                window = copy(self._steady.get(number, Steady()))
+                windows.append(window.follow(missed.box_xyxy))
+                numbers.append(number)
+        detections = stacked(people, moment.width_px, moment.height_px)
+        if self.config.identity.reuse == "off":
+            windows = [None] * len(people)
+        return Persons(
+            detections, self._seeds(numbers), numbers, windows, carried=len(people) - found
+        )
+
+    def pass_by(self, moment: Moment) -> None:
+        """As ``persons`` for a frame of which they are known."""
+        for number, sighting in self._seen(moment):
+            self._window(number, sighting)
+
+    def _seen(self, moment: Moment) -> Iterator[tuple[int | None, Sighting]]:
+        """Who was found: those below the detector's limit only as a known person."""
+        least = self.config.detect.confidence
+        remembers = self.config.memory.mode != "off"
+        for number, sighting in zip(self._ids.pop(moment.time_ns), moment.sightings, strict=True):
+            if sighting.score >= least or (remembers and number is not None):
+                yield number, sighting
+
+    def _recall(self, moment: Moment) -> Recall:
+        memory = self.config.memory
+        reach_ns = 0 if memory.mode == "off" else round(memory.s * NS_PER_S)
+        credible = self.config.detect.confidence + _CREDIBLE
+        size = moment.width_px, moment.height_px
+        return Recall(reach_ns, memory.growth_ratio, credible, *size)
+
+    def _window(self, number: int | None, sighting: Sighting) -> Roi | None:
+        if number is None:
+            return None
+        return self._steady.setdefault(number, Steady()).follow(sighting.box_xyxy)
+
+    def _seeds(self, numbers: Sequence[int | None]) -> list[int]:
+        seed = self.config.inpaint.seed
+        if self.config.identity.reuse == "off":
+            return [person_seed(seed, index) for index in range(len(numbers))]
+        return [
+            person_seed(seed, _UNTRACKED + index if number is None else number)
+            for index, number in enumerate(numbers)
+        ]
+
+    def _forget(self, now_ns: int) -> None:
+        """Where a frame is carried to lies two memories behind; so does what it is judged by."""
+        horizon_ns = now_ns - 4 * round(self.config.memory.s * NS_PER_S) - SPEED_NS
+        for number, seen in list(self._tracks.items()):
+            while seen and seen[0].time_ns < horizon_ns:
+                del seen[0]
+            if not seen:
+                del self._tracks[number]
+                self._steady.pop(number, None)
+
+
+class LiveStream:
+    """Follows one camera as its frames come: of them, the past is known."""
+
+    def __init__(self, config: Config, make_tracker: Callable[[], Tracker]) -> None:
+        self._config = config
+        self._make_tracker = make_tracker
+        self._timeline = Timeline(config, make_tracker(), 1)
+        self._before: Moment | None = None
+
+    def reconfigure(self, config: Config) -> bool:
+        """Go on with ``config``; False if what is known was found with other parameters."""
+        same = all(
+            getattr(config, group) == getattr(self._config, group)
+            for group in ("detect", "track", "memory")
+        )
+        self._config = self._timeline.config = config
+        return same
+
+    def persons(self, moment: Moment) -> Persons:
+        """Everybody in the next frame."""
+        before, self._before = self._before, moment
+        if before is not None and breaks_off(before, moment, self._config):
+            first = self._timeline.last_track + 1
+            self._timeline = Timeline(self._config, self._make_tracker(), first)
+        self._timeline.add(moment)
+        return self._timeline.persons(moment)
+
+
+def look_ahead(
+    moments: Iterable[Moment], config: Config, make_tracker: Callable[[], Tracker]
+) -> Iterator[tuple[Timeline, Moment]]:
+    """Each frame in its order, as soon as its timeline knows all that concerns it.
+
+    The caller asks the timeline for the frame's persons, or passes it by, before it goes on.
+    """
+    memory = config.memory
+    # As far as a person is carried back, and as long as it must have been seen for that.
+    ahead_ns = 2 * round(memory.s * NS_PER_S) if memory.mode == "both" else 0
+    waiting: deque[Moment] = deque()
+    timeline, before = Timeline(config, make_tracker(), 1), None
+    for moment in moments:
+        if before is not None and breaks_off(before, moment, config):
+            yield from ((timeline, each) for each in waiting)
+            waiting.clear()
+            timeline = Timeline(config, make_tracker(), timeline.last_track + 1)
+        timeline.add(moment)
+        waiting.append(moment)
+        before = moment
+        while waiting and moment.time_ns - waiting[0].time_ns >= ahead_ns:
+            yield timeline, waiting.popleft()
+    yield from ((timeline, each) for each in waiting)

@@ -1,0 +1,185 @@
+"""Recall through time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import rectangle
+
+from anon_ros.core import Mask
+from anon_ros.evaluate import PersonSecond, Recall
+
+H, W = 20, 50
+LEFT = rectangle(H, W, slice(0, 10), slice(0, 10))
+RIGHT = rectangle(H, W, slice(0, 10), slice(20, 30))
+NOBODY = np.zeros((0, H, W), np.bool_)
+NOTHING, EVERYTHING = np.zeros((H, W), np.bool_), np.ones((H, W), np.bool_)
+
+
+def pair(left_covered: float, right_covered: float) -> Mask:
+    """A cover of so much of each of the two persons."""
+    covered = NOTHING.copy()
+    covered[:10, : round(10 * left_covered)] = True
+    covered[:10, 20 : 20 + round(10 * right_covered)] = True
+    return covered
+
+
+def one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> Recall:
+    """One person in one frame after the other; 1 if uncovered, -1 if not labelled, else 0."""
+    recall = Recall()
+    for index, state in enumerate(uncovered):
+        labels, ids = (NOBODY, []) if state < 0 else (LEFT[None], [7])
+        covered = NOTHING if state == 1 else EVERYTHING
+        recall.add(100 + interval_s * index, labels, ids, covered)
+    return recall
+
+
+def test_nothing_was_measured() -> None:
+    report = Recall().report(0)
+    assert (report.frames, report.person_frames, report.uncovered_ratio) == (0, 0, None)
+    assert (report.false_cover_mean_ratio, report.false_cover_max_ratio) == (None, None)
+    assert (report.longest_uncovered_s, report.seconds) == (0, ())
+
+
+def test_the_same_frames_are_reported_at_several_tolerances() -> None:
+    recall = Recall()
+    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.9))
+    recall.add(1, np.array([RIGHT, LEFT]), [1, 0], pair(0.5, 1))
+    reports = [recall.report(tolerance) for tolerance in (0, 0.09, 0.1, 0.49, 0.5)]
+    assert [report.uncovered_frames for report in reports] == [2, 2, 1, 1, 0]
+    assert [report.uncovered_ratio for report in reports] == [0.5, 0.5, 0.25, 0.25, 0]
+    assert {report.person_frames for report in reports} == {4}
+    assert {report.covered_ratios for report in reports} == {(1, 0.9, 1, 0.5)}
+
+
+def test_one_pixel_is_uncovered_without_tolerance() -> None:
+    recall = Recall()
+    covered = EVERYTHING.copy()
+    covered[0, 0] = False
+    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], covered)
+    assert (recall.report(0).uncovered_frames, recall.report(0.01).uncovered_frames) == (1, 0)
+
+
+def test_covering_everything_leaves_nobody_and_its_false_cover() -> None:
+    recall = Recall()
+    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], EVERYTHING)
+    recall.add(1, LEFT[None], [0], EVERYTHING)
+    recall.add(2, NOBODY, [], EVERYTHING)
+    report = recall.report(0)
+    assert (report.uncovered_ratio, report.longest_uncovered_s) == (0, 0)
+    assert report.false_cover_mean_ratio == pytest.approx((0.8 + 0.9 + 1) / 3)
+    assert report.false_cover_max_ratio == 1
+
+
+def test_cover_of_another_person_is_not_false() -> None:
+    recall = Recall()
+    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.5))
+    assert recall.report(0).false_cover_max_ratio == 0
+
+
+def test_seconds_count_from_the_first_frame_by_person() -> None:
+    recall = Recall()
+    for index in range(5):  # 0, 0.8, 1.6, 2.4 and 3.2 s after a time that rounds badly
+        left_covered, right_covered = float(index != 1), float(index < 3)
+        covered = pair(left_covered, right_covered)
+        recall.add(1700000000.1 + 0.8 * index, np.array([RIGHT, LEFT]), [9, 4], covered)
+    assert recall.report(0).seconds == (
+        PersonSecond(4, 0, 2, 0.5),
+        PersonSecond(4, 1, 1, 0),
+        PersonSecond(4, 2, 1, 0),
+        PersonSecond(4, 3, 1, 0),
+        PersonSecond(9, 0, 2, 0),
+        PersonSecond(9, 1, 1, 0),
+        PersonSecond(9, 2, 1, 1),
+        PersonSecond(9, 3, 1, 1),
+    )
+
+
+def test_a_whole_second_is_not_lost_to_rounding() -> None:
+    recall = Recall()
+    for time_s in (0.1, 0.1 + 0.7 + 0.3 - 2**-52):
+        recall.add(time_s, LEFT[None], [0], EVERYTHING)
+    assert [second.second for second in recall.report(0).seconds] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("uncovered", "longest_s"),
+    [
+        ([0, 0, 0], 0),
+        ([0, 1, 0], 0.5),
+        ([0, 1, 1, 1, 0, 1, 0], 1.5),
+        ([1, 0, 0, 1, 1], 1.0),  # as long as the person is labelled, and one interval
+        ([1, 1, 1], 1.5),
+        ([0, 1, -1, 0, 0], 1.0),  # covered again when next labelled
+        ([1, -1, 1, -1, -1], 1.5),  # nothing says that it was covered in between
+        ([1], None),
+    ],
+)
+def test_the_longest_time_uncovered(uncovered: list[int], longest_s: float | None) -> None:
+    assert one_person(uncovered).report(0).longest_uncovered_s == longest_s
+
+
+@given(st.integers(0, 8), st.integers(0, 8))
+@settings(deadline=None)
+def test_uncovered_in_exactly_frames_k_to_m(first: int, last: int) -> None:
+    first, last = sorted((first, last))
+    report = one_person([int(first <= i <= last) for i in range(10)]).report(0)
+    assert report.longest_uncovered_s == 0.5 * (last + 1 - first)
+    assert report.uncovered_ratio == pytest.approx((last + 1 - first) / 10)
+
+
+def test_two_persons_who_are_uncovered_in_turn_make_no_longer_time() -> None:
+    recall = Recall()
+    for index in range(4):
+        covered = pair(float(index >= 2), float(index < 2))
+        recall.add(index, np.array([LEFT, RIGHT]), [0, 1], covered)
+    assert recall.report(0).longest_uncovered_s == 2
+
+
+def frame(**other: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"time_s": 2.0, "masks": LEFT[None], "persons": [0], "covered": NOTHING}
+    return given | other
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"persons": [0, 1]}, "masks"),
+        ({"masks": LEFT[None].astype(np.uint8)}, "masks: uint8"),
+        ({"covered": NOTHING[1:]}, "covered"),
+        ({"covered": NOTHING.astype(np.uint8)}, "covered: uint8"),
+        ({"masks": NOTHING[None]}, "at 2.0 s has no pixel"),
+        ({"masks": np.array([LEFT, RIGHT]), "persons": [3, 3]}, "persons.*each once"),
+        ({"time_s": 1.0}, "more than 1.0"),
+    ],
+)
+def test_a_frame_that_makes_no_sense_is_refused(wrong: dict[str, Any], problem: str) -> None:
+    recall = Recall()
+    recall.add(**frame(time_s=1.0))
+    with pytest.raises(ValueError, match=problem):
+        recall.add(**frame(**wrong))
+    recall.add(**frame())
+    assert recall.report(0).frames == 2
+
+
+@pytest.mark.parametrize("tolerance_ratio", [-0.1, 1, float("nan")])
+def test_a_tolerance_out_of_range_is_refused(tolerance_ratio: float) -> None:
+    with pytest.raises(ValueError, match="tolerance_ratio"):
+        Recall().report(tolerance_ratio)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_more_tolerance_never_leaves_more_uncovered(covered: list[float]) -> None:
+    recall = Recall()
+    for index, share in enumerate(covered):
+        recall.add(index, LEFT[None], [0], pair(share, 0))
+    counts: npt.NDArray[np.int64] = np.array(
+        [recall.report(tolerance).uncovered_frames for tolerance in (0, 0.2, 0.5, 0.99)]
+    )
+    assert (np.diff(counts) <= 0).all()
+    assert counts[0] == sum(round(10 * share) < 10 for share in covered)

@@ -1,0 +1,75 @@
+"""People made by hand who walk through a street of noise, and what a detector tells of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from support import detections
+
+from anon_ros.config import Config, load_config
+from anon_ros.core import Detections, Mask, Persons, RgbImage
+from anon_ros.models import build_tracker
+from anon_ros.temporal import LiveStream, Tracker, look_ahead, moment_of
+
+WIDTH_PX, HEIGHT_PX = 480, 270
+STEP_NS = 100_000_000
+START_NS = 1_700_000_000_000_000_000
+STREET = np.random.default_rng(1).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+# The glimpse of noise is flat: only large shapes are alike or not.
+STREET[:, :200] //= 3
+ELSEWHERE = np.ascontiguousarray(STREET[:, ::-1])
+
+
+def figure(x: float, y: float = 100, height_px: int = 80, *, head: bool = True) -> Mask:
+    """A person of 30 px width whose left edge is at x, with or without the head."""
+    mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)
+    left, right = (min(max(round(side), 0), WIDTH_PX) for side in (x, x + 30))
+    top = round(y) if head else round(y) + height_px // 5
+    mask[top : round(y) + height_px, left:right] = True
+    return mask
+
+
+@dataclass
+class Film:
+    """Frames with the masks that the detector found in them."""
+
+    frames: list[tuple[RgbImage, Sequence[Mask], float, int]] = field(default_factory=list)
+
+    def add(
+        self,
+        masks: Iterable[Mask] = (),
+        image: RgbImage = STREET,
+        score: float = 0.9,
+        step_ns: int = STEP_NS,
+    ) -> None:
+        """One more frame, ``step_ns`` after the one before."""
+        before_ns = self.frames[-1][3] if self.frames else START_NS
+        self.frames.append((image, [m for m in masks if m.any()], score, before_ns + step_ns))
+
+    def play(self, **overrides: object) -> list[Persons]:
+        """The persons of each frame."""
+        config = config_of(**overrides)
+        moments = []
+        for image, masks, score, time_ns in self.frames:
+            found = detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
+            found = replace(found, scores=np.full(len(masks), score, np.float32))
+            moments.append(moment_of(image, found, time_ns))
+        if config.memory.mode == "both":
+            return [line.persons(m) for line, m in look_ahead(moments, config, tracker(config))]
+        stream = LiveStream(config, tracker(config))
+        return [stream.persons(moment) for moment in moments]
+
+
+def config_of(**overrides: object) -> Config:
+    named = {name.replace("__", "."): value for name, value in overrides.items()}
+    return load_config(overrides={"inpaint.kind": "fill", **named})
+
+
+def tracker(config: Config) -> Callable[[], Tracker]:
+    return lambda: build_tracker(config)
+
+
+def covered(persons: Persons) -> Mask:
+    """(H, W) bool: everybody's pixels, before they are dilated."""
+    masks = persons.detections.masks
+    return masks.any(axis=0) if len(masks) else np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)

@@ -1,0 +1,282 @@
+"""Nobody who was seen is forgotten too soon, and nothing is covered for long where nobody is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from street import (
+    ELSEWHERE,
+    HEIGHT_PX,
+    STEP_NS,
+    STREET,
+    WIDTH_PX,
+    Film,
+    config_of,
+    covered,
+    figure,
+    tracker,
+)
+
+from anon_ros.core import Mask, RgbImage
+from anon_ros.temporal.steady import Steady
+
+BOTH = pytest.mark.parametrize("mode", ["past", "both"])
+
+
+def share(cover: Mask, person: Mask) -> float:
+    return np.count_nonzero(cover & person) / np.count_nonzero(person)
+
+
+def walk(frames: int, missed: set[int], speed_px: float = 4) -> tuple[Film, list[Mask]]:
+    """One person who walks to the right and is missed in some frames."""
+    film, truth = Film(), [figure(60 + speed_px * index) for index in range(frames)]
+    for index, person in enumerate(truth):
+        film.add([] if index in missed else [person])
+    return film, truth
+
+
+@BOTH
+def test_a_person_who_is_missed_stays_covered_where_he_walks(mode: str) -> None:
+    missed = set(range(20, 26))
+    film, truth = walk(40, missed)
+    played = film.play(memory__mode=mode)
+    assert all(persons.carried == (index in missed) for index, persons in enumerate(played))
+    assert min(share(covered(p), m) for p, m in zip(played, truth, strict=True)) > 0.97
+    assert all(len(set(persons.tracks)) == 1 for persons in played)
+
+
+def test_without_memory_each_frame_stands_alone() -> None:
+    film, _ = walk(40, {20, 21})
+    played = film.play(memory__mode="off")
+    assert [len(persons.detections) for persons in played[19:23]] == [1, 0, 0, 1]
+
+
+def test_frames_before_a_person_is_first_found_are_covered_in_a_recording() -> None:
+    film, truth = walk(40, set(range(12)))
+    played = film.play(memory__mode="both")
+    # Beginning at frame 2, a second before it was first found.
+    assert [persons.carried for persons in played[:13]] == [0] * 3 + [1] * 9 + [0]
+    assert min(share(covered(played[i]), truth[i]) for i in range(3, 12)) > 0.95
+    assert not any(persons.carried for persons in film.play(memory__mode="past")[:13])
+
+
+@BOTH
+def test_a_person_is_carried_on_for_as_long_as_memory_s_and_no_longer(mode: str) -> None:
+    film, _ = walk(20, set())
+    for _ in range(30):
+        film.add()
+    played = film.play(memory__mode=mode, memory__s=0.75)
+    assert [persons.carried for persons in played[20:30]] == [1] * 7 + [0] * 3
+
+
+@BOTH
+def test_no_longer_than_it_was_seen(mode: str) -> None:
+    """A detector's ghosts are short."""
+    film = Film()
+    for index in range(40):
+        film.add([figure(200)] if 15 <= index < 19 else [])
+    played = film.play(memory__mode=mode)
+    carried = [index for index, persons in enumerate(played) if persons.carried]
+    assert carried == ([12, 13, 14] if mode == "both" else []) + [19, 20, 21]
+
+
+@BOTH
+def test_a_faint_track_is_not_carried_beyond_its_ends_but_between_them(mode: str) -> None:
+    film = Film()
+    for index in range(40):
+        film.add([figure(200)] if 10 <= index < 25 and index != 17 else [], score=0.15)
+    played = film.play(memory__mode=mode)
+    carried = [index for index, persons in enumerate(played) if persons.carried]
+    assert carried == ([17] if mode == "both" else [])
+
+
+@BOTH
+@pytest.mark.parametrize("speed_px", [9, -9])
+def test_a_person_who_leaves_through_the_border_leaves_nothing_behind(
+    mode: str, speed_px: int
+) -> None:
+    film, start = Film(), 200 if speed_px > 0 else 250
+    for index in range(60):
+        film.add([figure(start + speed_px * index)])
+    played = film.play(memory__mode=mode)
+    gone = next(i for i, (_, masks, *_) in enumerate(film.frames) if not masks)
+    smears = [np.count_nonzero(covered(persons)) for persons in played[gone:]]
+    assert max(smears) < 0.35 * 30 * 80
+    assert not any(smears[5:])
+
+
+@BOTH
+def test_two_who_cross_are_both_covered_throughout(mode: str) -> None:
+    film = Film()
+    truth = [(figure(60 + 6 * i), figure(360 - 6 * i, y=110)) for i in range(50)]
+    for index, (one, other) in enumerate(truth):
+        # While they overlap the detector sees one of them, or nobody.
+        film.add([[one, other], [other], [one], []][index % 4 if 22 <= index <= 28 else 0])
+    played = film.play(memory__mode=mode)
+    for persons, pair in zip(played, truth, strict=True):
+        assert min(share(covered(persons), each) for each in pair) > 0.9
+    # They keep their identities, or exchange them; nobody is a third one for long.
+    assert len({track for persons in played for track in persons.tracks}) <= 3
+    stray = [
+        np.count_nonzero(covered(p) & ~(a | b)) for p, (a, b) in zip(played, truth, strict=True)
+    ]
+    assert max(stray) < 30 * 80
+
+
+@BOTH
+def test_one_who_leaves_and_returns_is_not_covered_in_between(mode: str) -> None:
+    film = Film()
+    for index in range(80):
+        film.add([figure(200)] if index < 20 or index >= 60 else [])
+    played = film.play(memory__mode=mode)
+    busy = [bool(covered(persons).any()) for persons in played]
+    ahead = 9 if mode == "both" else 0
+    assert busy == [True] * 29 + [False] * (31 - ahead) + [True] * (20 + ahead)
+
+
+@BOTH
+def test_after_a_cut_nobody_is_carried_over(mode: str) -> None:
+    film = Film()
+    for index in range(40):
+        before = index < 20
+        film.add([figure(100 if before else 300)], image=film_image(before=before))
+    played = film.play(memory__mode=mode)
+    assert not any(persons.carried for persons in played)
+    tracks = [persons.tracks[0] for persons in played]
+    assert len(set(tracks[:20])) == 1
+    assert set(tracks[:20]).isdisjoint(tracks[20:])
+
+
+def film_image(*, before: bool) -> RgbImage:
+    return STREET if before else ELSEWHERE
+
+
+@BOTH
+def test_a_loop_begins_anew(mode: str) -> None:
+    film = Film()
+    for index in range(40):
+        step_ns = -19 * STEP_NS if index == 20 else STEP_NS
+        film.add([figure(60 + 8 * (index % 20))], step_ns=step_ns)
+    played = film.play(memory__mode=mode)
+    assert not any(persons.carried for persons in played)
+    for persons, (_, masks, *_) in zip(played, film.frames, strict=True):
+        assert (covered(persons) == masks[0]).all()
+
+
+@BOTH
+def test_at_1_hz_motion_tells_nothing(mode: str) -> None:
+    film = Film()
+    for index in range(20):
+        film.add([figure(20 * index)] if index % 5 else [], step_ns=10 * STEP_NS)
+    played = film.play(memory__mode=mode)
+    for persons, (_, masks, *_) in zip(played, film.frames, strict=True):
+        assert persons.carried == 0
+        assert len(persons.detections) == len(masks)
+
+
+@BOTH
+def test_a_mask_that_shrinks_for_one_frame_uncovers_nothing(mode: str) -> None:
+    film = Film()
+    truth = [figure(60 + 3 * index) for index in range(30)]
+    for index, person in enumerate(truth):
+        film.add([figure(60 + 3 * index, head=False) if index == 15 else person])
+    played = film.play(memory__mode=mode)
+    assert share(covered(played[15]), truth[15]) > 0.95
+    # Where nothing shrinks, nothing grows: legs would be covered where they swing to.
+    extra = [np.count_nonzero(covered(played[i]) & ~truth[i]) for i in range(30)]
+    assert max(extra) <= 5 * 80
+
+
+def test_low_scores_count_only_in_a_track() -> None:
+    film = Film()
+    for index in range(30):
+        film.add([figure(60 + 3 * index)], score=0.15 if 10 <= index < 15 else 0.9)
+    for _ in range(10):
+        film.add([figure(60)], score=0.15)
+    known = {"detect__confidence": 0.5, "track__confidence": 0.1, "memory__mode": "past"}
+    played = film.play(**known)
+    assert [len(persons.detections) for persons in played[:30]] == [1] * 30
+    assert not any(persons.carried for persons in played[:30])
+    # 60 px is 90 px away from where the track ended.
+    assert not any(covered(persons)[:, 60:90].any() for persons in played[30:])
+    alone = film.play(**known | {"memory__mode": "off"})
+    assert [len(persons.detections) for persons in alone[9:16]] == [1, 0, 0, 0, 0, 0, 1]
+
+
+masks = st.builds(
+    figure, st.integers(-20, WIDTH_PX), st.integers(0, HEIGHT_PX - 60), st.integers(10, 60)
+)
+frames = st.lists(
+    st.tuples(
+        st.lists(masks, max_size=3),
+        st.sampled_from([STEP_NS, STEP_NS, STEP_NS, 1, 3 * STEP_NS, 50 * STEP_NS, -STEP_NS, 0]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(frames, st.sampled_from(["off", "past", "both"]))
+def test_never_fewer_than_the_detector_found(
+    sequence: list[tuple[list[Mask], int, bool]], mode: str
+) -> None:
+    film = Film()
+    for found, step_ns, before in sequence:
+        film.add(found, image=film_image(before=before), step_ns=step_ns)
+    played = film.play(memory__mode=mode)
+    again = film.play(memory__mode=mode)
+    assert len(played) == len(sequence)
+    for persons, (_, found, *_), same in zip(played, film.frames, again, strict=True):
+        assert len(persons.detections) == len(found) + persons.carried
+        for mask, raw in zip(persons.detections.masks, found, strict=False):
+            assert not (raw & ~mask).any()
+        assert (persons.detections.masks == same.detections.masks).all()
+        assert persons.seeds == same.seeds
+        assert persons.steady == same.steady
+        assert len(set(persons.seeds)) == len(persons.seeds)
+
+
+def test_a_track_keeps_its_seed_whatever_the_order_of_the_detections() -> None:
+    film = Film()
+    for index in range(20):
+        pair = [figure(60 + 3 * index), figure(300 - 3 * index)]
+        film.add(pair if index % 2 else pair[::-1])
+    played = film.play()
+    by_track = [dict(zip(p.tracks, p.seeds, strict=True)) for p in played]
+    assert all(each == by_track[0] for each in by_track)
+    one = film.play(identity__reuse="off")
+    assert all(persons.seeds == one[0].seeds for persons in one)
+    assert all(persons.steady == [None, None] for persons in one)
+
+
+def test_cameras_do_not_touch_each_other() -> None:
+    config = config_of()
+    trackers = [tracker(config)() for _ in range(2)]
+    boxes = np.array([[50, 50, 80, 130]], np.float32)
+    scores = np.ones(1, np.float32)
+    ids = []
+    for index in range(12):
+        far = boxes + 200 * (index // 6)
+        ids.append([each.update(far, scores)[0] for each in trackers])
+    assert ids == [[1, 1]] * 6 + [[2, 2]] * 6
+
+
+def test_windows_are_steady_and_hold_the_box() -> None:
+    random, steady = np.random.default_rng(0), Steady()
+    sizes = set()
+    for index in range(200):
+        x0, y0 = 50 + 2 * index, 100
+        box = np.array([x0, y0, x0 + 40, y0 + 120]) + random.uniform(-3, 3, 4)
+        roi = steady.follow(box)
+        assert roi.x0 <= box[0]
+        assert roi.y0 <= box[1]
+        assert roi.x1 >= box[2]
+        assert roi.y1 >= box[3]
+        sizes.add((roi.width_px, roi.height_px))
+    assert len(sizes) <= 2
+    grown = steady.follow(np.array([0.0, 0, 400, 600]))
+    assert (grown.width_px, grown.height_px) > (400, 600)
+    shrunk = steady.follow(np.array([0.0, 0, 40, 60]))
+    assert shrunk.width_px < 80
