@@ -47,16 +47,14 @@ class Drawings:
         if self.at_key:
             self._kept, self._key_ns = {}, time_ns
         moved = self._move(frame, anonymizer, time_ns) if self._kept else {}
-        if inpaints:
-            starts = {i: paste_over(anonymizer.crop(frame, i).image, m) for i, m in moved.items()}
-            return replace(frame, starts=starts)
-        if self._config.skip.on_skipped != "reuse":
-            return frame
-        over_cover: dict[int, RgbImage] = {
+        # Over the cover: nothing of the original persons is in it.
+        pasted: dict[int, RgbImage] = {
             index: paste_over(cut(frame.canvas, frame.rois[index]), each)
             for index, each in moved.items()
         }
-        return replace(frame, moved=over_cover)
+        if inpaints:
+            return replace(frame, starts=pasted)
+        return replace(frame, moved=pasted if self._config.skip.on_skipped == "reuse" else {})
 
     def remember(
         self, frame: Covered, anonymizer: Anonymizer, result: Anonymized, time_ns: int

@@ -138,6 +138,17 @@ def recorded(
         yield Recorded(ODD, *_at(other(ODD, index, types), time_ns + 20))
 
 
+def walking(frames: int = 18) -> Iterator[Recorded]:
+    """A camera at 10 Hz whose persons move to the right, and an IMU."""
+    for index in range(frames):
+        time_ns = START_NS + index * STEP_NS
+        image = np.ascontiguousarray(np.roll(street(320, 240), 2 * index, axis=1))
+        message = raw(image, index)
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(time_ns - 5, 10**9)
+        yield Recorded(RAW, "sensor_msgs/msg/Image", time_ns, message)
+        yield Recorded(IMU, *_at(other(IMU, index), time_ns + 10))
+
+
 def _at(made: tuple[str, Any], time_ns: int) -> tuple[str, int, Any]:
     return made[0], time_ns, made[1]
 
@@ -210,9 +221,11 @@ def by_ros1(path: Path, compression: str = "none", frames: int = 6) -> Path:
     return path
 
 
-def split(path: Path, storage: str, parts: int = 3, compression: str = "none") -> Path:
+def split(
+    path: Path, storage: str, parts: int = 3, compression: str = "none", messages: Any = None
+) -> Path:
     """A rosbag2 folder of several files: the recorder writes only one, so each is its own first."""
-    messages = list(recorded())
+    messages = list(recorded() if messages is None else messages)
     share = -(-len(messages) // parts)
     path.mkdir()
     merged: dict[str, Any] = {}

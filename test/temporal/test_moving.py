@@ -241,7 +241,7 @@ def test_a_flow_that_is_not_finite_is_refused(
     standing: tuple[Keepsake, Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = np.full((2, 256, 128), np.nan, np.float32)
-    monkeypatch.setattr("anon_ros.temporal.moving._flow_px", lambda *_: flow)
+    monkeypatch.setattr("anon_ros.temporal.moving.measure_flow", lambda *_: flow)
     assert_refused(move(*standing, DEFAULT), "not finite")
 
 

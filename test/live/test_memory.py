@@ -1,0 +1,190 @@
+"""What the node remembers of a camera, and what it forgets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from sentinel import (
+    FaultyPainter,
+    FaultySegmenter,
+    SentinelModels,
+    SentinelSegmenter,
+    persons_seen,
+    street,
+)
+
+from anon_ros.config import Config, load_config
+from anon_ros.core import MOVED, Anonymized, Detections, OutcomeKind, RgbImage
+from anon_ros.live import Pipeline, Ports, Taken
+from anon_ros.temporal import Tracker
+
+IMAGE = street(320, 240)
+STEP_NS = 100_000_000
+
+
+@dataclass
+class Blinking(SentinelSegmenter):
+    """Finds nobody in some of its frames, and only a part of everybody in others."""
+
+    blind: Sequence[int] = ()
+    beheaded: Sequence[int] = ()
+    asked: int = 0
+
+    def segment(self, image: RgbImage) -> Detections:
+        found = super().segment(image)
+        self.asked += 1
+        if self.asked - 1 in self.blind:
+            return Detections.empty(*image.shape[:2])
+        if self.asked - 1 in self.beheaded:
+            found.masks[:, : image.shape[0] // 3] = False
+        return found
+
+
+@dataclass
+class Camera:
+    """A pipeline and what it published; a frame is an array and its stamp."""
+
+    models: SentinelModels
+    overrides: dict[str, Any] = field(default_factory=dict)
+    published: list[tuple[int, Anonymized]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        ports = Ports(
+            lambda frame: frame[1], lambda frame: frame[0], lambda _, result, __: result, self._keep
+        )
+        self.pipeline: Pipeline[Any] = Pipeline(self.config(), self.models, ports)
+        self.pipeline.load()
+
+    def config(self, **others: Any) -> Config:
+        given = self.overrides | {n.replace("__", "."): v for n, v in others.items()}
+        return load_config(overrides={"inpaint.kind": "fill", "inpaint.min_person_px": 0} | given)
+
+    def see(
+        self, index: int, because: str = "", name: str = "a", image: RgbImage = IMAGE
+    ) -> Exception | None:
+        moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
+        stamp_ns = 10**18 + index * STEP_NS
+        return self.pipeline.process([Taken(name, (moving, stamp_ns), 0, because)])[0]
+
+    def _keep(self, taken: Taken[Any], _: Anonymized, result: Anonymized) -> None:
+        self.published.append((taken.frame[1], result))
+
+    def seen(self) -> list[bool]:
+        """Of each published frame, whether somebody shows."""
+        return [bool(persons_seen(result.image).any()) for _, result in self.published]
+
+
+def test_who_is_missed_for_a_moment_stays_covered() -> None:
+    camera = Camera(SentinelModels(Blinking(blind=range(10, 14), beheaded=[20])))
+    assert [camera.see(index) for index in range(25)] == [None] * 25
+    assert not any(camera.seen())
+    assert min(len(result.outcomes) for _, result in camera.published[5:]) >= 3
+    tracks = [set(result.tracks) for _, result in camera.published[2:]]
+    assert all(each & tracks[0] for each in tracks)
+
+
+def test_without_memory_he_would_be_published() -> None:
+    """So that the test above cannot pass by itself."""
+    models = SentinelModels(Blinking(blind=[10], beheaded=[20]))
+    camera = Camera(models, {"memory.mode": "off"})
+    for index in range(25):
+        camera.see(index)
+    assert [index for index, seen in enumerate(camera.seen()) if seen] == [10, 20]
+
+
+def test_each_camera_has_a_memory_of_its_own() -> None:
+    camera = Camera(SentinelModels())
+    nobody = np.full_like(IMAGE, 128)
+    for index in range(10):
+        camera.see(index, name="a")
+        camera.see(index, name="b", image=nobody)
+    assert {len(result.outcomes) for _, result in camera.published[1::2]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("change", "keeps"),
+    [
+        ({"inpaint.beta_d": 0.8}, True),
+        ({"identity.reuse": "off"}, True),
+        ({"memory.s": 2.0}, False),
+    ],
+)
+def test_a_changed_parameter_forgets_only_what_it_concerns(
+    change: dict[str, Any],
+    keeps: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    camera = Camera(SentinelModels(Blinking(blind=[10])))
+    for index in range(11):
+        if index == 10:
+            camera.pipeline.reconfigure(camera.config(**change))
+        camera.see(index)
+    assert camera.seen()[10] != keeps
+
+
+def test_a_pipeline_that_was_closed_has_forgotten_everybody() -> None:
+    camera = Camera(SentinelModels(Blinking(blind=[10])))
+    for index in range(11):
+        if index == 10:
+            camera.pipeline.close()
+            camera.pipeline.load()
+        camera.see(index)
+    assert len(camera.published[10][1].outcomes) == 0
+
+
+class Broken:
+    """A tracker that fails at its fifth frame."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def update(self, boxes: Any, _: Any) -> list[int | None]:
+        self.frames += 1
+        if self.frames == 5:
+            message = "injected: singular matrix"
+            raise np.linalg.LinAlgError(message)
+        return list(range(1, len(boxes) + 1))
+
+
+class Brittle(SentinelModels):
+    def tracker(self, _: Config) -> Tracker:
+        return Broken()
+
+
+def test_a_frame_that_cannot_be_tracked_is_not_published_and_the_next_one_is() -> None:
+    camera = Camera(Brittle())
+    errors = [camera.see(index) for index in range(8)]
+    assert [error is None for error in errors] == [True] * 4 + [False] + [True] * 3
+    assert len(camera.published) == 7
+    assert not any(camera.seen())
+
+
+def test_skipped_frames_show_the_last_synthetic_person() -> None:
+    camera = Camera(SentinelModels(), {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35})
+    for index in range(5):
+        camera.see(index, because="skipped" if index else "")
+    assert not any(camera.seen())
+    drawn, *moved, old = [result for _, result in camera.published]
+    assert {o.reason for o in drawn.outcomes} == {""}
+    for index, result in enumerate(moved, 1):
+        inner = [o for o in result.outcomes if o.reason == MOVED]
+        assert {o.kind for o in inner} == {OutcomeKind.INPAINTED}
+        # One of the three is cut by the border and changes its shape.
+        assert len(inner) >= 2
+        assert close(result.image, np.roll(drawn.image, 2 * index, axis=1), result.mask)
+    assert {o.reason for o in old.outcomes} == {"skipped"}
+
+
+def close(one: RgbImage, other: RgbImage, mask: Any) -> bool:
+    difference = np.abs(one.astype(int) - other).max(axis=2)[mask]
+    return float(np.median(difference)) < 8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_models_do_through_time_nobody_is_seen(seed: int) -> None:
+    models = SentinelModels(FaultySegmenter(0.2, seed), FaultyPainter(0.5, seed))
+    camera = Camera(models, {"skip.on_skipped": "reuse", "identity.reuse": "previous"})
+    errors = [camera.see(index, because="skipped" if index % 3 else "") for index in range(15)]
+    assert len(camera.published) == errors.count(None)
+    assert not any(camera.seen())
