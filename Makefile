@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test soak fuzz bench bench-gpu lint format lock docs clean
+.PHONY: demo test soak fuzz bench bench-gpu through-time lint format lock docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
@@ -23,6 +23,9 @@ bench: $(INSTALLED)
 
 bench-gpu: $(INSTALLED)
 	$(BIN)/python bench/gpu.py $(ARGS)
+
+through-time: $(INSTALLED)
+	$(BIN)/python bench/through_time.py $(if $(VIDEO),--video $(VIDEO))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

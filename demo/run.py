@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from check import TOPIC, check_bag
+from clip import write_clip
 from drive import anonymize_drive, record_drive
 from frames import PERIOD_NS, open_camera
 from weights import assemble
@@ -24,7 +25,7 @@ CONFIG = ROOT / "config" / "demo.yaml"
 # Where Debian's package opencv-doc puts its pedestrian video.
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 FRAMES = 100
-DRIVE_FRAMES = 25
+DRIVE_FRAMES = 40
 _END_TIMEOUT_S = 30
 
 
@@ -57,6 +58,9 @@ def main() -> int:
     record_drive(drive, open_camera(video), DRIVE_FRAMES)
     if not anonymize_drive(drive, output, CONFIG, weights):
         codes["anon_ros bag or verify"] = 1
+    else:
+        write_clip(drive, output, OUT / "clip.mp4")
+        print(f"demo: clip    {(OUT / 'clip.mp4').relative_to(ROOT)}, before beside after")
     print(f"demo: review  {(output / 'review.html').relative_to(ROOT)}")
     failed = [name for name, code in codes.items() if code]
     if failed or counts["left"] or not counts["persons"]:

@@ -64,7 +64,7 @@ class FrameProgress:
         left = ""
         if self._total is not None and rate_hz:
             left = f", {(self._total - self.frames) / rate_hz:.0f} s left"
-        mb = f", {self.copied_bytes / 1e6:.0f} MB copied"
+        mb = f", {self.copied_bytes / 1e6:.0f} MB copied" if self.copied_bytes else ""
         return f"{self.frames}{of} frames, {self.persons} persons, {rate_hz:.1f} frames/s{mb}{left}"
 
     def _tell(self) -> None:
