@@ -12,6 +12,7 @@ from anon_ros.temporal.sightings import Sighting, Window, joined, moved, shared
 # Longer, and legs would be covered where they swing to.
 _HYSTERESIS_NS = 250_000_000
 _BEYOND = 1 / 4
+_LEAST_SIGHTINGS = 3
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Recall:
         """A person who was missed, from the sightings before and after.
 
         Between two sightings the box changes evenly. Beyond the first or last it goes on as
-        before, but no longer than it was seen, and only if the track was credible.
+        before, if the track was credible.
 
         Args:
             seen: all of that person, by time; none at ``time_ns``.
@@ -68,7 +69,7 @@ class Recall:
             for side in _sides(seen, time_ns)
             if side and abs(side[-1].time_ns - time_ns) < self.reach_ns
         ]
-        if not sides or (len(sides) == 1 and not self._goes_on(sides[0], seen, time_ns)):
+        if not sides or (len(sides) == 1 and not self._goes_on(sides[0], seen)):
             return None
         nearest = [side[-1] for side in sides]
         if len(sides) > 1:
@@ -89,11 +90,9 @@ class Recall:
         model = min(nearest, key=lambda each: abs(each.time_ns - time_ns))
         return replace(model, time_ns=time_ns, box_xyxy=box, window=window, mask=mask)
 
-    def _goes_on(self, side: Sequence[Sighting], seen: Sequence[Sighting], time_ns: int) -> bool:
+    def _goes_on(self, side: Sequence[Sighting], seen: Sequence[Sighting]) -> bool:
         """A detector's ghosts are faint and short: carried on, they would cover what they like."""
-        if max(each.score for each in seen) < self.credible:
-            return False
-        return abs(time_ns - side[-1].time_ns) <= abs(side[-1].time_ns - side[0].time_ns)
+        return len(side) >= _LEAST_SIGHTINGS and max(s.score for s in seen) >= self.credible
 
     def _is_close(self, other: Sighting, sighting: Sighting) -> bool:
         return abs(other.time_ns - sighting.time_ns) <= min(_HYSTERESIS_NS, self.reach_ns)

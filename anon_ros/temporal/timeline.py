@@ -199,8 +199,8 @@ class Timeline:
         ]
 
     def _forget(self, now_ns: int) -> None:
-        """Where a frame is carried to lies two memories behind; so does what it is judged by."""
-        horizon_ns = now_ns - 4 * round(self.config.memory.s * NS_PER_S) - SPEED_NS
+        """So long before the newest frame as it was looked ahead, and carried on from there."""
+        horizon_ns = now_ns - 2 * (round(self.config.memory.s * NS_PER_S) + SPEED_NS)
         for number, seen in list(self._tracks.items()):
             while seen and seen[0].time_ns < horizon_ns:
                 del seen[0]
@@ -245,8 +245,8 @@ def look_ahead(
     The caller asks the timeline for the frame's persons, or passes it by, before it goes on.
     """
     memory = config.memory
-    # As far as a person is carried back, and as long as it must have been seen for that.
-    ahead_ns = 2 * round(memory.s * NS_PER_S) if memory.mode == "both" else 0
+    # As far as a person is carried back, and what tells from where it came.
+    ahead_ns = round(memory.s * NS_PER_S) + SPEED_NS if memory.mode == "both" else 0
     waiting: deque[Moment] = deque()
     timeline, before = Timeline(config, make_tracker(), 1), None
     for moment in moments:
