@@ -116,8 +116,9 @@ def _add_bag(parser: ArgumentParser) -> None:
     parser.description = (
         "Anonymize a recording. Image topics are anonymized, every frame by default; all other "
         "topics are copied byte by byte. Topics that may show persons and cannot be anonymized "
-        "stop the run until --drop or --copy decides. An interrupted run is taken up again by the "
-        "same command. Needs no ROS."
+        "stop the run until --drop or --copy decides. All images are looked at before the first is "
+        "written, so that who is missed in one is known from those around it. An interrupted run "
+        "is taken up again by the same command. Needs no ROS."
     )
     parser.add_argument(
         "input", type=Path, metavar="IN", help="rosbag2 folder, or a .mcap, .db3 or .bag file"

@@ -267,7 +267,7 @@ class MemoryConfig:
         "How far a person is carried on from a frame in which it was detected, in each direction.",
         unit="s",
         minimum=0.01,
-        maximum=60,
+        maximum=10,
         reconfigurable=True,
     )
     growth_ratio: float = parameter(

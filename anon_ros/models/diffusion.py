@@ -32,7 +32,7 @@ class Prompt:
 
 
 class Diffusion:
-    """Draws into the masked part of images, starting from these images under noise.
+    """Draws into the masked part of images, starting from these images, or others, under noise.
 
     No inference_mode: torch.compile would translate a network again for its tensors.
 
@@ -67,23 +67,35 @@ class Diffusion:
         return self.prompt.tokens.dtype
 
     @torch.no_grad()
-    def draw(self, images: torch.Tensor, cells: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    def draw(
+        self,
+        images: torch.Tensor,
+        cells: torch.Tensor,
+        seeds: Sequence[int],
+        starts: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Draw a batch. An image's result does not depend on the others, but for rounding.
 
         Args:
             images: (B, 3, H, W) float in -1..1, sides multiples of ``cell_px``.
             cells: (B, 1, H / cell_px, W / cell_px), 1 where to draw.
             seeds: one per image.
+            starts: (B, 3, H, W) float in -1..1, what to start from; None for ``images``.
 
         Returns:
             (B, 3, H, W) float32 in 0..1, not finite where the networks failed.
         """
-        latents = self.encode(images)
-        masked = None
+        masked, first = None, None
         if self._takes_masked_image:
+            # Such a network is told what surrounds the drawing by the masked image alone.
+            latents = self.encode(images if starts is None else starts)
             pixels = cells.repeat_interleave(self.cell_px, 2).repeat_interleave(self.cell_px, 3)
             masked = self.encode(images * (1 - pixels))
-        return self.decode(self.denoise(latents, masked, cells.to(self.dtype), seeds))
+        else:
+            latents = self.encode(images)
+            if starts is not None:
+                first = torch.where(cells > 0, self.encode(starts), latents)
+        return self.decode(self.denoise(latents, masked, cells.to(self.dtype), seeds, first))
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
@@ -97,6 +109,7 @@ class Diffusion:
         masked: torch.Tensor | None,
         cells: torch.Tensor,
         seeds: Sequence[int],
+        first: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the chain.
 
@@ -105,6 +118,7 @@ class Diffusion:
             masked: the same of the images without what is to be drawn, for a UNet of 9 channels.
             cells: (B, 1, h, w), 1 where to draw.
             seeds: one per image.
+            first: (B, 4, h, w), what noise is added to instead of ``latents`` at the beginning.
 
         Returns:
             (B, 4, h, w), outside ``cells`` equal to ``latents`` for a UNet of 4 channels.
@@ -119,7 +133,8 @@ class Diffusion:
         # The scheduler's timesteps stay on the CPU: it branches on them.
         on_device = scheduler.timesteps.to(self.device)
         conditions = self._conditions(latents)
-        originals, latents = latents, self._first(latents, noise)
+        originals = latents
+        latents = self._noised(latents if first is None else first, noise)
         for index, timestep in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(latents, timestep)
             if masked is not None:
@@ -157,7 +172,7 @@ class Diffusion:
         decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
-    def _first(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def _noised(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         scheduler = self.scheduler
         if self.chain.from_noise:
             started: torch.Tensor = noise * scheduler.init_noise_sigma

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
@@ -31,6 +32,7 @@ class _Job:
     index: int
     image: torch.Tensor
     mask: torch.Tensor
+    start: torch.Tensor | None
     seed: int
 
 
@@ -38,7 +40,8 @@ class SdxlInpainter:
     """An Inpainter over a diffusion model.
 
     Takes 9-channel inpainting and 4-channel base UNets of SDXL and SD 2. The crop's own pixels
-    under noise are where the diffusion starts: that keeps pose and viewing direction.
+    under noise are where the diffusion starts: that keeps pose and viewing direction. Where a crop
+    has a start, it is that instead; what surrounds the person is still told by the crop.
 
     When memory does not suffice, it tries fewer persons at once, then a smaller size, then refuses.
 
@@ -124,8 +127,9 @@ class SdxlInpainter:
         )
 
     def _upload(self, crops: Sequence[Crop]) -> list[_Job]:
-        """All crops in one copy."""
-        arrays = [part for crop in crops for part in (crop.image, crop.mask.view(np.uint8))]
+        """All crops that can be drawn, in one copy."""
+        fit = {index: crop for index, crop in enumerate(crops) if not _unfit(crop)}
+        arrays = [part for crop in fit.values() for part in _parts(crop)]
         if not arrays:
             return []
         packed = torch.from_numpy(np.concatenate([array.reshape(-1) for array in arrays]))
@@ -134,11 +138,13 @@ class SdxlInpainter:
         flat = packed.to(self.diffusion.device, non_blocking=True).split_with_sizes(
             [a.size for a in arrays]
         )
-        parts = [part.view(array.shape) for part, array in zip(flat, arrays, strict=True)]
-        return [
-            _Job(index, parts[2 * index], parts[2 * index + 1], crop.seed)
-            for index, crop in enumerate(crops)
-        ]
+        parts = (part.view(array.shape) for part, array in zip(flat, arrays, strict=True))
+        jobs = []
+        for index, crop in fit.items():
+            image, mask = next(parts), next(parts)
+            start = None if crop.start is None else next(parts)
+            jobs.append(_Job(index, image, mask, start, crop.seed))
+        return jobs
 
     def _draw(self, bucket: Bucket, jobs: list[_Job]) -> dict[int, torch.Tensor]:
         """Draw the jobs in as few calls as memory allows; what is missing did not fit at all."""
@@ -182,13 +188,17 @@ class SdxlInpainter:
         cell_px = self.diffusion.cell_px
         cells_hw = bucket.height_px // cell_px, bucket.width_px // cell_px
         filled = jobs + jobs[-1:] * (padded - len(jobs))
-        images = torch.stack([_resize(_channels(job.image), bucket) for job in filled])
+        images = _stacked([job.image for job in filled], bucket)
+        starts = None
+        if any(job.start is not None for job in filled):
+            either = [job.image if job.start is None else job.start for job in filled]
+            starts = _stacked(either, bucket)
         # The network reads the mask once per cell. A cell on the person's border that it took for
         # background would keep the person's own pixels.
         cells = torch.stack(
             [adaptive_max_pool2d(job.mask[None].float(), cells_hw) for job in filled]
         )
-        drawn = self.diffusion.draw(images * 2 - 1, cells, [job.seed for job in filled])
+        drawn = self.diffusion.draw(images, cells, [job.seed for job in filled], starts)
         results = {}
         for job, image in zip(jobs, drawn, strict=False):
             back = _resize(image, Bucket(*job.mask.shape))
@@ -214,7 +224,7 @@ class SdxlInpainter:
                 dtype=torch.uint8,
                 device=self.diffusion.device,
             )
-            job = _Job(0, image, torch.ones_like(image[..., 0]), 0)
+            job = _Job(0, image, torch.ones_like(image[..., 0]), None, 0)
             for _ in range(2):  # CUDA graphs are recorded at the second call
                 self._draw(bucket, [job] * count)
             passed_s = time.monotonic() - start_s
@@ -222,9 +232,24 @@ class SdxlInpainter:
         self.diffusion.chain = chain
 
 
-def _channels(image: torch.Tensor) -> torch.Tensor:
-    """(H, W, 3) uint8 to (3, H, W) float in 0..1."""
-    return image.permute(2, 0, 1).float() / 255
+def _unfit(crop: Crop) -> str:
+    """Why the crop cannot be drawn; empty if it can."""
+    start, image = crop.start, crop.image
+    if start is None or (start.shape == image.shape and start.dtype == image.dtype):
+        return ""
+    return f"the start is {start.dtype} {start.shape}, the crop {image.dtype} {image.shape}"
+
+
+def _parts(crop: Crop) -> list[npt.NDArray[np.uint8]]:
+    """What of the crop the device needs: image, mask, and the start if there is one."""
+    parts = [crop.image, crop.mask.view(np.uint8)]
+    return parts if crop.start is None else [*parts, crop.start]
+
+
+def _stacked(images: Sequence[torch.Tensor], bucket: Bucket) -> torch.Tensor:
+    """Images (H, W, 3) uint8 of any sizes to (B, 3, H, W) float in -1..1 of the bucket's."""
+    channels = (image.permute(2, 0, 1).float() / 255 for image in images)
+    return torch.stack([_resize(each, bucket) for each in channels]) * 2 - 1
 
 
 def _resize(image: torch.Tensor, bucket: Bucket) -> torch.Tensor:
@@ -236,12 +261,10 @@ def _resize(image: torch.Tensor, bucket: Bucket) -> torch.Tensor:
 
 def _download(drawn: dict[int, torch.Tensor], crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
     """All results in one copy."""
-    results: list[RgbImage | Refusal] = [
-        Refusal(
-            f"{_OUT_OF_MEMORY}, even for one person at the smallest size; lower inpaint.generate_px"
-        )
-        for _ in crops
-    ]
+    no_memory = (
+        f"{_OUT_OF_MEMORY}, even for one person at the smallest size; lower inpaint.generate_px"
+    )
+    results: list[RgbImage | Refusal] = [Refusal(_unfit(crop) or no_memory) for crop in crops]
     if not drawn:
         return results
     flat = (
