@@ -12,6 +12,8 @@ class Segmenter(Protocol):
     def segment(self, image: RgbImage) -> Detections:
         """Return every person of ``image``, with masks at its full resolution.
 
+        The arrays are new ones, the caller's from then on.
+
         Raising means that the persons are not known: the frame will not be published.
         """
         ...

@@ -253,7 +253,7 @@ class Pipeline(Generic[T]):
         if camera is None:
             followed = LiveStream(config, lambda: self._models.tracker(config))
             camera = _Camera(followed, Drawings(config))
-        persons = camera.stream.persons(moment_of(image, found, stamp_ns))
+        persons = camera.stream.persons(moment_of(image, found, stamp_ns), found.masks)
         self._cameras[stream] = camera
         return persons
 

@@ -80,22 +80,18 @@ class Diffusion:
             images: (B, 3, H, W) float in -1..1, sides multiples of ``cell_px``.
             cells: (B, 1, H / cell_px, W / cell_px), 1 where to draw.
             seeds: one per image.
-            starts: (B, 3, H, W) float in -1..1, what to start from; None for ``images``.
+            starts: (B, 3, H, W) float in -1..1, what to start from in ``cells``; around them it is
+                always ``images``. None for ``images`` everywhere.
 
         Returns:
             (B, 3, H, W) float32 in 0..1, not finite where the networks failed.
         """
-        masked, first = None, None
-        if self._takes_masked_image:
-            # Such a network is told what surrounds the drawing by the masked image alone.
-            latents = self.encode(images if starts is None else starts)
-            pixels = cells.repeat_interleave(self.cell_px, 2).repeat_interleave(self.cell_px, 3)
-            masked = self.encode(images * (1 - pixels))
-        else:
-            latents = self.encode(images)
-            if starts is not None:
-                first = torch.where(cells > 0, self.encode(starts), latents)
-        return self.decode(self.denoise(latents, masked, cells.to(self.dtype), seeds, first))
+        pixels = cells.repeat_interleave(self.cell_px, 2).repeat_interleave(self.cell_px, 3)
+        # Joined before the VAE: it spreads what it sees, so that latents of ``images`` would tell
+        # of the persons even around them.
+        started = images if starts is None else torch.where(pixels > 0, starts, images)
+        masked = self.encode(images * (1 - pixels)) if self._takes_masked_image else None
+        return self.decode(self.denoise(self.encode(started), masked, cells.to(self.dtype), seeds))
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
@@ -109,7 +105,6 @@ class Diffusion:
         masked: torch.Tensor | None,
         cells: torch.Tensor,
         seeds: Sequence[int],
-        first: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the chain.
 
@@ -118,7 +113,6 @@ class Diffusion:
             masked: the same of the images without what is to be drawn, for a UNet of 9 channels.
             cells: (B, 1, h, w), 1 where to draw.
             seeds: one per image.
-            first: (B, 4, h, w), what noise is added to instead of ``latents`` at the beginning.
 
         Returns:
             (B, 4, h, w), outside ``cells`` equal to ``latents`` for a UNet of 4 channels.
@@ -133,8 +127,7 @@ class Diffusion:
         # The scheduler's timesteps stay on the CPU: it branches on them.
         on_device = scheduler.timesteps.to(self.device)
         conditions = self._conditions(latents)
-        originals = latents
-        latents = self._noised(latents if first is None else first, noise)
+        originals, latents = latents, self._first(latents, noise)
         for index, timestep in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(latents, timestep)
             if masked is not None:
@@ -172,7 +165,7 @@ class Diffusion:
         decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
-    def _noised(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def _first(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         scheduler = self.scheduler
         if self.chain.from_noise:
             started: torch.Tensor = noise * scheduler.init_noise_sigma

@@ -133,11 +133,13 @@ class Timeline:
                 self.last_track = max(self.last_track, number)
         self._forget(moment.time_ns)
 
-    def persons(self, moment: Moment) -> Persons:
+    def persons(self, moment: Moment, masks: npt.NDArray[np.bool_] | None = None) -> Persons:
         """Everybody in a frame, by all that was added: who was found, then who was missed.
 
         Args:
             moment: the oldest added one that was not asked for.
+            masks: (N, H, W) bool of its sightings, which may be added to in place; None if they
+                are gone.
         """
         recall = self._recall(moment)
         numbers: list[int | None] = []
@@ -157,7 +159,10 @@ class Timeline:
                 window = copy(self._steady.get(number, Steady()))
                 windows.append(window.follow(missed.box_xyxy))
                 numbers.append(number)
-        detections = stacked(people, moment.width_px, moment.height_px)
+        just_these = found == len(people) == len(moment.sightings)
+        if masks is not None and not (just_these and masks.flags.writeable):
+            masks = None
+        detections = stacked(people, moment.width_px, moment.height_px, masks)
         if self.config.identity.reuse == "off":
             windows = [None] * len(people)
         return Persons(
@@ -227,14 +232,14 @@ class LiveStream:
         self._config = self._timeline.config = config
         return same
 
-    def persons(self, moment: Moment) -> Persons:
-        """Everybody in the next frame."""
+    def persons(self, moment: Moment, masks: npt.NDArray[np.bool_] | None = None) -> Persons:
+        """Everybody in the next frame; arguments as of ``Timeline.persons``."""
         before, self._before = self._before, moment
         if before is not None and breaks_off(before, moment, self._config):
             first = self._timeline.last_track + 1
             self._timeline = Timeline(self._config, self._make_tracker(), first)
         self._timeline.add(moment)
-        return self._timeline.persons(moment)
+        return self._timeline.persons(moment, masks)
 
 
 def look_ahead(

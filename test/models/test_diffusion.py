@@ -3,6 +3,7 @@
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,3 +153,105 @@ def test_prompts_are_encoded_once_and_images_no_more_than_needed(
     diffusion.draw(images, cells, [1, 2, 3])
     assert len(calls) == encodes
     assert not [name for name in vars(diffusion) if "text" in name]
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
+def test_starts_show_the_networks_nothing_more_and_no_other_shape(
+    model: str, request: pytest.FixtureRequest
+) -> None:
+    diffusion = load_diffusion(replace(CONFIG, model=str(request.getfixturevalue(model))), CPU)
+    shapes: list[torch.Size] = []
+    for network in (diffusion.vae.encoder, diffusion.vae.decoder, diffusion.unet):
+        network.register_forward_pre_hook(lambda _, positional: shapes.append(positional[0].shape))
+    images, cells = inputs(3)
+    diffusion.draw(images, cells, [1, 2, 3])
+    without = shapes.copy()
+    shapes.clear()
+    diffusion.draw(images, cells, [1, 2, 3], -images)
+    assert shapes == without
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
+def test_to_start_from_the_images_is_the_default(
+    model: str, chain: tuple[str, int, float], request: pytest.FixtureRequest
+) -> None:
+    diffusion = on_chain(request.getfixturevalue(model), *chain)
+    images, cells = inputs(3)
+    expected = diffusion.draw(images, cells, [1, 2, 3])
+    assert torch.equal(diffusion.draw(images, cells, [1, 2, 3], images), expected)
+
+
+def test_pure_noise_has_no_start(tiny_sdxl: Path) -> None:
+    diffusion = on_chain(tiny_sdxl, "euler", 8, 1)
+    images, cells = inputs(2)
+    expected = diffusion.draw(images, cells, [1, 2])
+    assert torch.equal(diffusion.draw(images, cells, [1, 2], -images), expected)
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
+@pytest.mark.parametrize("beta_d", [0.05, 0.6])
+@pytest.mark.parametrize("vae", ["blocks", "random"])
+def test_of_a_person_who_is_not_in_the_start_nothing_is_left(
+    model: str, beta_d: float, vae: str, request: pytest.FixtureRequest
+) -> None:
+    diffusion = on_chain(request.getfixturevalue(model), "euler", 20, beta_d)
+    if vae == "blocks":
+        diffusion.vae = Blocks()
+    scene, cells = inputs(1)
+    inside = blocks_of(cells).bool().expand_as(scene)
+    person, other = (torch.where(inside, torch.full_like(scene, grey), scene) for grey in (-1, 1))
+    start = torch.where(inside, torch.zeros_like(scene), scene)
+    both = [diffusion.draw(images, cells, [1]) for images in (person, other)]
+    assert (both[0] - both[1])[inside].abs().mean() > {"blocks": 0.02, "random": 0.001}[vae]
+    both = [diffusion.draw(images, cells, [1], start) for images in (person, other)]
+    assert torch.equal(*both)
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
+def test_with_little_noise_a_drawing_resembles_its_start(
+    model: str, request: pytest.FixtureRequest
+) -> None:
+    diffusion = on_chain(request.getfixturevalue(model), "euler", 50, 0.05)
+    diffusion.vae = Blocks()
+    images, cells = inputs(3)
+    starts = torch.zeros_like(images) + 0.5
+    drawn = diffusion.draw(images, cells, [1, 2, 3], starts) * 2 - 1
+    inside = blocks_of(cells).bool().expand_as(images)
+    to_start, to_image = ((drawn - each)[inside].abs().mean() for each in (starts, images))
+    assert to_start < 0.5 * to_image
+
+
+def test_with_4_channels_the_image_stays_outside_whatever_the_start(tiny_sdxl_base: Path) -> None:
+    diffusion = on_chain(tiny_sdxl_base, "euler", 10, 0.6)
+    diffusion.vae = Blocks()
+    images, cells = inputs(3)
+    drawn = diffusion.draw(images, cells, [1, 2, 3], torch.ones_like(images)) * 2 - 1
+    kept = blocks_of(torch.nn.functional.avg_pool2d(images, 8))
+    outside = ~blocks_of(cells).bool().expand_as(images)
+    assert (drawn - kept)[outside].abs().max() < 1e-5
+
+
+def on_chain(folder: Path, scheduler: str, steps: int, beta_d: float) -> Diffusion:
+    config = replace(CONFIG, model=str(folder), scheduler=scheduler, steps=steps, beta_d=beta_d)
+    return load_diffusion(config, CPU)
+
+
+class Blocks:
+    """A VAE whose latents are the mean colours of 8 x 8 px: random weights reconstruct nothing."""
+
+    config = SimpleNamespace(scaling_factor=1.0)
+    dtype = torch.float32
+
+    def encode(self, images: torch.Tensor) -> SimpleNamespace:
+        colours = torch.nn.functional.avg_pool2d(images, 8)
+        return SimpleNamespace(latents=torch.cat([colours, colours[:, :1]], dim=1))
+
+    def decode(self, latents: torch.Tensor, *, return_dict: bool) -> tuple[torch.Tensor]:
+        assert not return_dict
+        return (blocks_of(latents[:, :3]),)
+
+
+def blocks_of(cells: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) to (B, C, 8 h, 8 w)."""
+    return torch.nn.functional.interpolate(cells, scale_factor=8)

@@ -190,6 +190,69 @@ def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
         assert np.array_equal(drawn, wanted)
 
 
+def started(crop: Crop, colour: int = 128) -> Crop:
+    """The crop with a start that shows nobody."""
+    return replace(crop, start=np.where(crop.mask[..., None], np.uint8(colour), crop.image))
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
+def test_a_start_is_drawn_from_instead_of_the_person(
+    model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(request.getfixturevalue(model), beta_d=0.1)
+    crop = crop_of(bus_rgb)
+    usual, same, other = drawing(
+        inpainter, [crop, replace(crop, start=crop.image), started(crop, 250)]
+    )
+    assert np.array_equal(same, usual)
+    assert (other != usual)[crop.mask].mean() > 0.2
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
+def test_nothing_is_left_of_whom_the_start_does_not_show(
+    model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(request.getfixturevalue(model), beta_d=0.6)
+    crop = crop_of(bus_rgb, side_px=64)  # is not scaled, which would smear the person
+    cells = np.kron(crop.mask.reshape(8, 8, 8, 8).any(axis=(1, 3)), np.ones((8, 8), np.bool_))
+    crop = replace(crop, mask=cells, people=cells)
+    persons = [
+        replace(crop, image=np.where(cells[..., None], np.uint8(grey), crop.image))
+        for grey in (20, 235)
+    ]
+    one, other = drawing(inpainter, persons)
+    assert (one != other)[cells].mean() > 0.1
+    start = started(crop).start
+    one, other = drawing(inpainter, [replace(crop, start=start) for crop in persons])
+    assert np.array_equal(one[cells], other[cells])
+
+
+def test_some_of_a_batch_have_a_start(tiny_sdxl_base: Path, bus_rgb: RgbImage) -> None:
+    crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
+    crops = [started(crop, 250) if index in {1, 4} else crop for index, crop in enumerate(crops)]
+    batched, alone = load(tiny_sdxl_base, batch=8), load(tiny_sdxl_base, batch=1)
+    sizes = batch_sizes(batched)
+    for one, two in zip(drawing(batched, crops), drawing(alone, crops), strict=True):
+        assert np.abs(one.astype(int) - two).max() <= 1
+    assert set(sizes) == {5}
+
+
+def test_a_start_that_does_not_fit_its_crop_is_refused_alone(
+    tiny_sdxl: Path, bus_rgb: RgbImage
+) -> None:
+    inpainter = load(tiny_sdxl)
+    crop = crop_of(bus_rgb)
+    small, floats = crop.image[:-1], crop.image.astype(np.float32)
+    wrong = [replace(crop, start=start) for start in (small, floats)]
+    *refused, drawn = inpainter.inpaint([*wrong, crop])
+    assert [answer.reason for answer in refused if isinstance(answer, Refusal)] == [
+        "the start is uint8 (89, 90, 3), the crop uint8 (90, 90, 3)",
+        "the start is float32 (90, 90, 3), the crop uint8 (90, 90, 3)",
+    ]
+    assert np.array_equal(drawn, drawing(inpainter, [crop])[0])
+    assert isinstance(inpainter.inpaint(wrong)[0], Refusal)
+
+
 def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     inpainter = load(tiny_sdxl)
     seen = set()

@@ -49,15 +49,16 @@ class Film:
     def play(self, **overrides: object) -> list[Persons]:
         """The persons of each frame."""
         config = config_of(**overrides)
-        moments = []
+        moments, given = [], []
         for image, masks, score, time_ns in self.frames:
             found = detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
             found = replace(found, scores=np.full(len(masks), score, np.float32))
             moments.append(moment_of(image, found, time_ns))
+            given.append(found.masks)
         if config.memory.mode == "both":
             return [line.persons(m) for line, m in look_ahead(moments, config, tracker(config))]
         stream = LiveStream(config, tracker(config))
-        return [stream.persons(moment) for moment in moments]
+        return [stream.persons(*each) for each in zip(moments, given, strict=True)]
 
 
 def config_of(**overrides: object) -> Config:
