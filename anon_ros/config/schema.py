@@ -289,7 +289,7 @@ class IdentityConfig:
         "noise",
         "noise: one seed and a steady crop per track, so that a person's noise moves with it. "
         "previous: the diffusion also starts from the synthetic person of the frame before, moved "
-        "by optical flow; steadier, and with less of the original. off: each frame anew.",
+        "by optical flow, and so with less of the original. off: each frame anew.",
         choices=("noise", "previous", "off"),
         reconfigurable=True,
     )

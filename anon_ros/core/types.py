@@ -167,8 +167,8 @@ class Crop:
             True here must not be copied into ``mask``.
         roi: where the crop lies in the image; reaches outside where the crop was padded.
         seed: of this person's random numbers, 0 <= seed < 2**63.
-        start: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from; None
-            for ``image``.
+        start: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from in
+            ``mask``; None for ``image``.
     """
 
     image: RgbImage

@@ -24,7 +24,14 @@ from anon_ros.errors import ModelError, describe, freed
 from anon_ros.live.budget import OVER_BUDGET, Budget
 from anon_ros.live.inbox import SKIPPED, TOO_OLD, Taken
 from anon_ros.live.latencies import Latencies
-from anon_ros.temporal import Drawings, LiveStream, Tracker, moment_of, tracks_anyone
+from anon_ros.temporal import (
+    Drawings,
+    LiveStream,
+    Tracker,
+    moment_of,
+    tracks_anyone,
+    with_candidates,
+)
 
 T = TypeVar("T")
 
@@ -221,7 +228,7 @@ class Pipeline(Generic[T]):
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
-                self._anonymizer = self._models.anonymizer(config)
+                self._anonymizer = self._models.anonymizer(with_candidates(config))
             except Exception as error:  # noqa: BLE001 - told with every frame until the next change
                 self._problem = describe(error)
         if self._anonymizer is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from anon_ros.config import Config, get, parameters
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.build import build_inpainter, build_segmenter, build_tracker
-from anon_ros.temporal import Tracker, with_candidates
+from anon_ros.temporal import Tracker
 
 if TYPE_CHECKING:  # imports torch
     from anon_ros.models.segmenter import YoloSegmenter
@@ -42,7 +42,7 @@ class LoadedModels:
         segmenter, self._segmenter = self._segmenter, None
         if segmenter is None or not _same_models(before, config, "detect"):
             segmenter = build_segmenter(config)
-        self._segmenter = segmenter.with_thresholds(with_candidates(config).detect)
+        self._segmenter = segmenter.with_thresholds(config.detect)
         return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
 
     def tracker(self, config: Config) -> Tracker:

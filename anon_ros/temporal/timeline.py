@@ -163,7 +163,9 @@ class Timeline:
         if masks is not None and not (just_these and masks.flags.writeable):
             masks = None
         detections = stacked(people, moment.width_px, moment.height_px, masks)
-        if self.config.identity.reuse == "off":
+        # Others draw at the person's own size: in a steady window a trembling person would change
+        # the grid that they draw on.
+        if self.config.identity.reuse == "off" or self.config.inpaint.kind != "sdxl":
             windows = [None] * len(people)
         return Persons(
             detections, self._seeds(numbers), numbers, windows, carried=len(people) - found

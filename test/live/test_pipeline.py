@@ -169,7 +169,7 @@ def test_a_new_config_applies_to_the_next_frames() -> None:
     first, second = (reasons(result) for *_, result in outside.published)
     assert first == {""}
     assert all("inpaint.min_person_px = 4000" in reason for reason in second)
-    assert models.configs[-1] is after
+    assert models.configs[-1] == after
     assert len(models.configs) == 2, "the same config must not load twice"
     # Numbers would make every person's reason another one.
     assert list(pipeline.covers_of("a").counts()) == ["NxN px is below inpaint.min_person_px = N"]

@@ -27,6 +27,9 @@ def share(cover: Mask, person: Mask) -> float:
     return np.count_nonzero(cover & person) / np.count_nonzero(person)
 
 
+SDXL = {"inpaint.kind": "sdxl"}  # nothing is loaded: only then windows are steady
+
+
 def walk(frames: int, missed: set[int], speed_px: float = 4) -> tuple[Film, list[Mask]]:
     """One person who walks to the right and is missed in some frames."""
     film, truth = Film(), [figure(60 + speed_px * index) for index in range(frames)]
@@ -225,8 +228,8 @@ def test_never_fewer_than_the_detector_found(
     film = Film()
     for found, step_ns, before in sequence:
         film.add(found, image=film_image(before=before), step_ns=step_ns)
-    played = film.play(memory__mode=mode)
-    again = film.play(memory__mode=mode)
+    played = film.play(memory__mode=mode, **SDXL)
+    again = film.play(memory__mode=mode, **SDXL)
     assert len(played) == len(sequence)
     for persons, (_, found, *_), same in zip(played, film.frames, again, strict=True):
         assert len(persons.detections) == len(found) + persons.carried
@@ -246,7 +249,10 @@ def test_a_track_keeps_its_seed_whatever_the_order_of_the_detections() -> None:
     played = film.play()
     by_track = [dict(zip(p.tracks, p.seeds, strict=True)) for p in played]
     assert all(each == by_track[0] for each in by_track)
-    one = film.play(identity__reuse="off")
+    by_window = [dict(zip(p.tracks, p.steady, strict=True)) for p in film.play(**SDXL)]
+    sizes = {(w.width_px, w.height_px) for each in by_window for w in each.values()}
+    assert len(sizes) == 1
+    one = film.play(identity__reuse="off", **SDXL)
     assert all(persons.seeds == one[0].seeds for persons in one)
     assert all(persons.steady == [None, None] for persons in one)
 
