@@ -121,7 +121,9 @@ def test_another_person_who_moves_along_has_hardly_a_warping_error() -> None:
     assert report.warped_px > 0.8 * 3 * PATCH_PX**2
     assert report.warp_error_levels is not None
     assert still.warp_error_levels is not None
-    assert report.warp_error_levels < 1.5
+    # Flow differs from one kind of CPU to another, for both videos alike.
+    assert report.warp_error_ratio is not None
+    assert report.warp_error_ratio < 1.5
     assert still.warp_error_levels > 10 * report.warp_error_levels
     assert report.distance_levels is not None
     assert report.distance_levels > 20
