@@ -27,14 +27,14 @@ from scene import make_image
 from anon_ros.config import Config, MaskConfig
 from anon_ros.core import Detections, Mask, RgbImage, person_region
 from anon_ros.evaluate import Recall, link_persons, read_polygons
-from anon_ros.models import build_segmenter, build_tracker
+from anon_ros.models import build_stream_anonymizer, build_tracker
 from anon_ros.temporal import (
     LiveStream,
     Moment,
     Sighting,
+    least_confidence,
     look_ahead,
     moment_of,
-    with_candidates,
 )
 from anon_ros.temporal.sightings import shared, stacked
 
@@ -101,7 +101,8 @@ def frames_of(video: Path) -> Iterator[tuple[int, RgbImage]]:
 
 
 def segment(video: Path, confidence: float) -> list[Moment]:
-    segmenter = build_segmenter(with_candidates(config_of(confidence, "both")))
+    config = config_of(confidence, "both")
+    segmenter = build_stream_anonymizer(config).segmenter
     return [moment_of(image, segmenter.segment(image), at) for at, image in frames_of(video)]
 
 
@@ -116,7 +117,7 @@ def read_labels(folder: Path, height_px: int, width_px: int) -> dict[int, Truth]
 
 def candidates(moments: Iterable[Moment], config: Config) -> Iterator[Moment]:
     """What the segmenter would have found with ``config``."""
-    least = with_candidates(config).detect.confidence
+    least = least_confidence(config)
     for moment in moments:
         found = [each for each in moment.sightings if each.score >= least]
         yield replace(moment, sightings=found)

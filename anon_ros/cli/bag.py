@@ -25,8 +25,8 @@ from anon_ros.bags import (
 from anon_ros.cli.progress import FrameProgress
 from anon_ros.config import Config
 from anon_ros.errors import BagError, describe
-from anon_ros.models import build_anonymizer, build_tracker, model_hashes
-from anon_ros.temporal import tracks_anyone, with_candidates
+from anon_ros.models import build_stream_anonymizer, build_tracker, model_hashes
+from anon_ros.temporal import tracks_anyone
 
 
 class _Told:
@@ -122,7 +122,9 @@ def _run(job: Job) -> int:
 
     def load() -> Models:
         config = job.config
-        return Models(build_anonymizer(with_candidates(config)), lambda: build_tracker(config))
+        if tracks_anyone(config):
+            build_tracker(config)  # or it would fail only after the first look
+        return Models(build_stream_anonymizer(config), lambda: build_tracker(config))
 
     try:
         report = run_job(job, load, told)

@@ -258,7 +258,9 @@ class MemoryConfig:
         "both",
         "past: a tracked person who is missed stays covered, moving on as before. both: also the "
         "frames before a person is first or again detected are covered; only recordings have a "
-        "future, the node takes past. off: each frame stands alone.",
+        "future, the node takes past. off: each frame stands alone. Before the first and after the "
+        "last detection it takes three detections of the person, one of them with "
+        "detect.confidence + 0.1.",
         choices=("off", "past", "both"),
         reconfigurable=True,
     )
@@ -273,7 +275,8 @@ class MemoryConfig:
     growth_ratio: float = parameter(
         0.2,
         "How much a mask that is carried on grows per second, as a share of the person's size; "
-        "before the first and after the last detection of a person by a quarter of it.",
+        "before the first and after the last detection of a person by a quarter of it. It grows by "
+        "no more than that size.",
         unit="1/s",
         minimum=0,
         maximum=10,

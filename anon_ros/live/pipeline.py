@@ -30,7 +30,6 @@ from anon_ros.temporal import (
     Tracker,
     moment_of,
     tracks_anyone,
-    with_candidates,
 )
 
 T = TypeVar("T")
@@ -155,6 +154,8 @@ class Pipeline(Generic[T]):
         self._built_for: Config | None = None
         self._budget = Budget()
         self._cameras: dict[str, _Camera] = {}
+        self._stamps: dict[str, int] = {}
+        self._timeless: set[str] = set()
         self.stages = Latencies()
         self.totals = Latencies()
         self.memory: tuple[int, int] | None = None
@@ -228,7 +229,7 @@ class Pipeline(Generic[T]):
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
-                self._anonymizer = self._models.anonymizer(with_candidates(config))
+                self._anonymizer = self._models.anonymizer(config)
             except Exception as error:  # noqa: BLE001 - told with every frame until the next change
                 self._problem = describe(error)
         if self._anonymizer is None:
@@ -241,7 +242,7 @@ class Pipeline(Generic[T]):
         started_ns = self._lap("wait", taken.arrived_ns)
         image = self._ports.decode(taken.frame)
         decoded_ns = self._lap("decode", started_ns)
-        stamp_ns = self._ports.stamp_ns(taken.frame) or taken.arrived_ns
+        stamp_ns = self._time_ns(taken)
         found = anonymizer.find(image)
         found_ns = self._lap("segment", decoded_ns)
         persons = self._persons(taken.stream, image, found, stamp_ns, config)
@@ -249,6 +250,15 @@ class Pipeline(Generic[T]):
         covered = anonymizer.cover_persons(image, persons)
         self._lap("cover", tracked_ns)
         return _Open(index, taken, covered, stamp_ns)
+
+    def _time_ns(self, taken: Taken[T]) -> int:
+        """When the frame was taken; when it arrived if its stamps do not say."""
+        stream, stamp_ns = taken.stream, self._ports.stamp_ns(taken.frame)
+        if stamp_ns and stamp_ns == self._stamps.get(stream) and stream not in self._timeless:
+            _LOG.warning("%s: the header stamp stands still; times of arrival are used", stream)
+            self._timeless.add(stream)
+        self._stamps[stream] = stamp_ns
+        return taken.arrived_ns if stream in self._timeless else stamp_ns or taken.arrived_ns
 
     def _persons(
         self, stream: str, image: RgbImage, found: Detections, stamp_ns: int, config: Config

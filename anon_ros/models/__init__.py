@@ -4,6 +4,7 @@ from anon_ros.models.build import (
     build_anonymizer,
     build_inpainter,
     build_segmenter,
+    build_stream_anonymizer,
     build_tracker,
 )
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
@@ -15,6 +16,7 @@ __all__ = [
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",
+    "build_stream_anonymizer",
     "build_tracker",
     "model_hashes",
     "needed_models",

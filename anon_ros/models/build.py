@@ -6,7 +6,7 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.classical import CLASSICAL
 from anon_ros.models.offline import go_offline
-from anon_ros.temporal import Tracker
+from anon_ros.temporal import Tracker, least_confidence
 
 # torch and what stands on it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ def build_anonymizer(config: Config) -> Anonymizer:
     """
     inpainter = build_inpainter(config)
     return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
+
+
+def build_stream_anonymizer(config: Config) -> Anonymizer:
+    """As ``build_anonymizer``, for the frames of a stream: it finds what counts in a track, too."""
+    inpainter = build_inpainter(config)
+    segmenter = build_segmenter(config).with_thresholds(config.detect, least_confidence(config))
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
 
 
 def build_segmenter(config: Config) -> "YoloSegmenter":
@@ -50,7 +57,11 @@ def build_inpainter(config: Config) -> Inpainter:
 
 
 def build_tracker(config: Config) -> Tracker:
-    """A new tracker, for one camera."""
+    """A new tracker, for one camera.
+
+    Raises:
+        ModelError: if a package is missing or too old.
+    """
     from anon_ros.models.bytetrack import ByteTrack  # noqa: PLC0415
 
     return ByteTrack(config.detect.confidence)

@@ -1,12 +1,16 @@
 """Which detections of successive frames are one person: ByteTrack (arXiv 2110.06864)."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.errors import ModelError
 from anon_ros.models.offline import go_offline
 
+# Before, trackers shared one counter of tracks, which each new tracker set back.
+_LEAST_VERSION = 8, 4, 175
 # Frames that a lost track can be found again, by its motion alone.
 _LOST_FRAMES = 30
 _MOST_DISTANCE = 0.8
@@ -35,11 +39,22 @@ class ByteTrack:
     Args:
         confidence: detections with at least this score begin tracks; those below only go on with
             one.
+
+    Raises:
+        ModelError: if Ultralytics is too old, or lap is missing.
     """
 
     def __init__(self, confidence: float) -> None:
         go_offline()
-        from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
+        import ultralytics  # noqa: PLC0415
+
+        _require(ultralytics.__version__)
+        try:
+            import lap  # noqa: F401, PLC0415 - Ultralytics would install it at the first match
+            from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
+        except ImportError as error:
+            message = f"tracks need the package lap: {error}; install it: pip install lap"
+            raise ModelError(message) from error
 
         settings = SimpleNamespace(
             track_high_thresh=confidence,
@@ -66,3 +81,13 @@ class ByteTrack:
             # An unconfirmed one would be forgotten when it is missed once.
             track.is_activated = True
         return ids
+
+
+def _require(version: str) -> None:
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:3]) < _LEAST_VERSION:
+        least = ".".join(str(number) for number in _LEAST_VERSION)
+        message = (
+            f"tracks need Ultralytics {least} or later, this is {version}; update it: pip install "
+            f"'ultralytics>={least}'"
+        )
+        raise ModelError(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from anon_ros.config import Config, get, parameters
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.build import build_inpainter, build_segmenter, build_tracker
-from anon_ros.temporal import Tracker
+from anon_ros.temporal import Tracker, least_confidence, tracks_anyone
 
 if TYPE_CHECKING:  # imports torch
     from anon_ros.models.segmenter import YoloSegmenter
@@ -25,12 +25,14 @@ class LoadedModels:
         self._inpainter: Inpainter | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
-        """The models of ``config``.
+        """The models of ``config``, for frames of streams.
 
         Raises:
             ModelError: if a model is missing or damaged, cannot do what is asked, or the device is
                 not there.
         """
+        if tracks_anyone(config):
+            build_tracker(config)  # or it would fail at the first frame
         before, self._config = self._config, config
         # Whatever raises here leaves nothing half changed: it is loaded anew the next time.
         inpainter, self._inpainter = self._inpainter, None
@@ -42,7 +44,7 @@ class LoadedModels:
         segmenter, self._segmenter = self._segmenter, None
         if segmenter is None or not _same_models(before, config, "detect"):
             segmenter = build_segmenter(config)
-        self._segmenter = segmenter.with_thresholds(config.detect)
+        self._segmenter = segmenter.with_thresholds(config.detect, least_confidence(config))
         return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
 
     def tracker(self, config: Config) -> Tracker:

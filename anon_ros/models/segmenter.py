@@ -30,12 +30,15 @@ class YoloSegmenter:
         class_ids: indices of the classes that count as a person.
         config: thresholds.
         device: where the network is.
+        least_confidence: score from which candidates are told, too, the best of them as long as
+            all are no more than ``config.max_persons``; None for persons alone.
     """
 
     network: Network
     class_ids: Sequence[int]
     config: DetectConfig
     device: torch.device
+    least_confidence: float | None = None
 
     @classmethod
     def load(cls, config: DetectConfig, device: str) -> "YoloSegmenter":
@@ -54,9 +57,11 @@ class YoloSegmenter:
             raise ModelError(message)
         return cls(network, [ids[name] for name in config.classes], config, where)
 
-    def with_thresholds(self, config: DetectConfig) -> "YoloSegmenter":
+    def with_thresholds(
+        self, config: DetectConfig, least_confidence: float | None
+    ) -> "YoloSegmenter":
         """The same network, with everything but weights and classes from ``config``."""
-        return replace(self, config=config)
+        return replace(self, config=config, least_confidence=least_confidence)
 
     def segment(self, image: RgbImage) -> Detections:
         """Find every person of ``image``, with masks at its full resolution.
@@ -89,17 +94,20 @@ class YoloSegmenter:
         first_coefficient = 4 + len(self.network.names)
         class_ids = torch.tensor(self.class_ids, device=candidates.device)
         scores, best = candidates[4:first_coefficient][class_ids].max(dim=0)
-        likely = scores >= self.config.confidence
+        confidence = self.config.confidence
+        likely = scores >= (confidence if self.least_confidence is None else self.least_confidence)
         rows = candidates.T[likely]
         boxes = torchvision.ops.box_convert(rows[:, :4], "cxcywh", "xyxy")
         # Across classes, so that a person who is found as two classes is one person.
         kept = torchvision.ops.nms(boxes, scores[likely], self.config.iou)
-        if len(kept) >= self.config.max_persons:
+        persons = int((scores[likely][kept] >= confidence).sum())
+        if persons >= self.config.max_persons:
             message = (
-                f"{len(kept)} persons reach detect.max_persons = {self.config.max_persons}; "
-                f"raise it, or detect.confidence = {self.config.confidence}"
+                f"{persons} persons reach detect.max_persons = {self.config.max_persons}; "
+                f"raise it, or detect.confidence = {confidence}"
             )
             raise SegmentationError(message)
+        kept = kept[: self.config.max_persons]  # by score
         found = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
         return tuple(values[kept] for values in found)
 

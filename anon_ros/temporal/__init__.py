@@ -7,10 +7,10 @@ from anon_ros.temporal.timeline import (
     Moment,
     Timeline,
     Tracker,
+    least_confidence,
     look_ahead,
     moment_of,
     tracks_anyone,
-    with_candidates,
 )
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "Sighting",
     "Timeline",
     "Tracker",
+    "least_confidence",
     "look_ahead",
     "moment_of",
     "reuses_drawings",
     "tracks_anyone",
-    "with_candidates",
 ]

@@ -14,9 +14,10 @@ def reuses_drawings(config: Config) -> bool:
 
 
 class Drawings:
-    """Keeps the newest drawing of each track and moves it along.
+    """Moves the drawings of one frame's persons to the next frame.
 
-    At a key frame everything is forgotten, so that what comes from it on depends on nothing before.
+    What does not fit there is forgotten, and at a key frame everything, so that what comes from it
+    on depends on nothing before.
 
     Attributes:
         at_key: whether the frame that was prepared last is a key frame.
@@ -30,7 +31,7 @@ class Drawings:
 
     def reconfigure(self, config: Config) -> None:
         """Go on with ``config``, from a key frame."""
-        self._config, self._key_ns = config, None
+        self._config, self._kept, self._key_ns = config, {}, None
 
     def prepare(
         self, frame: Covered, anonymizer: Anonymizer, time_ns: int, *, inpaints: bool
@@ -77,9 +78,10 @@ class Drawings:
     def _move(self, frame: Covered, anonymizer: Anonymizer, time_ns: int) -> dict[int, Moved]:
         limits = Limits(max_age_s=self._config.identity.keyframe_s)
         found: dict[int, Moved] = {}
+        before, self._kept = self._kept, {}
         for index, roi in frame.rois.items():
             track = frame.persons.tracks[index]
-            kept = self._kept.pop(track, None) if track is not None else None
+            kept = before.get(track) if track is not None else None
             if track is None or kept is None:
                 continue
             mask = anonymizer.crop(frame, index).mask

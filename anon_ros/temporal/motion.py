@@ -1,6 +1,7 @@
 """Where a person is between two frames in which it was seen, and before and after them."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,11 @@ from anon_ros.temporal.sightings import BoxXyxy, Sighting
 NS_PER_S = 1_000_000_000
 # Speed is read from so much of the past: a person turns within a second.
 SPEED_NS = 600_000_000
-_MOST_SIGHTINGS = 6
+# In less, as when stamps come in bursts, a trembling box would seem to fly.
+_LEAST_SPAN_S = 0.05
 _BORDER_PX = 2.0
+# Width to height of a person of whom nothing is cut off.
+_MOST_WIDE = 0.6
 # As it appears, a person grows or shrinks by less per second, unless the box was cut.
 _MOST_STRETCH_PER_S = 0.5
 
@@ -25,9 +29,10 @@ def between(one: Sighting, other: Sighting, time_ns: int) -> BoxXyxy:
 def continued(seen: Sequence[Sighting], time_ns: int, width_px: int) -> BoxXyxy:
     """(4,) the box at a time beyond the last of ``seen``, at the person's steady speed.
 
-    The speed is that of the line through the last sightings (least squares). A walker's width
-    swings with each step: the middle is followed, and the width changes as the height does. At the
-    image's border, where the middle moves at half the speed, it is the free edge.
+    The speed is that of the line through the sightings of the last 0.6 s, or the last two. A
+    walker's width swings with each step: the middle is followed, and the width changes as the
+    height does. At the image's border, where the middle moves at half the speed, it is the free
+    edge, until all of the person has come in.
 
     Args:
         seen: of one person, the nearest to ``time_ns`` last; at least one.
@@ -35,7 +40,8 @@ def continued(seen: Sequence[Sighting], time_ns: int, width_px: int) -> BoxXyxy:
         width_px: of the image.
     """
     nearest = seen[-1]
-    near = [s for s in seen[-_MOST_SIGHTINGS:] if abs(s.time_ns - nearest.time_ns) <= SPEED_NS]
+    recent = takewhile(lambda s: abs(s.time_ns - nearest.time_ns) <= SPEED_NS, reversed(seen))
+    near = max(list(recent), seen[-2:], key=len)
     times_s = np.array([(s.time_ns - nearest.time_ns) / NS_PER_S for s in near])
     boxes = np.array([s.box_xyxy for s in near])
     ahead_s = (time_ns - nearest.time_ns) / NS_PER_S
@@ -47,7 +53,10 @@ def continued(seen: Sequence[Sighting], time_ns: int, width_px: int) -> BoxXyxy:
     at_left, at_right = x0 <= _BORDER_PX, x1 >= width_px - _BORDER_PX
     if at_left != at_right:
         shift = ahead_s * _slope(times_s, boxes[:, 2 if at_left else 0])
-        left, right = (0.0, shift) if at_left else (shift, 0.0)
+        inward = shift if at_left else -shift
+        # The rest of the person has come in by then: both edges move.
+        whole = max(inward - max(_MOST_WIDE * (y1 - y0) - (x1 - x0), 0), 0)
+        left, right = (whole, shift) if at_left else (shift, -whole)
     else:
         shift = ahead_s * _slope(times_s, boxes[:, ::2].mean(axis=1))
         wider = (x1 - x0) * (bottom - top) / max(y1 - y0, 1) / 2
@@ -56,7 +65,8 @@ def continued(seen: Sequence[Sighting], time_ns: int, width_px: int) -> BoxXyxy:
 
 
 def _slope(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
-    """Per second, of the line through the values; 0 for a single one."""
+    """Per second, of the line through the values; 0 if they tell too little."""
+    if np.ptp(times_s) < _LEAST_SPAN_S:
+        return 0.0
     centred = times_s - times_s.mean()
-    spread = float(centred @ centred)
-    return float(centred @ values) / spread if spread else 0.0
+    return float(centred @ values) / float(centred @ centred)

@@ -9,10 +9,11 @@ from itertools import pairwise
 from anon_ros.temporal.motion import NS_PER_S, between, continued
 from anon_ros.temporal.sightings import Sighting, Window, joined, moved, shared
 
-# Longer, and legs would be covered where they swing to.
-_HYSTERESIS_NS = 250_000_000
+# Longer, and legs would be covered where they swing to. Live, it takes two frames.
+_HYSTERESIS_NS = 500_000_000
 _BEYOND = 1 / 4
-_LEAST_SIGHTINGS = 3
+# Of a track that is carried on beyond its ends.
+LEAST_SIGHTINGS = 3
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Recall:
 
     Attributes:
         reach_ns: how far from a sighting a person is carried on; 0 for not at all.
-        growth_ratio: growth of a carried mask per second, as a share of the person's size.
+        growth_ratio: growth of a carried mask per second, as a share of the person's size; it
+            grows by no more than that size.
         credible: score that a track must have reached to be carried on beyond its ends.
         width_px: of the image.
         height_px: of the image.
@@ -92,7 +94,7 @@ class Recall:
 
     def _goes_on(self, side: Sequence[Sighting], seen: Sequence[Sighting]) -> bool:
         """A detector's ghosts are faint and short: carried on, they would cover what they like."""
-        return len(side) >= _LEAST_SIGHTINGS and max(s.score for s in seen) >= self.credible
+        return len(side) >= LEAST_SIGHTINGS and max(s.score for s in seen) >= self.credible
 
     def _is_close(self, other: Sighting, sighting: Sighting) -> bool:
         return abs(other.time_ns - sighting.time_ns) <= min(_HYSTERESIS_NS, self.reach_ns)
@@ -104,7 +106,7 @@ class Recall:
 
 def _growth_px(sighting: Sighting, time_ns: int, ratio_per_s: float) -> int:
     age_s = abs(time_ns - sighting.time_ns) / NS_PER_S
-    return math.ceil(ratio_per_s * age_s * sighting.scale_px)
+    return math.ceil(min(ratio_per_s * age_s, 1) * sighting.scale_px)
 
 
 def _sides(seen: Sequence[Sighting], time_ns: int) -> tuple[Sequence[Sighting], Sequence[Sighting]]:

@@ -17,6 +17,8 @@ BoxXyxy = npt.NDArray[np.float64]
 Window = tuple[Roi, Mask]
 """A part of an image, possibly empty, and (h, w) bool in it."""
 
+NOWHERE: Window = Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+
 # Of the largest part: smaller ones are specks, which would grow where a mask is carried on.
 _LEAST_PART = 0.1
 _COARSE_PX = 64
@@ -107,25 +109,30 @@ def moved(
     (x0, y0), (x1, y1) = np.rint(corners * sides + box_xyxy[:2]).astype(int).tolist()
     target = Roi(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
     inside = target.grow(growth_px).clip(width_px, height_px)
-    if not sighting.mask.size or not inside.width_px or not inside.height_px:
-        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
-    wh_px = min(target.width_px, 2 * width_px), min(target.height_px, 2 * height_px)
-    pixels = sighting.body.view(np.uint8)
-    grown = cv2.resize(pixels, wh_px, interpolation=cv2.INTER_NEAREST)
-    rim = growth_px, growth_px, growth_px, growth_px
-    grown = cv2.copyMakeBorder(grown, *rim, cv2.BORDER_CONSTANT, value=0)
-    if growth_px:
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth_px + 1, 2 * growth_px + 1))
-        grown = cv2.dilate(grown, disc)
-    part = grown[inside.relative_to(target.grow(growth_px)).slices]
-    return inside, np.asarray(part, np.bool_)
+    # What is farther outside does not grow into the image. The target may be much larger.
+    near = inside.grow(growth_px)
+    part = _common(target, near)
+    if not sighting.mask.size or not _has_pixels(inside) or not _has_pixels(part):
+        return NOWHERE
+    rows = (np.arange(part.y0, part.y1) - target.y0) * window.height_px // target.height_px
+    columns = (np.arange(part.x0, part.x1) - target.x0) * window.width_px // target.width_px
+    stretched = np.zeros((near.height_px, near.width_px), np.bool_)
+    stretched[part.relative_to(near).slices] = sighting.body[np.ix_(rows, columns)]
+    if not stretched.any():
+        return NOWHERE
+    shown = inside.relative_to(near).slices
+    if not growth_px:
+        return inside, stretched[shown]
+    # A dilation takes a second where this takes milliseconds.
+    distances_px = cv2.distanceTransform((~stretched).view(np.uint8), cv2.DIST_L2, 5)
+    return inside, np.asarray(distances_px[shown] <= growth_px)
 
 
 def joined(parts: Sequence[Window]) -> Window:
     """The union of masks, in the window that holds them all."""
     filled = [part for part in parts if part[1].size]
     if not filled:
-        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+        return NOWHERE
     whole = around([window for window, _ in filled])
     union = np.zeros((whole.height_px, whole.width_px), np.bool_)
     for window, mask in filled:
@@ -135,12 +142,21 @@ def joined(parts: Sequence[Window]) -> Window:
 
 def shared(one: Window, other: Window) -> Window:
     """What two masks have in common."""
-    x0, y0 = max(one[0].x0, other[0].x0), max(one[0].y0, other[0].y0)
-    both = Roi(x0, y0, max(min(one[0].x1, other[0].x1), x0), max(min(one[0].y1, other[0].y1), y0))
-    if not both.width_px or not both.height_px:
-        return Roi(0, 0, 0, 0), np.zeros((0, 0), np.bool_)
+    both = _common(one[0], other[0])
+    if not _has_pixels(both):
+        return NOWHERE
     masks = [mask[both.relative_to(window).slices] for window, mask in (one, other)]
     return both, masks[0] & masks[1]
+
+
+def _common(one: Roi, other: Roi) -> Roi:
+    return Roi(
+        max(one.x0, other.x0), max(one.y0, other.y0), min(one.x1, other.x1), min(one.y1, other.y1)
+    )
+
+
+def _has_pixels(roi: Roi) -> bool:
+    return roi.width_px > 0 and roi.height_px > 0
 
 
 def around(windows: Sequence[Roi]) -> Roi:

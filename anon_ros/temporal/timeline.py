@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import cv2
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from anon_ros.config import Config
 from anon_ros.core import Detections, Persons, RgbImage, Roi, person_seed
 from anon_ros.temporal.motion import NS_PER_S, SPEED_NS
-from anon_ros.temporal.remembered import Recall
+from anon_ros.temporal.remembered import LEAST_SIGHTINGS, Recall
 from anon_ros.temporal.sightings import Sighting, sightings_of, stacked
 from anon_ros.temporal.steady import Steady
 
@@ -21,6 +21,7 @@ from anon_ros.temporal.steady import Steady
 _UNTRACKED = 1 << 32
 # ByteTrack begins tracks only so much above the score from which it looks at detections.
 _CREDIBLE = 0.1
+_LONGEST_STEP_S = 1.0
 _GLIMPSE_STRIDE = 8
 # Of successive frames, as correlation; those of a camera that turns fast still have most.
 _LEAST_LIKENESS = 0.4
@@ -70,26 +71,27 @@ def moment_of(image: RgbImage, detections: Detections, time_ns: int) -> Moment:
 
 def tracks_anyone(config: Config) -> bool:
     """Whether frames have anything to do with each other."""
-    return config.memory.mode != "off" or config.identity.reuse != "off"
+    remembers = config.memory.mode != "off" or config.identity.reuse != "off"
+    return remembers or config.skip.on_skipped == "reuse"
 
 
-def with_candidates(config: Config) -> Config:
-    """``config`` with a detector that also finds what counts only in a track."""
+def least_confidence(config: Config) -> float:
+    """Lowest score that counts, if only in a track."""
     if config.memory.mode == "off":
-        return config
-    least = min(config.detect.confidence, config.track.confidence)
-    return replace(config, detect=replace(config.detect, confidence=least))
+        return config.detect.confidence
+    return min(config.detect.confidence, config.track.confidence)
 
 
 def breaks_off(before: Moment, after: Moment, config: Config) -> bool:
     """Whether nothing that was known holds any more: a cut, another size, a jump in time.
 
-    A recording that is played in a loop jumps back. Over a step as long as the memory, at 1 Hz
-    perhaps, motion tells nothing.
+    A recording that is played in a loop jumps back. Over a second, or a step as long as the memory
+    if that is longer, motion tells nothing.
     """
     step_ns = after.time_ns - before.time_ns
     resized = (before.width_px, before.height_px) != (after.width_px, after.height_px)
-    if resized or not 0 < step_ns < config.memory.s * NS_PER_S:
+    remembered_s = 0.0 if config.memory.mode == "off" else config.memory.s
+    if resized or not 0 < step_ns < max(_LONGEST_STEP_S, remembered_s) * NS_PER_S:
         return True
     one, other = (each.glimpse.astype(np.float64) - each.glimpse.mean() for each in (before, after))
     contrasts = one.std(), other.std()
@@ -131,7 +133,7 @@ class Timeline:
             if number is not None:
                 self._tracks.setdefault(number, []).append(sighting)
                 self.last_track = max(self.last_track, number)
-        self._forget(moment.time_ns)
+        self._forget()
 
     def persons(self, moment: Moment, masks: npt.NDArray[np.bool_] | None = None) -> Persons:
         """Everybody in a frame, by all that was added: who was found, then who was missed.
@@ -178,18 +180,17 @@ class Timeline:
 
     def _seen(self, moment: Moment) -> Iterator[tuple[int | None, Sighting]]:
         """Who was found: those below the detector's limit only as a known person."""
-        least = self.config.detect.confidence
+        least = np.float32(self.config.detect.confidence)  # as the detector compares
         remembers = self.config.memory.mode != "off"
         for number, sighting in zip(self._ids.pop(moment.time_ns), moment.sightings, strict=True):
-            if sighting.score >= least or (remembers and number is not None):
+            if np.float32(sighting.score) >= least or (remembers and number is not None):
                 yield number, sighting
 
     def _recall(self, moment: Moment) -> Recall:
-        memory = self.config.memory
-        reach_ns = 0 if memory.mode == "off" else round(memory.s * NS_PER_S)
-        credible = self.config.detect.confidence + _CREDIBLE
+        least = self.config.detect.confidence
+        credible = min(least + _CREDIBLE, (1 + least) / 2)
         size = moment.width_px, moment.height_px
-        return Recall(reach_ns, memory.growth_ratio, credible, *size)
+        return Recall(_reach_ns(self.config), self.config.memory.growth_ratio, credible, *size)
 
     def _window(self, number: int | None, sighting: Sighting) -> Roi | None:
         if number is None:
@@ -205,15 +206,25 @@ class Timeline:
             for index, number in enumerate(numbers)
         ]
 
-    def _forget(self, now_ns: int) -> None:
-        """So long before the newest frame as it was looked ahead, and carried on from there."""
-        horizon_ns = now_ns - 2 * (round(self.config.memory.s * NS_PER_S) + SPEED_NS)
+    def _forget(self) -> None:
+        """What concerns neither the oldest frame that was not asked for nor any after it."""
+        told_ns = _reach_ns(self.config) + SPEED_NS
+        oldest_ns = min(self._ids)
         for number, seen in list(self._tracks.items()):
-            while seen and seen[0].time_ns < horizon_ns:
+            # Few frames per second leave less than these in the time.
+            while (
+                len(seen) > LEAST_SIGHTINGS and seen[LEAST_SIGHTINGS].time_ns < oldest_ns - told_ns
+            ):
                 del seen[0]
-            if not seen:
+            # Who comes back on his track is no ghost; he is known for as long again.
+            if seen[-1].time_ns < oldest_ns - 2 * told_ns:
                 del self._tracks[number]
                 self._steady.pop(number, None)
+
+
+def _reach_ns(config: Config) -> int:
+    """How far from a sighting a person is carried on."""
+    return 0 if config.memory.mode == "off" else round(config.memory.s * NS_PER_S)
 
 
 class LiveStream:
@@ -251,9 +262,8 @@ def look_ahead(
 
     The caller asks the timeline for the frame's persons, or passes it by, before it goes on.
     """
-    memory = config.memory
     # As far as a person is carried back, and what tells from where it came.
-    ahead_ns = round(memory.s * NS_PER_S) + SPEED_NS if memory.mode == "both" else 0
+    ahead_ns = _reach_ns(config) + SPEED_NS if config.memory.mode == "both" else 0
     waiting: deque[Moment] = deque()
     timeline, before = Timeline(config, make_tracker(), 1), None
     for moment in moments:

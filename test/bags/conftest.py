@@ -13,7 +13,7 @@ from anon_ros.cli import bag, main
 def models(monkeypatch: pytest.MonkeyPatch) -> SentinelModels:
     """In place of those that a command would load."""
     models = SentinelModels()
-    monkeypatch.setattr(bag, "build_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
     monkeypatch.setattr(bag, "model_hashes", lambda _: [{"parameter": "detect.weights"}])
     return models
 

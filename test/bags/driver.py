@@ -50,6 +50,6 @@ def build(config: Config) -> Anonymizer:
 
 
 if __name__ == "__main__":
-    bag.build_anonymizer = build
+    bag.build_stream_anonymizer = build
     bag.model_hashes = lambda _: []
     sys.exit(main())

@@ -39,7 +39,7 @@ class Blinking(SentinelSegmenter):
 def blinking(monkeypatch: pytest.MonkeyPatch) -> Blinking:
     segmenter = Blinking()
     models = SentinelModels(segmenter)
-    monkeypatch.setattr(bag, "build_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
     return segmenter
 
 
@@ -114,7 +114,7 @@ def test_between_drawn_images_the_synthetic_persons_move_on(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = SentinelModels(painter=Mixing())
-    monkeypatch.setattr(bag, "build_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     flags = "--every-nth", 5, "--inpaint.min_person_px", 0, "--skip.on_skipped"
     assert run(source, tmp_path / "cover", *flags, "cover") == 0
@@ -134,7 +134,7 @@ def test_between_drawn_images_the_synthetic_persons_move_on(
 def test_a_start_from_the_frame_before_changes_what_is_drawn(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bag, "build_anonymizer", SentinelModels(painter=Mixing()).anonymizer)
+    monkeypatch.setattr(bag, "build_stream_anonymizer", SentinelModels(painter=Mixing()).anonymizer)
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     flags = "--inpaint.min_person_px", 0, "--identity.keyframe_s", 1
     assert run(source, tmp_path / "noise", *flags) == 0
@@ -158,7 +158,7 @@ def test_images_in_which_nobody_could_be_found_are_lost_and_the_others_are_not(
             return found
 
     models = SentinelModels(Failing(blind=[5, 6]))
-    monkeypatch.setattr(bag, "build_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     assert run(source, tmp_path / "out") == 2
     assert run(source, tmp_path / "out", "--salvage") == 0

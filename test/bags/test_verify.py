@@ -78,7 +78,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path
             source = by_rosbags(folder / "in", storage)
             models = SentinelModels()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("anon_ros.cli.bag.build_anonymizer", models.anonymizer)
+                patch.setattr("anon_ros.cli.bag.build_stream_anonymizer", models.anonymizer)
                 patch.setattr("anon_ros.cli.bag.model_hashes", lambda _: [])
                 words = ["bag", str(source), str(folder / "out"), "--inpaint.kind", "fill"]
                 assert main.main(words) == 0
@@ -618,7 +618,7 @@ def test_a_dark_person_in_the_dark(tmp_path: Path, run: Run, check: Run) -> None
     source, output = by_rosbags(tmp_path / "in", messages=messages), tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
         models = SentinelModels(segmenter=Seeing())
-        patch.setattr("anon_ros.cli.bag.build_anonymizer", models.anonymizer)
+        patch.setattr("anon_ros.cli.bag.build_stream_anonymizer", models.anonymizer)
         assert run(source, output) == 0
     assert json.loads((output / "report.json").read_text())["persons_per_frame"] == {"1": 6}
     assert check(source, output) == 0

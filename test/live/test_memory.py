@@ -1,5 +1,7 @@
 """What the node remembers of a camera, and what it forgets."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +21,7 @@ from anon_ros.config import Config, load_config
 from anon_ros.core import MOVED, Anonymized, Detections, OutcomeKind, RgbImage
 from anon_ros.live import Pipeline, Ports, Taken
 from anon_ros.temporal import Tracker
+from anon_ros.temporal.moving import Keepsake
 
 IMAGE = street(320, 240)
 STEP_NS = 100_000_000
@@ -49,6 +52,7 @@ class Camera:
     models: SentinelModels
     overrides: dict[str, Any] = field(default_factory=dict)
     published: list[tuple[int, Anonymized]] = field(default_factory=list)
+    stands: bool = False  # the stamp
 
     def __post_init__(self) -> None:
         ports = Ports(
@@ -65,8 +69,9 @@ class Camera:
         self, index: int, because: str = "", name: str = "a", image: RgbImage = IMAGE
     ) -> Exception | None:
         moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
-        stamp_ns = 10**18 + index * STEP_NS
-        return self.pipeline.process([Taken(name, (moving, stamp_ns), 0, because)])[0]
+        stamp_ns = 10**18 + (0 if self.stands else index * STEP_NS)
+        taken = Taken(name, (moving, stamp_ns), index * STEP_NS, because)
+        return self.pipeline.process([taken])[0]
 
     def _keep(self, taken: Taken[Any], _: Anonymized, result: Anonymized) -> None:
         self.published.append((taken.frame[1], result))
@@ -92,6 +97,18 @@ def test_without_memory_he_would_be_published() -> None:
     for index in range(25):
         camera.see(index)
     assert [index for index, seen in enumerate(camera.seen()) if seen] == [10, 20]
+
+
+def test_where_stamps_stand_still_the_times_of_arrival_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera = Camera(SentinelModels(Blinking(blind=[10])), stands=True)
+    for index in range(11):
+        camera.see(index)
+    assert not any(camera.seen())
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "a: the header stamp stands still; times of arrival are used"
+    ]
 
 
 def test_each_camera_has_a_memory_of_its_own() -> None:
@@ -160,8 +177,10 @@ def test_a_frame_that_cannot_be_tracked_is_not_published_and_the_next_one_is() -
     assert not any(camera.seen())
 
 
-def test_skipped_frames_show_the_last_synthetic_person() -> None:
-    camera = Camera(SentinelModels(), {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35})
+@pytest.mark.parametrize("alone", [{}, {"memory.mode": "off", "identity.reuse": "off"}])
+def test_skipped_frames_show_the_last_synthetic_person(alone: dict[str, Any]) -> None:
+    options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35}
+    camera = Camera(SentinelModels(), options | alone)
     for index in range(5):
         camera.see(index, because="skipped" if index else "")
     assert not any(camera.seen())
@@ -174,6 +193,33 @@ def test_skipped_frames_show_the_last_synthetic_person() -> None:
         assert len(inner) >= 2
         assert close(result.image, np.roll(drawn.image, 2 * index, axis=1), result.mask)
     assert {o.reason for o in old.outcomes} == {"skipped"}
+
+
+def test_drawings_are_kept_of_the_last_frame_alone() -> None:
+    """They hold a part of the original."""
+    options = {"identity.reuse": "previous", "identity.keyframe_s": 3600.0, "memory.s": 0.2}
+    camera = Camera(SentinelModels(Blinking(blind=range(5, 100))), options)
+    kept: list[weakref.ref[Keepsake]] = []
+    for index in range(10):
+        camera.see(index)
+        known = [each for each in gc.get_objects() if type(each) is Keepsake]
+        kept.extend(weakref.ref(each) for each in known)
+        del known
+        assert len({id(each()) for each in kept} - {id(None)}) <= 4
+    assert not any(each() for each in kept)
+
+
+def test_after_a_changed_parameter_persons_are_drawn_anew() -> None:
+    options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 3600.0}
+    camera = Camera(SentinelModels(), options)
+    for index in range(4):
+        if index == 2:
+            camera.pipeline.reconfigure(camera.config(inpaint__prompt="a robot"))
+        camera.see(index, because="skipped" if index else "")
+    reasons = [{o.reason for o in result.outcomes} for _, result in camera.published]
+    assert MOVED in reasons[1]
+    assert reasons[2:] == [{"skipped"}] * 2
+    assert not any(camera.seen())
 
 
 def close(one: RgbImage, other: RgbImage, mask: Any) -> bool:

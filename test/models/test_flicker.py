@@ -191,13 +191,12 @@ def test_diffusion_with_one_seed_per_track_is_calmer_than_with_one_per_frame(
     config = config_of("sdxl", "noise", request.getfixturevalue(model))
     inpainter = build_inpainter(config)
     played = played_in_all_ways(model, film, config, inpainter)
-    noise, previous, same_seed, new_seeds = played
+    noise, _, same_seed, new_seeds = played
     assert noise.warp_ratio < 0.5 * new_seeds.warp_ratio
     assert noise.differences < 0.5 * new_seeds.differences
     # What the steady window is for: the noise stays where it is on the person.
     assert noise.warp_ratio < 0.9 * same_seed.warp_ratio
-    # Random weights hardly see what they start from, so this may only not be worse.
-    assert previous.warp_ratio < 1.1 * noise.warp_ratio
+    # Random weights hardly see what they start from: of ``previous`` this says nothing.
     assert min(each.distance for each in played) > 40
 
 
@@ -219,16 +218,17 @@ def test_to_start_from_the_drawing_before_is_as_calm_and_further_from_the_origin
 
 
 @pytest.mark.parametrize("kind", ["fill", "telea", "pixelate", "blur"])
-def test_without_diffusion_an_identity_per_track_does_no_harm(kind: str, film: Film) -> None:
-    """These have no seeds, and their windows follow the person's outline in any case."""
-    config = config_of(kind, "noise")
-    noise, off = (
-        measured(f"{kind} {reuse}", film, tracked(film, reusing(config, reuse), CLASSICAL[kind]))
-        for reuse in ("noise", "off")
-    )
-    assert noise.warp_ratio < 1.1 * off.warp_ratio
-    assert noise.differences < 1.1 * off.differences
-    assert noise.distance == pytest.approx(off.distance, rel=0.15)
+def test_without_diffusion_neither_seeds_nor_tracks_make_a_difference(
+    kind: str, film: Film
+) -> None:
+    """They draw nothing at random, and steady windows would make their grids tremble."""
+    config, off = config_of(kind, "noise"), config_of(kind, "off")
+    known, alone = (tracked(film, each, CLASSICAL[kind]) for each in (config, off))
+    seeded = anew(film, off, CLASSICAL[kind])
+    measured(kind, film, known)
+    for results in (alone, seeded):
+        for one, other in zip(known, results, strict=True):
+            assert np.array_equal(one.image, other.image)
 
 
 def played_in_all_ways(

@@ -129,6 +129,21 @@ def test_too_many_persons_fail_the_frame() -> None:
         drawn(*columns, config=DetectConfig(max_persons=3)).segment(GREY)
 
 
+def test_candidates_are_told_as_far_as_there_is_room_and_fail_no_frame() -> None:
+    scores = [0.6, 0.2, 0.05, 0.3, 0.7]
+    columns = [candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
+    config = DetectConfig(confidence=0.5, max_persons=4)
+    found = drawn(*columns, config=config).with_thresholds(config, 0.1).segment(GREY)
+    assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3, 0.2])
+    few = replace(config, max_persons=3)
+    found = drawn(*columns).with_thresholds(few, 0.1).segment(GREY)
+    assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3])
+    alone = drawn(*columns).with_thresholds(config, None).segment(GREY)
+    assert alone.scores.tolist() == pytest.approx([0.7, 0.6])
+    with pytest.raises(SegmentationError, match=r"2 persons reach .*detect\.confidence = 0\.5"):
+        drawn(*columns).with_thresholds(replace(config, max_persons=2), 0.1).segment(GREY)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_an_answer_that_is_not_finite_fails_the_frame(value: float) -> None:
     with pytest.raises(SegmentationError, match="NaN"):

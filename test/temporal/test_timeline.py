@@ -1,5 +1,8 @@
 """Nobody who was seen is forgotten too soon, and nothing is covered for long where nobody is."""
 
+import weakref
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from street import (
     ELSEWHERE,
     HEIGHT_PX,
+    START_NS,
     STEP_NS,
     STREET,
     WIDTH_PX,
@@ -16,8 +20,10 @@ from street import (
     figure,
     tracker,
 )
+from support import detections
 
 from anon_ros.core import Mask, RgbImage
+from anon_ros.temporal import LiveStream, Moment, Sighting, look_ahead, moment_of
 from anon_ros.temporal.steady import Steady
 
 BOTH = pytest.mark.parametrize("mode", ["past", "both"])
@@ -239,6 +245,105 @@ def test_never_fewer_than_the_detector_found(
         assert persons.seeds == same.seeds
         assert persons.steady == same.steady
         assert len(set(persons.seeds)) == len(persons.seeds)
+
+
+rates_hz = st.sampled_from([1.2, 1.7, 2, 2.5, 4, 9, 30])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rates_hz, st.lists(st.booleans(), min_size=3, max_size=40), st.sampled_from([0.3, 1, 2]))
+def test_looking_ahead_covers_whoever_looking_back_covers(
+    rate_hz: float, found: list[bool], memory_s: float
+) -> None:
+    film = Film()
+    for index, is_found in enumerate(found):
+        people = [figure(100 + 60 * index / rate_hz)] if is_found else []
+        film.add(people, step_ns=round(1e9 / rate_hz))
+    past, both = (film.play(memory__mode=m, memory__s=memory_s) for m in ("past", "both"))
+    for known, more in zip(past, both, strict=True):
+        assert set(known.tracks) <= set(more.tracks)
+
+
+@BOTH
+@pytest.mark.parametrize("rate_hz", [1.2, 2, 5, 30])
+def test_memory_works_at_any_rate_above_1_hz(mode: str, rate_hz: float) -> None:
+    film = Film()
+    for _ in range(8):
+        film.add([figure(200)], step_ns=round(1e9 / rate_hz))
+    for _ in range(3):
+        film.add(step_ns=round(1e9 / rate_hz))
+    played = film.play(memory__mode=mode)
+    assert [len(persons.detections) for persons in played[:9]] == [1] * 9
+
+
+@BOTH
+def test_what_concerns_no_frame_any_more_is_forgotten(mode: str) -> None:
+    config, alive = config_of(memory__mode=mode), list[weakref.ref[Sighting]]()
+
+    def walk_on() -> Iterator[Moment]:
+        for index in range(300):
+            # A walker, and every second another one who stays for half of it.
+            people = [figure(10 + index), *[figure(400, 20, 60)] * (index % 10 < 5)]
+            moment = moment_of(STREET, detections(people), START_NS + index * STEP_NS)
+            alive.extend(weakref.ref(each) for each in moment.sightings)
+            yield moment
+
+    most = 0
+    for timeline, moment in look_ahead(walk_on(), config, tracker(config)):
+        timeline.persons(moment)
+        most = max(most, sum(each() is not None for each in alive))
+    # At 10 Hz 1.6 s back, and as much ahead.
+    assert 20 <= most <= (34 if mode == "both" else 18) * 2
+
+
+def test_a_score_at_the_limit_counts_as_it_does_to_the_detector() -> None:
+    """It compares in float32, of which 0.35 is a little less than 0.35."""
+    film = Film()
+    film.add([figure(200)], score=0.35)
+    for mode in ("off", "past", "both"):
+        (persons,) = film.play(memory__mode=mode, detect__confidence=0.35)
+        assert len(persons.detections) == 1
+
+
+@BOTH
+def test_a_detector_that_is_hardly_to_be_convinced_has_credible_tracks(mode: str) -> None:
+    film = Film()
+    for index in range(20):
+        film.add([figure(200)] if index < 10 else [], score=0.98)
+    played = film.play(memory__mode=mode, detect__confidence=0.95)
+    assert [len(persons.detections) for persons in played] == [1] * 19 + [0]
+
+
+@pytest.mark.parametrize("mode", ["off", "past", "both"])
+def test_a_short_memory_breaks_off_no_tracks(mode: str) -> None:
+    film = Film()
+    for _ in range(8):
+        film.add([figure(200)], step_ns=4 * STEP_NS)
+    played = film.play(memory__mode=mode, memory__s=0.2)
+    assert {persons.tracks[0] for persons in played} == {1}
+
+
+def test_live_at_5_hz_a_mask_that_shrinks_uncovers_nothing() -> None:
+    film = Film()
+    for index in range(10):
+        film.add([figure(60 + 6 * index, head=index != 8)], step_ns=2 * STEP_NS)
+    played = film.play(memory__mode="past")
+    assert share(covered(played[8]), figure(60 + 6 * 8)) > 0.95
+
+
+def test_the_segmenters_masks_are_added_to_in_place() -> None:
+    """To make new ones takes longer than all else that is done."""
+    config = config_of(memory__mode="past")
+    stream = LiveStream(config, tracker(config))
+    for index in range(3):
+        found = detections([figure(200, head=index != 2)])
+        moment = moment_of(STREET, found, START_NS + index * STEP_NS)
+        persons = stream.persons(moment, found.masks)
+        assert np.shares_memory(persons.detections.masks, found.masks)
+    assert (found.masks[0] == figure(200)).all()
+    found.masks.flags.writeable = False
+    moment = moment_of(STREET, found, START_NS + 3 * STEP_NS)
+    assert not np.shares_memory(stream.persons(moment, found.masks).detections.masks, found.masks)
 
 
 def test_a_track_keeps_its_seed_whatever_the_order_of_the_detections() -> None:
