@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 import numpy as np
-import numpy.typing as npt
 
 from anon_ros.temporal.sightings import BoxXyxy, Sighting
 
@@ -42,31 +41,31 @@ def continued(seen: Sequence[Sighting], time_ns: int, width_px: int) -> BoxXyxy:
     nearest = seen[-1]
     recent = takewhile(lambda s: abs(s.time_ns - nearest.time_ns) <= SPEED_NS, reversed(seen))
     near = max(list(recent), seen[-2:], key=len)
-    times_s = np.array([(s.time_ns - nearest.time_ns) / NS_PER_S for s in near])
-    boxes = np.array([s.box_xyxy for s in near])
-    ahead_s = (time_ns - nearest.time_ns) / NS_PER_S
+    moves = (time_ns - nearest.time_ns) / NS_PER_S * _speeds(near)
+    ahead_s = abs(time_ns - nearest.time_ns) / NS_PER_S
     x0, y0, x1, y1 = nearest.box_xyxy.tolist()
-    top, bottom = (ahead_s * _slope(times_s, boxes[:, side]) for side in (1, 3))
-    limit = abs(ahead_s) * _MOST_STRETCH_PER_S * (y1 - y0)
+    left, top, right, bottom = moves.tolist()
+    limit = ahead_s * _MOST_STRETCH_PER_S * (y1 - y0)
     excess = bottom - top - min(max(bottom - top, -limit), limit)
     top, bottom = top + excess / 2, bottom - excess / 2
     at_left, at_right = x0 <= _BORDER_PX, x1 >= width_px - _BORDER_PX
     if at_left != at_right:
-        shift = ahead_s * _slope(times_s, boxes[:, 2 if at_left else 0])
-        inward = shift if at_left else -shift
+        inward = right if at_left else -left
         # The rest of the person has come in by then: both edges move.
         whole = max(inward - max(_MOST_WIDE * (y1 - y0) - (x1 - x0), 0), 0)
-        left, right = (whole, shift) if at_left else (shift, -whole)
+        left, right = (whole, right) if at_left else (left, -whole)
     else:
-        shift = ahead_s * _slope(times_s, boxes[:, ::2].mean(axis=1))
+        shift = (left + right) / 2
         wider = (x1 - x0) * (bottom - top) / max(y1 - y0, 1) / 2
         left, right = shift - wider, shift + wider
     return np.array([x0 + left, y0 + top, x1 + right, y1 + bottom])
 
 
-def _slope(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
-    """Per second, of the line through the values; 0 if they tell too little."""
+def _speeds(sightings: Sequence[Sighting]) -> BoxXyxy:
+    """(4,) px per second of each side, of the line through them; 0 if they tell too little."""
+    times_s = np.array([s.time_ns - sightings[0].time_ns for s in sightings]) / NS_PER_S
     if np.ptp(times_s) < _LEAST_SPAN_S:
-        return 0.0
+        return np.zeros(4)
     centred = times_s - times_s.mean()
-    return float(centred @ values) / float(centred @ centred)
+    boxes = np.array([s.box_xyxy for s in sightings])
+    return np.asarray(centred @ boxes / (centred @ centred))

@@ -116,16 +116,16 @@ def moved(
         return NOWHERE
     rows = (np.arange(part.y0, part.y1) - target.y0) * window.height_px // target.height_px
     columns = (np.arange(part.x0, part.x1) - target.x0) * window.width_px // target.width_px
-    stretched = np.zeros((near.height_px, near.width_px), np.bool_)
-    stretched[part.relative_to(near).slices] = sighting.body[np.ix_(rows, columns)]
+    stretched = sighting.body[rows][:, columns]
+    if not growth_px:
+        return part, stretched
     if not stretched.any():
         return NOWHERE
-    shown = inside.relative_to(near).slices
-    if not growth_px:
-        return inside, stretched[shown]
+    nobody = np.ones((near.height_px, near.width_px), np.uint8)
+    nobody[part.relative_to(near).slices] = ~stretched
     # A dilation takes a second where this takes milliseconds.
-    distances_px = cv2.distanceTransform((~stretched).view(np.uint8), cv2.DIST_L2, 5)
-    return inside, np.asarray(distances_px[shown] <= growth_px)
+    distances_px = cv2.distanceTransform(nobody, cv2.DIST_L2, 5)
+    return inside, np.asarray(distances_px[inside.relative_to(near).slices] <= growth_px)
 
 
 def joined(parts: Sequence[Window]) -> Window:
