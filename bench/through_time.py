@@ -27,7 +27,7 @@ from scene import make_image
 from anon_ros.config import Config, MaskConfig
 from anon_ros.core import Detections, Mask, RgbImage, person_region
 from anon_ros.evaluate import Recall, link_persons, read_polygons
-from anon_ros.models import build_stream_anonymizer, build_tracker
+from anon_ros.models import build_segmenter, build_tracker
 from anon_ros.temporal import (
     LiveStream,
     Moment,
@@ -102,7 +102,7 @@ def frames_of(video: Path) -> Iterator[tuple[int, RgbImage]]:
 
 def segment(video: Path, confidence: float) -> list[Moment]:
     config = config_of(confidence, "both")
-    segmenter = build_stream_anonymizer(config).segmenter
+    segmenter = build_segmenter(config).with_thresholds(config.detect, least_confidence(config))
     return [moment_of(image, segmenter.segment(image), at) for at, image in frames_of(video)]
 
 
