@@ -12,7 +12,7 @@ from anon_ros.bags.ahead import Ahead
 from anon_ros.bags.bag import Bag
 from anon_ros.bags.intake import Intake, Item, Slot
 from anon_ros.bags.journal import digest
-from anon_ros.bags.records import Losses
+from anon_ros.bags.records import BagFile, Losses
 from anon_ros.bags.rewrite import Progress
 from anon_ros.bags.seen import Looked, Seen
 from anon_ros.bags.survey import Survey
@@ -73,13 +73,17 @@ class FirstLook:
     def _look_at(self, intake: Intake, index: int, file: Path) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
-        done = self.seen.done(index)
         with closing(self.bag.open(file, intake.losses, self.scratch)) as source:
-            batches = intake.batches(source, index, done, {})
-            with Ahead(batches, _BATCHES_AHEAD, "reader") as read:
-                for batch in read:
-                    self._take(batch, done)
+            if intake.anonymizes(source):  # or all of it would be read for nothing
+                self._take_all(intake, source, index)
         shutil.rmtree(self.scratch)
+
+    def _take_all(self, intake: Intake, source: BagFile, index: int) -> None:
+        done = self.seen.done(index)
+        batches = intake.batches(source, index, done, {})
+        with Ahead(batches, _BATCHES_AHEAD, "reader") as read:
+            for batch in read:
+                self._take(batch, done)
 
     def _take(self, batch: list[Item], done: int) -> None:
         slots = [each for each in batch if isinstance(each, Slot)]

@@ -123,6 +123,11 @@ class Intake:
                 batch, size, frames = [], 0, 0
         yield batch
 
+    def anonymizes(self, source: BagFile) -> bool:
+        """Whether a file has images."""
+        entries = [self.entry(channel) for channel in source.channels]
+        return any(entry and entry.decision is Decision.ANONYMIZE for entry in entries)
+
     def accepts(self, topic: str, log_time_ns: int) -> bool:
         """Whether an image is processed in full. To be asked once for each, in their order."""
         return self._policies.setdefault(topic, SkipPolicy(self.config.skip)).accepts(log_time_ns)

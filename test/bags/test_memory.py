@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from reading import fields, picture, read
 from recordings import RAW, by_rosbags, split, walking
 from sentinel import Painter, SentinelModels, SentinelSegmenter, persons_seen
 
+from anon_ros.bags.intake import Intake
+from anon_ros.bags.records import BagFile
 from anon_ros.cli import bag
 from anon_ros.core import Crop, Detections, RgbImage
 
@@ -90,6 +93,28 @@ def test_the_sidecar_tells_tracks_and_who_was_carried_on(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "in.mcap", "masks.db", "metadata.yaml", "report.json"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_file_without_images_is_read_once(
+    tmp_path: Path, run: Run, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = list(walking(FRAMES))
+    messages = [m for m in messages if m.topic == RAW][:9] + [m for m in messages if m.topic != RAW]
+    messages = [m._replace(time_ns=messages[0].time_ns + i) for i, m in enumerate(messages)]
+    read_files = list[Path]()
+    batches = Intake.batches
+
+    def counted(self: Intake, source: BagFile, *others: Any) -> Any:
+        read_files.append(source.path)
+        return batches(self, source, *others)
+
+    monkeypatch.setattr(Intake, "batches", counted)
+    source = split(tmp_path / "in", storage, 3, messages=messages)
+    assert run(source, tmp_path / "out") == 0
+    counts = [read_files.count(path) for path in sorted(set(read_files))]
+    assert counts == [2, 1, 1]
+    assert leaks(tmp_path / "out") == []
 
 
 def test_images_that_are_dropped_are_not_looked_at(
