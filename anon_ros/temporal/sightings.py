@@ -114,9 +114,7 @@ def moved(
     part = _common(target, near)
     if not sighting.mask.size or not _has_pixels(inside) or not _has_pixels(part):
         return NOWHERE
-    rows = (np.arange(part.y0, part.y1) - target.y0) * window.height_px // target.height_px
-    columns = (np.arange(part.x0, part.x1) - target.x0) * window.width_px // target.width_px
-    stretched = sighting.body[rows][:, columns]
+    stretched = _stretched(sighting.body, target, part)
     if not growth_px:
         return part, stretched
     if not stretched.any():
@@ -126,6 +124,18 @@ def moved(
     # A dilation takes a second where this takes milliseconds.
     distances_px = cv2.distanceTransform(nobody, cv2.DIST_L2, 5)
     return inside, np.asarray(distances_px[inside.relative_to(near).slices] <= growth_px)
+
+
+def _stretched(mask: Mask, target: Roi, part: Roi) -> Mask:
+    """(h, w) bool: of a mask that is stretched to ``target``, a part."""
+    if part == target:  # nearly always, and three times as fast
+        wh_px = target.width_px, target.height_px
+        resized = cv2.resize(mask.view(np.uint8), wh_px, interpolation=cv2.INTER_NEAREST)
+        return np.asarray(resized, np.bool_)
+    height_px, width_px = mask.shape
+    rows = (np.arange(part.y0, part.y1) - target.y0) * height_px // target.height_px
+    columns = (np.arange(part.x0, part.x1) - target.x0) * width_px // target.width_px
+    return np.asarray(mask[rows][:, columns])
 
 
 def joined(parts: Sequence[Window]) -> Window:

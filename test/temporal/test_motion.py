@@ -135,3 +135,16 @@ def test_growing_by_a_whole_person_takes_no_seconds() -> None:
     expected = cv2.dilate(wide, disc)[200:-200, 200:-200].astype(np.bool_)
     differs = np.count_nonzero(whole(window, part) ^ expected)
     assert differs < 0.02 * np.count_nonzero(expected)
+
+
+@pytest.mark.parametrize("growth_px", [0, 5])
+def test_at_the_border_a_person_is_stretched_as_in_the_middle(growth_px: int) -> None:
+    person = figure(200, 30, 50) & (np.random.default_rng(0).random((HEIGHT_PX, WIDTH_PX)) < 0.9)
+    once = sighting(person)
+    box = np.array([40.0, 30.0, 107.0, 201.0])
+    wide = whole(*moved(once, box, growth_px, WIDTH_PX, HEIGHT_PX))
+    window, part = moved(once, box, growth_px, 80, 150)
+    narrow = np.zeros((150, 80), np.bool_)
+    narrow[window.slices] = part
+    assert (narrow == wide[:150, :80]).all()
+    assert narrow.any()
