@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
+from anon_ros.cli.evaluate.arguments import add_evaluate
 from anon_ros.cli.flags import add_config_flags, config_from
 from anon_ros.config import Config, dump_docs, dump_yaml, get, load_config, parameters
 from anon_ros.errors import AnonRosError
@@ -41,6 +42,7 @@ examples:
   anon_ros bag drive/ drive_anonymized/ --dry-run      what would become of each topic
   anon_ros bag drive/ drive_anonymized/                a recording; goes on where it stopped
   anon_ros verify drive/ drive_anonymized/             check the result against the recording
+  anon_ros evaluate all drive/ --out proof/            how well it is anonymized, as a page
   anon_ros config dump > mine.yaml               every parameter, explained
   anon_ros config check mine.yaml
 
@@ -85,6 +87,7 @@ def _parser() -> ArgumentParser:
     _add_image(commands.add_parser("image", help="anonymize image files and folders"))
     _add_bag(commands.add_parser("bag", help="anonymize a recording (rosbag2 or ROS 1)"))
     _add_verify(commands.add_parser("verify", help="check an anonymized recording"))
+    add_evaluate(commands.add_parser("evaluate", help="measure identity, quality and use"))
     _add_config(commands.add_parser("config", help="print or check parameters"))
     models = commands.add_parser("models", help="list the models: needed, found, where")
     add_config_flags(models, _MODEL_GROUPS)

@@ -1,5 +1,6 @@
 """The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
 
+from anon_ros.models.baselines import BASELINES
 from anon_ros.models.build import (
     build_anonymizer,
     build_inpainter,
@@ -7,10 +8,12 @@ from anon_ros.models.build import (
     build_stream_anonymizer,
     build_tracker,
 )
+from anon_ros.models.embedders import load_embedder
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 
 __all__ = [
+    "BASELINES",
     "LoadedModels",
     "NeededModel",
     "build_anonymizer",
@@ -18,6 +21,7 @@ __all__ = [
     "build_segmenter",
     "build_stream_anonymizer",
     "build_tracker",
+    "load_embedder",
     "model_hashes",
     "needed_models",
 ]

@@ -1,0 +1,1 @@
+"""``anon_ros evaluate``: one module per question."""

@@ -1,0 +1,94 @@
+"""The flags of ``anon_ros evaluate``; what a question needs is imported when it is asked."""
+
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from pathlib import Path
+
+from anon_ros.cli.flags import add_config_flags
+
+_MODEL_GROUPS = ("detect", "mask", "inpaint", "compute")
+_MODES = "sdxl fill telea blur pixelate paper-blur paper-pixelate mask-out"
+_ABOUT = """\
+Measure what anonymization did to identity and use. Each question writes report.html (complete in
+itself), report.json, one CSV file per table and one SVG file per plot into the folder --out. The
+same command goes on where it was stopped.
+"""
+
+
+def add_evaluate(parser: ArgumentParser) -> None:
+    """Add one sub-command per question."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.description = _ABOUT
+    parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
+
+
+def add_out(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the report"
+    )
+
+
+def add_frames(parser: ArgumentParser) -> None:
+    """The frames to work on, and which of them."""
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        help="original: folder of images, video, or recording (rosbag2 folder, .mcap, .db3, .bag)",
+    )
+    parser.add_argument(
+        "--topics",
+        nargs="+",
+        default=[],
+        metavar="TOPIC",
+        help="of a recording these alone (default: all image topics)",
+    )
+    parser.add_argument(
+        "--every-nth",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="the first of every N frames (default: 1)",
+    )
+    parser.add_argument(
+        "--limit", type=positive, default=0, metavar="N", help="at most N frames (default: all)"
+    )
+
+
+def add_anonymized(parser: ArgumentParser) -> None:
+    """What to compare the frames with: made already, or to be made now."""
+    parser.add_argument(
+        "--anonymized",
+        type=Path,
+        metavar="PATH",
+        help="the anonymized version of IN, of the same kind; else IN is anonymized now",
+    )
+    parser.add_argument(
+        "--prefix",
+        default="",
+        metavar="NAMESPACE",
+        help="that the topics of --anonymized have before those of IN, as /anon",
+    )
+    add_modes(parser)
+
+
+def add_modes(parser: ArgumentParser, default: str = "fill") -> None:
+    """Ways to anonymize."""
+    parser.add_argument(
+        "--modes",
+        nargs="+",
+        choices=_MODES.split(),
+        default=[default],
+        metavar="MODE",
+        help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
+        f"code (default: {default})",
+    )
+    add_config_flags(parser, _MODEL_GROUPS)
+
+
+def positive(text: str) -> int:
+    """A number from 1 on."""
+    value = int(text)
+    if value < 1:
+        message = f"{text} is no number from 1 on"
+        raise ArgumentTypeError(message)
+    return value

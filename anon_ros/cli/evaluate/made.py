@@ -1,0 +1,69 @@
+"""From what and with what a report was made."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from anon_ros.cli.evaluate.modes import PRODUCT_MODES
+from anon_ros.config import Config, get, parameters
+from anon_ros.models import model_hashes
+
+_PACKAGES = ("anon_ros", "torch", "ultralytics", "diffusers", "numpy", "opencv-python-headless")
+
+
+def made(
+    config: Config | None, modes: tuple[str, ...] = (), files: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """For ``Report.made``.
+
+    Args:
+        config: of the models; None if none ran.
+        modes: that were compared.
+        files: other models and data, by what they are.
+
+    Raises:
+        ModelError: if a model is missing.
+    """
+    told: dict[str, Any] = {
+        "command": " ".join(["anon_ros", *sys.argv[1:]]),
+        "made": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}, "
+        f"Python {platform.python_version()}",
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+    if config is not None:
+        kinds = [mode for mode in modes if mode in PRODUCT_MODES] or [config.inpaint.kind]
+        told["models"] = _models(config, "sdxl" if "sdxl" in kinds else "fill")
+        told["parameters"] = _changed(config)
+    told |= {name: str(path) for name, path in (files or {}).items()}
+    return told
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _models(config: Config, kind: str) -> dict[str, str]:
+    needed = replace(config, inpaint=replace(config.inpaint, kind=kind))
+    return {
+        model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
+        for model in model_hashes(needed)
+    }
+
+
+def _changed(config: Config) -> dict[str, Any] | str:
+    changed = {
+        name: get(config, name)
+        for name, parameter in parameters().items()
+        if get(config, name) != parameter.default
+    }
+    return changed or "all default"

@@ -1,0 +1,101 @@
+"""One frame anonymized in several ways, with the same persons found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anon_ros.cli.evaluate.sources import read_image
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer, Detections, RgbImage, Segmenter, strangers
+from anon_ros.models import BASELINES, build_inpainter, build_segmenter
+
+PRODUCT_MODES = ("sdxl", "fill", "telea", "blur", "pixelate")
+MODES = (*PRODUCT_MODES, *BASELINES)
+FRAMES = "frames"
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Anonymizers that share a segmenter.
+
+    Attributes:
+        segmenter: finds the persons.
+        anonymizers: by mode.
+        seed: of all random numbers.
+        drawn: folder for the frames of the diffusion model, which cost seconds each, so that an
+            interrupted evaluation does not draw them again; None to keep nothing.
+    """
+
+    segmenter: Segmenter
+    anonymizers: Mapping[str, Anonymizer]
+    seed: int
+    drawn: Path | None = None
+
+    @classmethod
+    def load(cls, config: Config, names: Sequence[str], out: Path | None = None) -> "Modes":
+        """Load what ``names`` (of MODES) need.
+
+        Raises:
+            ModelError: if a model is missing or damaged.
+        """
+        segmenter = build_segmenter(config)
+        anonymizers = {name: _anonymizer(segmenter, config, name) for name in names}
+        drawn = None if out is None else out / FRAMES / _fingerprint(config)
+        return cls(segmenter, anonymizers, config.inpaint.seed, drawn)
+
+    def find(self, image: RgbImage) -> Detections:
+        """The persons of ``image``.
+
+        Raises:
+            SegmentationError: if they could not be found.
+        """
+        return next(iter(self.anonymizers.values())).find(image)
+
+    def draw(self, image: RgbImage, found: Detections) -> dict[str, RgbImage]:
+        """By mode, ``image`` without the persons of ``found``."""
+        return {name: self._draw(name, image, found) for name in self.anonymizers}
+
+    def _draw(self, name: str, image: RgbImage, found: Detections) -> RgbImage:
+        if name != "sdxl" or self.drawn is None:
+            return self._drawn(name, image, found)
+        path = self.drawn / f"{_digest(image, found)}.png"
+        if path.is_file():
+            return read_image(path)
+        result = self._drawn(name, image, found)
+        self.drawn.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.png")
+        cv2.imwrite(str(partial), cv2.cvtColor(result, cv2.COLOR_RGB2BGR))
+        partial.replace(path)
+        return result
+
+    def _drawn(self, name: str, image: RgbImage, found: Detections) -> RgbImage:
+        anonymizer = self.anonymizers[name]
+        covered = anonymizer.cover_persons(image, strangers(found, self.seed))
+        (result,) = anonymizer.inpaint_all([covered])
+        if isinstance(result, Exception):
+            raise result
+        return result.image
+
+
+def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:
+    if name in BASELINES:  # the paper's, which spare nobody
+        inpaint = replace(config.inpaint, kind="fill", min_person_px=0)
+        return Anonymizer(segmenter, BASELINES[name], config.mask, inpaint)
+    chosen = replace(config, inpaint=replace(config.inpaint, kind=name))
+    return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
+
+
+def _fingerprint(config: Config) -> str:
+    parts = repr((config.detect, config.mask, config.inpaint, config.compute))
+    return blake2b(parts.encode(), digest_size=8).hexdigest()
+
+
+def _digest(image: RgbImage, found: Detections) -> str:
+    digest = blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(image.tobytes())
+    digest.update(np.packbits(found.masks).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,55 @@
+"""A figure, and how far another sample of the same kind could have moved it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+ROUNDS = 1000
+_TAILS = (2.5, 97.5)  # per cent
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the interval that holds it with 95 % confidence.
+
+    Attributes:
+        value: the figure; None if there was nothing to measure.
+        low: lower end of the interval; None if it is not known.
+        high: upper end.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def bootstrap(
+    statistic: Callable[[Indices], float | None], count: int, rounds: int = ROUNDS, seed: int = 0
+) -> Estimate:
+    """A statistic of ``count`` units, with the percentile interval of the bootstrap (Efron 1979).
+
+    Args:
+        statistic: takes indices of units, possibly several times the same; None if they tell
+            nothing.
+        count: of units. They must be independent: persons or frames, not pixels.
+        rounds: resamples.
+        seed: of the resampling.
+    """
+    value = statistic(np.arange(count)) if count else None
+    if value is None or count < 2:  # noqa: PLR2004 - one unit has no spread
+        return Estimate(value)
+    random = np.random.default_rng(seed)
+    drawn = [statistic(random.integers(count, size=count)) for _ in range(rounds)]
+    known = [each for each in drawn if each is not None]
+    if not known:
+        return Estimate(value)
+    low, high = np.percentile(known, _TAILS)
+    return Estimate(value, float(low), float(high))
+
+
+def mean_estimate(values: npt.NDArray[np.float64], rounds: int = ROUNDS) -> Estimate:
+    """The mean of (N,) independent values."""
+    return bootstrap(lambda chosen: float(values[chosen].mean()), len(values), rounds)

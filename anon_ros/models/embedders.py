@@ -1,0 +1,153 @@
+"""Networks that make a vector of an image, from files of the user."""
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import RgbImage
+from anon_ros.errors import ModelError, describe
+
+Vectors = npt.NDArray[np.float32]
+Network = Callable[[npt.NDArray[np.float32]], Vectors]
+_MEAN = np.array((0.485, 0.456, 0.406), np.float32)
+_DEVIATION = np.array((0.229, 0.224, 0.225), np.float32)
+# Height and width of the inputs of re-identification (OSNet, ResNet-50 in torchreid).
+_INPUT_HW = 256, 128
+_BATCH = 32
+_SPEC = re.compile(r"(?:(?P<name>[^=/]+)=)?(?P<path>.+?)(?:@(?P<height>\d+)x(?P<width>\d+))?")
+
+
+@dataclass(frozen=True)
+class NetworkEmbedder:
+    """An Embedder over a network (see ``anon_ros.evaluate.Embedder``).
+
+    Attributes:
+        name: as shown in tables.
+        key: name, file hash and input of the network.
+        network: takes (N, 3, h, w) float32, RGB normalised as for ImageNet; gives (N, D).
+        input_hw: px; images are resized to it.
+    """
+
+    name: str
+    key: str
+    network: Network
+    input_hw: tuple[int, int]
+
+    def embed(self, images: Sequence[RgbImage]) -> Vectors:
+        """(N, D) float32: one vector per image.
+
+        Raises:
+            ModelError: if the network gives no vectors, or such as are not finite.
+        """
+        made = []
+        for start in range(0, len(images), _BATCH):
+            batch = np.stack([self._input(image) for image in images[start : start + _BATCH]])
+            vectors = self._run(batch)
+            if len(vectors) != len(batch) or not np.isfinite(vectors).all():
+                message = f"{self.name}: {vectors.shape} for {len(batch)} images, or not finite"
+                raise ModelError(message)
+            made.append(vectors)
+        return np.concatenate(made) if made else np.zeros((0, 0), np.float32)
+
+    def _input(self, image: RgbImage) -> Vectors:
+        height_px, width_px = self.input_hw
+        shrinks = image.shape[0] > height_px
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = cv2.resize(image, (width_px, height_px), interpolation=how)
+        normal = (resized.astype(np.float32) / 255 - _MEAN) / _DEVIATION
+        return np.ascontiguousarray(normal.transpose(2, 0, 1))
+
+    def _run(self, batch: Vectors) -> Vectors:
+        try:
+            output = self.network(batch)
+        except Exception as error:
+            message = (
+                f"{self.name}: the network does not run on {batch.shape[1:]}: {describe(error)}; "
+                "append the size of its input to the path: @HEIGHTxWIDTH"
+            )
+            raise ModelError(message) from error
+        return np.asarray(output, np.float32).reshape(len(output), -1)
+
+
+def load_embedder(spec: str, device: str) -> NetworkEmbedder:
+    """Load a network that makes vectors.
+
+    Args:
+        spec: path of a TorchScript (.pt, .ts, .torchscript) or ONNX (.onnx) file, with
+            ``NAME=`` before it to call it so and ``@HEIGHTxWIDTH`` behind it for the size of its
+            input in px; by default what an ONNX file says, or 256x128.
+        device: as ``compute.device``.
+
+    Raises:
+        ModelError: if there is no such file or it is damaged.
+    """
+    parts = _SPEC.fullmatch(spec)
+    path = Path(parts["path"] if parts else spec).expanduser()
+    if parts is None or not path.is_file():
+        message = f"no file {path.absolute()}; name a TorchScript (.pt) or ONNX (.onnx) network"
+        raise ModelError(message)
+    given = (int(parts["height"]), int(parts["width"])) if parts["height"] else None
+    if given and not math.prod(given):
+        message = f"{spec}: an input of no pixels"
+        raise ModelError(message)
+    load = _load_onnx if path.suffix == ".onnx" else _load_torchscript
+    try:
+        network, found = load(path, device)
+    except ModelError:
+        raise
+    except Exception as error:
+        message = f"{path} cannot be loaded: {describe(error)}; it is to be TorchScript or ONNX"
+        raise ModelError(message) from error
+    input_hw = given or found or _INPUT_HW
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    key = f"{digest} {input_hw[0]}x{input_hw[1]}"
+    return NetworkEmbedder(parts["name"] or path.stem, key, network, input_hw)
+
+
+def _load_torchscript(path: Path, device: str) -> tuple[Network, None]:
+    import torch  # noqa: PLC0415 - seconds
+
+    from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
+
+    where = resolve_device(device)
+    module = torch.jit.load(path, map_location=where).eval()  # type: ignore[no-untyped-call]
+
+    def network(batch: Vectors) -> Vectors:
+        with torch.inference_mode():
+            output = module(torch.from_numpy(batch).to(where))
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        return np.asarray(first.float().cpu().numpy())
+
+    return network, None
+
+
+def _load_onnx(path: Path, device: str) -> tuple[Network, tuple[int, int] | None]:
+    try:
+        import onnxruntime  # noqa: PLC0415 - heavy, and only for ONNX files
+    except ImportError as error:
+        message = f"{path}: ONNX files need a package: pip install onnxruntime"
+        raise ModelError(message) from error
+    available = onnxruntime.get_available_providers()
+    wanted = ["CUDAExecutionProvider"] if device != "cpu" else []
+    providers = [each for each in wanted if each in available]
+    session: Any = onnxruntime.InferenceSession(
+        str(path), providers=[*providers, "CPUExecutionProvider"]
+    )
+    (source,) = session.get_inputs()
+    height, width = source.shape[2:]
+    fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    one_by_one = source.shape[0] == 1
+
+    def network(batch: Vectors) -> Vectors:
+        parts = np.split(batch, len(batch)) if one_by_one else [batch]
+        return np.concatenate([session.run(None, {source.name: part})[0] for part in parts])
+
+    return network, fixed
