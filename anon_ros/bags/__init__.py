@@ -3,7 +3,7 @@
 from anon_ros.bags.account import Account, beside, read_account
 from anon_ros.bags.bag import Bag, find_bag
 from anon_ros.bags.findings import Findings
-from anon_ros.bags.images import RecordedImage, read_images
+from anon_ros.bags.images import RecordedDepth, RecordedImage, read_depths, read_images
 from anon_ros.bags.job import MASKS, REPORT, Job, Models, run_job
 from anon_ros.bags.journal import Row
 from anon_ros.bags.plan import Decision, Entry, Plan, Wishes
@@ -26,6 +26,7 @@ __all__ = [
     "Models",
     "Plan",
     "Progress",
+    "RecordedDepth",
     "RecordedImage",
     "Row",
     "Survey",
@@ -35,6 +36,7 @@ __all__ = [
     "find_bag",
     "find_target",
     "read_account",
+    "read_depths",
     "read_images",
     "run_job",
     "survey",

@@ -4,15 +4,18 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from anon_ros.bags.bag import Bag
-from anon_ros.bags.frames import read_frame
+from anon_ros.bags.frames import RAW_TYPE, read_frame
 from anon_ros.bags.plan import Decision, Wishes
 from anon_ros.bags.records import MAX_TIME_NS, Channel, Losses, Message
 from anon_ros.bags.survey import plain_data, survey
 from anon_ros.core import RgbImage
-from anon_ros.errors import BagError
+from anon_ros.errors import BagError, ImageFormatError
 
 
 class RecordedImage(NamedTuple):
@@ -55,11 +58,69 @@ def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[Re
         is_image = entry is not None and entry.decision is Decision.ANONYMIZE
         return is_image and channel.topic in wanted
 
+    for record in _messages(bag, scratch):
+        if is_wanted(record.channel):
+            frame = read_frame(record.channel, plain_data(bag, record.data))
+            yield RecordedImage(record.channel.topic, record.log_time_ns, frame.decode())
+
+
+class RecordedDepth(NamedTuple):
+    """One depth message, decoded.
+
+    Attributes:
+        log_time_ns: when it was recorded.
+        depth_m: (H, W) float32, NaN where it is not known.
+    """
+
+    log_time_ns: int
+    depth_m: npt.NDArray[np.float32]
+
+
+def read_depths(bag: Bag, topic: str, scratch: Path) -> Iterator[RecordedDepth]:
+    """The messages of a depth topic (REP 118: 16UC1 in mm, 32FC1 in m), in their order.
+
+    Args:
+        bag: the recording.
+        topic: of sensor_msgs/Image.
+        scratch: folder in which files may be decompressed for the moment.
+
+    Raises:
+        BagError: if there are none.
+        BagDamageError: at a damaged place.
+        ImageFormatError: if one is no depth.
+        OSError: if a file cannot be read.
+    """
+    count = 0
+    for record in _messages(bag, scratch):
+        if record.channel.topic == topic and record.channel.type_name == RAW_TYPE:
+            frame = read_frame(record.channel, plain_data(bag, record.data))
+            yield RecordedDepth(record.log_time_ns, _depth_m(frame.fields))
+            count += 1
+    if not count:
+        message = f"{bag.path}: no sensor_msgs/msg/Image on {topic}"
+        raise BagError(message)
+
+
+def _messages(bag: Bag, scratch: Path) -> Iterator[Message]:
     for file in bag.files:
         with ExitStack() as stack:
             unpacked_to = stack.enter_context(TemporaryDirectory(dir=scratch, prefix=".anon_ros-"))
             opened = stack.enter_context(closing(bag.open(file, Losses(), Path(unpacked_to))))
             for record in opened.records(Losses(), 0, MAX_TIME_NS):
-                if isinstance(record, Message) and is_wanted(record.channel):
-                    frame = read_frame(record.channel, plain_data(bag, record.data))
-                    yield RecordedImage(record.channel.topic, record.log_time_ns, frame.decode())
+                if isinstance(record, Message):
+                    yield record
+
+
+def _depth_m(fields: Any) -> npt.NDArray[np.float32]:
+    kinds = {"16UC1": "u2", "32FC1": "f4"}
+    if fields.encoding not in kinds:
+        message = f"encoding {fields.encoding!r} is no depth; expected 16UC1 or 32FC1 (REP 118)"
+        raise ImageFormatError(message)
+    sample = np.dtype(f"{'>' if fields.is_bigendian else '<'}{kinds[fields.encoding]}")
+    data, row_bytes = np.asarray(fields.data, np.uint8), fields.width * sample.itemsize
+    if fields.step < row_bytes or len(data) < fields.height * fields.step:
+        message = f"{len(data)} bytes for {fields.height} rows of {fields.step}, {row_bytes} needed"
+        raise ImageFormatError(message)
+    rows = data[: fields.height * fields.step].reshape(fields.height, fields.step)
+    values = np.ascontiguousarray(rows[:, :row_bytes]).view(sample).astype(np.float32)
+    return np.where(values > 0, values / (1000 if sample.kind == "u" else 1), np.float32(np.nan))

@@ -6,15 +6,41 @@ from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
 from anon_ros.evaluate.labels import EvaluationError, read_polygons
 from anon_ros.evaluate.link import link_persons
+from anon_ros.evaluate.occlusion import (
+    CAUSES,
+    DepthMap,
+    Stacking,
+    box_bottom_first,
+    causes,
+    coverage_first,
+    depth_first,
+    detection_first,
+    stack,
+)
+from anon_ros.evaluate.pairs import match_masks
 from anon_ros.evaluate.plots import bar_plot, line_plot
 from anon_ros.evaluate.ports import Embedder, Features
 from anon_ros.evaluate.recall import PersonSecond, Recall, RecallReport
-from anon_ros.evaluate.report import Plot, Report, ReportError, Table, text_table, write_report
+from anon_ros.evaluate.report import (
+    Plot,
+    Report,
+    ReportError,
+    Table,
+    number,
+    text_table,
+    write_report,
+)
+from anon_ros.evaluate.scenes import CHILD_M, NOBODY, Cutout, Scene, cut_out, make_scene
 from anon_ros.evaluate.switches import Switches, SwitchReport
 
 __all__ = [
+    "CAUSES",
+    "CHILD_M",
+    "NOBODY",
     "Cached",
     "Colours",
+    "Cutout",
+    "DepthMap",
     "Embedder",
     "Estimate",
     "EvaluationError",
@@ -27,15 +53,27 @@ __all__ = [
     "RecallReport",
     "Report",
     "ReportError",
+    "Scene",
+    "Stacking",
     "SwitchReport",
     "Switches",
     "Table",
     "bar_plot",
     "bootstrap",
+    "box_bottom_first",
+    "causes",
+    "coverage_first",
+    "cut_out",
+    "depth_first",
+    "detection_first",
     "line_plot",
     "link_persons",
+    "make_scene",
+    "match_masks",
     "mean_estimate",
+    "number",
     "read_polygons",
+    "stack",
     "text_table",
     "write_report",
 ]

@@ -22,3 +22,23 @@ def cheapest_pairs(costs: npt.NDArray[np.float64], limit: float) -> list[tuple[i
             rows.remove(row)
             columns.remove(column)
     return pairs
+
+
+def match_masks(
+    ones: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], least_iou: float
+) -> dict[int, int]:
+    """Which masks show the same: by index of one, that of the other; best overlap first.
+
+    Args:
+        ones: (N, H, W) bool.
+        others: (M, H, W) bool.
+        least_iou: intersection over union below which two do not.
+    """
+    overlaps = np.array([[_iou(one, other) for other in others] for one in ones])
+    pairs = cheapest_pairs(1 - overlaps.reshape(len(ones), len(others)), 1 - least_iou)
+    return dict(pairs)
+
+
+def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    union_px = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union_px if union_px else 0.0

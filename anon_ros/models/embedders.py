@@ -57,6 +57,21 @@ class NetworkEmbedder:
             made.append(vectors)
         return np.concatenate(made) if made else np.zeros((0, 0), np.float32)
 
+    def maps(self, images: Sequence[RgbImage]) -> list[Vectors]:
+        """One (h, w) float32 map per image, of the network's own size: for depth networks.
+
+        Raises:
+            ModelError: if the network gives something else.
+        """
+        made = []
+        for image in images:
+            found = np.squeeze(self._answer(self._input(image)[None]))
+            if found.ndim != 2 or not np.isfinite(found).all():  # noqa: PLR2004 - a map
+                message = f"{self.name}: {found.shape} for one image, or not finite; expected a map"
+                raise ModelError(message)
+            made.append(found)
+        return made
+
     def _input(self, image: RgbImage) -> Vectors:
         height_px, width_px = self.input_hw
         shrinks = image.shape[0] > height_px
@@ -66,15 +81,18 @@ class NetworkEmbedder:
         return np.ascontiguousarray(normal.transpose(2, 0, 1))
 
     def _run(self, batch: Vectors) -> Vectors:
+        output = self._answer(batch)
+        return output.reshape(len(output), -1)
+
+    def _answer(self, batch: Vectors) -> Vectors:
         try:
-            output = self.network(batch)
+            return np.asarray(self.network(batch), np.float32)
         except Exception as error:
             message = (
                 f"{self.name}: the network does not run on {batch.shape[1:]}: {describe(error)}; "
                 "append the size of its input to the path: @HEIGHTxWIDTH"
             )
             raise ModelError(message) from error
-        return np.asarray(output, np.float32).reshape(len(output), -1)
 
 
 def load_embedder(spec: str, device: str) -> NetworkEmbedder:

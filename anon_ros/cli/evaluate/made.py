@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from anon_ros.cli.evaluate.modes import PRODUCT_MODES
 from anon_ros.config import Config, get, parameters
 from anon_ros.models import model_hashes
 
@@ -24,7 +23,7 @@ def made(
 
     Args:
         config: of the models; None if none ran.
-        modes: that were compared.
+        modes: that were drawn.
         files: other models and data, by what they are.
 
     Raises:
@@ -38,8 +37,7 @@ def made(
         "versions": {name: _version(name) for name in _PACKAGES},
     }
     if config is not None:
-        kinds = [mode for mode in modes if mode in PRODUCT_MODES] or [config.inpaint.kind]
-        told["models"] = _models(config, "sdxl" if "sdxl" in kinds else "fill")
+        told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
         told["parameters"] = _changed(config)
     told |= {name: str(path) for name, path in (files or {}).items()}
     return told

@@ -36,12 +36,14 @@ class Frame:
         camera: topic of a recording, folder of an image file; else empty.
         time_s: when it was taken; None for image files.
         image: (H, W, 3) uint8 RGB.
+        is_numbered: the key is its number in a video, from 0.
     """
 
     key: str
     camera: str
     time_s: float | None
     image: RgbImage
+    is_numbered: bool = False
 
 
 def frames_of(path: Path, arguments: Namespace) -> Iterator[Frame]:
@@ -163,7 +165,7 @@ def _video(path: Path) -> Iterator[Frame]:
             if not read:
                 return
             rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-            yield Frame(f"{index:06d}", "", index / rate_hz, rgb)
+            yield Frame(f"{index:06d}", "", index / rate_hz, rgb, is_numbered=True)
             index += 1
     finally:
         capture.release()

@@ -1,0 +1,229 @@
+"""``anon_ros evaluate occlusion``: is the nearer person drawn on top?"""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from anon_ros.cli.evaluate.depths import DepthOf, depth_model, depth_source
+from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.outlines import labelled_masks
+from anon_ros.cli.evaluate.sources import Frame, SourceError, frames_of
+from anon_ros.cli.evaluate.stackings import (
+    BOTTOM,
+    COVERAGE,
+    DEPTH,
+    DETECTION,
+    EXACT,
+    FOUND,
+    NOISY,
+    REAL,
+    Known,
+    Tally,
+    answers,
+    cause_table,
+    limits,
+    stacking_table,
+)
+from anon_ros.cli.flags import config_from
+from anon_ros.config import Config
+from anon_ros.core import Detections, RgbImage, Segmenter, cover, person_region
+from anon_ros.core.masks import union
+from anon_ros.evaluate import (
+    CHILD_M,
+    Cutout,
+    DepthMap,
+    Plot,
+    Report,
+    Scene,
+    Stacking,
+    bar_plot,
+    box_bottom_first,
+    causes,
+    coverage_first,
+    cut_out,
+    depth_first,
+    detection_first,
+    make_scene,
+    match_masks,
+)
+from anon_ros.models import build_segmenter
+
+_DEPTH_ERROR = 0.05
+_LEAST_IOU = 0.5
+_LEAST_SCORE = 0.5
+_LEAST_VISIBLE_PX = 50
+_MOST_BACKGROUNDS = 20
+_FEET_MARGIN_PX = 3
+
+
+def occlusion_report(arguments: Namespace) -> Report:
+    """Measure.
+
+    Raises:
+        AnonRosError: if there is nothing to measure, or a model is missing.
+    """
+    config = config_from(arguments)
+    segmenter = build_segmenter(config)
+    real = Tally()
+    cutouts, backgrounds = _look(arguments, config, segmenter, real)
+    if not cutouts:
+        message = f"{arguments.input}: nobody stands there whole and alone, to be cut out"
+        raise SourceError(message)
+    exact, found, why = _play(arguments, config, segmenter, cutouts, backgrounds)
+    tallies = {EXACT: exact, FOUND: found, REAL: real}
+    tables = [stacking_table(tallies, len(cutouts)), cause_table(why)]
+    bars = {
+        kind: {order: tally.wrong(order) for order in tally.stackings}
+        for kind, tally in tallies.items()
+    }
+    plot = Plot(
+        "wrong_on_top",
+        "Contested pixels with the wrong person on top",
+        bar_plot(bars, "wrong on top, % of contested pixels", None),
+    )
+    return Report(
+        f"Occlusion: {arguments.input.name}",
+        answers(tallies, why),
+        tables,
+        [plot],
+        limits(len(cutouts)),
+        made(config),
+    )
+
+
+def _look(
+    arguments: Namespace, config: Config, segmenter: Segmenter, real: Tally
+) -> tuple[list[Cutout], list[RgbImage]]:
+    """Real frames: whom to cut out, where to put them, and how they are stacked there."""
+    labels = labelled_masks(arguments.labels) if arguments.labels else None
+    depth_of = depth_source(arguments)
+    cutouts: list[Cutout] = []
+    backgrounds: list[RgbImage] = []
+    for frame in tqdm(frames_of(arguments.input, arguments), unit="frame", disable=None):
+        masks = labels(frame) if labels else None
+        if labels and masks is None:
+            continue
+        found = segmenter.segment(frame.image)
+        if masks is None:
+            masks = found.masks[found.scores >= _LEAST_SCORE]
+        cutouts += cut_out(frame.image, masks)
+        if len(backgrounds) < _MOST_BACKGROUNDS:
+            backgrounds.append(_emptied(frame.image, found, config))
+        known = _by_their_feet(found, masks)
+        real.add(known, _orders(known.found, _depth_at(depth_of, frame)), config)
+    return cutouts, backgrounds
+
+
+def _play(
+    arguments: Namespace,
+    config: Config,
+    segmenter: Segmenter,
+    cutouts: Sequence[Cutout],
+    backgrounds: Sequence[RgbImage],
+) -> tuple[Tally, Tally, list[tuple[str, bool]]]:
+    """Synthetic scenes: with exact masks, with the segmenter's, and why coverage was wrong."""
+    exact, seen, why = Tally(), Tally(), list[tuple[str, bool]]()
+    estimate = depth_model(arguments.depth_model, arguments) if arguments.depth_model else None
+    for number_ in tqdm(range(arguments.scenes), unit="scene", disable=None):
+        random = np.random.default_rng([config.inpaint.seed, number_])
+        scene = make_scene(cutouts, backgrounds[number_ % len(backgrounds)], random)
+        depth = estimate(scene.image) if estimate else None
+        known, actors = _exactly(scene)
+        shuffled = {DETECTION: random.permutation(len(actors)).tolist()}
+        noisy = _noisy_depth(scene, random)
+        orders = _orders(known.found, depth) | shuffled
+        exact.add(known, orders | {NOISY: depth_first(known.found, noisy)}, config)
+        why += _why(scene, actors, exact.stackings[COVERAGE][-1])
+        matched = _matched(scene, known, segmenter)
+        orders = _orders(matched.found, depth)
+        seen.add(matched, orders | {NOISY: depth_first(matched.found, noisy)}, config)
+    return exact, seen, why
+
+
+def _orders(found: Detections, depth: DepthMap | None) -> dict[str, list[int]]:
+    orders = {
+        COVERAGE: coverage_first(found),
+        DETECTION: detection_first(found),
+        BOTTOM: box_bottom_first(found),
+    }
+    return orders if depth is None else orders | {DEPTH: depth_first(found, depth)}
+
+
+def _exactly(scene: Scene) -> tuple[Known, list[int]]:
+    """The persons who can be seen, as a perfect segmenter would find them; and their indices."""
+    visible = scene.visible()
+    actors = np.flatnonzero(visible.sum(axis=(1, 2)) >= _LEAST_VISIBLE_PX).tolist()
+    masks = visible[actors]
+    depths = [scene.actors[index].depth_m for index in actors]
+    return Known(_detections(masks), depths), actors
+
+
+def _matched(scene: Scene, known: Known, segmenter: Segmenter) -> Known:
+    """Of those whom the segmenter finds, who is known, in its order."""
+    found = segmenter.segment(scene.image)
+    pairs = match_masks(found.masks, known.found.masks, _LEAST_IOU)
+    chosen = sorted(pairs)
+    return Known(_subset(found, chosen), [known.depths[pairs[index]] for index in chosen])
+
+
+def _by_their_feet(found: Detections, masks: npt.NDArray[np.bool_]) -> Known:
+    """Persons of a real frame whose feet are seen: the lower they are, the nearer."""
+    pairs = match_masks(found.masks, masks, _LEAST_IOU)
+    lowest = {index: int(np.flatnonzero(masks[pairs[index]].any(axis=1))[-1]) for index in pairs}
+    border = found.masks.shape[1] - _FEET_MARGIN_PX
+    chosen = sorted(index for index, feet in lowest.items() if feet < border)
+    return Known(_subset(found, chosen), [-float(lowest[index]) for index in chosen])
+
+
+def _subset(found: Detections, chosen: Sequence[int]) -> Detections:
+    rows = np.array(chosen, np.int64)
+    return Detections(
+        found.boxes_xyxy[rows], found.scores[rows], found.class_ids[rows], found.masks[rows]
+    )
+
+
+def _detections(masks: npt.NDArray[np.bool_]) -> Detections:
+    boxes = np.zeros((len(masks), 4), np.float32)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    count = len(masks)
+    return Detections(boxes, np.ones(count, np.float32), np.zeros(count, np.int64), masks)
+
+
+def _noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
+    """As a depth camera sees it: each person as a whole a little too near or too far."""
+    errors = 1 + _DEPTH_ERROR * random.standard_normal(len(scene.actors))
+    depths = [actor.depth_m * error for actor, error in zip(scene.actors, errors, strict=True)]
+    return np.array([*depths, np.nan], np.float32)[scene.owners]
+
+
+def _emptied(image: RgbImage, found: Detections, config: Config) -> RgbImage:
+    pairs = zip(found.masks, found.boxes_xyxy, strict=True)
+    regions = [person_region(mask, box, config.mask) for mask, box in pairs]
+    return cover(image, regions, union(regions, *image.shape[:2]))
+
+
+def _depth_at(depth_of: DepthOf | None, frame: Frame) -> DepthMap | None:
+    return depth_of(frame) if depth_of else None
+
+
+def _why(scene: Scene, actors: Sequence[int], stacking: Stacking) -> Iterator[tuple[str, bool]]:
+    """Of each pair that shares a pixel what may mislead, and whether coverage order was wrong."""
+    visible_px = scene.visible().sum(axis=(1, 2))
+    chosen = [scene.actors[index] for index in actors]
+    for pair in sorted(stacking.pairs):
+        cause = causes(
+            pair,
+            is_child=[actor.height_m < CHILD_M for actor in chosen],
+            inside_ratios=[actor.inside_px / actor.whole_px for actor in chosen],
+            visible_ratios=[
+                visible_px[index] / max(actor.inside_px, 1)
+                for index, actor in zip(actors, chosen, strict=True)
+            ],
+            depths=[actor.depth_m for actor in chosen],
+        )
+        yield cause, pair in stacking.wrong_pairs

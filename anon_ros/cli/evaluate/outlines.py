@@ -1,0 +1,50 @@
+"""Which file of labels belongs to which frame."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.cli.evaluate.sources import Frame, SourceError
+from anon_ros.evaluate import read_polygons
+
+MasksOf = Callable[[Frame], npt.NDArray[np.bool_] | None]
+"""(N, H, W) bool, the labelled persons of a frame; None for a frame without labels."""
+_NUMBER = re.compile(r"\d+$")
+
+
+def labelled_masks(folder: Path) -> MasksOf:
+    """Outlines as YOLO segmentation text: one file per frame.
+
+    A file belongs to the image whose path, without suffix, it has; or to the frame of a video
+    whose number (from 0) its name ends with.
+
+    Raises:
+        SourceError: if there are none.
+    """
+    files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _texts(folder)}
+    numbered = {
+        f"{int(found[0]):06d}": path for name, path in files.items() if (found := _end(name))
+    }
+    if not files:
+        message = f"--labels: no .txt file in {folder}"
+        raise SourceError(message)
+
+    def masks(frame: Frame) -> npt.NDArray[np.bool_] | None:
+        path = files.get(frame.key) or (numbered.get(frame.key) if frame.is_numbered else None)
+        if path is None:
+            return None
+        found = read_polygons(path, *frame.image.shape[:2])
+        return np.asarray(found[found.any(axis=(1, 2))])
+
+    return masks
+
+
+def _texts(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.txt"))
+
+
+def _end(name: str) -> re.Match[str] | None:
+    return _NUMBER.search(name)
