@@ -27,6 +27,7 @@ from anon_ros.evaluate.report import (
     ReportError,
     Table,
     number,
+    spoken,
     text_table,
     write_report,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "mean_estimate",
     "number",
     "read_polygons",
+    "spoken",
     "stack",
     "text_table",
     "write_report",

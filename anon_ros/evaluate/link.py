@@ -1,6 +1,6 @@
 """Who of one labelled frame is who in the next: labels carry no identities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class _Seen:
         return _Seen(self.person, later.frame, later.centre_px, later.length_px, step_px)
 
 
-def link_persons(frames: Sequence[npt.NDArray[np.bool_]]) -> list[list[int]]:
+def link_persons(frames: Iterable[npt.NDArray[np.bool_]]) -> list[list[int]]:
     """An identity for every labelled person, from 0 in the order of appearance.
 
     From frame to frame the cheapest pairs are linked first. A pair costs the distance from where

@@ -17,7 +17,8 @@ from anon_ros.evaluate.estimate import Estimate
 JSON, PAGE = "report.json", "report.html"
 Cell: TypeAlias = str | int | float | Estimate | None
 _UNKNOWN = "-"
-_DIGITS = 4
+_DIGITS = 3
+_MOST_DECIMALS = 4
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
@@ -157,12 +158,19 @@ def _text(cell: Cell) -> str:
 
 
 def number(value: float | None) -> str:
-    """A figure for people: four digits that count, "-" for None."""
+    """A figure for people: three digits that count, no more than four decimals, "-" for None."""
     if value is None or not math.isfinite(value):
         return _UNKNOWN
-    if isinstance(value, int) or value == 0:
+    if isinstance(value, int) or abs(value) < 0.1**_MOST_DECIMALS:
         return str(int(value))
-    return f"{value:.{max(0, _DIGITS - 1 - math.floor(math.log10(abs(value))))}f}"
+    decimals = _DIGITS - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(0, decimals), _MOST_DECIMALS)}f}"
+
+
+def spoken(estimate: Estimate, unit: str = "%") -> str:
+    """A figure with its interval in a sentence."""
+    interval = _interval(estimate)
+    return f"{number(estimate.value)} {unit}" + (f" ({interval})" if interval else "")
 
 
 def _interval(cell: Estimate) -> str:

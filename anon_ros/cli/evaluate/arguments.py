@@ -20,6 +20,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.description = _ABOUT
     questions = parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
     _add_occlusion(questions.add_parser("occlusion", help="is the nearer person drawn on top?"))
+    _add_temporal(questions.add_parser("temporal", help="is everybody covered at all times?"))
 
 
 def add_out(parser: ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def add_frames(parser: ArgumentParser) -> None:
     )
 
 
-def add_anonymized(parser: ArgumentParser) -> None:
+def add_anonymized(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None:
     """What to compare the frames with: made already, or to be made now."""
     parser.add_argument(
         "--anonymized",
@@ -69,21 +70,21 @@ def add_anonymized(parser: ArgumentParser) -> None:
         metavar="NAMESPACE",
         help="that the topics of --anonymized have before those of IN, as /anon",
     )
-    add_modes(parser)
+    add_modes(parser, more_groups)
 
 
-def add_modes(parser: ArgumentParser, default: str = "fill") -> None:
+def add_modes(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None:
     """Ways to anonymize."""
     parser.add_argument(
         "--modes",
         nargs="+",
         choices=_MODES.split(),
-        default=[default],
+        default=["fill"],
         metavar="MODE",
         help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
-        f"code (default: {default})",
+        "code (default: fill)",
     )
-    add_config_flags(parser, _MODEL_GROUPS)
+    add_config_flags(parser, (*_MODEL_GROUPS, *more_groups))
 
 
 def positive(text: str) -> int:
@@ -139,3 +140,36 @@ def _run_occlusion(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
 
     return publish(occlusion_report(arguments), arguments.out)
+
+
+def _add_temporal(parser: ArgumentParser) -> None:
+    parser.description = (
+        "How many labelled persons stay uncovered, with and without the memory of tracks (the "
+        "whole of IN is looked at first, as anon_ros bag does); and how calm the result is from "
+        "frame to frame, against the original."
+    )
+    add_frames(parser)
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="outlines as YOLO segmentation text, named as the images or by the number of the "
+        "frame; at equal intervals. Without them only calmness is measured",
+    )
+    parser.add_argument(
+        "--rate-hz",
+        type=float,
+        default=10.0,
+        metavar="HZ",
+        help="of the images in a folder, which have no times (default: 10)",
+    )
+    add_anonymized(parser, ("track", "memory", "identity"))
+    add_out(parser)
+    parser.set_defaults(run=_run_temporal)
+
+
+def _run_temporal(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.temporal import temporal_report  # noqa: PLC0415
+
+    return publish(temporal_report(arguments), arguments.out)

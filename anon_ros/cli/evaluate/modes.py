@@ -10,7 +10,7 @@ import numpy as np
 
 from anon_ros.cli.evaluate.sources import read_image
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, Detections, RgbImage, Segmenter, strangers
+from anon_ros.core import Anonymizer, Detections, Persons, RgbImage, Segmenter, strangers
 from anon_ros.models import BASELINES, build_inpainter, build_segmenter
 
 PRODUCT_MODES = ("sdxl", "fill", "telea", "blur", "pixelate")
@@ -57,25 +57,28 @@ class Modes:
 
     def draw(self, image: RgbImage, found: Detections) -> dict[str, RgbImage]:
         """By mode, ``image`` without the persons of ``found``."""
-        return {name: self._draw(name, image, found) for name in self.anonymizers}
+        return self.draw_persons(image, strangers(found, self.seed))
 
-    def _draw(self, name: str, image: RgbImage, found: Detections) -> RgbImage:
+    def draw_persons(self, image: RgbImage, persons: Persons) -> dict[str, RgbImage]:
+        """As ``draw`` for persons of whom more is known."""
+        return {name: self._draw(name, image, persons) for name in self.anonymizers}
+
+    def _draw(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
         if name != "sdxl" or self.drawn is None:
-            return self._drawn(name, image, found)
-        path = self.drawn / f"{_digest(image, found)}.png"
+            return self._drawn(name, image, persons)
+        path = self.drawn / f"{_digest(image, persons)}.png"
         if path.is_file():
             return read_image(path)
-        result = self._drawn(name, image, found)
+        result = self._drawn(name, image, persons)
         self.drawn.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.png")
         cv2.imwrite(str(partial), cv2.cvtColor(result, cv2.COLOR_RGB2BGR))
         partial.replace(path)
         return result
 
-    def _drawn(self, name: str, image: RgbImage, found: Detections) -> RgbImage:
+    def _drawn(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
         anonymizer = self.anonymizers[name]
-        covered = anonymizer.cover_persons(image, strangers(found, self.seed))
-        (result,) = anonymizer.inpaint_all([covered])
+        (result,) = anonymizer.inpaint_all([anonymizer.cover_persons(image, persons)])
         if isinstance(result, Exception):
             raise result
         return result.image
@@ -94,8 +97,9 @@ def _fingerprint(config: Config) -> str:
     return blake2b(parts.encode(), digest_size=8).hexdigest()
 
 
-def _digest(image: RgbImage, found: Detections) -> str:
-    digest = blake2b(repr(image.shape).encode(), digest_size=16)
+def _digest(image: RgbImage, persons: Persons) -> str:
+    known = f"{image.shape} {persons.seeds} {persons.steady}"
+    digest = blake2b(known.encode(), digest_size=16)
     digest.update(image.tobytes())
-    digest.update(np.packbits(found.masks).tobytes())
+    digest.update(np.packbits(persons.detections.masks).tobytes())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from anon_ros.config import Config
 from anon_ros.core import Detections, person_region
-from anon_ros.evaluate import CAUSES, Estimate, Stacking, Table, bootstrap, number, stack
+from anon_ros.evaluate import CAUSES, Estimate, Stacking, Table, bootstrap, spoken, stack
 
 EXACT, FOUND, REAL = "synthetic, exact masks", "synthetic, segmenter", "real frames"
 COVERAGE, DETECTION, BOTTOM = "coverage", "detection", "box bottom"
@@ -110,7 +110,7 @@ def answers(tallies: Mapping[str, Tally], why: Sequence[tuple[str, bool]]) -> li
         if COVERAGE not in tally.stackings:
             continue
         parts = [
-            f"{order} order {_text(tally.wrong(order))}"
+            f"{order} order in {spoken(tally.wrong(order))}"
             for order in (COVERAGE, BOTTOM, DETECTION, NOISY, DEPTH)
             if order in tally.stackings
         ]
@@ -126,12 +126,6 @@ def answers(tallies: Mapping[str, Tally], why: Sequence[tuple[str, bool]]) -> li
             f"round; most often the nearer one is {most} ({wrong.count(most)} pairs)."
         )
     return told
-
-
-def _text(share: Estimate) -> str:
-    if share.low is None or share.high is None:
-        return f"in {number(share.value)} %"
-    return f"in {share.value:.1f} % ({share.low:.1f} to {share.high:.1f})"
 
 
 def limits(cutouts: int) -> list[str]:
