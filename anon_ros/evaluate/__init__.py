@@ -2,7 +2,7 @@
 
 from anon_ros.evaluate.cache import Cached
 from anon_ros.evaluate.colour import Colours
-from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate
+from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate, proportion
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
 from anon_ros.evaluate.labels import EvaluationError, read_polygons
 from anon_ros.evaluate.link import link_persons
@@ -73,6 +73,7 @@ __all__ = [
     "match_masks",
     "mean_estimate",
     "number",
+    "proportion",
     "read_polygons",
     "spoken",
     "stack",

@@ -1,5 +1,6 @@
 """A figure, and how far another sample of the same kind could have moved it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 Indices = npt.NDArray[np.int64]
 ROUNDS = 1000
+_Z = 1.959964  # 97.5 % of a normal distribution
 _TAILS = (2.5, 97.5)  # per cent
 
 
@@ -24,6 +26,11 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    def times(self, factor: float) -> "Estimate":
+        """In another unit."""
+        parts = (self.value, self.low, self.high)
+        return Estimate(*(None if part is None else factor * part for part in parts))
 
 
 def bootstrap(
@@ -48,6 +55,21 @@ def bootstrap(
         return Estimate(value)
     low, high = np.percentile(known, _TAILS)
     return Estimate(value, float(low), float(high))
+
+
+def proportion(part: int, whole: int) -> Estimate:
+    """A share of independent yes-or-no trials, with the interval of Wilson (1927).
+
+    Unlike the bootstrap's it does not shrink to nothing where no trial, or each, was a yes.
+    """
+    if not whole:
+        return Estimate(None)
+    share, spread = part / whole, _Z**2 / whole
+    centre = (share + spread / 2) / (1 + spread)
+    reach = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    low = 0.0 if part == 0 else centre - reach
+    high = 1.0 if part == whole else centre + reach
+    return Estimate(share, low, high)
 
 
 def mean_estimate(values: npt.NDArray[np.float64], rounds: int = ROUNDS) -> Estimate:

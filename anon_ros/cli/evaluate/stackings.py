@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from anon_ros.config import Config
 from anon_ros.core import Detections, person_region
-from anon_ros.evaluate import CAUSES, Estimate, Stacking, Table, bootstrap, spoken, stack
+from anon_ros.evaluate import (
+    CAUSES,
+    Estimate,
+    Stacking,
+    Table,
+    bootstrap,
+    proportion,
+    spoken,
+    stack,
+)
 
 EXACT, FOUND, REAL = "synthetic, exact masks", "synthetic, segmenter", "real frames"
 COVERAGE, DETECTION, BOTTOM = "coverage", "detection", "box bottom"
@@ -94,13 +103,14 @@ def cause_table(why: Sequence[tuple[str, bool]]) -> Table:
     for cause in CAUSES:
         flags = [is_wrong for each, is_wrong in why if each == cause]
         share = 100 * sum(flags) / wrong_ones if wrong_ones else None
-        rows.append([cause, len(flags), _share([int(f) for f in flags], [1] * len(flags)), share])
+        rows.append([cause, len(flags), proportion(sum(flags), len(flags)).times(100), share])
     return Table(
         "causes",
         "Where coverage order fails",
         ("the nearer person is", "pairs", "wrong way round, %", "% of all wrong pairs"),
         rows,
-        "Synthetic scenes with exact masks. Of several reasons a pair counts for the first.",
+        "Synthetic scenes with exact masks. Of several reasons a pair counts for the first. "
+        "Intervals: Wilson, as if pairs were independent.",
     )
 
 
