@@ -21,6 +21,8 @@ from anon_ros.evaluate.pairs import match_masks
 from anon_ros.evaluate.plots import bar_plot, line_plot
 from anon_ros.evaluate.ports import Embedder, Features
 from anon_ros.evaluate.recall import PersonSecond, Recall, RecallReport
+from anon_ros.evaluate.reid import JUNK, Chance, Ranking, Side, chance, search
+from anon_ros.evaluate.reid_sets import FORMATS, PersonImage, ReidSet, find_set
 from anon_ros.evaluate.report import (
     Plot,
     Report,
@@ -37,8 +39,11 @@ from anon_ros.evaluate.switches import Switches, SwitchReport
 __all__ = [
     "CAUSES",
     "CHILD_M",
+    "FORMATS",
+    "JUNK",
     "NOBODY",
     "Cached",
+    "Chance",
     "Colours",
     "Cutout",
     "DepthMap",
@@ -48,13 +53,17 @@ __all__ = [
     "Features",
     "Flicker",
     "FlickerReport",
+    "PersonImage",
     "PersonSecond",
     "Plot",
+    "Ranking",
     "Recall",
     "RecallReport",
+    "ReidSet",
     "Report",
     "ReportError",
     "Scene",
+    "Side",
     "Stacking",
     "SwitchReport",
     "Switches",
@@ -63,10 +72,12 @@ __all__ = [
     "bootstrap",
     "box_bottom_first",
     "causes",
+    "chance",
     "coverage_first",
     "cut_out",
     "depth_first",
     "detection_first",
+    "find_set",
     "line_plot",
     "link_persons",
     "make_scene",
@@ -75,6 +86,7 @@ __all__ = [
     "number",
     "proportion",
     "read_polygons",
+    "search",
     "spoken",
     "stack",
     "text_table",

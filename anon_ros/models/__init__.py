@@ -8,7 +8,7 @@ from anon_ros.models.build import (
     build_stream_anonymizer,
     build_tracker,
 )
-from anon_ros.models.embedders import load_embedder
+from anon_ros.models.embedders import NetworkEmbedder, load_embedder
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 
@@ -16,6 +16,7 @@ __all__ = [
     "BASELINES",
     "LoadedModels",
     "NeededModel",
+    "NetworkEmbedder",
     "build_anonymizer",
     "build_inpainter",
     "build_segmenter",

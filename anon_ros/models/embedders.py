@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32)
 # Height and width of the inputs of re-identification (OSNet, ResNet-50 in torchreid).
 _INPUT_HW = 256, 128
 _BATCH = 32
+_TORCHREID = {".pth", ".tar"}
 _SPEC = re.compile(r"(?:(?P<name>[^=/]+)=)?(?P<path>.+?)(?:@(?P<height>\d+)x(?P<width>\d+))?")
 
 
@@ -101,7 +104,8 @@ def load_embedder(spec: str, device: str) -> NetworkEmbedder:
     Args:
         spec: path of a TorchScript (.pt, .ts, .torchscript) or ONNX (.onnx) file, with
             ``NAME=`` before it to call it so and ``@HEIGHTxWIDTH`` behind it for the size of its
-            input in px; by default what an ONNX file says, or 256x128.
+            input in px; by default what an ONNX file says, or 256x128. Or of a checkpoint of
+            torchreid (.pth, .pth.tar), whose name must be its architecture, as ``osnet_x1_0=``.
         device: as ``compute.device``.
 
     Raises:
@@ -110,19 +114,23 @@ def load_embedder(spec: str, device: str) -> NetworkEmbedder:
     parts = _SPEC.fullmatch(spec)
     path = Path(parts["path"] if parts else spec).expanduser()
     if parts is None or not path.is_file():
-        message = f"no file {path.absolute()}; name a TorchScript (.pt) or ONNX (.onnx) network"
+        message = f"no file {path.absolute()}; name a network: TorchScript (.pt) or ONNX (.onnx)"
         raise ModelError(message)
     given = (int(parts["height"]), int(parts["width"])) if parts["height"] else None
     if given and not math.prod(given):
         message = f"{spec}: an input of no pixels"
         raise ModelError(message)
     load = _load_onnx if path.suffix == ".onnx" else _load_torchscript
+    if path.suffix in _TORCHREID:
+        load = partial(_load_torchreid, architecture=parts["name"] or "")
     try:
         network, found = load(path, device)
     except ModelError:
         raise
     except Exception as error:
-        message = f"{path} cannot be loaded: {describe(error)}; it is to be TorchScript or ONNX"
+        message = (
+            f"{path} cannot be loaded: {describe(error)}; is it TorchScript, ONNX or of torchreid?"
+        )
         raise ModelError(message) from error
     input_hw = given or found or _INPUT_HW
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -130,13 +138,57 @@ def load_embedder(spec: str, device: str) -> NetworkEmbedder:
     return NetworkEmbedder(parts["name"] or path.stem, key, network, input_hw)
 
 
-def _load_torchscript(path: Path, device: str) -> tuple[Network, None]:
+Loaded = tuple[Network, tuple[int, int] | None]
+
+
+def _load_torchscript(path: Path, device: str) -> Loaded:
+    import torch  # noqa: PLC0415 - seconds
+
+    module = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    return _network(module, device), None
+
+
+def _load_torchreid(path: Path, device: str, architecture: str) -> Loaded:
+    import torch  # noqa: PLC0415 - seconds
+
+    models = _torchreid_models(path)
+    if not architecture:
+        message = f"{path}: name its architecture, as osnet_x1_0={path}"
+        raise ModelError(message)
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    weights = checkpoint.get("state_dict", checkpoint)
+    named = {name.removeprefix("module."): values for name, values in weights.items()}
+    module = models.build_model(architecture, num_classes=1, pretrained=False).eval()
+    own = module.state_dict()
+    # The classifier is of the persons that it was trained on.
+    fitting = {n: v for n, v in named.items() if n in own and own[n].shape == v.shape}
+    if missing := [n for n in own if n not in fitting and not n.startswith("classifier")]:
+        message = f"{path} is no {architecture}: {len(missing)} weights are missing or do not fit"
+        raise ModelError(message)
+    module.load_state_dict(fitting, strict=False)
+    return _network(module, device), None
+
+
+def _torchreid_models(path: Path) -> Any:
+    for name in ("torchreid.reid.models", "torchreid.models"):
+        try:
+            return import_module(name)
+        except ImportError as error:
+            problem = describe(error)
+    message = (
+        f"{path}: a checkpoint of torchreid needs the package torchreid ({problem}); install it, "
+        "or export the network with torch.jit.trace where it is"
+    )
+    raise ModelError(message)
+
+
+def _network(module: Any, device: str) -> Network:
     import torch  # noqa: PLC0415 - seconds
 
     from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
 
     where = resolve_device(device)
-    module = torch.jit.load(path, map_location=where).eval()  # type: ignore[no-untyped-call]
+    module.to(where)
 
     def network(batch: Vectors) -> Vectors:
         with torch.inference_mode():
@@ -144,10 +196,10 @@ def _load_torchscript(path: Path, device: str) -> tuple[Network, None]:
         first = output[0] if isinstance(output, (tuple, list)) else output
         return np.asarray(first.float().cpu().numpy())
 
-    return network, None
+    return network
 
 
-def _load_onnx(path: Path, device: str) -> tuple[Network, tuple[int, int] | None]:
+def _load_onnx(path: Path, device: str) -> Loaded:
     try:
         import onnxruntime  # noqa: PLC0415 - heavy, and only for ONNX files
     except ImportError as error:

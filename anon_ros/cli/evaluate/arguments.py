@@ -19,6 +19,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.description = _ABOUT
     questions = parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
+    _add_reid(questions.add_parser("reid", help="is anybody found again?"))
     _add_occlusion(questions.add_parser("occlusion", help="is the nearer person drawn on top?"))
     _add_temporal(questions.add_parser("temporal", help="is everybody covered at all times?"))
 
@@ -73,6 +74,42 @@ def add_anonymized(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) ->
     add_modes(parser, more_groups)
 
 
+def add_embedders(parser: ArgumentParser) -> None:
+    """Networks that recognise persons."""
+    parser.add_argument(
+        "--embedder",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH[@HxW]",
+        help="TorchScript (.pt) or ONNX (.onnx) network, its input's size behind @ (default: as "
+        "the ONNX file says, or 256x128); or ARCHITECTURE=CHECKPOINT.pth of torchreid, if that is "
+        "installed. May be repeated. The embedder colours, which needs no file, is always there",
+    )
+
+
+def add_times(parser: ArgumentParser) -> None:
+    """For persons who are followed."""
+    parser.add_argument(
+        "--period-s",
+        type=positive_number,
+        default=2.0,
+        metavar="S",
+        help="of recordings: each person is cut out once in so many seconds, and not searched for "
+        "within them (default: 2)",
+    )
+    add_rate(parser)
+
+
+def add_rate(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--rate-hz",
+        type=positive_number,
+        default=10.0,
+        metavar="HZ",
+        help="of the images in a folder, which have no times (default: 10)",
+    )
+
+
 def add_modes(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None:
     """Ways to anonymize."""
     parser.add_argument(
@@ -87,6 +124,15 @@ def add_modes(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None
     add_config_flags(parser, (*_MODEL_GROUPS, *more_groups))
 
 
+def positive_number(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        message = f"{text} is no number above 0"
+        raise ArgumentTypeError(message)
+    return value
+
+
 def positive(text: str) -> int:
     """A number from 1 on."""
     value = int(text)
@@ -94,6 +140,44 @@ def positive(text: str) -> int:
         message = f"{text} is no number from 1 on"
         raise ArgumentTypeError(message)
     return value
+
+
+_REID_EPILOG = """\
+embedders: any network that makes a vector of a person. OSNet and ResNet-50 for re-identification
+come from the model zoo of torchreid; export one, or a ViT, where its package is installed:
+  torch.jit.trace(model.eval(), torch.zeros(1, 3, 256, 128)).save("osnet.pt")
+and give it as --embedder osnet.pt. Images are resized and normalised as for ImageNet.
+"""
+
+
+def _add_reid(parser: ArgumentParser) -> None:
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _REID_EPILOG
+    parser.description = (
+        "Search for anonymized persons among the originals (arXiv 2410.08551, section 4). IN is a\n"
+        "set for re-identification (folder of Market-1501 or LaST, or a table with the columns\n"
+        "split, path, person, camera), whose queries are anonymized; or a recording, video or\n"
+        "folder of frames, whose persons are followed and cut out once in each period."
+    )
+    add_frames(parser)
+    parser.add_argument(
+        "--format",
+        choices=("market1501", "last", "csv"),
+        default="",
+        help="of the set IN (default: told by what is there)",
+    )
+    add_embedders(parser)
+    add_times(parser)
+    add_anonymized(parser, ("track", "memory", "identity"))
+    add_out(parser)
+    parser.set_defaults(run=_run_reid)
+
+
+def _run_reid(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.reid import reid_report  # noqa: PLC0415
+
+    return publish(reid_report(arguments), arguments.out)
 
 
 def _add_occlusion(parser: ArgumentParser) -> None:
@@ -156,13 +240,7 @@ def _add_temporal(parser: ArgumentParser) -> None:
         help="outlines as YOLO segmentation text, named as the images or by the number of the "
         "frame; at equal intervals. Without them only calmness is measured",
     )
-    parser.add_argument(
-        "--rate-hz",
-        type=float,
-        default=10.0,
-        metavar="HZ",
-        help="of the images in a folder, which have no times (default: 10)",
-    )
+    add_rate(parser)
     add_anonymized(parser, ("track", "memory", "identity"))
     add_out(parser)
     parser.set_defaults(run=_run_temporal)

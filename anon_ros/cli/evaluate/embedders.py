@@ -1,0 +1,37 @@
+"""The embedders that the flags ask for."""
+
+from argparse import Namespace
+from collections import Counter
+
+from anon_ros.cli.evaluate.sources import SourceError
+from anon_ros.config import Config
+from anon_ros.evaluate import Cached, Colours, Embedder
+from anon_ros.models import NetworkEmbedder, load_embedder
+
+VECTORS = "vectors.db"
+
+
+def networks(arguments: Namespace, config: Config) -> list[NetworkEmbedder]:
+    """What --embedder names.
+
+    Raises:
+        ModelError: if one is missing or damaged.
+        SourceError: if two have the same name.
+    """
+    found = [load_embedder(spec, config.compute.device) for spec in arguments.embedder]
+    twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
+    if twice:
+        message = f"--embedder: two are called {twice[0]}; put another name before one: NAME=PATH"
+        raise SourceError(message)
+    return found
+
+
+def embedders(arguments: Namespace, config: Config) -> list[Embedder]:
+    """These, after the one that needs no weights; what they make is kept in --out.
+
+    Raises:
+        ModelError: if one is missing or damaged.
+        SourceError: if two have the same name.
+    """
+    chosen: list[Embedder] = [Colours(), *networks(arguments, config)]
+    return [Cached(each, arguments.out / VECTORS) for each in chosen]

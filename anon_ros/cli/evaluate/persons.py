@@ -1,0 +1,122 @@
+"""Persons of a recording, to search for and to search in."""
+
+from argparse import Namespace
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from anon_ros.cli.evaluate.follow import Follower, first_look, pairs_source
+from anon_ros.cli.evaluate.modes import Modes
+from anon_ros.cli.evaluate.sources import Frame, SourceError
+from anon_ros.config import Config
+from anon_ros.core import Persons, RgbImage, Roi
+
+GIVEN = "as given"
+_LEAST_HEIGHT_PX = 32
+_MOST_HEIGHT_PX = 256
+_LEAST_PERSONS = 2
+
+
+@dataclass
+class PersonCrops:
+    """One crop per person and period.
+
+    Attributes:
+        originals: (h, w, 3) uint8 RGB each, at most 256 px high.
+        anonymized: by mode, the same windows of the anonymized frames.
+        persons: number of the person.
+        periods: number of the period.
+        too_small: persons, of all frames, below 32 px.
+    """
+
+    originals: list[RgbImage] = field(default_factory=list)
+    anonymized: dict[str, list[RgbImage]] = field(default_factory=lambda: defaultdict(list))
+    persons: list[int] = field(default_factory=list)
+    periods: list[int] = field(default_factory=list)
+    too_small: int = 0
+
+
+def person_crops(arguments: Namespace, config: Config, modes: Modes | None) -> PersonCrops:
+    """Cut every tracked person out of the originals and their anonymized versions.
+
+    Args:
+        arguments: IN, --anonymized and --period-s.
+        config: of detection and tracks.
+        modes: to draw the anonymized versions with; None for --anonymized.
+
+    Raises:
+        SourceError: if there are fewer than two persons, or none is seen in two periods.
+        AnonRosError: if the source cannot be read, or weights are missing.
+    """
+    pairs = pairs_source(arguments)
+    moments = first_look(pairs, config)
+    follower = Follower(moments, config)
+    crops, seen = PersonCrops(), set[tuple[str, int, int]]()
+    numbers: dict[tuple[str, int], int] = {}
+    total = sum(len(each) for each in moments.values())
+    for frame, given in tqdm(pairs(), "cutting out", total, unit="frame", disable=None):
+        persons = follower.persons(frame)
+        period = int((frame.time_s or 0.0) // arguments.period_s)
+        new = []
+        for track, window in _windows(frame, persons, crops):
+            if (frame.camera, track, period) not in seen:
+                seen.add((frame.camera, track, period))
+                new.append((numbers.setdefault((frame.camera, track), len(numbers)), window))
+        if not new:
+            continue
+        images = modes.draw_persons(frame.image, persons) if modes else {}
+        images |= {} if given is None else {GIVEN: given}
+        for number, window in new:
+            crops.originals.append(_cut(frame.image, window))
+            crops.persons.append(number)
+            crops.periods.append(period)
+            for mode, image in images.items():
+                crops.anonymized[mode].append(_cut(image, window))
+    _check(crops, arguments)
+    return crops
+
+
+def _windows(frame: Frame, persons: Persons, crops: PersonCrops) -> Iterator[tuple[int, Roi]]:
+    """The tracked persons who were found in the frame itself, and their boxes."""
+    height_px, width_px = frame.image.shape[:2]
+    found = len(persons.detections) - persons.carried
+    for track, box in zip(
+        persons.tracks[:found], persons.detections.boxes_xyxy[:found], strict=True
+    ):
+        window = _window(box).clip(width_px, height_px)
+        if window.height_px < _LEAST_HEIGHT_PX or window.width_px < 1:
+            crops.too_small += 1
+        elif track is not None:
+            yield track, window
+
+
+def _window(box_xyxy: npt.NDArray[np.float32]) -> Roi:
+    x0, y0, x1, y1 = (int(side) for side in np.rint(box_xyxy))
+    return Roi(x0, y0, x1, y1)
+
+
+def _cut(image: RgbImage, window: Roi) -> RgbImage:
+    crop = image[window.slices]
+    if window.height_px <= _MOST_HEIGHT_PX:
+        return crop.copy()
+    width_px = max(1, round(window.width_px * _MOST_HEIGHT_PX / window.height_px))
+    size_wh = width_px, _MOST_HEIGHT_PX
+    return np.asarray(cv2.resize(crop, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _check(crops: PersonCrops, arguments: Namespace) -> None:
+    if len(set(crops.persons)) < _LEAST_PERSONS:
+        message = (
+            f"{arguments.input}: {len(set(crops.persons))} persons of 32 px and more could be "
+        )
+        message += "followed; to find somebody among others takes two"
+        raise SourceError(message)
+    if len(set(crops.persons)) == len(crops.persons):
+        message = f"{arguments.input}: nobody is seen in two periods of {arguments.period_s} s; "
+        message += "choose a shorter --period-s, or more frames"
+        raise SourceError(message)

@@ -1,0 +1,152 @@
+"""``anon_ros evaluate reid``: is anybody found again?"""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from anon_ros.cli.evaluate.embedders import embedders
+from anon_ros.cli.evaluate.found_again import (
+    ORIGINAL,
+    Identity,
+    identity_answers,
+    identity_plot,
+    identity_table,
+)
+from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.modes import Modes
+from anon_ros.cli.evaluate.persons import PersonCrops, person_crops
+from anon_ros.cli.evaluate.sources import SourceError, read_image
+from anon_ros.cli.flags import config_from
+from anon_ros.evaluate import (
+    Chance,
+    Embedder,
+    Features,
+    PersonImage,
+    ReidSet,
+    Report,
+    Side,
+    chance,
+    find_set,
+    search,
+)
+
+_BATCH = 64
+_NOT_TOLD = (
+    "An attacker may know more than these embedders: gait, place and time, or a network trained on "
+    "anonymized images. A figure near chance is no proof; one far above it is one of the contrary."
+)
+_TRACKS = (
+    "Persons are tracks: whoever was lost and found again counts as two, so that finding them "
+    "counts as wrong, for the original, too."
+)
+_COLOURS = "The embedder colours sees clothing alone, and coarsely."
+
+
+@dataclass(frozen=True)
+class Images:
+    """One side of the search: (N,) int64 persons and cameras, vectors by embedder."""
+
+    persons: npt.NDArray[np.int64]
+    cameras: npt.NDArray[np.int64]
+    vectors: Mapping[str, Features]
+
+    def side(self, embedder: str) -> Side:
+        return Side(self.vectors[embedder], self.persons, self.cameras)
+
+
+def reid_report(arguments: Namespace) -> Report:
+    """Measure.
+
+    Raises:
+        AnonRosError: if there is nothing to measure, or a model is missing.
+    """
+    config = config_from(arguments)
+    known = embedders(arguments, config)
+    found = find_set(arguments.input, arguments.format)
+    if found is not None and arguments.anonymized is not None:
+        message = "--anonymized is for recordings; the queries of a set are anonymized with --modes"
+        raise SourceError(message)
+    modes = None if arguments.anonymized else Modes.load(config, arguments.modes, arguments.out)
+    if found is not None and modes is not None:
+        chosen = found.query[:: arguments.every_nth][: arguments.limit or None]
+        identity = _of_set(replace(found, query=chosen), known, modes)
+        name, limits = found.name, []
+    else:
+        crops = person_crops(arguments, config, modes)
+        name, identity, limits = arguments.input.name, identity_of(crops, known), [_TRACKS]
+    return Report(
+        f"Re-identification: {name}",
+        identity_answers(identity),
+        [identity_table(identity)],
+        [identity_plot(identity)],
+        [_NOT_TOLD, *limits, _COLOURS],
+        made(config, () if modes is None else tuple(arguments.modes)),
+    )
+
+
+def identity_of(crops: PersonCrops, known: Sequence[Embedder]) -> Identity:
+    """Search for anonymized crops among the original ones of other periods."""
+    persons, periods = np.array(crops.persons, np.int64), np.array(crops.periods, np.int64)
+    originals = {each.name: each.embed(crops.originals) for each in known}
+    gallery = Images(persons, periods, originals)
+    queries = {ORIGINAL: gallery}
+    for mode, images in crops.anonymized.items():
+        queries[mode] = Images(persons, periods, {each.name: each.embed(images) for each in known})
+    return _searched(queries, gallery, np.ones(len(persons), np.bool_))
+
+
+def _of_set(images_of: ReidSet, known: Sequence[Embedder], modes: Modes) -> Identity:
+    gallery = _embedded(images_of.gallery, known)
+    seen: list[bool] = []
+    parts: dict[str, dict[str, list[Features]]] = {}
+    for start in tqdm(
+        range(0, len(images_of.query), _BATCH), "queries", unit="batch", disable=None
+    ):
+        images: dict[str, list[npt.NDArray[np.uint8]]] = {}
+        for query in images_of.query[start : start + _BATCH]:
+            original = read_image(query.path)
+            found = modes.find(original)
+            seen.append(len(found) > 0)
+            for mode, drawn in {ORIGINAL: original, **modes.draw(original, found)}.items():
+                images.setdefault(mode, []).append(drawn)
+        for mode, batch in images.items():
+            for each in known:
+                parts.setdefault(mode, {}).setdefault(each.name, []).append(each.embed(batch))
+    persons, cameras = _numbers(images_of.query)
+    queries = {
+        mode: Images(persons, cameras, {name: np.concatenate(v) for name, v in vectors.items()})
+        for mode, vectors in parts.items()
+    }
+    return _searched(queries, gallery, np.array(seen, np.bool_))
+
+
+def _embedded(images: Sequence[PersonImage], known: Sequence[Embedder]) -> Images:
+    parts: dict[str, list[Features]] = {each.name: [] for each in known}
+    for start in tqdm(range(0, len(images), _BATCH), "gallery", unit="batch", disable=None):
+        batch = [read_image(image.path) for image in images[start : start + _BATCH]]
+        for each in known:
+            parts[each.name].append(each.embed(batch))
+    vectors = {name: np.concatenate(batches) for name, batches in parts.items()}
+    return Images(*_numbers(images), vectors)
+
+
+def _numbers(images: Sequence[PersonImage]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    persons, cameras = ([getattr(i, name) for i in images] for name in ("person", "camera"))
+    return np.array(persons, np.int64), np.array(cameras, np.int64)
+
+
+def _searched(
+    queries: Mapping[str, Images], gallery: Images, seen: npt.NDArray[np.bool_]
+) -> Identity:
+    rankings = {
+        (embedder, mode): search(images.side(embedder), gallery.side(embedder))
+        for embedder in gallery.vectors
+        for mode, images in queries.items()
+    }
+    some = next(iter(gallery.vectors))
+    by_chance: Chance = chance(queries[ORIGINAL].side(some), gallery.side(some))
+    return Identity(rankings, by_chance, seen, len(gallery.persons))

@@ -1,0 +1,167 @@
+"""Whether somebody can be found again: the protocol of person re-identification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.evaluate.checks import check_array
+from anon_ros.evaluate.estimate import Estimate, bootstrap
+from anon_ros.evaluate.ports import Features
+
+JUNK = -1
+"""The person of gallery images that count neither as right nor as wrong."""
+Numbers = npt.NDArray[np.int64]
+# Vectors that differ by rounding alone are equally far away.
+_DISTANCE_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the search.
+
+    Attributes:
+        vectors: (N, D) float32, one row per image.
+        persons: (N,) int64, who it shows; JUNK in a gallery.
+        cameras: (N,) int64, which camera saw it.
+
+    Raises:
+        ValueError: if the shapes disagree.
+    """
+
+    vectors: Features
+    persons: Numbers
+    cameras: Numbers
+
+    def __post_init__(self) -> None:
+        count = len(self.vectors)
+        check_array("persons", self.persons, (count,), np.int64)
+        check_array("cameras", self.cameras, (count,), np.int64)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well each query found its person.
+
+    Attributes:
+        first_ranks: (N,) int64, the rank from 1 of the nearest image of the right person; 0 for a
+            query that no gallery image could answer, which no figure counts.
+        average_precisions: (N,) float64 in 0..1; NaN for those queries.
+    """
+
+    first_ranks: Numbers
+    average_precisions: npt.NDArray[np.float64]
+
+    @property
+    def answerable(self) -> npt.NDArray[np.bool_]:
+        """(N,) bool, the queries that count."""
+        return self.first_ranks > 0
+
+    def rank(self, most: int) -> Estimate:
+        """Rank-``most`` accuracy: the share of queries with a right answer among the first ones."""
+        ranks = self.first_ranks[self.answerable]
+        return _mean((ranks <= most).astype(np.float64))
+
+    def mean_average_precision(self) -> Estimate:
+        """Mean average precision, mAP."""
+        return _mean(self.average_precisions[self.answerable])
+
+    def chosen(self, which: npt.NDArray[np.bool_]) -> "Ranking":
+        """Of some queries alone."""
+        return Ranking(self.first_ranks[which], self.average_precisions[which])
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What an embedder that sees nothing would reach, in expectation.
+
+    Attributes:
+        ranks: by k, rank-k accuracy.
+        mean_average_precision: mAP.
+    """
+
+    ranks: dict[int, float]
+    mean_average_precision: float
+
+
+def search(query: Side, gallery: Side) -> Ranking:
+    """Rank the gallery for each query, the nearest first, by cosine distance.
+
+    The protocol of Market-1501 (Zheng et al., "Scalable Person Re-identification: A Benchmark",
+    ICCV 2015): of the query's person, gallery images of the query's own camera do not count, nor
+    does junk. Average precision is the mean over right images of the precision at each. Among
+    images that are equally far away the wrong ones come first: an embedder that cannot tell
+    anybody apart finds nobody.
+
+    Raises:
+        ValueError: if the vectors differ in length.
+    """
+    if query.vectors.shape[1:] != gallery.vectors.shape[1:] and len(query.vectors):
+        message = f"vectors of {query.vectors.shape[1:]} and {gallery.vectors.shape[1:]} elements"
+        raise ValueError(message)
+    targets = _normal(gallery.vectors)
+    first_ranks = np.zeros(len(query.vectors), np.int64)
+    precisions = np.full(len(query.vectors), np.nan)
+    for index, vector in enumerate(_normal(query.vectors)):
+        counts, is_right = _candidates(query, index, gallery)
+        if not is_right[counts].any():
+            continue
+        distances = np.round(1 - targets[counts] @ vector, _DISTANCE_DECIMALS)
+        right = is_right[counts][np.lexsort((is_right[counts], distances))]
+        places = np.flatnonzero(right) + 1
+        first_ranks[index] = places[0]
+        precisions[index] = (np.arange(1, len(places) + 1) / places).mean()
+    return Ranking(first_ranks, precisions)
+
+
+def chance(query: Side, gallery: Side, ranks: tuple[int, ...] = (1, 5, 10)) -> Chance:
+    """What ``search`` gives in expectation when every order of the gallery is as likely."""
+    missed: dict[int, list[float]] = {most: [] for most in ranks}
+    precisions = []
+    for index in range(len(query.vectors)):
+        counts, is_right = _candidates(query, index, gallery)
+        whole, right = int(counts.sum()), int(is_right[counts].sum())
+        if not right:
+            continue
+        precisions.append(_expected_precision(whole, right))
+        for most, values in missed.items():
+            values.append(_none_among(most, whole, right))
+    return Chance(
+        {most: 1 - float(np.mean(values)) if values else 0.0 for most, values in missed.items()},
+        float(np.mean(precisions)) if precisions else 0.0,
+    )
+
+
+def _candidates(
+    query: Side, index: int, gallery: Side
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(M,) bool: which gallery images count for a query, and which show its person."""
+    is_right = gallery.persons == query.persons[index]
+    is_same_camera = gallery.cameras == query.cameras[index]
+    return (gallery.persons != JUNK) & ~(is_right & is_same_camera), is_right
+
+
+def _none_among(most: int, whole: int, right: int) -> float:
+    """The probability that none of the first ``most`` of ``whole`` is one of ``right``."""
+    drawn = np.arange(min(most, whole))
+    return float(np.prod(np.maximum(whole - right - drawn, 0) / (whole - drawn)))
+
+
+def _expected_precision(whole: int, right: int) -> float:
+    """Average precision of a random order.
+
+    Place k is right in right / whole of all orders; then, of the first k, on average
+    1 + (k - 1) (right - 1) / (whole - 1) are.
+    """
+    places = np.arange(1, whole + 1)
+    others = (right - 1) / (whole - 1) if whole > 1 else 0.0
+    return float(((1 + (places - 1) * others) / places).mean())
+
+
+def _normal(vectors: Features) -> npt.NDArray[np.float64]:
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float64).tiny))
+
+
+def _mean(values: npt.NDArray[np.float64]) -> Estimate:
+    return bootstrap(lambda chosen: float(values[chosen].mean()), len(values))

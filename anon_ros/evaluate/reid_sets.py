@@ -1,0 +1,181 @@
+"""Sets of person images for re-identification, in the formats in which they are published."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from anon_ros.evaluate.labels import EvaluationError
+from anon_ros.evaluate.reid import JUNK
+
+FORMATS = ("market1501", "last", "csv")
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+_MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")
+_LAST_NAME = re.compile(r"(?P<person>\d+)_.+")
+_MARKET_QUERY, _MARKET_GALLERY = "query", "bounding_box_test"
+_COLUMNS = ("split", "path", "person", "camera")
+_QUERY, _GALLERY = "query", "gallery"
+
+
+class PersonImage(NamedTuple):
+    """One image, the number of the person it shows, and of the camera that took it."""
+
+    path: Path
+    person: int
+    camera: int
+
+
+@dataclass(frozen=True)
+class ReidSet:
+    """Images to search for, and images to search in.
+
+    Attributes:
+        name: for people.
+        query: never junk.
+        gallery: junk has the person JUNK.
+    """
+
+    name: str
+    query: Sequence[PersonImage]
+    gallery: Sequence[PersonImage]
+
+
+def find_set(path: Path, format_name: str = "") -> ReidSet | None:
+    """The set at ``path``; None if there is none and no format was asked for.
+
+    Args:
+        path: folder of Market-1501 or LaST, or a CSV file.
+        format_name: of FORMATS; empty to tell by what is there.
+
+    Raises:
+        EvaluationError: if a file or folder is not as the format has it.
+        OSError: if something cannot be read.
+    """
+    if not format_name:
+        if path.is_file() and path.suffix == ".csv":
+            format_name = "csv"
+        elif (path / _MARKET_QUERY).is_dir():
+            format_name = "market1501"
+        elif (path / "test" / "query").is_dir() or (path / "val" / "query").is_dir():
+            format_name = "last"
+        else:
+            return None
+    read = {"market1501": read_market1501, "last": read_last, "csv": read_csv}[format_name]
+    return read(path)
+
+
+def read_market1501(folder: Path) -> ReidSet:
+    """Market-1501: query/ and bounding_box_test/ with names such as 0002_c1s1_000451_03.jpg.
+
+    Person -1 is junk; person 0 are distractors, who are wrong answers.
+
+    Raises:
+        EvaluationError: if a folder is missing or empty, or a name is another.
+    """
+    query = [_market_image(path) for path in _images(folder / _MARKET_QUERY)]
+    gallery = [_market_image(path) for path in _images(folder / _MARKET_GALLERY)]
+    return _checked(ReidSet(f"{folder.name} (Market-1501)", query, gallery), folder)
+
+
+def read_last(folder: Path) -> ReidSet:
+    """LaST: test/query/ and test/gallery/ (of a part without test/: val/).
+
+    Names begin with the person's number and an underscore; gallery images may lie in folders. It
+    knows no cameras: as its authors do, each image is taken to come from another one.
+
+    Raises:
+        EvaluationError: if a folder is missing or empty, or a name is another.
+    """
+    part = folder / "test" if (folder / "test" / _QUERY).is_dir() else folder / "val"
+    paths = [_images(part / _QUERY), _images(part / _GALLERY)]
+    numbered = enumerate(path for side in paths for path in side)
+    images = [PersonImage(path, _last_person(path), index) for index, path in numbered]
+    count = len(paths[0])
+    name = f"{folder.name} (LaST, {part.name})"
+    return _checked(ReidSet(name, images[:count], images[count:]), part)
+
+
+def read_csv(path: Path) -> ReidSet:
+    """A table with the columns split (query or gallery), path, person and camera.
+
+    Paths are relative to the table; persons and cameras are whole numbers, person -1 is junk.
+
+    Raises:
+        EvaluationError: if a column is missing, or a line is not so.
+    """
+    sides: dict[str, list[PersonImage]] = {_QUERY: [], _GALLERY: []}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.DictReader(file)
+        if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or [])]:
+            message = f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)}"
+            raise EvaluationError(message)
+        for row in reader:
+            split, image = _csv_image(path, row, f"{path}, line {reader.line_num}")
+            sides[split].append(image)
+    return _checked(ReidSet(path.stem, sides[_QUERY], sides[_GALLERY]), path)
+
+
+def _csv_image(table: Path, row: dict[str, str], place: str) -> tuple[str, PersonImage]:
+    split, name = row["split"], row["path"]
+    if split not in {_QUERY, _GALLERY}:
+        message = f"{place}: split {split!r}, expected {_QUERY} or {_GALLERY}"
+        raise EvaluationError(message)
+    numbers = []
+    for column in ("person", "camera"):
+        try:
+            numbers.append(int(row[column]))
+        except (TypeError, ValueError):
+            message = f"{place}: {column} {row[column]!r} is no whole number"
+            raise EvaluationError(message) from None
+    image = table.parent / (name or "")
+    if not image.is_file():
+        message = f"{place}: {image} is no file"
+        raise EvaluationError(message)
+    return split, PersonImage(image, *numbers)
+
+
+def _market_image(path: Path) -> PersonImage:
+    found = _MARKET_NAME.fullmatch(path.stem)
+    if found is None:
+        message = f"{path}: expected a name such as 0002_c1s1_000451_03.jpg (person, camera)"
+        raise EvaluationError(message)
+    return PersonImage(path, int(found["person"]), int(found["camera"]))
+
+
+def _last_person(path: Path) -> int:
+    found = _LAST_NAME.fullmatch(path.stem)
+    if found is None:
+        message = f"{path}: expected a name that begins with the person's number and _"
+        raise EvaluationError(message)
+    return int(found["person"])
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        message = f"{folder} is missing; expected query and gallery images as published"
+        raise EvaluationError(message)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        message = f"{folder} holds no image ({', '.join(sorted(_SUFFIXES))})"
+        raise EvaluationError(message)
+    return found
+
+
+def _checked(found: ReidSet, place: Path) -> ReidSet:
+    for name, side in ((_QUERY, found.query), (_GALLERY, found.gallery)):
+        if not side:
+            message = f"{place}: no {name} image"
+            raise EvaluationError(message)
+    if any(image.person == JUNK for image in found.query):
+        message = f"{place}: a query of person {JUNK}, which is junk and nobody to search for"
+        raise EvaluationError(message)
+    if not any(_answers(image, found.gallery) for image in found.query):
+        message = f"{place}: no query has an image of its person from another camera in the gallery"
+        raise EvaluationError(message)
+    return found
+
+
+def _answers(query: PersonImage, gallery: Iterable[PersonImage]) -> bool:
+    return any(image.person == query.person and image.camera != query.camera for image in gallery)

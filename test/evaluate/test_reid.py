@@ -1,0 +1,132 @@
+"""Finding persons again: by hand, by brute force, and what chance gives."""
+
+import numpy as np
+import pytest
+
+from anon_ros.evaluate import JUNK, Ranking, Side, chance, search
+
+
+def side(vectors: object, persons: object, cameras: object) -> Side:
+    return Side(
+        np.array(vectors, np.float32).reshape(len(np.array(persons)), -1),
+        np.array(persons, np.int64),
+        np.array(cameras, np.int64),
+    )
+
+
+def angle(degrees: float) -> tuple[float, float]:
+    return float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees)))
+
+
+def test_a_case_by_hand_with_junk_and_the_queries_own_camera() -> None:
+    query = side([angle(0)], [7], [1])
+    # By distance: own camera (out), junk (out), wrong, right, wrong, right.
+    gallery = side(
+        [angle(a) for a in (1, 2, 10, 20, 30, 40)], [7, JUNK, 3, 7, 0, 7], [1, 2, 1, 2, 2, 3]
+    )
+    found = search(query, gallery)
+    assert found.first_ranks.tolist() == [2]
+    assert found.average_precisions[0] == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert found.rank(1).value == 0
+    assert found.rank(5).value == 1
+
+
+def test_a_query_that_nobody_can_answer_counts_in_no_figure() -> None:
+    query = side([angle(0), angle(90)], [1, 2], [1, 1])
+    gallery = side([angle(0), angle(80)], [2, 1], [1, 2])  # person 2 by her own camera only
+    found = search(query, gallery)
+    assert found.answerable.tolist() == [True, False]
+    assert found.rank(1).value == 0  # person 2's image is nearer to person 1
+    assert np.isnan(found.average_precisions[1])
+    nobody = search(side([angle(0)], [9], [1]), gallery)
+    assert nobody.rank(1).value is None
+    assert nobody.mean_average_precision().value is None
+
+
+def test_who_cannot_tell_anybody_apart_finds_nobody() -> None:
+    query = side([[1, 1]] * 3, [1, 2, 3], [1, 1, 1])
+    gallery = side(np.full((9, 2), 0.3), [1, 2, 3] * 3, [2] * 9)
+    assert search(query, gallery).first_ranks.tolist() == [7, 7, 7]
+    blank = side(np.zeros((9, 2)), [1, 2, 3] * 3, [2] * 9)
+    assert search(query, blank).first_ranks.tolist() == [7, 7, 7]
+
+
+def brute_force(query: Side, gallery: Side, index: int) -> tuple[int, float]:
+    """Straight from the definition, one gallery image at a time."""
+    left = []
+    for vector, person, camera in zip(
+        gallery.vectors, gallery.persons, gallery.cameras, strict=True
+    ):
+        if person == -1:
+            continue
+        if person == query.persons[index] and camera == query.cameras[index]:
+            continue
+        own = query.vectors[index]
+        cosine = float(own @ vector) / float(np.linalg.norm(own) * np.linalg.norm(vector))
+        left.append((-cosine, person == query.persons[index]))
+    left.sort()
+    hits, precisions, first = 0, [], 0
+    for place, (_, is_right) in enumerate(left, start=1):
+        if is_right:
+            hits += 1
+            first = first or place
+            precisions.append(hits / place)
+    return first, sum(precisions) / len(precisions) if precisions else float("nan")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equals_brute_force_on_random_data(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    persons = int(random.integers(2, 12))
+    query = side(
+        random.normal(size=(15, 8)), random.integers(0, persons, 15), random.integers(0, 3, 15)
+    )
+    gallery = side(
+        random.normal(size=(60, 8)), random.integers(-1, persons, 60), random.integers(0, 3, 60)
+    )
+    found = search(query, gallery)
+    for index in range(15):
+        first, precision = brute_force(query, gallery, index)
+        assert found.first_ranks[index] == first
+        assert found.average_precisions[index] == pytest.approx(precision, nan_ok=True)
+    answered = [brute_force(query, gallery, i) for i in range(15)]
+    firsts = [first for first, _ in answered if first]
+    assert found.rank(5).value == pytest.approx(np.mean([first <= 5 for first in firsts]))
+    assert found.mean_average_precision().value == pytest.approx(
+        np.nanmean([precision for _, precision in answered])
+    )
+
+
+def test_chance_is_what_random_vectors_reach() -> None:
+    random = np.random.default_rng(0)
+    persons, cameras = random.integers(0, 6, 40), random.integers(0, 3, 40)
+    gallery_of = random.integers(-1, 6, 50), random.integers(0, 3, 50)
+    expected = chance(side(np.ones((40, 1)), persons, cameras), side(np.ones((50, 1)), *gallery_of))
+    rankings = [
+        search(
+            side(random.normal(size=(40, 16)), persons, cameras),
+            side(random.normal(size=(50, 16)), *gallery_of),
+        )
+        for _ in range(60)
+    ]
+    firsts = np.concatenate([each.first_ranks for each in rankings])
+    precisions = np.concatenate([each.average_precisions for each in rankings])
+    together = Ranking(firsts, precisions)
+    for most, share in expected.ranks.items():
+        assert share == pytest.approx((together.first_ranks <= most).mean(), abs=0.03)
+    assert expected.mean_average_precision == pytest.approx(precisions.mean(), abs=0.02)
+
+
+def test_chance_of_one_in_four_by_hand() -> None:
+    query, gallery = side([[1]], [1], [1]), side([[1]] * 4, [1, 2, 3, 4], [2] * 4)
+    found = chance(query, gallery, (1, 2, 5))
+    assert found.ranks == pytest.approx({1: 0.25, 2: 0.5, 5: 1.0})
+    assert found.mean_average_precision == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert chance(side([[1]], [9], [1]), gallery).mean_average_precision == 0
+
+
+def test_vectors_of_two_kinds_are_refused() -> None:
+    with pytest.raises(ValueError, match="elements"):
+        search(side([[1, 2]], [1], [1]), side([[1]], [1], [2]))
+    with pytest.raises(ValueError, match="persons"):
+        Side(np.ones((2, 3), np.float32), np.zeros(1, np.int64), np.zeros(2, np.int64))

@@ -1,0 +1,123 @@
+"""Re-identification sets as published, in miniature, and broken in every way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from anon_ros.evaluate import JUNK, EvaluationError, find_set
+
+MARKET = [
+    "query/0001_c1s1_001051_00.jpg",
+    "query/0002_c1s1_000451_03.jpg",
+    "bounding_box_test/-1_c1s1_000401_03.jpg",
+    "bounding_box_test/0000_c1s1_000151_01.jpg",
+    "bounding_box_test/0001_c1s1_001051_01.jpg",
+    "bounding_box_test/0001_c2s1_000301_00.jpg",
+    "bounding_box_test/0002_c3s1_000551_01.jpg",
+    "bounding_box_train/0007_c1s1_000001_01.jpg",
+    "readme.txt",
+]
+LAST = [
+    "train/000001/000001_a_b.jpg",
+    "val/query/000002_x.jpg",
+    "val/gallery/000002/000002_y.jpg",
+    "test/query/000003_m_1.jpg",
+    "test/query/000004_m_1.jpg",
+    "test/gallery/000003/000003_n_7.jpg",
+    "test/gallery/000009/000009_n_7.jpg",
+]
+
+
+def make(folder: Path, names: list[str]) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def test_market1501(tmp_path: Path) -> None:
+    found = find_set(make(tmp_path, MARKET))
+    assert found is not None
+    assert [(image.person, image.camera) for image in found.query] == [(1, 1), (2, 1)]
+    gallery = [(image.person, image.camera) for image in found.gallery]
+    assert gallery == [(JUNK, 1), (0, 1), (1, 1), (1, 2), (2, 3)]
+
+
+def test_last_has_a_camera_per_image_and_prefers_the_test_part(tmp_path: Path) -> None:
+    found = find_set(make(tmp_path, LAST))
+    assert found is not None
+    assert [image.person for image in found.query] == [3, 4]
+    assert [image.person for image in found.gallery] == [3, 9]
+    cameras = [image.camera for image in (*found.query, *found.gallery)]
+    assert len(set(cameras)) == 4
+    for path in (tmp_path / "test").rglob("*.jpg"):
+        path.unlink()
+    (tmp_path / "test" / "query").rmdir()
+    only_val = find_set(tmp_path)
+    assert only_val is not None
+    assert [image.person for image in (*only_val.query, *only_val.gallery)] == [2, 2]
+
+
+def test_a_table(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png", "b/c.png"])
+    table = tmp_path / "set.csv"
+    table.write_text("split,path,person,camera\nquery,a.png,5,0\ngallery,b/c.png,5,1\n", "utf-8")
+    found = find_set(table)
+    assert found is not None
+    assert found.query[0].path == tmp_path / "a.png"
+    assert (found.gallery[0].person, found.gallery[0].camera) == (5, 1)
+
+
+def test_a_folder_of_frames_is_no_set(tmp_path: Path) -> None:
+    assert find_set(make(tmp_path, ["000.jpg"])) is None
+
+
+def table_of(*lines: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        make(folder, ["a.png", "b.png"])
+        path = folder / "set.csv"
+        path.write_text("\n".join(lines), "utf-8")
+        return path
+
+    return write
+
+
+HEAD = "split,path,person,camera"
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (lambda f: make(f, [MARKET[0]]), "bounding_box_test is missing"),
+        (lambda f: make(f, [MARKET[0], "bounding_box_test/a.txt"]), "holds no image"),
+        (lambda f: make(f, [*MARKET, "query/person1.jpg"]), "person1.jpg: expected a name such as"),
+        (lambda f: make(f, [*MARKET, "query/-1_c1s1_000001_00.jpg"]), "junk and nobody"),
+        (
+            lambda f: make(f, [MARKET[0], "bounding_box_test/0001_c1s1_1_1.jpg"]),
+            "from another camera",
+        ),
+        (lambda f: make(f, LAST[:2]), "gallery is missing"),
+        (lambda f: make(f, [*LAST, "test/query/x_1.jpg"]), "begins with the person's number"),
+        (table_of("split,path,person", "query,a.png,1"), "no column camera"),
+        (table_of(""), "no column split, path, person, camera"),
+        (table_of(HEAD, "train,a.png,1,1"), "line 2: split 'train'"),
+        (table_of(HEAD, "query,a.png,one,1"), "line 2: person 'one' is no whole number"),
+        (table_of(HEAD, "query,a.png,1"), "line 2: camera None"),
+        (table_of(HEAD, "query,c.png,1,1"), "c.png is no file"),
+        (table_of(HEAD, "query,a.png,1,1"), "no gallery image"),
+        (table_of(HEAD, "query,a.png,1,1", "gallery,b.png,2,2"), "from another camera"),
+        (table_of(HEAD, "query,a.png,\udc80".encode("utf-8", "replace").decode()), "person"),
+    ],
+)
+def test_what_is_broken_is_named(
+    broken: Callable[[Path], Path], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EvaluationError, match=problem):
+        find_set(broken(tmp_path))
+
+
+def test_a_format_that_is_asked_for_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="query is missing"):
+        find_set(make(tmp_path, ["000.jpg"]), "market1501")

@@ -1,0 +1,116 @@
+"""Networks of the user: TorchScript and ONNX, and what is said of those that do not work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anon_ros.errors import ModelError
+from anon_ros.models import load_embedder
+from anon_ros.models.embedders import NetworkEmbedder
+
+MEAN, DEVIATION = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Conv2d(3, 5, 8, stride=8)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layer(images).relu().mean(dim=(2, 3))
+
+
+class Fixed(Tiny):
+    """One that takes 64 x 32 px alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(5 * 8 * 4, 7)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layer(images).flatten(1))
+
+
+@pytest.fixture
+def images() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (64, 32, 3), np.uint8) for _ in range(5)]
+
+
+def scripted(module: torch.nn.Module, path: Path) -> Path:
+    torch.jit.trace(module.eval(), torch.zeros(2, 3, 64, 32)).save(path)
+    return path
+
+
+def expected(module: torch.nn.Module, images: list[np.ndarray]) -> np.ndarray:
+    batch = torch.from_numpy(np.stack(images)).float() / 255
+    with torch.inference_mode():
+        return module.eval()(((batch - MEAN) / DEVIATION).permute(0, 3, 1, 2)).numpy()
+
+
+def test_torchscript_sees_what_it_was_trained_on(tmp_path: Path, images: list[np.ndarray]) -> None:
+    path = scripted(Tiny(), tmp_path / "tiny.pt")
+    embedder = load_embedder(f"{path}@64x32", "cpu")
+    assert embedder.name == "tiny"
+    np.testing.assert_allclose(embedder.embed(images), expected(Tiny(), images), atol=1e-5)
+    assert embedder.embed([]).shape == (0, 0)
+
+
+def test_onnx_gives_the_same_and_tells_its_size(tmp_path: Path, images: list[np.ndarray]) -> None:
+    path = tmp_path / "tiny.onnx"
+    torch.onnx.export(Fixed().eval(), (torch.zeros(1, 3, 64, 32),), str(path), dynamo=False)
+    embedder = load_embedder(f"mine={path}", "cpu")
+    assert (embedder.name, embedder.input_hw) == ("mine", (64, 32))
+    np.testing.assert_allclose(embedder.embed(images), expected(Fixed(), images), atol=1e-4)
+
+
+def test_the_key_changes_with_the_weights_and_the_size(tmp_path: Path) -> None:
+    one, other = scripted(Tiny(), tmp_path / "a.pt"), scripted(Fixed(), tmp_path / "b.pt")
+    keys = {
+        load_embedder(spec, "cpu").key
+        for spec in (f"{one}@64x32", f"{one}@32x32", f"{other}@64x32", f"x={one}@64x32")
+    }
+    assert len(keys) == 3  # a name changes nothing
+
+
+def test_a_map_is_given_for_each_image(tmp_path: Path, images: list[np.ndarray]) -> None:
+    class Depth(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return batch.mean(dim=1)
+
+    embedder = load_embedder(f"{scripted(Depth(), tmp_path / 'depth.pt')}@64x32", "cpu")
+    maps = embedder.maps(images[:2])
+    assert [each.shape for each in maps] == [(64, 32), (64, 32)]
+    with pytest.raises(ModelError, match="expected a map"):
+        load_embedder(f"{scripted(Tiny(), tmp_path / 'tiny.pt')}@64x32", "cpu").maps(images[:1])
+
+
+def test_what_is_wrong_is_named(tmp_path: Path, images: list[np.ndarray]) -> None:
+    with pytest.raises(ModelError, match=r"no file .*nowhere\.pt"):
+        load_embedder(str(tmp_path / "nowhere.pt"), "cpu")
+    for name in ("broken.pt", "broken.onnx"):
+        (tmp_path / name).write_bytes(b"no network")
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            load_embedder(str(tmp_path / name), "cpu")
+    path = scripted(Fixed(), tmp_path / "fixed.pt")
+    with pytest.raises(ModelError, match="@HEIGHTxWIDTH"):
+        load_embedder(str(path), "cpu").embed(images)
+    with pytest.raises(ModelError, match="no pixels"):
+        load_embedder(f"{path}@0x32", "cpu")
+
+
+def test_vectors_that_are_none_are_refused(images: list[np.ndarray]) -> None:
+    for answer in (np.full((5, 2), np.nan, np.float32), np.ones((1, 2), np.float32)):
+        embedder = NetworkEmbedder("x", "x", lambda _, answer=answer: answer, (64, 32))
+        with pytest.raises(ModelError, match="not finite"):
+            embedder.embed(images)
+
+
+def test_a_checkpoint_of_torchreid_needs_its_package_or_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth.tar"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(ModelError, match=r"needs the package torchreid|name its architecture"):
+        load_embedder(str(path), "cpu")
