@@ -1,5 +1,14 @@
 """What anonymization did to identity and use, measured: numpy and OpenCV only."""
 
+from anon_ros.evaluate.average_precision import (
+    AREAS_PX,
+    AveragePrecision,
+    FrameMatches,
+    Precision,
+    Truth,
+    match_frame,
+)
+from anon_ros.evaluate.boxes import BoxLabels, read_box_labels, read_boxes, truth_of
 from anon_ros.evaluate.cache import Cached
 from anon_ros.evaluate.colour import Colours
 from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate
@@ -13,6 +22,9 @@ from anon_ros.evaluate.report import Plot, Report, ReportError, Table, text_tabl
 from anon_ros.evaluate.switches import Switches, SwitchReport
 
 __all__ = [
+    "AREAS_PX",
+    "AveragePrecision",
+    "BoxLabels",
     "Cached",
     "Colours",
     "Embedder",
@@ -21,8 +33,10 @@ __all__ = [
     "Features",
     "Flicker",
     "FlickerReport",
+    "FrameMatches",
     "PersonSecond",
     "Plot",
+    "Precision",
     "Recall",
     "RecallReport",
     "Report",
@@ -30,12 +44,17 @@ __all__ = [
     "SwitchReport",
     "Switches",
     "Table",
+    "Truth",
     "bar_plot",
     "bootstrap",
     "line_plot",
     "link_persons",
+    "match_frame",
     "mean_estimate",
+    "read_box_labels",
+    "read_boxes",
     "read_polygons",
     "text_table",
+    "truth_of",
     "write_report",
 ]
