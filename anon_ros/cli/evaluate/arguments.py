@@ -145,6 +145,12 @@ def add_detection(parser: ArgumentParser) -> None:
             flag, type=positive, default=default, metavar="N", help=f"{text} (default: {default})"
         )
     training.add_argument(
+        "--train-px",
+        type=positive,
+        metavar="PX",
+        help="longer side of a frame as these see it (default: detect.inference_px)",
+    )
+    training.add_argument(
         "--train-share",
         type=share,
         default=0.7,

@@ -28,7 +28,7 @@ from anon_ros.evaluate import (
     truth_of,
     write_report,
 )
-from anon_ros.models import build_detector, find_weights
+from anon_ros.models import build_detector, find_weights, model_hashes
 
 ANONYMIZED = "anonymized"
 _BOXES = "boxes"
@@ -51,8 +51,8 @@ def evaluate_detection(arguments: Namespace) -> int:
     if judged.dataset:
         trained = train_and_test(arguments, config, judged.dataset, (ORIGINAL, *modes))
     report = precision_report(judged.labelled, judged.own, arguments.truth_confidence, trained)
-    files = {"detector": _detector_config(arguments, config).detect.weights}
-    told = made(config, () if arguments.anonymized else modes) | files
+    told = made(None) if arguments.anonymized else made(config, modes)
+    told["detector"] = _told(_detector_config(arguments, config))
     page = write_report(replace(report, made=told), arguments.out)
     for table in report.tables:
         print(f"{table.title}\n{text_table(table)}\n")
@@ -146,6 +146,12 @@ def _detector_config(arguments: Namespace, config: Config) -> Config:
     if arguments.detector_classes:
         changed["classes"] = tuple(arguments.detector_classes)
     return replace(config, detect=replace(detect, **changed))
+
+
+def _told(config: Config) -> str:
+    model = model_hashes(replace(config, inpaint=replace(config.inpaint, kind="fill")))[0]
+    classes = ", ".join(config.detect.classes)
+    return f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}, classes: {classes}"
 
 
 def _likely(found: Found, confidence: float) -> Truth:

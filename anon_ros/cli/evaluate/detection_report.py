@@ -42,6 +42,7 @@ _LIMITS = [
     "Only boxes are compared, no outlines.",
 ]
 _TRAINING_LIMITS = [
+    "A start that has seen real persons before hides what the anonymized ones do not teach.",
     "The folder train holds the ORIGINAL frames, too: it is as private as the recording.",
     (
         "Trained and tested in one place with one camera; other places are not told about. Few "
@@ -179,7 +180,7 @@ def _against(
 
     def kept(chosen: Indices) -> float | None:
         values = pair(chosen)
-        return None if values is None or not values[0] else 100 * values[1] / values[0]
+        return None if values is None or not values[0] else 100 * (values[1] / values[0])
 
     count = len(original[0].frames)
     return [bootstrap(lost, count), bootstrap(kept, count)]

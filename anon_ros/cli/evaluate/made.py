@@ -38,7 +38,7 @@ def made(
         "versions": {name: _version(name) for name in _PACKAGES},
     }
     if config is not None:
-        kinds = [mode for mode in modes if mode in PRODUCT_MODES] or [config.inpaint.kind]
+        kinds = [m for m in modes if m in PRODUCT_MODES] if modes else [config.inpaint.kind]
         told["models"] = _models(config, "sdxl" if "sdxl" in kinds else "fill")
         told["parameters"] = _changed(config)
     told |= {name: str(path) for name, path in (files or {}).items()}

@@ -99,6 +99,9 @@ def train_and_test(
         AnonRosError: if there are too few frames, or one cannot be trained.
     """
     learnt, tested = dataset.parts(arguments.train_share)
+    seen = replace(config.detect, classes=("person",))
+    if arguments.train_px:
+        seen = replace(seen, inference_px=arguments.train_px)
     found: dict[str, list[AveragePrecision]] = {}
     for mode in modes:
         images, data = dataset.listed(mode, learnt)
@@ -109,13 +112,13 @@ def train_and_test(
                 data=data,
                 folder=dataset.folder / mode / f"seed{seed}",
                 epochs=arguments.epochs,
-                image_px=config.detect.inference_px,
+                image_px=seen.inference_px,
                 batch=arguments.batch,
                 seed=seed,
                 device=config.compute.device,
             )
             weights = _trained(training, f"training on {mode}, seed {seed}")
-            frames = _tested(weights, config, dataset, tested)
+            frames = _tested(weights, replace(config, detect=seen), dataset, tested)
             found.setdefault(mode, []).append(AveragePrecision(frames))
     return Trained(arguments.train, arguments.epochs, len(learnt), len(tested), found)
 
@@ -132,7 +135,7 @@ def _tested(
     weights: Path, config: Config, dataset: Dataset, tested: Sequence[_Kept]
 ) -> list[FrameMatches]:
     """On the original frames, in their files."""
-    detect = replace(config.detect, weights=str(weights.absolute()), classes=("person",))
+    detect = replace(config.detect, weights=str(weights.absolute()))
     detector = build_detector(replace(config, detect=detect))
     return [
         match_frame(kept.truth, *detector.find(read_image(dataset.image(ORIGINAL, kept.number))))

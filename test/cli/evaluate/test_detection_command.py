@@ -131,7 +131,7 @@ def test_detectors_are_trained_on_the_first_and_tested_on_the_last_frames(
     tmp_path: Path, demo_weights: Path
 ) -> None:
     others = ["--labels", str(DATA / "masks"), "--modes", "mask-out", "--train", "yolov8n.yaml"]
-    others += ["--epochs", "1", "--batch", "2", "--detect.inference_px", "96"]
+    others += ["--epochs", "1", "--batch", "2", "--train-px", "96"]
     assert run(tmp_path, demo_weights, *others) == 0
     assert list(rows_of(tmp_path, "trained")) == ["original", "mask-out"]
     listed = (tmp_path / "train" / "mask-out" / "train.txt").read_text().splitlines()
