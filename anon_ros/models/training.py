@@ -100,6 +100,8 @@ def _run(training: Training, start: str, on_epoch: Callable[[int], None]) -> Non
     go_offline()
     last = training.folder / _LAST
     epochs_done = _epochs_done(last)
+    # Older versions know labels again by the sum of their sizes alone, which other labels share.
+    (training.images.parent / "labels.cache").unlink(missing_ok=True)
     if epochs_done < training.epochs:
         if not epochs_done:
             _require_detector(start)

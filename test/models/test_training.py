@@ -101,6 +101,23 @@ def test_the_same_seed_gives_the_same_weights(training: Training) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_changed_labels_are_read_even_if_their_files_have_the_same_size(
+    training: Training,
+) -> None:
+    once = replace(training, epochs=1)
+    weights = []
+    for folder, x in (("one", 0.3), ("two", 0.5), ("three", 0.5)):
+        for path in (once.images.parent / "labels").iterdir():
+            path.write_text(f"0 {x} 0.5 0.2 0.4\n")
+        if folder == "three":
+            (once.images.parent / "labels.cache").unlink()
+        done = train_detector(replace(once, folder=once.folder.with_name(folder)), lambda _: None)
+        weights.append(torch.load(done, weights_only=False)["model"].state_dict())
+    one, two, three = weights
+    assert all(torch.equal(two[name], three[name]) for name in two)
+    assert not all(torch.equal(one[name], two[name]) for name in two)
+
+
 def test_what_cannot_be_trained_is_told(training: Training, demo_weights: Path) -> None:
     with pytest.raises(ModelError, match="is for segment; take"):
         epochs_of(replace(training, start=str(demo_weights)))

@@ -39,6 +39,10 @@ _LIMITS = [
         "independent frames would be."
     ),
     "Labels that a model made share that model's errors.",
+    (
+        "Boxes around outlines are tighter than those that some detectors draw. Then AP is low "
+        "even on the original, and AP50 tells more."
+    ),
     "Only boxes are compared, no outlines.",
 ]
 _TRAINING_LIMITS = [
