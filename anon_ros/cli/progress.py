@@ -16,15 +16,19 @@ class FrameProgress:
         total: image messages; less than 0 if unknown.
         phase: what is being done; empty if there is but one thing.
         stream: to write to.
+        unit: what is counted.
     """
 
-    def __init__(self, total: int, phase: str = "", stream: TextIO = sys.stderr) -> None:
+    def __init__(
+        self, total: int, phase: str = "", stream: TextIO = sys.stderr, unit: str = "frame"
+    ) -> None:
         self._total = total if total >= 0 else None
         self._phase = phase
         self._stream = stream
+        self._unit = unit
         self._bar = tqdm(
             *(None, phase or None, self._total),
-            unit="frame",
+            unit=unit,
             file=stream,
             disable=not stream.isatty(),
             smoothing=0.1,
@@ -65,7 +69,9 @@ class FrameProgress:
         if self._total is not None and rate_hz:
             left = f", {(self._total - self.frames) / rate_hz:.0f} s left"
         mb = f", {self.copied_bytes / 1e6:.0f} MB copied" if self.copied_bytes else ""
-        return f"{self.frames}{of} frames, {self.persons} persons, {rate_hz:.1f} frames/s{mb}{left}"
+        persons = f", {self.persons} persons" if self._unit == "frame" else ""
+        unit = self._unit
+        return f"{self.frames}{of} {unit}s{persons}, {rate_hz:.1f} {unit}s/s{mb}{left}"
 
     def _tell(self) -> None:
         if self._bar.disable and time.monotonic() - self._told_s >= _LINE_EVERY_S:

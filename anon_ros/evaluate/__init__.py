@@ -1,5 +1,14 @@
 """What anonymization did to identity and use, measured: numpy and OpenCV only."""
 
+from anon_ros.evaluate.average_precision import (
+    AREAS_PX,
+    AveragePrecision,
+    FrameMatches,
+    Precision,
+    Truth,
+    match_frame,
+)
+from anon_ros.evaluate.boxes import BoxLabels, read_box_labels, read_boxes, truth_of
 from anon_ros.evaluate.cache import Cached
 from anon_ros.evaluate.colour import Colours
 from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate, proportion
@@ -37,11 +46,14 @@ from anon_ros.evaluate.scenes import CHILD_M, NOBODY, Cutout, Scene, cut_out, ma
 from anon_ros.evaluate.switches import Switches, SwitchReport
 
 __all__ = [
+    "AREAS_PX",
     "CAUSES",
     "CHILD_M",
     "FORMATS",
     "JUNK",
     "NOBODY",
+    "AveragePrecision",
+    "BoxLabels",
     "Cached",
     "Chance",
     "Colours",
@@ -53,9 +65,11 @@ __all__ = [
     "Features",
     "Flicker",
     "FlickerReport",
+    "FrameMatches",
     "PersonImage",
     "PersonSecond",
     "Plot",
+    "Precision",
     "Ranking",
     "Recall",
     "RecallReport",
@@ -68,6 +82,7 @@ __all__ = [
     "SwitchReport",
     "Switches",
     "Table",
+    "Truth",
     "bar_plot",
     "bootstrap",
     "box_bottom_first",
@@ -81,14 +96,18 @@ __all__ = [
     "line_plot",
     "link_persons",
     "make_scene",
+    "match_frame",
     "match_masks",
     "mean_estimate",
     "number",
     "proportion",
+    "read_box_labels",
+    "read_boxes",
     "read_polygons",
     "search",
     "spoken",
     "stack",
     "text_table",
+    "truth_of",
     "write_report",
 ]

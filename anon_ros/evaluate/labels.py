@@ -57,21 +57,40 @@ def _instance(words: list[str]) -> tuple[int, npt.NDArray[np.float64]] | None:
     """The class and the (P, 2) relative corners of one line; None for a blank one."""
     if not words:
         return None
+    class_id, values = numbers_of(words)
+    return class_id, corners_of(values)
+
+
+def numbers_of(words: list[str]) -> tuple[int, list[float]]:
+    """The class and the numbers in 0..1 of one line of YOLO text.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
     class_id, *values = [_number(word) for word in words]
     if class_id < 0 or class_id % 1:
         message = f"the class {words[0]} is not a whole number from 0 on"
         raise ValueError(message)
+    for word, value in zip(words[1:], values, strict=True):
+        if not 0 <= value <= 1:
+            message = f"{word} is outside 0..1, expected a share of the image's width or height"
+            raise ValueError(message)
+    return int(class_id), values
+
+
+def corners_of(values: list[float]) -> npt.NDArray[np.float64]:
+    """(P, 2) corners of an outline, from x and y in turn.
+
+    Raises:
+        ValueError: if they are no outline.
+    """
     if len(values) % 2:
         message = f"{len(values)} numbers after the class, expected pairs of x and y"
         raise ValueError(message)
     if len(values) < 2 * _LEAST_POINTS:
         message = f"{len(values) // 2} points, an outline has at least {_LEAST_POINTS}"
         raise ValueError(message)
-    for word, value in zip(words[1:], values, strict=True):
-        if not 0 <= value <= 1:
-            message = f"{word} is outside 0..1, expected a share of the image's width or height"
-            raise ValueError(message)
-    return int(class_id), np.array(values).reshape(-1, 2)
+    return np.array(values).reshape(-1, 2)
 
 
 def _number(word: str) -> float:

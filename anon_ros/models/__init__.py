@@ -3,26 +3,34 @@
 from anon_ros.models.baselines import BASELINES
 from anon_ros.models.build import (
     build_anonymizer,
+    build_detector,
     build_inpainter,
     build_segmenter,
     build_stream_anonymizer,
     build_tracker,
+    train_detector,
 )
 from anon_ros.models.embedders import NetworkEmbedder, load_embedder
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
+from anon_ros.models.locate import find_weights
+from anon_ros.models.recipe import Training
 
 __all__ = [
     "BASELINES",
     "LoadedModels",
     "NeededModel",
     "NetworkEmbedder",
+    "Training",
     "build_anonymizer",
+    "build_detector",
     "build_inpainter",
     "build_segmenter",
     "build_stream_anonymizer",
     "build_tracker",
+    "find_weights",
     "load_embedder",
     "model_hashes",
     "needed_models",
+    "train_detector",
 ]

@@ -1,15 +1,19 @@
 """From a Config to running models."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.classical import CLASSICAL
 from anon_ros.models.offline import go_offline
+from anon_ros.models.recipe import Training
 from anon_ros.temporal import Tracker, least_confidence
 
 # torch and what stands on it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
+    from anon_ros.models.detector import Detector
     from anon_ros.models.segmenter import YoloSegmenter
 
 
@@ -39,6 +43,28 @@ def build_segmenter(config: Config) -> "YoloSegmenter":
     from anon_ros.models.segmenter import YoloSegmenter  # noqa: PLC0415
 
     return YoloSegmenter.load(config.detect, config.compute.device)
+
+
+def build_detector(config: Config) -> "Detector":
+    """Load ``detect.weights`` for boxes alone, down to those that are hardly likely.
+
+    Raises:
+        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+    """
+    from anon_ros.models.detector import Detector  # noqa: PLC0415
+
+    return Detector.load(config.detect, config.compute.device)
+
+
+def train_detector(training: Training, on_epoch: Callable[[int], None]) -> Path:
+    """Train an Ultralytics detector, or go on with it; see ``anon_ros.models.training.train``.
+
+    Raises:
+        ModelError: if it cannot be trained.
+    """
+    from anon_ros.models.training import train  # noqa: PLC0415
+
+    return train(training, on_epoch)
 
 
 def build_inpainter(config: Config) -> Inpainter:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +52,7 @@ class YoloSegmenter:
         path = find_weights(config.weights)
         where = resolve_device(device)
         network = load_yolo(path, where)
-        ids = {name: index for index, name in network.names.items()}
-        if unknown := sorted(set(config.classes) - ids.keys()):
-            message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
-            raise ModelError(message)
-        return cls(network, [ids[name] for name in config.classes], config, where)
+        return cls(network, class_ids_of(network, config.classes, path), config, where)
 
     def with_thresholds(
         self, config: DetectConfig, least_confidence: float | None
@@ -110,6 +107,19 @@ class YoloSegmenter:
         kept = kept[: self.config.max_persons]  # by score
         found = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
         return tuple(values[kept] for values in found)
+
+
+def class_ids_of(network: Network, names: Sequence[str], path: Path) -> list[int]:
+    """Indices of the classes of these names.
+
+    Raises:
+        ModelError: if the network, which was loaded from ``path``, lacks one.
+    """
+    ids = {name: index for index, name in network.names.items()}
+    if unknown := sorted(set(names) - ids.keys()):
+        message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
+        raise ModelError(message)
+    return [ids[name] for name in names]
 
 
 def _require_finite(candidates: torch.Tensor, prototypes: torch.Tensor | None) -> None:

@@ -57,8 +57,13 @@ class YoloNetwork:
         return candidates[0], None if prototypes is None else prototypes[0]
 
 
-def load_yolo(path: Path, device: torch.device) -> YoloNetwork:
+def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> YoloNetwork:
     """Load segmentation or detection weights. They are a pickle: load only what you trust.
+
+    Args:
+        path: the weights.
+        device: to run on.
+        needs_masks: tell if there are none.
 
     Raises:
         ModelError: if the file is no such weights.
@@ -70,7 +75,7 @@ def load_yolo(path: Path, device: torch.device) -> YoloNetwork:
     if yolo.task not in {"segment", "detect"}:
         message = f"detect.weights: {path} is for {yolo.task}; take segmentation weights (-seg)"
         raise ModelError(message)
-    if yolo.task == "detect":
+    if needs_masks and yolo.task == "detect":
         _LOG.warning("%s has no masks: the whole box of every person is replaced", path)
     model = yolo.model
     head = model.model[-1]

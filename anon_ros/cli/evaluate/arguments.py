@@ -19,6 +19,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.description = _ABOUT
     questions = parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
+    add_detection(questions.add_parser("detection", help="what a person detector loses"))
     _add_reid(questions.add_parser("reid", help="is anybody found again?"))
     _add_occlusion(questions.add_parser("occlusion", help="is the nearer person drawn on top?"))
     _add_temporal(questions.add_parser("temporal", help="is everybody covered at all times?"))
@@ -57,7 +58,9 @@ def add_frames(parser: ArgumentParser) -> None:
     )
 
 
-def add_anonymized(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None:
+def add_anonymized(
+    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
+) -> None:
     """What to compare the frames with: made already, or to be made now."""
     parser.add_argument(
         "--anonymized",
@@ -71,7 +74,7 @@ def add_anonymized(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) ->
         metavar="NAMESPACE",
         help="that the topics of --anonymized have before those of IN, as /anon",
     )
-    add_modes(parser, more_groups)
+    add_modes(parser, more_groups, modes)
 
 
 def add_embedders(parser: ArgumentParser) -> None:
@@ -110,16 +113,18 @@ def add_rate(parser: ArgumentParser) -> None:
     )
 
 
-def add_modes(parser: ArgumentParser, more_groups: tuple[str, ...] = ()) -> None:
+def add_modes(
+    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
+) -> None:
     """Ways to anonymize."""
     parser.add_argument(
         "--modes",
         nargs="+",
         choices=_MODES.split(),
-        default=["fill"],
+        default=modes.split(),
         metavar="MODE",
         help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
-        "code (default: fill)",
+        f"code (default: {modes})",
     )
     add_config_flags(parser, (*_MODEL_GROUPS, *more_groups))
 
@@ -129,6 +134,96 @@ def positive_number(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         message = f"{text} is no number above 0"
+        raise ArgumentTypeError(message)
+    return value
+
+
+def add_detection(parser: ArgumentParser) -> None:
+    parser.description = (
+        "COCO's average precision (AP) of a person detector on the original and on the anonymized "
+        "frames, with the same labels. With --train also the paper's protocol: detectors trained "
+        "on the anonymized frames of the first part of IN, tested on the original ones of the rest."
+    )
+    add_frames(parser)
+    add_anonymized(parser, modes="fill paper-blur paper-pixelate mask-out")
+    add_out(parser)
+    labels = parser.add_argument_group("labels and detector")
+    labels.add_argument(
+        "--labels",
+        type=Path,
+        metavar="PATH",
+        help="persons of the frames: folder of YOLO text files (boxes or outlines; named as the "
+        "frames, for a video ending with the frame's number), or COCO annotations (.json); frames "
+        "without count for nothing. Default: the detector's own boxes on the original",
+    )
+    labels.add_argument(
+        "--label-classes",
+        nargs="+",
+        default=["person"],
+        metavar="NAME",
+        help="COCO categories that are persons; in YOLO files every class is one (default: person)",
+    )
+    labels.add_argument(
+        "--truth-confidence",
+        type=share,
+        default=0.5,
+        metavar="SCORE",
+        help="of the boxes on the original that the others are compared with (default: 0.5)",
+    )
+    labels.add_argument(
+        "--detector",
+        metavar="WEIGHTS",
+        help="Ultralytics weights (default: detect.weights; others than those tell more)",
+    )
+    labels.add_argument(
+        "--detector-classes",
+        nargs="+",
+        metavar="NAME",
+        help="its classes that are persons (default: detect.classes)",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--train",
+        metavar="START",
+        help="train detectors from these Ultralytics weights for detection (.pt), or from random "
+        "ones of this architecture (as yolov8n.yaml). DIR/train then holds ORIGINAL frames",
+    )
+    for flag, default, text in (
+        ("--epochs", 100, "passes over the frames"),
+        ("--seeds", 1, "trainings of each kind, with seeds 0, 1 .."),
+        ("--batch", 16, "frames per step"),
+    ):
+        training.add_argument(
+            flag, type=positive, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    training.add_argument(
+        "--train-px",
+        type=positive,
+        metavar="PX",
+        help="longer side of a frame as these see it (default: detect.inference_px)",
+    )
+    training.add_argument(
+        "--train-share",
+        type=share,
+        default=0.7,
+        metavar="SHARE",
+        help="of the labelled frames, the earliest; the last twentieth of them is left out, so "
+        "that no frame is tested that is nearly one to learn from (default: 0.7)",
+    )
+    parser.set_defaults(run=_run_detection)
+
+
+def _run_detection(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.detection import evaluate_detection  # noqa: PLC0415 - needs OpenCV
+
+    return evaluate_detection(arguments)
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        message = f"{text} is no number between 0 and 1"
         raise ArgumentTypeError(message)
     return value
 

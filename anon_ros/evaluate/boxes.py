@@ -1,0 +1,200 @@
+"""Labelled persons as boxes: YOLO text files, or COCO annotations."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from anon_ros.errors import describe
+from anon_ros.evaluate.average_precision import Truth
+from anon_ros.evaluate.labels import EvaluationError, corners_of, numbers_of
+
+_BOX_NUMBERS = 4
+_NUMBER = re.compile(r"(\d+)$")
+
+Reader = Callable[[int, int], Truth]
+"""From height and width in px to the persons."""
+
+
+@dataclass(frozen=True)
+class BoxLabels:
+    """The labels of some frames.
+
+    Attributes:
+        path: where they are from.
+        readers: by the frame's key.
+    """
+
+    path: Path
+    readers: Mapping[str, Reader]
+    _by_number: dict[int, str | None] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Note the numbers that the keys end with."""
+        for key in self.readers:
+            if found := _NUMBER.search(key):
+                number = int(found[1])
+                self._by_number[number] = None if number in self._by_number else key
+
+    def find(self, key: str) -> str | None:
+        """Under which key the labels of this frame are; None if there are none.
+
+        A frame of a video is its number: its labels are those whose key ends with that number.
+
+        Raises:
+            EvaluationError: if several do.
+        """
+        if key in self.readers or not key.isdecimal():
+            return key if key in self.readers else None
+        if int(key) not in self._by_number:
+            return None
+        found = self._by_number[int(key)]
+        if found is None:
+            message = f"{self.path}: several labels end with {int(key)}, expected one per frame"
+            raise EvaluationError(message)
+        return found
+
+    def read(self, key: str, height_px: int, width_px: int) -> Truth:
+        """The persons of the frame with a key that ``find`` told.
+
+        Raises:
+            EvaluationError: if they cannot be read.
+        """
+        return self.readers[key](height_px, width_px)
+
+    @property
+    def example(self) -> str:
+        """Some key, to tell what they look like."""
+        return next(iter(self.readers), "nothing")
+
+
+def read_box_labels(
+    path: Path, names: Collection[str], class_ids: Collection[int] | None
+) -> BoxLabels:
+    """Labels of a folder of YOLO text files, or of one file of COCO annotations.
+
+    Args:
+        path: folder or .json file.
+        names: COCO categories that are persons.
+        class_ids: YOLO classes that are persons; None: all of them.
+
+    Raises:
+        EvaluationError: if there are none, or the file is no COCO file.
+    """
+    readers = _of_folder(path, class_ids) if path.is_dir() else _of_coco(path, names)
+    if not readers:
+        message = f"{path}: no labels, expected a folder of .txt files or COCO annotations (.json)"
+        raise EvaluationError(message)
+    return BoxLabels(path, readers)
+
+
+def read_boxes(
+    path: Path, height_px: int, width_px: int, class_ids: Collection[int] | None = None
+) -> Truth:
+    """The labelled persons of one frame, in the file's order.
+
+    The file is YOLO text: one instance per line, its class, and then centre, width and height of
+    its box, or three and more corners of its outline, all relative to the image.
+
+    Args:
+        path: the label file.
+        height_px: of the frame.
+        width_px: of the frame.
+        class_ids: the classes that are persons; None: all of them.
+
+    Raises:
+        EvaluationError: naming file and line, if a line is no such instance, or the file is not
+            there.
+    """
+    boxes = []
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            instance = _instance(line.split())
+        except ValueError as error:
+            message = f"{path}, line {number}: {error}"
+            raise EvaluationError(message) from None
+        if instance and (class_ids is None or instance[0] in class_ids):
+            boxes.append(instance[1])
+    scaled = np.array(boxes, np.float64).reshape(-1, 4) * ([width_px, height_px] * 2)
+    return truth_of(scaled)
+
+
+def truth_of(boxes_xyxy: np.ndarray[Any, np.dtype[np.float64]]) -> Truth:
+    """Persons of whom nothing but the (N, 4) boxes is known."""
+    areas_px = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
+    return Truth(boxes_xyxy, areas_px, np.zeros(len(boxes_xyxy), np.bool_))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        message = f"{path} cannot be read: {describe(error)}"
+        raise EvaluationError(message) from error
+
+
+def _instance(words: list[str]) -> tuple[int, list[float]] | None:
+    """The class and the relative box (x0, y0, x1, y1) of one line; None for a blank one."""
+    if not words:
+        return None
+    class_id, values = numbers_of(words)
+    if len(values) == _BOX_NUMBERS:
+        x, y, width, height = values
+        return class_id, [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+    corners = corners_of(values)
+    return class_id, [*corners.min(axis=0), *corners.max(axis=0)]
+
+
+def _of_folder(folder: Path, class_ids: Collection[int] | None) -> dict[str, Reader]:
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): partial(
+            read_boxes, path, class_ids=class_ids
+        )
+        for path in sorted(folder.rglob("*.txt"))
+    }
+
+
+def _of_coco(path: Path, names: Collection[str]) -> dict[str, Reader]:
+    try:
+        data = json.loads("\n".join(_lines(path)))
+        persons = {entry["id"] for entry in data["categories"] if entry["name"] in names}
+        if not persons:
+            known = ", ".join(str(entry["name"]) for entry in data["categories"])
+            message = f"{path} has no category {' or '.join(names)}; it has {known}"
+            raise EvaluationError(message)
+        of_image: dict[Any, list[Any]] = {entry["id"]: [] for entry in data["images"]}
+        for entry in data["annotations"]:
+            if entry["category_id"] in persons:
+                of_image[entry["image_id"]].append(_person(entry))
+        return {
+            _key(entry["file_name"]): partial(_coco_truth, of_image[entry["id"]])
+            for entry in data["images"]
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        message = f"{path} is no file of COCO annotations: {describe(error)}"
+        raise EvaluationError(message) from error
+
+
+def _key(file_name: str) -> str:
+    return PurePosixPath(file_name).with_suffix("").as_posix()
+
+
+def _person(entry: Mapping[str, Any]) -> tuple[float, ...]:
+    """Box, area and whether it is a crowd."""
+    x, y, width, height = (float(value) for value in entry["bbox"])
+    area_px = float(entry.get("area", width * height))
+    values = (x, y, x + width, y + height, area_px)
+    if not np.isfinite(values).all() or width < 0 or height < 0:
+        message = f"bbox {entry['bbox']} of annotation {entry.get('id')} is no box"
+        raise ValueError(message)
+    return *values, float(bool(entry.get("iscrowd", 0)))
+
+
+def _coco_truth(persons: Sequence[tuple[float, ...]], _height_px: int, _width_px: int) -> Truth:
+    values = np.array(persons, np.float64).reshape(-1, 6)
+    return Truth(values[:, :4], values[:, 4], values[:, 5].astype(np.bool_))
