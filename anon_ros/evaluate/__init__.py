@@ -13,6 +13,12 @@ from anon_ros.evaluate.cache import Cached
 from anon_ros.evaluate.colour import Colours
 from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate, proportion
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
+from anon_ros.evaluate.frechet import (
+    frechet_distance,
+    half_jackknife,
+    inception_score,
+    kernel_distance,
+)
 from anon_ros.evaluate.labels import EvaluationError, read_polygons
 from anon_ros.evaluate.link import link_persons
 from anon_ros.evaluate.occlusion import (
@@ -93,6 +99,10 @@ __all__ = [
     "depth_first",
     "detection_first",
     "find_set",
+    "frechet_distance",
+    "half_jackknife",
+    "inception_score",
+    "kernel_distance",
     "line_plot",
     "link_persons",
     "make_scene",

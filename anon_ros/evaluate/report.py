@@ -170,7 +170,8 @@ def number(value: float | None) -> str:
 def spoken(estimate: Estimate, unit: str = "%") -> str:
     """A figure with its interval in a sentence."""
     interval = _interval(estimate)
-    return f"{number(estimate.value)} {unit}" + (f" ({interval})" if interval else "")
+    value = f"{number(estimate.value)} {unit}".rstrip()
+    return f"{value} ({interval})" if interval else value
 
 
 def _interval(cell: Estimate) -> str:

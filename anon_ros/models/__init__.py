@@ -11,14 +11,19 @@ from anon_ros.models.build import (
     train_detector,
 )
 from anon_ros.models.embedders import NetworkEmbedder, load_embedder
+from anon_ros.models.inception import FEATURES, Inception, find_inception, load_inception
 from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 from anon_ros.models.locate import find_weights
+from anon_ros.models.lpips import Lpips, find_lpips, load_lpips
 from anon_ros.models.recipe import Training
 
 __all__ = [
     "BASELINES",
+    "FEATURES",
+    "Inception",
     "LoadedModels",
+    "Lpips",
     "NeededModel",
     "NetworkEmbedder",
     "Training",
@@ -28,8 +33,12 @@ __all__ = [
     "build_segmenter",
     "build_stream_anonymizer",
     "build_tracker",
+    "find_inception",
+    "find_lpips",
     "find_weights",
     "load_embedder",
+    "load_inception",
+    "load_lpips",
     "model_hashes",
     "needed_models",
     "train_detector",

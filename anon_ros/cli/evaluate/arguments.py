@@ -19,7 +19,8 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.description = _ABOUT
     questions = parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
-    add_detection(questions.add_parser("detection", help="what a person detector loses"))
+    _add_detection(questions.add_parser("detection", help="what a person detector loses"))
+    _add_quality(questions.add_parser("quality", help="do the results look like the originals?"))
     _add_reid(questions.add_parser("reid", help="is anybody found again?"))
     _add_occlusion(questions.add_parser("occlusion", help="is the nearer person drawn on top?"))
     _add_temporal(questions.add_parser("temporal", help="is everybody covered at all times?"))
@@ -138,7 +139,7 @@ def positive_number(text: str) -> float:
     return value
 
 
-def add_detection(parser: ArgumentParser) -> None:
+def _add_detection(parser: ArgumentParser) -> None:
     parser.description = (
         "COCO's average precision (AP) of a person detector on the original and on the anonymized "
         "frames, with the same labels. With --train also the paper's protocol: detectors trained "
@@ -214,9 +215,10 @@ def add_detection(parser: ArgumentParser) -> None:
 
 
 def _run_detection(arguments: Namespace) -> int:
-    from anon_ros.cli.evaluate.detection import evaluate_detection  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.detection import detection_report  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
 
-    return evaluate_detection(arguments)
+    return publish(detection_report(arguments), arguments.out)
 
 
 def share(text: str) -> float:
@@ -235,6 +237,46 @@ def positive(text: str) -> int:
         message = f"{text} is no number from 1 on"
         raise ArgumentTypeError(message)
     return value
+
+
+def _add_quality(parser: ArgumentParser) -> None:
+    parser.description = (
+        "FID, KID, IS and LPIPS of the anonymized frames against the originals, of full images and "
+        "of persons, as far as the weights are there (anon_ros models lists them); Frechet and "
+        "kernel distances on the features of any other network; sharpness and difference."
+    )
+    add_frames(parser)
+    networks = parser.add_argument_group("networks")
+    networks.add_argument(
+        "--inception",
+        default="",
+        metavar="PATH",
+        help="Inception-v3 of 2015 for FID, KID and IS (default: in the models folder)",
+    )
+    networks.add_argument(
+        "--lpips",
+        default="",
+        metavar="PATH",
+        help="AlexNet of torchvision, for LPIPS (default: in the models folder)",
+    )
+    networks.add_argument(
+        "--features",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH[@HxW]",
+        help="TorchScript (.pt) or ONNX (.onnx) network whose features are compared, too; may be "
+        "repeated",
+    )
+    add_anonymized(parser)
+    add_out(parser)
+    parser.set_defaults(run=_run_quality)
+
+
+def _run_quality(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.quality import quality_report  # noqa: PLC0415
+
+    return publish(quality_report(arguments), arguments.out)
 
 
 _REID_EPILOG = """\

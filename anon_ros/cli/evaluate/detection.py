@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.evaluate.detection_report import ORIGINAL, Tally, precision_report
 from anon_ros.cli.evaluate.made import made
 from anon_ros.cli.evaluate.modes import Modes
+from anon_ros.cli.evaluate.precision_tables import ORIGINAL, Tally, precision_report
 from anon_ros.cli.evaluate.sources import Frame, SourceError, frames_of, pairs_of
 from anon_ros.cli.evaluate.trained import Dataset, train_and_test
 from anon_ros.cli.flags import config_from
@@ -22,11 +22,10 @@ from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.evaluate import (
     BoxLabels,
+    Report,
     Truth,
     read_box_labels,
-    text_table,
     truth_of,
-    write_report,
 )
 from anon_ros.models import build_detector, find_weights, model_hashes
 
@@ -37,8 +36,8 @@ Found = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Boxes (N, 4) xyxy and scores (N,)."""
 
 
-def evaluate_detection(arguments: Namespace) -> int:
-    """Measure, print the tables, and write the report.
+def detection_report(arguments: Namespace) -> Report:
+    """Measure.
 
     Raises:
         AnonRosError: if it cannot be done.
@@ -53,11 +52,7 @@ def evaluate_detection(arguments: Namespace) -> int:
     report = precision_report(judged.labelled, judged.own, arguments.truth_confidence, trained)
     told = made(None) if arguments.anonymized else made(config, modes)
     told["detector"] = _told(_detector_config(arguments, config))
-    page = write_report(replace(report, made=told), arguments.out)
-    for table in report.tables:
-        print(f"{table.title}\n{text_table(table)}\n")
-    print(page)
-    return 0
+    return replace(report, made=told)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
 
 from anon_ros.cli.evaluate.sources import SourceError
 from anon_ros.config import Config
@@ -11,27 +12,27 @@ from anon_ros.models import NetworkEmbedder, load_embedder
 VECTORS = "vectors.db"
 
 
-def networks(arguments: Namespace, config: Config) -> list[NetworkEmbedder]:
-    """What --embedder names.
+def load_named(specs: Sequence[str], config: Config, flag: str) -> list[NetworkEmbedder]:
+    """The networks that a flag names.
 
     Raises:
         ModelError: if one is missing or damaged.
         SourceError: if two have the same name.
     """
-    found = [load_embedder(spec, config.compute.device) for spec in arguments.embedder]
+    found = [load_embedder(spec, config.compute.device) for spec in specs]
     twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
     if twice:
-        message = f"--embedder: two are called {twice[0]}; put another name before one: NAME=PATH"
+        message = f"{flag}: two are called {twice[0]}; put another name before one: NAME=PATH"
         raise SourceError(message)
     return found
 
 
 def embedders(arguments: Namespace, config: Config) -> list[Embedder]:
-    """These, after the one that needs no weights; what they make is kept in --out.
+    """What --embedder names, and the one that needs no weights; vectors are kept in --out.
 
     Raises:
         ModelError: if one is missing or damaged.
         SourceError: if two have the same name.
     """
-    chosen: list[Embedder] = [Colours(), *networks(arguments, config)]
+    chosen: list[Embedder] = [Colours(), *load_named(arguments.embedder, config, "--embedder")]
     return [Cached(each, arguments.out / VECTORS) for each in chosen]

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anon_ros.cli.evaluate.detection_report import ORIGINAL, Trained
+from anon_ros.cli.evaluate.precision_tables import ORIGINAL, Trained
 from anon_ros.cli.evaluate.sources import Frame, SourceError, read_image
 from anon_ros.cli.progress import FrameProgress
 from anon_ros.config import Config

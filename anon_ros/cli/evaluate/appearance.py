@@ -1,0 +1,205 @@
+"""Image quality as tables, plots and sentences."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from anon_ros.cli.evaluate.looks import INCEPTION, Looks, Pile
+from anon_ros.evaluate import (
+    Estimate,
+    Features,
+    Plot,
+    Table,
+    bar_plot,
+    frechet_distance,
+    half_jackknife,
+    inception_score,
+    kernel_distance,
+    mean_estimate,
+    spoken,
+)
+from anon_ros.evaluate.report import Cell
+from anon_ros.models import FEATURES
+
+ORIGINAL = "original"
+_HALVES = "original, odd against even"
+_SAME = Estimate(0.0)
+_GENERAL = (
+    "Distances are between sets of images: they do not tell whether a person looks natural, nor "
+    "whether two look alike."
+)
+_ALIKE = (
+    "Frames of one video are alike: the intervals are narrower than those of as many places would "
+    "be."
+)
+_NO_FID = (
+    "Frechet distances on other features than Inception's are no FID, and are to be compared "
+    "within this report alone."
+)
+Piles = Mapping[str, Pile]
+"""By mode, ORIGINAL among them."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One kind of image, anonymized in one way, against the originals.
+
+    Attributes:
+        images: how many.
+        distances: by network, Frechet and kernel distance.
+        score: IS; None without Inception.
+        lpips: None without its weights.
+        difference: levels of 0..255.
+        sharpness: of the original's.
+    """
+
+    images: int
+    distances: Mapping[str, tuple[Estimate, Estimate]]
+    score: Estimate | None
+    lpips: Estimate | None
+    difference: Estimate | None
+    sharpness: Estimate | None
+
+
+AllFigures = Mapping[str, Mapping[str, Figures]]
+"""By kind of image, by mode."""
+
+
+def compare(piles: Piles, looks: Looks) -> dict[str, Figures]:
+    """The figures of each mode, and of one half of the originals against the other."""
+    original = piles[ORIGINAL]
+    found = {mode: _figures(pile, original, looks) for mode, pile in piles.items()}
+    count = len(original.differences) // 2
+    halves = {}
+    for name in looks.embedders:
+        features = _features(original, name)
+        halves[name] = _distances(features[1::2], features[::2][: len(features[1::2])])
+    if halves:
+        found[_HALVES] = Figures(count, halves, None, None, None, None)
+    return found
+
+
+def quality_table(kind: str, figures: Mapping[str, Figures], looks: Looks) -> Table:
+    columns = ["anonymized", "images"]
+    for name in looks.embedders:
+        columns += [_distance(name), f"{_kernel(name)}, x1000"]
+    columns += ["IS"] if INCEPTION in looks.embedders else []
+    columns += ["LPIPS"] if looks.lpips is not None else []
+    columns += ["difference, levels", "sharpness, of the original's"]
+    rows: list[list[Cell]] = []
+    for mode, found in figures.items():
+        cells: list[Cell] = [mode, found.images]
+        for frechet, kernel in found.distances.values():
+            cells += [frechet, kernel.times(1000)]
+        cells += [found.score] if INCEPTION in looks.embedders else []
+        cells += [found.lpips] if looks.lpips is not None else []
+        rows.append([*cells, found.difference, found.sharpness])
+    note = (
+        "Against the originals. Intervals of distances and IS: from the spread over random halves, "
+        "both of a pair in the same; of the others: bootstrap over images. Odd against even: what "
+        "two samples of the same kind, of half the size, differ by."
+    )
+    return Table(kind.replace(" ", "_"), f"Quality: {kind}", columns, rows, note)
+
+
+def quality_plots(figures: AllFigures, looks: Looks) -> list[Plot]:
+    plots = []
+    for index, name in enumerate(looks.embedders):
+        bars = _bars(figures, partial(_frechet_of, name))
+        title = f"{_distance(name)} from the originals"
+        plots.append(Plot(f"distance_{index + 1}", title, bar_plot(bars, _distance(name), None)))
+    bars = _bars(figures, lambda found: found.sharpness or Estimate(None))
+    svg = bar_plot(bars, "sharpness, of the original's", {"original": 1.0})
+    return [*plots, Plot("sharpness", "Sharpness", svg)]
+
+
+def quality_answers(figures: Mapping[str, Figures]) -> list[str]:
+    """In sentences, for one kind of image."""
+    answers = []
+    for mode, found in figures.items():
+        if mode in {ORIGINAL, _HALVES} or found.sharpness is None:
+            continue
+        parts = [
+            f"{_distance(name)} {spoken(frechet, '')}"
+            for name, (frechet, _) in found.distances.items()
+        ]
+        parts += [f"LPIPS {spoken(found.lpips, '')}"] if found.lpips else []
+        parts.append(f"{spoken(found.sharpness.times(100))} of the original's sharpness")
+        answers.append(f"{mode}, {found.images} persons: {', '.join(parts)}.")
+    return answers or ["Nobody was found in any frame, so nothing was changed."]
+
+
+def quality_limits(scopes: Mapping[str, Piles], looks: Looks) -> list[str]:
+    """What these figures do not carry, and what was not measured."""
+    limits = [*looks.missing, _GENERAL, _ALIKE]
+    if any(name != INCEPTION for name in looks.embedders):
+        limits.append(_NO_FID)
+    for kind, piles in scopes.items():
+        for name in looks.embedders:
+            images, width = _features(piles[ORIGINAL], name).shape
+            if images < width:
+                limits.append(
+                    f"{_distance(name)} of {kind}: {images} images for {width} features are few; "
+                    "it is biased upwards, and to be compared among equally many images alone. "
+                    f"The {_kernel(name)} is not biased."
+                )
+    return limits
+
+
+def _figures(pile: Pile, original: Pile, looks: Looks) -> Figures:
+    pairs = {name: (_features(pile, name), _features(original, name)) for name in looks.embedders}
+    score = None
+    if INCEPTION in looks.embedders:
+        logits = pile.features(INCEPTION)[:, FEATURES:]
+        score = half_jackknife(lambda chosen: inception_score(logits[chosen]), len(logits))
+    is_same = pile is original
+    return Figures(
+        len(pile.differences),
+        {name: (_SAME, _SAME) if is_same else _distances(*pair) for name, pair in pairs.items()},
+        score,
+        _mean(pile.lpips) if looks.lpips is not None else None,
+        _mean(pile.differences),
+        _mean(pile.sharpness),
+    )
+
+
+def _distances(one: Features, other: Features) -> tuple[Estimate, Estimate]:
+    count = len(one)
+    return (
+        half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), count),
+        half_jackknife(lambda chosen: kernel_distance(one[chosen], other[chosen]), count),
+    )
+
+
+def _features(pile: Pile, name: str) -> Features:
+    """Without Inception's logits."""
+    vectors = pile.features(name)
+    return vectors[:, :FEATURES] if name == INCEPTION else vectors
+
+
+def _bars(
+    figures: AllFigures, value: Callable[[Figures], Estimate]
+) -> dict[str, dict[str, Estimate]]:
+    others = {ORIGINAL, _HALVES}
+    return {
+        kind: {mode: value(found) for mode, found in modes.items() if mode not in others}
+        for kind, modes in figures.items()
+    }
+
+
+def _frechet_of(name: str, found: Figures) -> Estimate:
+    return found.distances[name][0]
+
+
+def _distance(name: str) -> str:
+    return "FID" if name == INCEPTION else f"Frechet distance on {name}"
+
+
+def _kernel(name: str) -> str:
+    return "KID" if name == INCEPTION else f"kernel distance on {name}"
+
+
+def _mean(values: Sequence[float]) -> Estimate:
+    return mean_estimate(np.array(values, np.float64))

@@ -1,0 +1,100 @@
+"""``anon_ros evaluate quality``: do the results look like images of the same place?"""
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+import numpy as np
+from tqdm import tqdm
+
+from anon_ros.cli.evaluate.appearance import (
+    ORIGINAL,
+    compare,
+    quality_answers,
+    quality_limits,
+    quality_plots,
+    quality_table,
+)
+from anon_ros.cli.evaluate.looks import Looks, Pile, load_looks
+from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.modes import Modes
+from anon_ros.cli.evaluate.persons import GIVEN
+from anon_ros.cli.evaluate.sources import frames_of, pairs_of
+from anon_ros.cli.flags import config_from
+from anon_ros.config import Config
+from anon_ros.core import Detections, RgbImage, Roi
+from anon_ros.evaluate import Report
+from anon_ros.models import build_segmenter
+
+Scopes = dict[str, dict[str, Pile]]
+"""By kind of image, by mode."""
+FULL, PERSONS = "full images", "persons"
+_LEAST_SIDE_PX = 16
+_MARGIN_RATIO = 0.05  # of the box, on each side
+
+
+def quality_report(arguments: Namespace) -> Report:
+    """Measure.
+
+    Raises:
+        AnonRosError: if there is nothing to measure, or a model is missing that was asked for.
+    """
+    config = config_from(arguments)
+    looks = load_looks(arguments, config)
+    scopes: Scopes = {FULL: {}, PERSONS: {}}
+    too_small = 0
+    for images, found in _frames(arguments, config):
+        height_px, width_px = images[ORIGINAL].shape[:2]
+        windows = [_window(box, width_px, height_px) for box in found.boxes_xyxy]
+        large = [w for w in windows if min(w.width_px, w.height_px) >= _LEAST_SIDE_PX]
+        too_small += len(windows) - len(large)
+        _add(scopes, FULL, images, [Roi(0, 0, width_px, height_px)], looks)
+        _add(scopes, PERSONS, images, large, looks)
+    seen = {kind: piles for kind, piles in scopes.items() if piles}
+    figures = {kind: compare(piles, looks) for kind, piles in seen.items()}
+    limits = quality_limits(seen, looks)
+    if too_small:
+        limits.append(f"{too_small} persons with a side below {_LEAST_SIDE_PX} px were left out.")
+    drawn = () if arguments.anonymized else tuple(arguments.modes)
+    return Report(
+        f"Image quality: {arguments.input.name}",
+        quality_answers(figures.get(PERSONS, {})),
+        [quality_table(kind, modes, looks) for kind, modes in figures.items()],
+        quality_plots(figures, looks),
+        limits,
+        made(config, drawn),
+    )
+
+
+def _frames(
+    arguments: Namespace, config: Config
+) -> Iterator[tuple[dict[str, RgbImage], Detections]]:
+    """Each frame, the original and by mode, and who is in it."""
+    if arguments.anonymized is not None:
+        segmenter = build_segmenter(config)
+        pairs = pairs_of(arguments.input, arguments.anonymized, arguments)
+        for frame, given in tqdm(pairs, unit="frame", disable=None):
+            images = {ORIGINAL: frame.image, GIVEN: given.image}
+            yield images, segmenter.segment(frame.image)
+    else:
+        modes = Modes.load(config, arguments.modes, arguments.out)
+        for frame in tqdm(frames_of(arguments.input, arguments), unit="frame", disable=None):
+            found = modes.find(frame.image)
+            yield {ORIGINAL: frame.image, **modes.draw(frame.image, found)}, found
+
+
+def _add(
+    scopes: Scopes, kind: str, images: dict[str, RgbImage], windows: list[Roi], looks: Looks
+) -> None:
+    if not windows:
+        return
+    originals = [np.ascontiguousarray(images[ORIGINAL][w.slices]) for w in windows]
+    for mode, image in images.items():
+        cut = [np.ascontiguousarray(image[window.slices]) for window in windows]
+        scopes[kind].setdefault(mode, Pile()).add(cut, originals, looks)
+
+
+def _window(box: np.ndarray, width_px: int, height_px: int) -> Roi:
+    x0, y0, x1, y1 = box.tolist()
+    across, down = _MARGIN_RATIO * (x1 - x0), _MARGIN_RATIO * (y1 - y0)
+    sides = (x0 - across, y0 - down, x1 + across, y1 + down)
+    return Roi(*(round(side) for side in sides)).clip(width_px, height_px)

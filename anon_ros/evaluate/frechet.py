@@ -1,0 +1,122 @@
+"""How far two sets of images are from each other, by what a network sees in them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.evaluate.estimate import Estimate
+from anon_ros.evaluate.ports import Features
+
+_Z = 1.959964  # 97.5 % of a normal distribution
+_KERNEL_DEGREE = 3
+_MANY = 1000
+_LEAST = 4
+
+
+def frechet_distance(one: Features, other: Features) -> float:
+    """The Frechet distance of two sets, each taken to be normal.
+
+    With Inception's features it is the FID (Heusel et al., "GANs Trained by a Two Time-Scale
+    Update Rule Converge to a Local Nash Equilibrium", 2017). It is biased upwards for few images,
+    and much so for fewer than there are features. Covariances of n - 1, as everywhere.
+
+    The trace of the root of both covariances is taken as a sum of singular values of the centred
+    features, which needs no root of a matrix that is singular for few images.
+
+    Args:
+        one: (N, D), N >= 2.
+        other: (M, D), M >= 2.
+
+    Raises:
+        ValueError: if there are too few, or the numbers of features differ.
+    """
+    _check(one, other)
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+    a, b = ((x - m) / np.sqrt(len(x) - 1) for x, m in ((a, mean_a), (b, mean_b)))
+    between = np.linalg.svd(_small(a) @ _small(b).T, compute_uv=False).sum()
+    apart = np.square(mean_a - mean_b).sum() + np.square(a).sum() + np.square(b).sum()
+    return float(max(apart - 2 * between, 0.0))
+
+
+def kernel_distance(one: Features, other: Features) -> float:
+    """The squared maximum mean discrepancy with a cubic kernel, unbiased for any number of images.
+
+    With Inception's features it is the KID (Binkowski et al., "Demystifying MMD GANs", 2018), here
+    over all images at once. It may be a little below 0.
+
+    Args:
+        one: (N, D), N >= 2.
+        other: (M, D), M >= 2.
+
+    Raises:
+        ValueError: if there are too few, or the numbers of features differ.
+    """
+    _check(one, other)
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    within = (_kernel(x, x) for x in (a, b))
+    own = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in within)
+    return float(own - 2 * _kernel(a, b).mean())
+
+
+def inception_score(logits: Features) -> float:
+    """Exp of the mean divergence of each image's classes from those of all (Salimans et al., 2016).
+
+    Over all images at once; published figures are often means of ten parts, which are lower.
+
+    Args:
+        logits: (N, classes), before the softmax, N >= 1.
+    """
+    logs = logits.astype(np.float64)
+    logs -= logs.max(axis=1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    shares = np.exp(logs)
+    mean = shares.mean(axis=0)
+    log_mean = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    return float(np.exp((shares * (logs - log_mean)).sum(axis=1).mean()))
+
+
+def half_jackknife(
+    statistic: Callable[[npt.NDArray[np.int64]], float], count: int, seed: int = 0
+) -> Estimate:
+    """A statistic that is biased for few images, with an interval from random halves.
+
+    Resampling with replacement would add that bias to the interval: copies look like a smaller
+    set. The spread of the statistic over halves without replacement estimates its standard error
+    (the delete-d jackknife with d = n / 2; Shao and Wu, 1989); their bias, which is larger, does
+    not count.
+
+    Args:
+        statistic: of indices of images, the same ones of both sets.
+        count: of images.
+        seed: of the halves.
+    """
+    if count < 2:  # noqa: PLR2004 - no statistic here is of one image
+        return Estimate(None)
+    value = statistic(np.arange(count))
+    if count < 2 * _LEAST:
+        return Estimate(value)
+    random = np.random.default_rng(seed)
+    rounds = 50 if count <= _MANY else 10
+    halves = [statistic(random.permutation(count)[: count // 2]) for _ in range(rounds)]
+    reach = _Z * float(np.std(halves, ddof=1))
+    return Estimate(value, value - reach, value + reach)
+
+
+def _small(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """At most D rows with the same products of columns."""
+    rows, columns = centred.shape
+    return centred if rows <= columns else np.asarray(np.linalg.qr(centred, mode="r"))
+
+
+def _kernel(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    return np.asarray((one @ other.T / one.shape[1] + 1) ** _KERNEL_DEGREE)
+
+
+def _check(one: Features, other: Features) -> None:
+    if one.ndim != 2 or one.shape[1:] != other.shape[1:] or min(len(one), len(other)) < 2:  # noqa: PLR2004
+        message = f"features {one.shape} and {other.shape}, expected (N, D) and (M, D), N, M >= 2"
+        raise ValueError(message)

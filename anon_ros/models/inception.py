@@ -1,0 +1,100 @@
+"""The network of FID and IS, from a local file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import RgbImage
+from anon_ros.errors import ModelError, describe
+from anon_ros.models.locate import models_folder
+
+INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+INCEPTION_URL = (
+    f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
+)
+FEATURES = 2048
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Inception:
+    """An Embedder (see ``anon_ros.evaluate``): Inception-v3 of 2015, as FID is defined on.
+
+    Attributes:
+        network: torch-fidelity's.
+        key: of its weights.
+        device: where the network is.
+    """
+
+    network: Any
+    key: str
+    device: Any
+    name: str = "Inception"
+
+    def embed(self, images: Sequence[RgbImage]) -> npt.NDArray[np.float32]:
+        """(N, 2048 + 1008) float32: the features of FID, then the logits of IS."""
+        made = []
+        for _, group in groupby(images, key=lambda image: image.shape):
+            same = list(group)
+            made += [self._run(same[i : i + _BATCH]) for i in range(0, len(same), _BATCH)]
+        return np.concatenate(made) if made else np.zeros((0, 0), np.float32)
+
+    def _run(self, images: Sequence[RgbImage]) -> npt.NDArray[np.float32]:
+        import torch  # noqa: PLC0415 - seconds
+
+        batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)
+        with torch.inference_mode():
+            features, logits = self.network(batch)
+        return np.asarray(torch.cat([features, logits], dim=1).float().cpu().numpy())
+
+
+def find_inception(given: str) -> Path:
+    """The weights: a path, or by default in the models folder.
+
+    Raises:
+        ModelError: if they are not there; tells how to fetch them.
+    """
+    path = Path(given).expanduser() if given else models_folder() / INCEPTION_FILE
+    if not path.is_file():
+        message = (
+            f"FID and IS: no file {path.absolute()}; on a connected machine: "
+            f"{fetch_inception_command()}"
+        )
+        raise ModelError(message)
+    return path
+
+
+def fetch_inception_command() -> str:
+    """What fetches the weights on a machine with a network."""
+    return f"curl -fL --create-dirs -o {models_folder() / INCEPTION_FILE} {INCEPTION_URL}"
+
+
+def load_inception(given: str, device: str) -> Inception:
+    """Load it; nothing is downloaded.
+
+    Raises:
+        ModelError: if the weights are missing or no such weights.
+    """
+    path = find_inception(given)
+    from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415 - seconds
+        FeatureExtractorInceptionV3,
+    )
+
+    from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
+
+    try:
+        network = FeatureExtractorInceptionV3(
+            "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
+        )
+    except Exception as error:
+        message = f"FID and IS: {path} cannot be loaded: {describe(error)}"
+        raise ModelError(message) from error
+    where = resolve_device(device)
+    key = f"inception {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return Inception(network.eval().to(where), key, where)

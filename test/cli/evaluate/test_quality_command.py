@@ -1,0 +1,130 @@
+"""``anon_ros evaluate quality`` on real frames, with a small network's features."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from anon_ros.cli.main import main
+from anon_ros.core import RgbImage
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
+    folder = tmp_path_factory.mktemp("frames")
+    for name, image in vtest_rgb.items():
+        cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 8, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(2)
+    )
+    path = tmp_path_factory.mktemp("network") / "net.pt"
+    torch.jit.trace(layers.eval(), torch.zeros(1, 3, 64, 64)).save(path)
+    return path
+
+
+def run(frames: Path, out: Path, weights: Path, *more: str) -> int:
+    flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
+    return main(["evaluate", "quality", str(frames), "--out", str(out), *flags, *more])
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return {row["anonymized"]: row for row in csv.DictReader(file)}
+
+
+def test_full_images_and_persons_by_mode(
+    frames: Path,
+    network: Path,
+    demo_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    more = ["--modes", "fill", "mask-out", "--features", f"tiny={network}@64x64"]
+    assert run(frames, tmp_path, demo_weights, *more) == 0
+    full, persons = (rows(tmp_path / name) for name in ("full_images.csv", "persons.csv"))
+    assert list(full) == ["original", "fill", "mask-out", "original, odd against even"]
+    assert full["fill"]["images"] == "5"
+    assert int(persons["fill"]["images"]) > 20
+    column = "Frechet distance on tiny"
+    assert float(full["original"][column]) == 0
+    assert float(persons["mask-out"][column]) > float(persons["original, odd against even"][column])
+    assert float(persons["fill"]["difference, levels"]) > float(full["fill"]["difference, levels"])
+    assert 0 < float(persons["fill"]["sharpness, of the original's"]) < 0.8
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "biased upwards" in page  # 5 images for 32 features
+    assert "FID and IS: no file" in page
+    assert "curl -fL" in page
+    assert "LPIPS" in capsys.readouterr().out or "LPIPS" in page
+
+
+def test_the_same_frames_are_no_distance_apart(
+    frames: Path, network: Path, demo_weights: Path, tmp_path: Path
+) -> None:
+    video = tmp_path / "copy.avi"
+    codec = cv2.VideoWriter_fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(video), codec, 5, (768, 576))
+    for path in sorted(frames.iterdir()):
+        writer.write(cv2.imread(str(path)))
+    writer.release()
+    more = ["--anonymized", str(frames), "--features", f"{network}@64x64"]
+    assert run(frames, tmp_path / "same", demo_weights, *more) == 0
+    same = rows(tmp_path / "same" / "persons.csv")["as given"]
+    assert float(same["Frechet distance on net"]) == pytest.approx(0, abs=1e-6)
+    assert float(same["difference, levels"]) == 0
+    assert float(same["sharpness, of the original's"]) == 1
+    more = ["--anonymized", str(video), "--limit", "3"]
+    assert run(video, tmp_path / "video", demo_weights, *more) == 0
+    assert rows(tmp_path / "video" / "full_images.csv")["as given"]["images"] == "3"
+
+
+def test_interrupted_work_is_not_done_again(
+    frames: Path, network: Path, demo_weights: Path, tmp_path: Path
+) -> None:
+    more = ["--features", f"{network}@64x64"]
+    assert run(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    kept = (tmp_path / "vectors.db").read_bytes()
+    assert run(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    assert (tmp_path / "vectors.db").read_bytes() == kept
+    assert run(frames, tmp_path, demo_weights, *more) == 0
+    assert (tmp_path / "vectors.db").read_bytes() != kept
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (["--inception", "{tmp}/none.pth"], "FID and IS: no file"),
+        (["--lpips", "{tmp}/none.pth"], "LPIPS: no file"),
+        (["--features", "{net}", "--features", "{net}"], "two are called net"),
+        (["--anonymized", "{tmp}"], "has its counterpart"),
+    ],
+)
+def test_what_was_asked_for_and_is_missing_stops_the_run(
+    more: list[str],
+    problem: str,
+    frames: Path,
+    network: Path,
+    demo_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [each.format(tmp=tmp_path, net=network) for each in more]
+    assert run(frames, tmp_path / "out", demo_weights, *given) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_the_report_names_what_it_was_made_with(
+    frames: Path, demo_weights: Path, tmp_path: Path
+) -> None:
+    assert run(frames, tmp_path, demo_weights, "--limit", "1") == 0
+    made = json.loads((tmp_path / "report.json").read_text("utf-8"))["made"]
+    assert made["parameters"]["detect.classes"] == ["person", "fallen person"]
+    assert "SHA-256" in made["models"]["detect.weights"]

@@ -1,0 +1,112 @@
+"""FID, KID and IS against other implementations, on the same features."""
+
+import numpy as np
+import pytest
+import torch
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.inception import InceptionScore
+
+from anon_ros.evaluate import frechet_distance, half_jackknife, inception_score, kernel_distance
+
+SIZES = [(50, 64), (300, 64), (40, 40), (25, 256)]
+
+
+class Given(torch.nn.Module):
+    """The features are the images."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.num_features = count
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)
+
+
+def two_sets(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(count)
+    mixing = random.normal(size=(features, features)) / np.sqrt(features)
+    one = random.normal(size=(count, features)) @ mixing
+    other = 0.4 + 1.3 * random.normal(size=(count + 7, features)) @ mixing[::-1]
+    return one.astype(np.float32), other.astype(np.float32)
+
+
+@pytest.mark.parametrize(("count", "features"), SIZES)
+def test_frechet_distance_equals_torch_fidelity_and_torchmetrics(count: int, features: int) -> None:
+    one, other = two_sets(count, features)
+    found = frechet_distance(one, other)
+    statistics = [fid_features_to_statistics(torch.from_numpy(x)) for x in (one, other)]
+    fidelity = fid_statistics_to_metric(*statistics, verbose=False)
+    assert found == pytest.approx(fidelity["frechet_inception_distance"], rel=1e-3)
+    metric = FrechetInceptionDistance(Given(features), input_img_size=(1, 1, features))
+    metric.set_dtype(torch.float64)
+    for x, is_real in ((one, True), (other, False)):
+        metric.update(torch.from_numpy(x.astype(np.float64))[:, None, None], real=is_real)
+    assert found == pytest.approx(float(metric.compute()), rel=1e-3)
+
+
+def test_a_set_is_no_distance_from_itself_and_a_shift_is_its_square() -> None:
+    one, _ = two_sets(90, 64)
+    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-5)
+    assert frechet_distance(one, one + 2) == pytest.approx(4 * 64, rel=1e-4)
+
+
+@pytest.mark.parametrize(("count", "features"), SIZES)
+def test_kernel_distance_equals_torch_fidelity_over_all_images(count: int, features: int) -> None:
+    one, other = two_sets(count, features)
+    other = other[:count]
+    fidelity = kid_features_to_metric(
+        torch.from_numpy(one),
+        torch.from_numpy(other),
+        kid_subsets=1,
+        kid_subset_size=count,
+        kid_kernel="poly",
+        verbose=False,
+    )
+    expected = fidelity["kernel_inception_distance_mean"]
+    assert kernel_distance(one, other) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 30])
+def test_inception_score_equals_torch_fidelity_and_torchmetrics(scale: float) -> None:
+    logits = (scale * np.random.default_rng(3).normal(size=(120, 50))).astype(np.float32)
+    found = inception_score(logits)
+    fidelity = isc_features_to_metric(torch.from_numpy(logits).double(), splits=1, shuffle=False)
+    assert found == pytest.approx(fidelity["inception_score_mean"], rel=1e-3)
+    metric = InceptionScore(Given(50), splits=1)
+    metric.update(torch.from_numpy(logits)[:, :, None, None])
+    assert found == pytest.approx(float(metric.compute()[0]), rel=1e-3)
+
+
+def test_the_interval_of_halves_covers_a_known_mean() -> None:
+    random = np.random.default_rng(0)
+    held = 0
+    for seed in range(200):
+        values = random.normal(3, 1, 60)
+        found = half_jackknife(lambda chosen, v=values: float(v[chosen].mean()), 60, seed)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 3 <= found.high
+    assert 0.9 <= held / 200 <= 0.99
+
+
+def test_copies_do_not_widen_what_is_biased_for_few_images() -> None:
+    one, other = two_sets(60, 64)
+    other = other[:60]
+    found = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), 60)
+    assert found.value is not None
+    assert found.low is not None
+    assert 0 < found.value - found.low < found.value
+    few = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), 5)
+    assert (few.low, few.high) == (None, None)
+    assert half_jackknife(lambda _: 1.0, 1).value is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [((1, 4), (5, 4)), ((5, 4), (5, 3)), ((0, 0), (5, 4)), ((4,), (4,))]
+)
+def test_what_cannot_be_compared_is_refused(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="features"):
+        frechet_distance(np.zeros(one, np.float32), np.zeros(other, np.float32))
