@@ -73,13 +73,13 @@ def demo_weights() -> Path:
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SDXL inpainting (9 channels) with random weights; latents of 1/8."""
-    return _save_sdxl(tmp_path_factory.mktemp("tiny_sdxl"), unet_channels=9)
+    return save_sdxl(tmp_path_factory.mktemp("tiny_sdxl"), unet_channels=9)
 
 
 @pytest.fixture(scope="session")
 def tiny_sdxl_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SDXL base (4 channels, saved as the text-to-image pipeline) with random weights."""
-    return _save_sdxl(tmp_path_factory.mktemp("tiny_sdxl_base"), unet_channels=4)
+    return save_sdxl(tmp_path_factory.mktemp("tiny_sdxl_base"), unet_channels=4)
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +143,7 @@ _SCHEDULE: dict[str, Any] = {
 }
 
 
-def _save_sdxl(folder: Path, unet_channels: int) -> Path:
+def save_sdxl(folder: Path, unet_channels: int) -> Path:
     diffusers = import_module("diffusers")
     import_module("torch").manual_seed(0)
     kind: Callable[..., Any] = (

@@ -49,6 +49,7 @@ from anon_ros.evaluate.report import (
     write_report,
 )
 from anon_ros.evaluate.scenes import CHILD_M, NOBODY, Cutout, Scene, cut_out, make_scene
+from anon_ros.evaluate.sweep import Recommendation, recommend
 from anon_ros.evaluate.switches import Switches, SwitchReport
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "Ranking",
     "Recall",
     "RecallReport",
+    "Recommendation",
     "ReidSet",
     "Report",
     "ReportError",
@@ -114,6 +116,7 @@ __all__ = [
     "read_box_labels",
     "read_boxes",
     "read_polygons",
+    "recommend",
     "search",
     "spoken",
     "stack",

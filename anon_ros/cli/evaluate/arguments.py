@@ -1,12 +1,24 @@
 """The flags of ``anon_ros evaluate``; what a question needs is imported when it is asked."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
+from anon_ros.cli.evaluate.shared import (
+    MODEL_GROUPS,
+    add_anonymized,
+    add_embedders,
+    add_frames,
+    add_networks,
+    add_out,
+    add_rate,
+    add_times,
+    positive,
+    positive_number,
+    share,
+    share_or_one,
+)
 from anon_ros.cli.flags import add_config_flags
 
-_MODEL_GROUPS = ("detect", "mask", "inpaint", "compute")
-_MODES = "sdxl fill telea blur pixelate paper-blur paper-pixelate mask-out"
 _ABOUT = """\
 Measure what anonymization did to identity and use. Each question writes report.html (complete in
 itself), report.json, one CSV file per table and one SVG file per plot into the folder --out. The
@@ -20,123 +32,12 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.description = _ABOUT
     questions = parser.add_subparsers(title="questions", required=True, metavar="QUESTION")
     _add_detection(questions.add_parser("detection", help="what a person detector loses"))
+    _add_all(questions.add_parser("all", help="all of these about one recording, on one page"))
     _add_quality(questions.add_parser("quality", help="do the results look like the originals?"))
     _add_reid(questions.add_parser("reid", help="is anybody found again?"))
+    _add_beta(questions.add_parser("beta", help="how much noise is enough?"))
     _add_occlusion(questions.add_parser("occlusion", help="is the nearer person drawn on top?"))
     _add_temporal(questions.add_parser("temporal", help="is everybody covered at all times?"))
-
-
-def add_out(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for the report"
-    )
-
-
-def add_frames(parser: ArgumentParser) -> None:
-    """The frames to work on, and which of them."""
-    parser.add_argument(
-        "input",
-        type=Path,
-        metavar="IN",
-        help="original: folder of images, video, or recording (rosbag2 folder, .mcap, .db3, .bag)",
-    )
-    parser.add_argument(
-        "--topics",
-        nargs="+",
-        default=[],
-        metavar="TOPIC",
-        help="of a recording these alone (default: all image topics)",
-    )
-    parser.add_argument(
-        "--every-nth",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="the first of every N frames (default: 1)",
-    )
-    parser.add_argument(
-        "--limit", type=positive, default=0, metavar="N", help="at most N frames (default: all)"
-    )
-
-
-def add_anonymized(
-    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
-) -> None:
-    """What to compare the frames with: made already, or to be made now."""
-    parser.add_argument(
-        "--anonymized",
-        type=Path,
-        metavar="PATH",
-        help="the anonymized version of IN, of the same kind; else IN is anonymized now",
-    )
-    parser.add_argument(
-        "--prefix",
-        default="",
-        metavar="NAMESPACE",
-        help="that the topics of --anonymized have before those of IN, as /anon",
-    )
-    add_modes(parser, more_groups, modes)
-
-
-def add_embedders(parser: ArgumentParser) -> None:
-    """Networks that recognise persons."""
-    parser.add_argument(
-        "--embedder",
-        action="append",
-        default=[],
-        metavar="[NAME=]PATH[@HxW]",
-        help="TorchScript (.pt) or ONNX (.onnx) network, its input's size behind @ (default: as "
-        "the ONNX file says, or 256x128); or ARCHITECTURE=CHECKPOINT.pth of torchreid, if that is "
-        "installed. May be repeated. The embedder colours, which needs no file, is always there",
-    )
-
-
-def add_times(parser: ArgumentParser) -> None:
-    """For persons who are followed."""
-    parser.add_argument(
-        "--period-s",
-        type=positive_number,
-        default=2.0,
-        metavar="S",
-        help="of recordings: each person is cut out once in so many seconds, and not searched for "
-        "within them (default: 2)",
-    )
-    add_rate(parser)
-
-
-def add_rate(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--rate-hz",
-        type=positive_number,
-        default=10.0,
-        metavar="HZ",
-        help="of the images in a folder, which have no times (default: 10)",
-    )
-
-
-def add_modes(
-    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
-) -> None:
-    """Ways to anonymize."""
-    parser.add_argument(
-        "--modes",
-        nargs="+",
-        choices=_MODES.split(),
-        default=modes.split(),
-        metavar="MODE",
-        help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
-        f"code (default: {modes})",
-    )
-    add_config_flags(parser, (*_MODEL_GROUPS, *more_groups))
-
-
-def positive_number(text: str) -> float:
-    """A number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        message = f"{text} is no number above 0"
-        raise ArgumentTypeError(message)
-    return value
 
 
 def _add_detection(parser: ArgumentParser) -> None:
@@ -221,22 +122,48 @@ def _run_detection(arguments: Namespace) -> int:
     return publish(detection_report(arguments), arguments.out)
 
 
-def share(text: str) -> float:
-    """A number between 0 and 1."""
-    value = float(text)
-    if not 0 < value < 1:
-        message = f"{text} is no number between 0 and 1"
-        raise ArgumentTypeError(message)
-    return value
+def _add_all(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Every question but beta about one recording, on one page for who has to answer for it: "
+        "what was done (of a recording made by anon_ros bag, from its report, and verified), who "
+        "is found again, who is uncovered, how it looks, what a detector loses, who is drawn on "
+        "top. What cannot be measured is told."
+    )
+    add_frames(parser)
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="outlines as YOLO segmentation text, named as the images or by the frame's number",
+    )
+    parser.add_argument(
+        "--scenes",
+        type=positive,
+        default=200,
+        metavar="N",
+        help="synthetic scenes for the order of pasting (default: 200)",
+    )
+    add_embedders(parser)
+    add_networks(parser)
+    add_times(parser)
+    add_anonymized(parser, ("track", "memory", "identity"))
+    add_out(parser)
+    parser.set_defaults(
+        run=_run_all,
+        format="",
+        label_classes=["person"],
+        truth_confidence=0.5,
+        **dict.fromkeys(
+            ("detector", "detector_classes", "train", "depth", "depth_topic", "depth_model")
+        ),
+    )
 
 
-def positive(text: str) -> int:
-    """A number from 1 on."""
-    value = int(text)
-    if value < 1:
-        message = f"{text} is no number from 1 on"
-        raise ArgumentTypeError(message)
-    return value
+def _run_all(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.everything import all_report  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+
+    return publish(all_report(arguments), arguments.out)
 
 
 def _add_quality(parser: ArgumentParser) -> None:
@@ -246,27 +173,7 @@ def _add_quality(parser: ArgumentParser) -> None:
         "kernel distances on the features of any other network; sharpness and difference."
     )
     add_frames(parser)
-    networks = parser.add_argument_group("networks")
-    networks.add_argument(
-        "--inception",
-        default="",
-        metavar="PATH",
-        help="Inception-v3 of 2015 for FID, KID and IS (default: in the models folder)",
-    )
-    networks.add_argument(
-        "--lpips",
-        default="",
-        metavar="PATH",
-        help="AlexNet of torchvision, for LPIPS (default: in the models folder)",
-    )
-    networks.add_argument(
-        "--features",
-        action="append",
-        default=[],
-        metavar="[NAME=]PATH[@HxW]",
-        help="TorchScript (.pt) or ONNX (.onnx) network whose features are compared, too; may be "
-        "repeated",
-    )
+    add_networks(parser)
     add_anonymized(parser)
     add_out(parser)
     parser.set_defaults(run=_run_quality)
@@ -315,6 +222,53 @@ def _run_reid(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.reid import reid_report  # noqa: PLC0415
 
     return publish(reid_report(arguments), arguments.out)
+
+
+def _add_beta(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Anonymize the persons of IN with several noise levels (inpaint.beta_d; and sizes, and "
+        "prompts), and measure for each whether they are found again, how they look, whether they "
+        "are detected, and what it costs. Recommends the smallest noise level that hides them."
+    )
+    add_frames(parser)
+    parser.add_argument(
+        "--betas",
+        nargs="+",
+        type=share_or_one,
+        default=[0.2, 0.4, 0.6, 0.8, 1.0],
+        metavar="BETA",
+        help="noise levels (default: 0.2 0.4 0.6 0.8 1)",
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=positive,
+        metavar="PX",
+        help="values of inpaint.generate_px (default: the parameter's)",
+    )
+    parser.add_argument(
+        "--prompts", nargs="+", metavar="TEXT", help="prompts (default: the parameter's)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=positive_number,
+        default=5.0,
+        metavar="POINTS",
+        help="how far above chance rank-1 may be, percentage points (default: 5)",
+    )
+    add_embedders(parser)
+    add_networks(parser)
+    add_times(parser)
+    add_config_flags(parser, (*MODEL_GROUPS, "track", "memory", "identity"))
+    add_out(parser)
+    parser.set_defaults(run=_run_beta, anonymized=None)
+
+
+def _run_beta(arguments: Namespace) -> int:
+    from anon_ros.cli.evaluate.beta import beta_report  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+
+    return publish(beta_report(arguments), arguments.out)
 
 
 def _add_occlusion(parser: ArgumentParser) -> None:

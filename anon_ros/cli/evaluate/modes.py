@@ -1,7 +1,9 @@
 """One frame anonymized in several ways, with the same persons found."""
 
+import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -28,12 +30,16 @@ class Modes:
         seed: of all random numbers.
         drawn: folder for the frames of the diffusion model, which cost seconds each, so that an
             interrupted evaluation does not draw them again; None to keep nothing.
+        spent_s: by mode, on covering and drawing; what was kept cost nothing.
+        persons: by mode, for whom that was spent.
     """
 
     segmenter: Segmenter
     anonymizers: Mapping[str, Anonymizer]
     seed: int
     drawn: Path | None = None
+    spent_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    persons: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def load(cls, config: Config, names: Sequence[str], out: Path | None = None) -> "Modes":
@@ -44,8 +50,7 @@ class Modes:
         """
         segmenter = build_segmenter(config)
         anonymizers = {name: _anonymizer(segmenter, config, name) for name in names}
-        drawn = None if out is None else out / FRAMES / _fingerprint(config)
-        return cls(segmenter, anonymizers, config.inpaint.seed, drawn)
+        return cls(segmenter, anonymizers, config.inpaint.seed, drawn_folder(config, out))
 
     def find(self, image: RgbImage) -> Detections:
         """The persons of ``image``.
@@ -64,7 +69,7 @@ class Modes:
         return {name: self._draw(name, image, persons) for name in self.anonymizers}
 
     def _draw(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
-        if name != "sdxl" or self.drawn is None:
+        if self.anonymizers[name].inpaint.kind != "sdxl" or self.drawn is None:
             return self._drawn(name, image, persons)
         path = self.drawn / f"{_digest(image, persons)}.png"
         if path.is_file():
@@ -78,9 +83,12 @@ class Modes:
 
     def _drawn(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
         anonymizer = self.anonymizers[name]
+        started_s = time.perf_counter()
         (result,) = anonymizer.inpaint_all([anonymizer.cover_persons(image, persons)])
         if isinstance(result, Exception):
             raise result
+        self.spent_s[name] += time.perf_counter() - started_s
+        self.persons[name] += len(persons.detections)
         return result.image
 
 
@@ -92,9 +100,12 @@ def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:
     return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
 
 
-def _fingerprint(config: Config) -> str:
+def drawn_folder(config: Config, out: Path | None) -> Path | None:
+    """Where frames are kept that were drawn with these parameters."""
+    if out is None:
+        return None
     parts = repr((config.detect, config.mask, config.inpaint, config.compute))
-    return blake2b(parts.encode(), digest_size=8).hexdigest()
+    return out / FRAMES / blake2b(parts.encode(), digest_size=8).hexdigest()
 
 
 def _digest(image: RgbImage, persons: Persons) -> str:

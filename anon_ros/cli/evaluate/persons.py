@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from anon_ros.cli.evaluate.follow import Follower, first_look, pairs_source
+from anon_ros.cli.evaluate.follow import Follower, Moments, first_look, pairs_source
 from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.sources import Frame, SourceError
 from anon_ros.config import Config
@@ -41,20 +41,32 @@ class PersonCrops:
     too_small: int = 0
 
 
-def person_crops(arguments: Namespace, config: Config, modes: Modes | None) -> PersonCrops:
+Watch = Callable[[Persons, Mapping[str, RgbImage]], None]
+"""Told of the persons of each frame that was drawn, and the anonymized frame by mode."""
+
+
+def person_crops(
+    arguments: Namespace,
+    config: Config,
+    modes: Modes | None,
+    moments: Moments | None = None,
+    watch: Watch | None = None,
+) -> PersonCrops:
     """Cut every tracked person out of the originals and their anonymized versions.
 
     Args:
         arguments: IN, --anonymized and --period-s.
         config: of detection and tracks.
         modes: to draw the anonymized versions with; None for --anonymized.
+        moments: of the first look; None to look now.
+        watch: told of each frame of which somebody is cut out.
 
     Raises:
         SourceError: if there are fewer than two persons, or none is seen in two periods.
         AnonRosError: if the source cannot be read, or weights are missing.
     """
     pairs = pairs_source(arguments)
-    moments = first_look(pairs, config)
+    moments = first_look(pairs, config) if moments is None else moments
     follower = Follower(moments, config)
     crops, seen = PersonCrops(), set[tuple[str, int, int]]()
     numbers: dict[tuple[str, int], int] = {}
@@ -71,6 +83,8 @@ def person_crops(arguments: Namespace, config: Config, modes: Modes | None) -> P
             continue
         images = modes.draw_persons(frame.image, persons) if modes else {}
         images |= {} if given is None else {GIVEN: given}
+        if watch is not None:
+            watch(persons, images)
         for number, window in new:
             crops.originals.append(_cut(frame.image, window))
             crops.persons.append(number)

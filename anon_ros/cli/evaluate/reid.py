@@ -43,6 +43,10 @@ _TRACKS = (
     "Persons are tracks: whoever was lost and found again counts as two, so that finding them "
     "counts as wrong, for the original, too."
 )
+_PLACES = (
+    "Crops show some of the surroundings: who stands still is found again by them. What mask-out "
+    "leaves to be found is found by that, and by the size."
+)
 _COLOURS = "The embedder colours sees clothing alone, and coarsely."
 
 
@@ -77,7 +81,7 @@ def reid_report(arguments: Namespace) -> Report:
         name, limits = found.name, []
     else:
         crops = person_crops(arguments, config, modes)
-        name, identity, limits = arguments.input.name, identity_of(crops, known), [_TRACKS]
+        name, identity, limits = arguments.input.name, identity_of(crops, known), [_TRACKS, _PLACES]
     return Report(
         f"Re-identification: {name}",
         identity_answers(identity),

