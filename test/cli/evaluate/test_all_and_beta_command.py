@@ -1,0 +1,126 @@
+"""``anon_ros evaluate beta`` with a tiny diffusion model, and ``all`` on a recording."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
+
+from anon_ros.cli.main import main
+from anon_ros.core import RgbImage
+
+STEP_PX, FRAMES = 4, 6
+
+
+def view(still: RgbImage, index: int) -> RgbImage:
+    """The camera turns, so that everybody moves."""
+    return still[100:520, 100 + STEP_PX * index : 660 + STEP_PX * index]
+
+
+def detect(weights: Path) -> list[str]:
+    return ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
+
+
+def test_a_sweep_of_noise_levels_and_sizes(
+    vtest_rgb: dict[str, RgbImage],
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "film").mkdir()
+    for index in range(FRAMES):
+        image = view(vtest_rgb["vtest0120"], index)
+        cv2.imwrite(str(tmp_path / "film" / f"{index:03d}.png"), image[..., ::-1])
+    given = [str(tmp_path / "film"), "--out", str(tmp_path / "out"), *detect(demo_weights)]
+    given += ["--betas", "1", "0.2", "--sizes", "64", "128", "--period-s", "0.3"]
+    given += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "5", "--compute.device", "cpu"]
+    given += ["--inpaint.prompt", "a person", "--inpaint.min_person_px", "24"]
+    assert main(["evaluate", "beta", *given]) == 0
+    with (tmp_path / "out" / "beta.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["beta_d, size, prompt"] for row in rows] == [
+        "0.2, 64 px, 'a person'",
+        "1, 64 px, 'a person'",
+        "0.2, 128 px, 'a person'",
+        "1, 128 px, 'a person'",
+    ]
+    assert [row["UNet steps"] for row in rows] == ["1", "5", "1", "5"]
+    assert all(float(row["s per person"]) > 0 for row in rows)
+    told = capsys.readouterr().out
+    assert told.count("rank-1 within 5 points of chance") == 2  # per size
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "below inpaint.min_person_px = 24" in page
+    # What was drawn is not drawn again, and says so.
+    assert main(["evaluate", "beta", *given]) == 0
+    with (tmp_path / "out" / "beta.csv").open(encoding="utf-8") as file:
+        again = list(csv.DictReader(file))
+    assert all(not row["s per person"] for row in again)
+    assert [row["rank-1, %"] for row in again] == [row["rank-1, %"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
+    messages = [each for each in recorded(2) if each.topic == "/imu/data"]
+    for index in range(FRAMES):
+        image = view(vtest_rgb["vtest0120"], index)
+        time_ns = START_NS + index * 100_000_000
+        messages.append(Recorded(RAW, "sensor_msgs/msg/Image", time_ns, raw(image, index)))
+    messages.sort(key=lambda each: each.time_ns)
+    return by_rosbags(tmp_path_factory.mktemp("bag") / "in", "sqlite3", messages=messages)
+
+
+def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_path: Path) -> None:
+    output = tmp_path / "anonymized"
+    flags = [*detect(demo_weights), "--inpaint.kind", "fill"]
+    assert main(["bag", str(recording), str(output), *flags]) == 0
+    given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "proof")]
+    given += [*detect(demo_weights), "--scenes", "3", "--period-s", "0.3"]
+    assert main(["evaluate", "all", *given]) == 0
+    report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
+    told = " ".join(report["answers"])
+    for section in ("What was done", "Found again", "Through time", "Appearance", "Detection"):
+        assert f"{section}. " in told, section
+    assert "0 were found to be broken" in told
+    assert {table["name"] for table in report["tables"]} >= {
+        "what_was_done_topics",
+        "found_again_reid",
+        "through_time_flicker",
+        "appearance_persons",
+        "detection_retained",
+        "occlusion_occlusion",
+    }
+    (row,) = [row for row in report["tables"][0]["rows"] if row[0] == RAW]
+    assert row[1] == "ANONYMIZE"
+    assert row[2] == FRAMES
+    assert row[3] > FRAMES
+    assert "anonymized with" in report["made"]
+    assert any("only where labels say" in line for line in report["limits"])
+    page = (tmp_path / "proof" / "report.html").read_text("utf-8")
+    assert "http" not in page.replace("http-equiv", "").replace("https://github.com", "").replace(
+        "https://download.pytorch.org", ""
+    )
+
+
+def test_what_cannot_be_measured_is_told_and_stops_nothing_else(
+    demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
+) -> None:
+    (tmp_path / "one").mkdir()
+    cv2.imwrite(str(tmp_path / "one" / "a.png"), vtest_rgb["vtest0120"][..., ::-1])
+    given = [str(tmp_path / "one"), "--out", str(tmp_path / "proof"), "--scenes", "2"]
+    assert main(["evaluate", "all", *given, *detect(demo_weights)]) == 0
+    report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
+    assert any(line.startswith("Not measured: Found again: ") for line in report["limits"])
+    assert any(line.startswith("Appearance. ") for line in report["answers"])
+
+
+def test_if_nothing_can_be_measured_that_is_an_error(
+    demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none").mkdir()
+    given = [str(tmp_path / "none"), "--out", str(tmp_path / "proof"), *detect(demo_weights)]
+    assert main(["evaluate", "all", *given]) == 2
+    assert "not one frame" in capsys.readouterr().err
+    assert not (tmp_path / "proof" / "report.html").exists()
