@@ -39,11 +39,11 @@ NET = "mobilenet={network}"
 # By question: its flags, and the tables that the page shows.
 QUESTIONS = {
     "reid": (
-        f"{{video}} --every-nth 3 --period-s 1 --modes {CLASSICAL} sdxl --embedder {NET} {TINY}",
+        f"{{video}} --every-nth 3 --limit 130 --period-s 1 --modes {CLASSICAL} sdxl --embedder {NET} {TINY}",
         ["reid"],
     ),
     "quality": (
-        f"{{video}} --every-nth 8 --modes {CLASSICAL} sdxl --features {NET} {TINY}",
+        f"{{video}} --every-nth 16 --modes {CLASSICAL} sdxl --features {NET} {TINY}",
         ["full_images", "persons"],
     ),
     "detection": (
@@ -51,13 +51,15 @@ QUESTIONS = {
         ["detection", "retained"],
     ),
     "beta": (
-        f"{{video}} --every-nth 6 --betas 0.2 0.4 0.6 0.8 1 --embedder {NET} --features {NET} "
-        f"{TINY}",
+        (
+            f"{{video}} --every-nth 6 --limit 60 --betas 0.2 0.4 0.6 0.8 1 --embedder {NET} "
+            f"--features {NET} {TINY}"
+        ),
         ["beta"],
     ),
     "occlusion": ("{video} --every-nth 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
     "temporal": (
-        f"{{video}} --labels {{labels}} --detect.confidence 0.4 --modes {CLASSICAL}",
+        "{video} --limit 240 --labels {labels} --detect.confidence 0.4 --modes fill blur mask-out",
         ["recall", "flicker"],
     ),
 }
@@ -124,13 +126,13 @@ def value_of(text: str) -> str | float | None:
 
 
 def machine() -> str:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    commit, changed = (
+        subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout  # noqa: S607
+        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "anon_ros"])
+    )
+    commit = commit.strip() + (" and changes" if changed else "")
     return (
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, no GPU, commit "
         f"{commit}, {datetime.now(timezone.utc).date().isoformat()}."

@@ -1,7 +1,7 @@
 """``anon_ros models``."""
 
 from anon_ros.config import Config
-from anon_ros.models import NeededModel, needed_models
+from anon_ros.models import NeededModel, evaluation_models, needed_models
 
 _MIB = 2**20
 
@@ -12,6 +12,8 @@ def print_models(config: Config) -> int:
     print("\n\n".join(map(_text, needed)))
     if config.inpaint.kind != "sdxl":
         print(f"\ninpaint.kind = {config.inpaint.kind} needs no model")
+    print("\nfor anon_ros evaluate quality, which goes without:\n")
+    print("\n\n".join(map(_text, evaluation_models())))
     return 1 if any(model.path is None for model in needed) else 0
 
 

@@ -12,7 +12,7 @@ from anon_ros.models.build import (
 )
 from anon_ros.models.embedders import NetworkEmbedder, load_embedder
 from anon_ros.models.inception import FEATURES, Inception, find_inception, load_inception
-from anon_ros.models.inventory import NeededModel, model_hashes, needed_models
+from anon_ros.models.inventory import NeededModel, evaluation_models, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
 from anon_ros.models.locate import find_weights
 from anon_ros.models.lpips import Lpips, find_lpips, load_lpips
@@ -33,6 +33,7 @@ __all__ = [
     "build_segmenter",
     "build_stream_anonymizer",
     "build_tracker",
+    "evaluation_models",
     "find_inception",
     "find_lpips",
     "find_weights",

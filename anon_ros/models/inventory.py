@@ -9,6 +9,7 @@ from pathlib import Path
 from anon_ros.config import Config
 from anon_ros.errors import ModelError
 from anon_ros.models.classical import CLASSICAL
+from anon_ros.models.inception import INCEPTION_FILE, fetch_inception_command, find_inception
 from anon_ros.models.locate import (
     fetch_pipeline_command,
     fetch_weights_command,
@@ -17,6 +18,7 @@ from anon_ros.models.locate import (
     find_vae,
     find_weights,
 )
+from anon_ros.models.lpips import LPIPS_FILE, fetch_lpips_command, find_lpips
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,18 @@ def needed_models(config: Config) -> list[NeededModel]:
             if name
         ]
     return needed
+
+
+def evaluation_models() -> list[NeededModel]:
+    """What ``anon_ros evaluate quality`` takes if it is there."""
+    rows = (
+        ("--inception", INCEPTION_FILE, "Apache-2.0", find_inception, fetch_inception_command()),
+        ("--lpips", LPIPS_FILE, "BSD-3-Clause (torchvision)", find_lpips, fetch_lpips_command()),
+    )
+    return [
+        _look_up(flag, name, licence, partial(find, ""), fetch)
+        for flag, name, licence, find, fetch in rows
+    ]
 
 
 def model_hashes(config: Config) -> list[dict[str, str]]:
