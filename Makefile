@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test soak fuzz bench bench-gpu through-time lint format lock docs clean
+.PHONY: demo test soak fuzz bench bench-gpu through-time evaluation lint format lock docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
@@ -26,6 +26,9 @@ bench-gpu: $(INSTALLED)
 
 through-time: $(INSTALLED)
 	$(BIN)/python bench/through_time.py $(if $(VIDEO),--video $(VIDEO))
+
+evaluation: $(INSTALLED)
+	$(BIN)/python bench/evaluation.py $(if $(VIDEO),--video $(VIDEO))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

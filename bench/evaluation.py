@@ -39,7 +39,10 @@ NET = "mobilenet={network}"
 # By question: its flags, and the tables that the page shows.
 QUESTIONS = {
     "reid": (
-        f"{{video}} --every-nth 3 --limit 130 --period-s 1 --modes {CLASSICAL} sdxl --embedder {NET} {TINY}",
+        (
+            f"{{video}} --every-nth 3 --limit 130 --period-s 1 --modes {CLASSICAL} sdxl "
+            f"--embedder {NET} {TINY}"
+        ),
         ["reid"],
     ),
     "quality": (
@@ -125,14 +128,15 @@ def value_of(text: str) -> str | float | None:
     return int(number) if number.is_integer() and "." not in text else number
 
 
+def git(*words: str) -> str:
+    command = ["git", "-C", str(ROOT), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def machine() -> str:
-    commit, changed = (
-        subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout  # noqa: S607
-        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "anon_ros"])
-    )
-    commit = commit.strip() + (" and changes" if changed else "")
+    commit = git("rev-parse", "--short", "HEAD")
+    commit += " and changes" if git("status", "--porcelain", "anon_ros") else ""
     return (
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, no GPU, commit "
         f"{commit}, {datetime.now(timezone.utc).date().isoformat()}."

@@ -39,7 +39,7 @@ def coverage_first(found: Detections) -> list[int]:
 
 
 def detection_first(found: Detections) -> list[int]:
-    """The order in which the segmenter gives them, as the paper's published code pastes."""
+    """The order in which the segmenter gives them: by descending score."""
     return list(range(len(found)))
 
 

@@ -82,10 +82,13 @@ def load_inception(given: str, device: str) -> Inception:
         ModelError: if the weights are missing or no such weights.
     """
     path = find_inception(given)
-    from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415 - seconds
-        FeatureExtractorInceptionV3,
-    )
-
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415 - seconds
+            FeatureExtractorInceptionV3,
+        )
+    except ImportError as error:
+        message = "FID and IS need a package: pip install torch-fidelity"
+        raise ModelError(message) from error
     from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
 
     try:

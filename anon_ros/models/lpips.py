@@ -83,8 +83,12 @@ def load_lpips(given: str, device: str) -> Lpips:
     """
     path = find_lpips(given)
     import torch  # noqa: PLC0415 - seconds
-    from torchmetrics.functional.image.lpips import _LPIPS  # noqa: PLC0415 - seconds
 
+    try:
+        from torchmetrics.functional.image.lpips import _LPIPS  # noqa: PLC0415 - seconds
+    except ImportError as error:
+        message = "LPIPS needs a package: pip install torchmetrics"
+        raise ModelError(message) from error
     from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
 
     network = _LPIPS(net="alex", pnet_rand=True)
