@@ -1,0 +1,105 @@
+"""Frames of folders, videos and recordings, alone and in pairs."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from recordings import RAW, Recorded, by_mcap, by_rosbags, recorded
+
+from anon_ros.cli.evaluate.sources import SourceError, frames_of, pairs_of
+
+
+def asked(**changes: object) -> Namespace:
+    return Namespace(**({"topics": [], "every_nth": 1, "limit": 0, "prefix": ""} | changes))
+
+
+def folder(path: Path, names: list[str], size_wh: tuple[int, int] = (40, 30)) -> Path:
+    for index, name in enumerate(names):
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image = np.full((size_wh[1], size_wh[0], 3), 10 + index, np.uint8)
+        image[0, 0] = (200, 100, 0)  # blue, green, red
+        cv2.imwrite(str(file), image)
+    return path
+
+
+def video(path: Path, frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 8, (64, 48))
+    for index in range(frames):
+        writer.write(np.full((48, 64, 3), 20 * index, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_folder_is_walked_by_name(tmp_path: Path) -> None:
+    path = folder(tmp_path, ["b.png", "a.png", "left/1.png"])
+    (tmp_path / "notes.txt").touch()
+    frames = list(frames_of(path, asked()))
+    assert [frame.key for frame in frames] == ["a", "b", "left/1"]
+    assert [frame.camera for frame in frames] == [".", ".", "left"]
+    assert frames[0].time_s is None
+    assert frames[0].image[0, 0].tolist() == [0, 100, 200]  # RGB
+
+
+def test_a_video_has_times_and_numbers(tmp_path: Path) -> None:
+    frames = list(frames_of(video(tmp_path / "v.avi", 6), asked(every_nth=2, limit=2)))
+    assert [(frame.key, frame.time_s) for frame in frames] == [("000000", 0), ("000002", 0.25)]
+    assert all(frame.is_numbered for frame in frames)
+
+
+def test_a_recording_has_its_topics_as_cameras(tmp_path: Path) -> None:
+    path = by_mcap(tmp_path / "in.mcap")
+    frames = list(frames_of(path, asked(topics=[RAW], limit=3)))
+    assert {frame.camera for frame in frames} == {RAW}
+    assert np.diff([frame.time_s for frame in frames]) == pytest.approx(0.1, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "text.avi", "broken.png"])
+def test_what_holds_no_frame_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for file in ("text.avi", "broken.png"):
+        (tmp_path / file).write_text("no frame", "utf-8")
+    with pytest.raises(SourceError, match=name):
+        list(frames_of(tmp_path / name, asked()))
+
+
+def test_files_belong_together_by_their_path(tmp_path: Path) -> None:
+    original = folder(tmp_path / "in", [f"{i:02d}.png" for i in range(30)])
+    some = [f"{i:02d}.png" for i in range(30) if i % 3]  # every third was not published
+    anonymized = folder(tmp_path / "out", some)
+    pairs = list(pairs_of(original, anonymized, asked()))
+    assert [one.key for one, _ in pairs] == [name.removesuffix(".png") for name in some]
+    assert all(one.key == other.key for one, other in pairs)
+    chosen = list(pairs_of(original, anonymized, asked(every_nth=4, limit=3)))
+    assert [one.key for one, _ in chosen] == ["01", "07", "13"]
+
+
+def test_recordings_belong_together_by_topic_and_time(tmp_path: Path) -> None:
+    messages = [each for each in recorded(6) if each.topic == RAW]
+    original = by_rosbags(tmp_path / "in", "sqlite3", messages=messages)
+    moved = [
+        Recorded(f"/anon{each.topic}", *each[1:])
+        for index, each in enumerate(messages)
+        if index != 2
+    ]
+    anonymized = by_rosbags(tmp_path / "out", "mcap", messages=moved)
+    pairs = list(pairs_of(original, anonymized, asked(prefix="/anon")))
+    assert len(pairs) == 5
+    for one, other in pairs:
+        assert one.time_s == other.time_s
+        np.testing.assert_array_equal(one.image, other.image)
+    with pytest.raises(SourceError, match=r"no counterpart|has its counterpart"):
+        list(pairs_of(original, anonymized, asked()))
+
+
+def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
+    original = folder(tmp_path / "in", ["a.png", "b.png"])
+    with pytest.raises(SourceError, match=r"a: \(30, 41\), but \(30, 40\)"):
+        list(pairs_of(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
+    with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
+        list(pairs_of(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
+        list(pairs_of(original, tmp_path / "empty", asked()))

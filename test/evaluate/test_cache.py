@@ -1,0 +1,61 @@
+"""Vectors are computed once."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anon_ros.core import RgbImage
+from anon_ros.evaluate import Cached, Colours, Features
+
+
+class Counting:
+    """Fails on demand, as a process that is killed."""
+
+    name = "counting"
+
+    def __init__(self, key: str = "1", fails_after: int = 1000) -> None:
+        self.key = key
+        self.count = 0
+        self.fails_after = fails_after
+
+    def embed(self, images: Sequence[RgbImage]) -> Features:
+        if self.count + len(images) > self.fails_after:
+            raise KeyboardInterrupt
+        self.count += len(images)
+        return Colours().embed(images)
+
+
+def images(count: int) -> list[RgbImage]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (20 + i % 3, 10, 3), np.uint8) for i in range(count)]
+
+
+def test_vectors_are_those_of_the_embedder_in_the_order_asked_for(tmp_path: Path) -> None:
+    cached, some = Cached(Counting(), tmp_path / "new" / "v.db"), images(7)
+    np.testing.assert_array_equal(cached.embed(some), Colours().embed(some))
+    np.testing.assert_array_equal(cached.embed(some[::-1]), Colours().embed(some[::-1]))
+    assert cached.embed([]).shape == (0, 0)
+
+
+def test_nothing_is_computed_twice_nor_after_a_stop(tmp_path: Path) -> None:
+    some, stopped = images(80), Counting(fails_after=64)
+    with pytest.raises(KeyboardInterrupt):
+        Cached(stopped, tmp_path / "v.db").embed(some)
+    again = Counting()
+    found = Cached(again, tmp_path / "v.db").embed([*some, *some])
+    assert again.count == 80 - 64
+    np.testing.assert_array_equal(found[:80], Colours().embed(some))
+
+
+def test_another_network_or_shape_is_another_vector(tmp_path: Path) -> None:
+    image = np.zeros((4, 6, 3), np.uint8)
+    for key, each in (("1", image), ("2", image), ("1", image.reshape(6, 4, 3))):
+        embedder = Counting(key)
+        Cached(embedder, tmp_path / "v.db").embed([each, each])
+        assert embedder.count == 1
+    file = sqlite3.connect(tmp_path / "v.db")
+    assert file.execute("SELECT count(*) FROM vector").fetchone() == (3,)
+    file.close()

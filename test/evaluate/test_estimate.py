@@ -1,0 +1,40 @@
+"""Intervals hold what they promise."""
+
+import numpy as np
+
+from anon_ros.evaluate import Estimate, bootstrap, mean_estimate
+
+
+def test_of_a_hundred_intervals_95_hold_the_truth() -> None:
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(300):
+        found = mean_estimate(random.normal(2.0, 1.0, 80), rounds=300)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 2 <= found.high
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def test_units_are_drawn_whole_and_the_same_each_time() -> None:
+    values = np.array([1.0, 5.0, 9.0])
+    seen: list[tuple[int, ...]] = []
+
+    def statistic(chosen: np.ndarray) -> float:
+        seen.append(tuple(chosen.tolist()))
+        return float(values[chosen].mean())
+
+    one = bootstrap(statistic, 3, rounds=50)
+    assert one == bootstrap(statistic, 3, rounds=50)
+    assert one.value == 5
+    assert seen[0] == (0, 1, 2)
+    assert len(set(seen)) > 5
+
+
+def test_what_tells_nothing_has_no_interval() -> None:
+    assert mean_estimate(np.zeros(0)) == Estimate(None)
+    assert mean_estimate(np.array([4.0])) == Estimate(4.0)
+    assert bootstrap(lambda _: None, 5) == Estimate(None)
+    # Resamples that tell nothing do not count.
+    found = bootstrap(lambda chosen: 1.0 if 0 in chosen else None, 2, rounds=40)
+    assert found == Estimate(1.0, 1.0, 1.0)

@@ -1,0 +1,129 @@
+"""Reports as files: complete in themselves, and harmless whatever things are called."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from anon_ros.evaluate import (
+    Estimate,
+    Plot,
+    Report,
+    ReportError,
+    Table,
+    bar_plot,
+    line_plot,
+    number,
+    spoken,
+    text_table,
+    write_report,
+)
+
+EVIL = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'
+
+
+class Tags(HTMLParser):
+    """Notes each tag with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def table() -> Table:
+    rows = [
+        ["fill", Estimate(12.345, 10.01, 14.0), 3],
+        ["blur", None, 12_345],
+        ["telea", Estimate(float("nan")), 0.00012],
+    ]
+    return Table("figures", "Figures", ["mode", "rank-1, %", "queries"], rows, "a note")
+
+
+def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
+    plot = Plot("bars", "Bars", bar_plot({"a": {"fill": Estimate(1, 0.5, 2)}}, "m, %", None))
+    page = write_report(
+        Report("Title", ["the answer"], [table()], [plot], ["a limit"], {"command": "x"}),
+        tmp_path / "new" / "folder",
+    )
+    folder = page.parent
+    assert {path.name for path in folder.iterdir()} == {
+        "report.html",
+        "report.json",
+        "figures.csv",
+        "bars.svg",
+    }
+    with (folder / "figures.csv").open(encoding="utf-8") as file:
+        heads, *rows = csv.reader(file)
+    assert heads == ["mode", "rank-1, %", "rank-1, %, 95 % low", "rank-1, %, 95 % high", "queries"]
+    assert rows[0] == ["fill", "12.345", "10.01", "14.0", "3"]
+    assert rows[1] == ["blur", "", "", "", "12345"]
+    told = json.loads((folder / "report.json").read_text("utf-8"))
+    assert told["answers"] == ["the answer"]
+    assert told["tables"][0]["rows"][0][1] == {"value": 12.345, "low": 10.01, "high": 14.0}
+    assert told["tables"][0]["rows"][2][1]["value"] is None  # NaN is no JSON
+    text = page.read_text("utf-8")
+    for words in ("the answer", "a limit", "a note", "12.3", "10.0 to 14.0", "12345"):
+        assert words in text
+
+
+def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path: Path) -> None:
+    plot = Plot("p", EVIL, line_plot({EVIL[:20]: [(0, Estimate(1, 0, 2))]}, "x, s", "y, %"))
+    evil = Table("t", EVIL, [EVIL, EVIL], [[EVIL, 1]], EVIL)
+    report = Report(EVIL, [EVIL], [evil], [plot], [EVIL], {EVIL: {EVIL: [EVIL]}})
+    text = write_report(report, tmp_path).read_text("utf-8")
+    tags = Tags()
+    tags.feed(text)
+    assert {tag for tag, _ in tags.found}.isdisjoint({"script", "link", "iframe", "object"})
+    images = [attributes for tag, attributes in tags.found if tag == "img"]
+    assert len(images) == 1
+    assert str(images[0]["src"]).startswith("data:image/svg+xml;base64,")
+    assert not any(name.startswith("on") for _, attributes in tags.found for name in attributes)
+    assert "default-src 'none'" in text
+    json.loads((tmp_path / "report.json").read_text("utf-8"))
+
+
+def test_plots_repeat_themselves_and_refer_to_nothing() -> None:
+    one, other = (
+        bar_plot({"a": {"x": Estimate(3, 1, 4), "y": Estimate(None)}}, "z, %", {"chance": 1.0})
+        for _ in range(2)
+    )
+    assert one == other
+    assert not re.findall(rb'(?:xlink:)?href="(?!#)', one)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (float("inf"), "-"),
+        (0, "0"),
+        (12_345, "12345"),
+        (12_345.6, "12346"),
+        (1.23456, "1.23"),
+        (0.0123456, "0.0123"),
+        (0.000001, "0"),
+        (-0.5, "-0.500"),
+    ],
+)
+def test_three_digits_that_count(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_figures_in_sentences_and_on_a_terminal() -> None:
+    assert spoken(Estimate(5.0, 4.0, 6.0)) == "5.00 % (4.00 to 6.00)"
+    assert spoken(Estimate(5.0), "") == "5.00"
+    lines = text_table(table()).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert "12.3 (10.0 to 14.0)" in lines[2]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ReportError, match="file/out"):
+        write_report(Report("t", [], []), tmp_path / "file" / "out")
