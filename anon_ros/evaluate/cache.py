@@ -1,7 +1,8 @@
 """Vectors that were computed once, so that an interrupted evaluation goes on where it stopped."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anon_ros.core import RgbImage
+from anon_ros.evaluate.labels import EvaluationError
 from anon_ros.evaluate.ports import Embedder, Features
 
 _BATCH = 32
@@ -39,27 +41,38 @@ class Cached:
         return self.embedder.key
 
     def embed(self, images: Sequence[RgbImage]) -> Features:
-        """See ``Embedder``; equal images are computed once."""
+        """See ``Embedder``; equal images are computed once.
+
+        Raises:
+            EvaluationError: if the file cannot be used.
+        """
         keys = [self._key(image) for image in images]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = sqlite3.connect(self.path)
-        try:
-            file.execute(_TABLE)
-            known = {key: vector for key in set(keys) if (vector := _read(file, key)) is not None}
-            missing = list({k: i for i, k in enumerate(keys) if k not in known}.values())
-            for start in range(0, len(missing), _BATCH):
-                batch = missing[start : start + _BATCH]
-                made = self.embedder.embed([images[index] for index in batch]).astype(np.float32)
-                rows = {keys[index]: vector for index, vector in zip(batch, made, strict=True)}
-                with file:
-                    pairs = [(key, vector.tobytes()) for key, vector in rows.items()]
-                    file.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", pairs)
-                known |= rows
-        finally:
-            file.close()
         if not keys:
             return np.zeros((0, 0), np.float32)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path)) as file:
+                known = self._all(file, dict(zip(keys, images, strict=True)))
+        except (OSError, sqlite3.Error) as error:
+            message = f"{self.path} cannot be used ({error}); it holds what can be made again"
+            raise EvaluationError(message) from error
         return np.stack([known[key] for key in keys])
+
+    def _all(
+        self, file: sqlite3.Connection, images: Mapping[bytes, RgbImage]
+    ) -> dict[bytes, Features]:
+        file.execute(_TABLE)
+        known = {key: vector for key in images if (vector := _read(file, key)) is not None}
+        missing = [key for key in images if key not in known]
+        for start in range(0, len(missing), _BATCH):
+            batch = missing[start : start + _BATCH]
+            made = self.embedder.embed([images[key] for key in batch]).astype(np.float32)
+            rows = dict(zip(batch, made, strict=True))
+            with file:
+                pairs = [(key, vector.tobytes()) for key, vector in rows.items()]
+                file.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", pairs)
+            known |= rows
+        return known
 
     def _key(self, image: RgbImage) -> bytes:
         digest = blake2b(f"{self.key} {image.shape}".encode(), digest_size=16)
@@ -67,6 +80,6 @@ class Cached:
         return digest.digest()
 
 
-def _read(file: sqlite3.Connection, key: bytes) -> np.ndarray | None:
+def _read(file: sqlite3.Connection, key: bytes) -> Features | None:
     row = file.execute("SELECT value FROM vector WHERE key = ?", (key,)).fetchone()
     return None if row is None else np.frombuffer(row[0], np.float32)

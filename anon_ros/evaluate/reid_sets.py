@@ -105,6 +105,9 @@ def read_csv(path: Path) -> ReidSet:
     Raises:
         EvaluationError: if a column is missing, or a line is not so.
     """
+    if not path.is_file():
+        message = f"{path} is no file; expected a table with the columns {', '.join(_COLUMNS)}"
+        raise EvaluationError(message)
     sides: dict[str, list[PersonImage]] = {_QUERY: [], _GALLERY: []}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
-from anon_ros.evaluate import Cached, Colours, Features
+from anon_ros.evaluate import Cached, Colours, EvaluationError, Features
 
 
 class Counting:
@@ -59,3 +59,11 @@ def test_another_network_or_shape_is_another_vector(tmp_path: Path) -> None:
     file = sqlite3.connect(tmp_path / "v.db")
     assert file.execute("SELECT count(*) FROM vector").fetchone() == (3,)
     file.close()
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "v.db").write_bytes(b"no database" * 100)
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "v.db", tmp_path / "file" / "v.db"):
+        with pytest.raises(EvaluationError, match=r"v\.db cannot be used"):
+            Cached(Counting(), path).embed(images(1))

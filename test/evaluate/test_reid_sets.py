@@ -121,3 +121,5 @@ def test_what_is_broken_is_named(
 def test_a_format_that_is_asked_for_is_not_guessed(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="query is missing"):
         find_set(make(tmp_path, ["000.jpg"]), "market1501")
+    with pytest.raises(EvaluationError, match="is no file; expected a table"):
+        find_set(tmp_path, "csv")

@@ -56,6 +56,7 @@ _LEAST_IOU = 0.5
 _LEAST_SCORE = 0.5
 _LEAST_VISIBLE_PX = 50
 _MOST_BACKGROUNDS = 20
+_MOST_CUTOUTS = 500
 _FEET_MARGIN_PX = 3
 
 
@@ -109,7 +110,8 @@ def _look(
         found = segmenter.segment(frame.image)
         if masks is None:
             masks = found.masks[found.scores >= _LEAST_SCORE]
-        cutouts += cut_out(frame.image, masks)
+        if len(cutouts) < _MOST_CUTOUTS:
+            cutouts += cut_out(frame.image, masks)
         if len(backgrounds) < _MOST_BACKGROUNDS:
             backgrounds.append(_emptied(frame.image, found, config))
         known = _by_their_feet(found, masks)
@@ -127,9 +129,9 @@ def _play(
     """Synthetic scenes: with exact masks, with the segmenter's, and why coverage was wrong."""
     exact, seen, why = Tally(), Tally(), list[tuple[str, bool]]()
     estimate = depth_model(arguments.depth_model, arguments) if arguments.depth_model else None
-    for number_ in tqdm(range(arguments.scenes), unit="scene", disable=None):
-        random = np.random.default_rng([config.inpaint.seed, number_])
-        scene = make_scene(cutouts, backgrounds[number_ % len(backgrounds)], random)
+    for index in tqdm(range(arguments.scenes), unit="scene", disable=None):
+        random = np.random.default_rng([config.inpaint.seed, index])
+        scene = make_scene(cutouts, backgrounds[index % len(backgrounds)], random)
         depth = estimate(scene.image) if estimate else None
         known, actors = _exactly(scene)
         shuffled = {DETECTION: random.permutation(len(actors)).tolist()}
