@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from itertools import cycle
 from typing import Any
 
 from anon_ros.evaluate.estimate import Estimate
 
-_SIZE_INCH = (8.0, 4.2)
+_SIZE_INCH = (10.0, 4.4)
+_CROWDED = 6
 _COLOURS = ("#2f6f9f", "#c44e52", "#4c9a5b", "#b07a00", "#7a5ba8", "#555555", "#1c9c9c", "#d07ab0")
 
 
@@ -35,9 +37,8 @@ def line_plot(
         lows = [v if y.low is None else y.low for _, y, v in known]
         highs = [v if y.high is None else y.high for _, y, v in known]
         axes.fill_between(xs, lows, highs, color=colour, alpha=0.18, linewidth=0)
-    for name, height in (marks or {}).items():
-        axes.axhline(height, color="#888888", linestyle="--", linewidth=1, label=name)
-    axes.legend(frameon=False)
+    _mark(axes, marks or {})
+    _legend(figure)
     return _svg(figure)
 
 
@@ -75,11 +76,11 @@ def bar_plot(
         axes.errorbar(
             xs, values, [below, above], fmt="none", ecolor="#222222", elinewidth=1, capsize=2
         )
-    for name, height in (marks or {}).items():
-        axes.axhline(height, color="#888888", linestyle="--", linewidth=1, label=name)
-    axes.set_xticks(range(len(groups)), groups)
+    _mark(axes, marks or {})
+    is_crowded = len(groups) > _CROWDED
+    axes.set_xticks(range(len(groups)), groups, rotation=20 if is_crowded else 0)
     if len(series) > 1 or marks:
-        axes.legend(frameon=False)
+        _legend(figure)
     return _svg(figure)
 
 
@@ -98,6 +99,16 @@ def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _mark(axes: Any, marks: Mapping[str, float]) -> None:
+    for (name, height), style in zip(marks.items(), cycle(("--", ":", "-.")), strict=False):
+        axes.axhline(height, color="#666666", linestyle=style, linewidth=1.2, label=name)
+
+
+def _legend(figure: Any) -> None:
+    """Above the axes, where it hides nothing."""
+    figure.legend(loc="outside upper left", ncols=4, frameon=False)
 
 
 def _svg(figure: Any) -> bytes:

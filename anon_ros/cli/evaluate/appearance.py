@@ -109,9 +109,13 @@ def quality_plots(figures: AllFigures, looks: Looks) -> list[Plot]:
     for index, name in enumerate(looks.embedders):
         bars = _bars(figures, partial(_frechet_of, name))
         title = f"{_distance(name)} from the originals"
-        plots.append(Plot(f"distance_{index + 1}", title, bar_plot(bars, _distance(name), None)))
+        plots.append(
+            Plot(
+                f"distance_{index + 1}", title, bar_plot(bars, f"{_distance(name)} (no unit)", None)
+            )
+        )
     bars = _bars(figures, lambda found: found.sharpness or Estimate(None))
-    svg = bar_plot(bars, "sharpness, of the original's", {"original": 1.0})
+    svg = bar_plot(bars, "sharpness (share of the original's)", {"original": 1.0})
     return [*plots, Plot("sharpness", "Sharpness", svg)]
 
 
