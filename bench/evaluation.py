@@ -37,10 +37,11 @@ TINY = (
 )
 NET = "mobilenet={network}"
 # By question: its flags, and the tables that the page shows.
+CAREFUL = "--detect.confidence 0.25"
 QUESTIONS = {
     "reid": (
         (
-            f"{{video}} --every-nth 3 --limit 130 --period-s 1 --modes {CLASSICAL} sdxl "
+            f"{{video}} --every-nth 3 --limit 80 --period-s 1 {CAREFUL} --modes {CLASSICAL} sdxl "
             f"--embedder {NET} {TINY}"
         ),
         ["reid"],
@@ -50,19 +51,19 @@ QUESTIONS = {
         ["full_images", "persons"],
     ),
     "detection": (
-        f"{{video}} --every-nth 8 --labels {{labels}} --modes {CLASSICAL} sdxl {TINY}",
+        (f"{{video}} --every-nth 8 --labels {{labels}} {CAREFUL} --modes {CLASSICAL} sdxl {TINY}"),
         ["detection", "retained"],
     ),
     "beta": (
         (
-            f"{{video}} --every-nth 6 --limit 60 --betas 0.2 0.4 0.6 0.8 1 --embedder {NET} "
+            f"{{video}} --every-nth 6 --limit 40 {CAREFUL} --betas 0.2 0.6 1 --embedder {NET} "
             f"--features {NET} {TINY}"
         ),
         ["beta"],
     ),
     "occlusion": ("{video} --every-nth 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
     "temporal": (
-        "{video} --limit 240 --labels {labels} --detect.confidence 0.4 --modes fill blur mask-out",
+        f"{{video}} --limit 120 --labels {{labels}} {CAREFUL} --modes fill blur sdxl {TINY}",
         ["recall", "flicker"],
     ),
 }

@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tqdm import tqdm
-
 from anon_ros.cli.evaluate.sources import Frame, frames_of, pairs_of
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.config import Config
 from anon_ros.core import Persons, RgbImage
 from anon_ros.models import build_segmenter, build_tracker
@@ -43,7 +42,7 @@ def first_look(pairs: Pairs, config: Config) -> Moments:
     """
     segmenter = build_segmenter(config).with_thresholds(config.detect, least_confidence(config))
     moments: Moments = defaultdict(list)
-    for frame, _ in tqdm(pairs(), desc="looking", unit="frame", disable=None):
+    for frame, _ in shown(pairs(), "looking"):
         found = segmenter.segment(frame.image)
         moments[frame.camera].append(moment_of(frame.image, found, _time_ns(frame)))
     return moments

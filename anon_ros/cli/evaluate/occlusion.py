@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from anon_ros.cli.evaluate.depths import DepthOf, depth_model, depth_source
 from anon_ros.cli.evaluate.made import made
@@ -27,6 +26,7 @@ from anon_ros.cli.evaluate.stackings import (
     limits,
     stacking_table,
 )
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.cli.flags import config_from
 from anon_ros.config import Config
 from anon_ros.core import Detections, RgbImage, Segmenter, cover, person_region
@@ -103,7 +103,7 @@ def _look(
     depth_of = depth_source(arguments)
     cutouts: list[Cutout] = []
     backgrounds: list[RgbImage] = []
-    for frame in tqdm(frames_of(arguments.input, arguments), unit="frame", disable=None):
+    for frame in shown(frames_of(arguments.input, arguments), "looking"):
         masks = labels(frame) if labels else None
         if labels and masks is None:
             continue
@@ -129,7 +129,7 @@ def _play(
     """Synthetic scenes: with exact masks, with the segmenter's, and why coverage was wrong."""
     exact, seen, why = Tally(), Tally(), list[tuple[str, bool]]()
     estimate = depth_model(arguments.depth_model, arguments) if arguments.depth_model else None
-    for index in tqdm(range(arguments.scenes), unit="scene", disable=None):
+    for index in shown(range(arguments.scenes), "playing", arguments.scenes, "scenes"):
         random = np.random.default_rng([config.inpaint.seed, index])
         scene = make_scene(cutouts, backgrounds[index % len(backgrounds)], random)
         depth = estimate(scene.image) if estimate else None

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from anon_ros.cli.evaluate.follow import Follower, Moments, first_look, pairs_source
 from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.sources import Frame, SourceError
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.config import Config
 from anon_ros.core import Persons, RgbImage, Roi
 
@@ -71,7 +71,7 @@ def person_crops(
     crops, seen = PersonCrops(), set[tuple[str, int, int]]()
     numbers: dict[tuple[str, int], int] = {}
     total = sum(len(each) for each in moments.values())
-    for frame, given in tqdm(pairs(), "cutting out", total, unit="frame", disable=None):
+    for frame, given in shown(pairs(), "cutting out", total):
         persons = follower.persons(frame)
         period = int((frame.time_s or 0.0) // arguments.period_s)
         new = []

@@ -4,7 +4,6 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 import numpy as np
-from tqdm import tqdm
 
 from anon_ros.cli.evaluate.appearance import (
     ORIGINAL,
@@ -19,6 +18,7 @@ from anon_ros.cli.evaluate.made import made
 from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.persons import GIVEN
 from anon_ros.cli.evaluate.sources import frames_of, pairs_of
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.cli.flags import config_from
 from anon_ros.config import Config
 from anon_ros.core import Detections, RgbImage, Roi
@@ -72,12 +72,12 @@ def _frames(
     if arguments.anonymized is not None:
         segmenter = build_segmenter(config)
         pairs = pairs_of(arguments.input, arguments.anonymized, arguments)
-        for frame, given in tqdm(pairs, unit="frame", disable=None):
+        for frame, given in shown(pairs, "comparing"):
             images = {ORIGINAL: frame.image, GIVEN: given.image}
             yield images, segmenter.segment(frame.image)
     else:
         modes = Modes.load(config, arguments.modes, arguments.out)
-        for frame in tqdm(frames_of(arguments.input, arguments), unit="frame", disable=None):
+        for frame in shown(frames_of(arguments.input, arguments), "comparing"):
             found = modes.find(frame.image)
             yield {ORIGINAL: frame.image, **modes.draw(frame.image, found)}, found
 

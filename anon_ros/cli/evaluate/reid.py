@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from anon_ros.cli.evaluate.embedders import embedders
 from anon_ros.cli.evaluate.found_again import (
@@ -20,6 +19,7 @@ from anon_ros.cli.evaluate.made import made
 from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.persons import PersonCrops, person_crops
 from anon_ros.cli.evaluate.sources import SourceError, read_image
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.cli.flags import config_from
 from anon_ros.evaluate import (
     Chance,
@@ -107,8 +107,8 @@ def _of_set(images_of: ReidSet, known: Sequence[Embedder], modes: Modes) -> Iden
     gallery = _embedded(images_of.gallery, known)
     seen: list[bool] = []
     parts: dict[str, dict[str, list[Features]]] = {}
-    for start in tqdm(
-        range(0, len(images_of.query), _BATCH), "queries", unit="batch", disable=None
+    for start in shown(
+        _starts(images_of.query), "queries", len(_starts(images_of.query)), "batches"
     ):
         images: dict[str, list[npt.NDArray[np.uint8]]] = {}
         for query in images_of.query[start : start + _BATCH]:
@@ -130,12 +130,16 @@ def _of_set(images_of: ReidSet, known: Sequence[Embedder], modes: Modes) -> Iden
 
 def _embedded(images: Sequence[PersonImage], known: Sequence[Embedder]) -> Images:
     parts: dict[str, list[Features]] = {each.name: [] for each in known}
-    for start in tqdm(range(0, len(images), _BATCH), "gallery", unit="batch", disable=None):
+    for start in shown(_starts(images), "gallery", len(_starts(images)), "batches"):
         batch = [read_image(image.path) for image in images[start : start + _BATCH]]
         for each in known:
             parts[each.name].append(each.embed(batch))
     vectors = {name: np.concatenate(batches) for name, batches in parts.items()}
     return Images(*_numbers(images), vectors)
+
+
+def _starts(images: Sequence[PersonImage]) -> range:
+    return range(0, len(images), _BATCH)
 
 
 def _numbers(images: Sequence[PersonImage]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from anon_ros.cli.evaluate.follow import Follower, Moments, Pairs, first_look, pairs_source
 from anon_ros.cli.evaluate.made import made
@@ -15,6 +14,7 @@ from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.outlines import MasksOf, labelled_masks
 from anon_ros.cli.evaluate.sources import Frame, SourceError
 from anon_ros.cli.evaluate.through_time import flicker_table, recall_plot, recall_table, told
+from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.cli.flags import config_from
 from anon_ros.config import Config
 from anon_ros.core import Persons, person_region
@@ -81,7 +81,7 @@ def _measure(
     kinds = dict.fromkeys(("off", config.memory.mode)) if labels else [config.memory.mode]
     followers = {kind: Follower(moments, _remembering(config, kind)) for kind in kinds}
     total = sum(len(each) for each in moments.values())
-    for frame, given in tqdm(pairs(), "measuring", total, unit="frame", disable=None):
+    for frame, given in shown(pairs(), "measuring", total):
         persons = {kind: follower.persons(frame) for kind, follower in followers.items()}
         known = persons[config.memory.mode]
         if labels is not None:
