@@ -130,7 +130,8 @@ def _of_set(images_of: ReidSet, known: Sequence[Embedder], modes: Modes) -> Iden
 
 def _embedded(images: Sequence[PersonImage], known: Sequence[Embedder]) -> Images:
     parts: dict[str, list[Features]] = {each.name: [] for each in known}
-    for start in shown(_starts(images), "gallery", len(_starts(images)), "batches"):
+    starts = _starts(images)
+    for start in shown(starts, "gallery", len(starts), "batches"):
         batch = [read_image(image.path) for image in images[start : start + _BATCH]]
         for each in known:
             parts[each.name].append(each.embed(batch))
