@@ -51,7 +51,7 @@ QUESTIONS = {
         ["full_images", "persons"],
     ),
     "detection": (
-        (f"{{video}} --every-nth 8 --labels {{labels}} {CAREFUL} --modes {CLASSICAL} sdxl {TINY}"),
+        (f"{{video}} --every-nth 16 --labels {{labels}} {CAREFUL} --modes {CLASSICAL} sdxl {TINY}"),
         ["detection", "retained"],
     ),
     "beta": (
