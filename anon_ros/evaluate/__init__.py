@@ -11,7 +11,13 @@ from anon_ros.evaluate.average_precision import (
 from anon_ros.evaluate.boxes import BoxLabels, read_box_labels, read_boxes, truth_of
 from anon_ros.evaluate.cache import Cached
 from anon_ros.evaluate.colour import Colours
-from anon_ros.evaluate.estimate import Estimate, bootstrap, mean_estimate, proportion
+from anon_ros.evaluate.estimate import (
+    Estimate,
+    bootstrap,
+    mean_estimate,
+    proportion,
+    ratio_estimate,
+)
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
 from anon_ros.evaluate.frechet import (
     frechet_distance,
@@ -113,6 +119,7 @@ __all__ = [
     "mean_estimate",
     "number",
     "proportion",
+    "ratio_estimate",
     "read_box_labels",
     "read_boxes",
     "read_polygons",

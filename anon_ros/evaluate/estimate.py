@@ -75,3 +75,23 @@ def proportion(part: int, whole: int) -> Estimate:
 def mean_estimate(values: npt.NDArray[np.float64], rounds: int = ROUNDS) -> Estimate:
     """The mean of (N,) independent values."""
     return bootstrap(lambda chosen: float(values[chosen].mean()), len(values), rounds)
+
+
+def ratio_estimate(
+    parts: npt.NDArray[np.float64], wholes: npt.NDArray[np.float64], groups: Indices
+) -> Estimate:
+    """The sum of (N,) ``parts`` by that of (N,) ``wholes``; None if those are 0.
+
+    Args:
+        parts: of each value.
+        wholes: of each value, 0 or more.
+        groups: (N,) which values belong to one independent unit, as persons to their frame.
+    """
+    _, unit = np.unique(groups, return_inverse=True)
+    part, whole = np.bincount(unit, parts), np.bincount(unit, wholes)
+
+    def ratio(chosen: Indices) -> float | None:
+        total = float(whole[chosen].sum())
+        return float(part[chosen].sum()) / total if total > 0 else None
+
+    return bootstrap(ratio, len(part))

@@ -12,6 +12,7 @@ _Z = 1.959964  # 97.5 % of a normal distribution
 _KERNEL_DEGREE = 3
 _MANY = 1000
 _LEAST = 4
+_TWO = 2  # no distance is of one image
 
 
 def frechet_distance(one: Features, other: Features) -> float:
@@ -40,24 +41,32 @@ def frechet_distance(one: Features, other: Features) -> float:
     return float(max(apart - 2 * between, 0.0))
 
 
-def kernel_distance(one: Features, other: Features) -> float:
+def kernel_distance(one: Features, other: Features, *, paired: bool = False) -> float:
     """The squared maximum mean discrepancy with a cubic kernel, unbiased for any number of images.
 
     With Inception's features it is the KID (Binkowski et al., "Demystifying MMD GANs", 2018), here
     over all images at once. It may be a little below 0.
 
+    Unbiased it is for independent sets. An original and its anonymized version are not: as pairs
+    they are more alike than images of both sets are, which would take the distance far below 0 for
+    few images. So the kernel of each pair is left out, as that of each image with itself is.
+
     Args:
         one: (N, D), N >= 2.
         other: (M, D), M >= 2.
+        paired: each row of one is another version of the same row of the other.
 
     Raises:
-        ValueError: if there are too few, or the numbers of features differ.
+        ValueError: if there are too few, the numbers of features differ, or those of pairs.
     """
     _check(one, other)
+    if paired and len(one) != len(other):
+        message = f"features {one.shape} and {other.shape} are no pairs"
+        raise ValueError(message)
     a, b = one.astype(np.float64), other.astype(np.float64)
-    within = (_kernel(x, x) for x in (a, b))
-    own = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in within)
-    return float(own - 2 * _kernel(a, b).mean())
+    own = sum(_mean_of_others(_kernel(x, x)) for x in (a, b))
+    between = _kernel(a, b)
+    return own - 2 * (_mean_of_others(between) if paired else float(between.mean()))
 
 
 def inception_score(logits: Features) -> float:
@@ -78,7 +87,10 @@ def inception_score(logits: Features) -> float:
 
 
 def half_jackknife(
-    statistic: Callable[[npt.NDArray[np.int64]], float], count: int, seed: int = 0
+    statistic: Callable[[npt.NDArray[np.int64]], float | None],
+    frames: npt.NDArray[np.int64],
+    least: float = -np.inf,
+    seed: int = 0,
 ) -> Estimate:
     """A statistic that is biased for few images, with an interval from random halves.
 
@@ -88,20 +100,32 @@ def half_jackknife(
     not count.
 
     Args:
-        statistic: of indices of images, the same ones of both sets.
-        count: of images.
+        statistic: of indices of images, the same ones of both sets; None if they are too few.
+        frames: (N,) of each image, which frame it is of. Persons in one frame share its light and
+            place, so halves are of frames.
+        least: that the statistic can be.
         seed: of the halves.
     """
-    if count < 2:  # noqa: PLR2004 - no statistic here is of one image
-        return Estimate(None)
-    value = statistic(np.arange(count))
-    if count < 2 * _LEAST:
+    value = statistic(np.arange(len(frames))) if len(frames) >= _TWO else None
+    known = np.unique(frames)
+    if value is None or len(known) < 2 * _LEAST:
         return Estimate(value)
     random = np.random.default_rng(seed)
-    rounds = 50 if count <= _MANY else 10
-    halves = [statistic(random.permutation(count)[: count // 2]) for _ in range(rounds)]
-    reach = _Z * float(np.std(halves, ddof=1))
-    return Estimate(value, value - reach, value + reach)
+    drawn: list[float | None] = []
+    for _ in range(50 if len(frames) <= _MANY else 10):
+        half = np.isin(frames, random.permutation(known)[: len(known) // 2])
+        drawn.append(statistic(np.flatnonzero(half)))
+    found = [each for each in drawn if each is not None]
+    if len(found) < _TWO:
+        return Estimate(value)
+    reach = _Z * float(np.std(found, ddof=1))
+    return Estimate(value, max(least, value - reach), value + reach)
+
+
+def _mean_of_others(kernel: npt.NDArray[np.float64]) -> float:
+    """Without the diagonal."""
+    count = len(kernel)
+    return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
 
 
 def _small(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

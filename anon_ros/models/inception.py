@@ -38,12 +38,20 @@ class Inception:
     name: str = "Inception"
 
     def embed(self, images: Sequence[RgbImage]) -> npt.NDArray[np.float32]:
-        """(N, 2048 + 1008) float32: the features of FID, then the logits of IS."""
+        """(N, 2048 + 1008) float32: the features of FID, then the logits of IS.
+
+        Raises:
+            ModelError: if they are not finite.
+        """
         made = []
         for _, group in groupby(images, key=lambda image: image.shape):
             same = list(group)
             made += [self._run(same[i : i + _BATCH]) for i in range(0, len(same), _BATCH)]
-        return np.concatenate(made) if made else np.zeros((0, 0), np.float32)
+        vectors = np.concatenate(made) if made else np.zeros((0, 0), np.float32)
+        if not np.isfinite(vectors).all():
+            message = "FID and IS: features that are not finite; the weights are damaged"
+            raise ModelError(message)
+        return vectors
 
     def _run(self, images: Sequence[RgbImage]) -> npt.NDArray[np.float32]:
         import torch  # noqa: PLC0415 - seconds
@@ -89,9 +97,13 @@ def load_inception(given: str, device: str) -> Inception:
     except ImportError as error:
         message = "FID and IS need a package: pip install torch-fidelity"
         raise ModelError(message) from error
+    import torch  # noqa: PLC0415 - seconds
+
     from anon_ros.models.device import resolve_device  # noqa: PLC0415 - imports torch
 
     try:
+        # The library would run whatever a pickle says; this refuses all but tensors.
+        torch.load(path, map_location="cpu", weights_only=True)
         network = FeatureExtractorInceptionV3(
             "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
         )

@@ -1,5 +1,6 @@
 """LPIPS: how different two images look (Zhang et al., CVPR 2018), from local weights."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,12 @@ class Lpips:
     Attributes:
         network: torchmetrics', whose package holds the linear layers.
         device: where the network is.
+        key: of its weights.
     """
 
     network: Any
     device: Any
+    key: str
 
     def distances(
         self, ones: Sequence[RgbImage], others: Sequence[RgbImage]
@@ -105,4 +108,5 @@ def load_lpips(given: str, device: str) -> Lpips:
         message = f"LPIPS: {path} is not AlexNet of torchvision: {describe(error)}"
         raise ModelError(message) from error
     where = resolve_device(device)
-    return Lpips(network.eval().to(where), where)
+    key = f"lpips {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return Lpips(network.eval().to(where), where, key)

@@ -5,12 +5,19 @@ import pytest
 import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
-from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_kid import kernel_poly, kid_features_to_metric, mmd2
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
-from anon_ros.evaluate import frechet_distance, half_jackknife, inception_score, kernel_distance
+from anon_ros.evaluate import (
+    Estimate,
+    frechet_distance,
+    half_jackknife,
+    inception_score,
+    kernel_distance,
+)
 
+FRAMES = np.arange(60)
 SIZES = [(50, 64), (300, 64), (40, 40), (25, 256)]
 
 
@@ -69,6 +76,36 @@ def test_kernel_distance_equals_torch_fidelity_over_all_images(count: int, featu
     assert kernel_distance(one, other) == pytest.approx(expected, rel=1e-3)
 
 
+def test_kernel_distance_of_pairs_leaves_the_pairs_out() -> None:
+    """As torch-fidelity's u-statistic; else what has not changed would be far below zero."""
+    one, noise = two_sets(50, 64)
+    other = one + 0.2 * noise[:50]
+    kernels = [kernel_poly(*each) for each in ((one, one), (one, other), (other, other))]
+    expected = mmd2(*kernels, mmd_est="u-statistic")
+    assert kernel_distance(one, other, paired=True) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert kernel_distance(one, one, paired=True) == pytest.approx(0, abs=1e-9)
+    assert kernel_distance(one, one) < -0.05
+    with pytest.raises(ValueError, match="no pairs"):
+        kernel_distance(one, other[:49], paired=True)
+
+
+def test_kernel_distance_of_pairs_is_right_on_average() -> None:
+    """Over many small sets of pairs, as over one large set; not so as strangers."""
+    random = np.random.default_rng(0)
+
+    def pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+        one = random.normal(size=(count, 8))
+        return one, 0.9 * one + 0.3 + 0.3 * random.normal(size=(count, 8))
+
+    truth = kernel_distance(*pairs(4000))
+    drawn = [pairs(12) for _ in range(400)]
+    as_pairs = [kernel_distance(*each, paired=True) for each in drawn]
+    as_strangers = [kernel_distance(*each) for each in drawn]
+    error = float(np.std(as_pairs) / np.sqrt(len(drawn)))
+    assert abs(np.mean(as_pairs) - truth) < 4 * error
+    assert np.mean(as_strangers) < truth - 10 * error
+
+
 @pytest.mark.parametrize("scale", [0.1, 1, 30])
 def test_inception_score_equals_torch_fidelity_and_torchmetrics(scale: float) -> None:
     logits = (scale * np.random.default_rng(3).normal(size=(120, 50))).astype(np.float32)
@@ -85,23 +122,41 @@ def test_the_interval_of_halves_covers_a_known_mean() -> None:
     held = 0
     for seed in range(200):
         values = random.normal(3, 1, 60)
-        found = half_jackknife(lambda chosen, v=values: float(v[chosen].mean()), 60, seed)
+        found = half_jackknife(lambda chosen, v=values: float(v[chosen].mean()), FRAMES, seed=seed)
         assert found.low is not None
         assert found.high is not None
         held += found.low <= 3 <= found.high
     assert 0.9 <= held / 200 <= 0.99
 
 
+def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
+    values = np.random.default_rng(0).normal(size=60)
+    alone = half_jackknife(lambda chosen: float(values[chosen].mean()), FRAMES)
+    often = values.repeat(9)
+    crowded = half_jackknife(lambda chosen: float(often[chosen].mean()), FRAMES.repeat(9))
+    assert crowded.value == pytest.approx(alone.value)
+    widths = [each.high - each.low for each in (alone, crowded)]  # type: ignore[operator]
+    assert widths[1] == pytest.approx(widths[0])
+
+
+def test_an_interval_ends_where_the_statistic_does_and_skips_what_tells_nothing() -> None:
+    values = np.random.default_rng(0).exponential(size=60) ** 4
+    found = half_jackknife(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
+    assert found.low == 0
+    seldom = half_jackknife(lambda chosen: 1.0 if len(chosen) == 60 else None, FRAMES)
+    assert seldom == Estimate(1.0)
+
+
 def test_copies_do_not_widen_what_is_biased_for_few_images() -> None:
     one, other = two_sets(60, 64)
     other = other[:60]
-    found = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), 60)
+    found = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES)
     assert found.value is not None
     assert found.low is not None
     assert 0 < found.value - found.low < found.value
-    few = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), 5)
+    few = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES[:5])
     assert (few.low, few.high) == (None, None)
-    assert half_jackknife(lambda _: 1.0, 1).value is None
+    assert half_jackknife(lambda _: 1.0, FRAMES[:1]).value is None
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,34 @@ def alexnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Harmful:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("load", [load_inception, load_lpips])
+def test_weights_are_read_as_numbers_and_run_nothing(load: object, tmp_path: Path) -> None:
+    torch.save({"fc.weight": Harmful(tmp_path / "harm")}, tmp_path / "weights.pth")
+    with pytest.raises(ModelError, match="weights"):
+        load(str(tmp_path / "weights.pth"), "cpu")  # type: ignore[operator]  # one of two functions
+    assert not (tmp_path / "harm").exists()
+
+
+def test_weights_that_are_no_numbers_give_no_distance(
+    inception_file: Path, images: list[np.ndarray], tmp_path: Path
+) -> None:
+    weights = torch.load(inception_file)
+    weights["fc.weight"][:] = torch.nan
+    torch.save(weights, tmp_path / "nan.pth")
+    with pytest.raises(ModelError, match="not finite"):
+        load_inception(str(tmp_path / "nan.pth"), "cpu").embed(images)
+
+
 def test_lpips_is_torchmetrics_with_this_backbone(
     alexnet_file: Path, images: list[np.ndarray]
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from anon_ros.cli.evaluate.looks import INCEPTION, Looks, Pile
 from anon_ros.evaluate import (
@@ -17,7 +18,7 @@ from anon_ros.evaluate import (
     half_jackknife,
     inception_score,
     kernel_distance,
-    mean_estimate,
+    ratio_estimate,
     spoken,
 )
 from anon_ros.evaluate.report import Cell
@@ -26,6 +27,7 @@ from anon_ros.models import FEATURES
 ORIGINAL = "original"
 _HALVES = "original, odd against even"
 _SAME = Estimate(0.0)
+_LEAST = 2  # no distance is of one image
 _GENERAL = (
     "Distances are between sets of images: they do not tell whether a person looks natural, nor "
     "whether two look alike."
@@ -38,6 +40,8 @@ _NO_FID = (
     "Frechet distances on other features than Inception's are no FID, and are to be compared "
     "within this report alone."
 )
+Values = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.int64]
 Piles = Mapping[str, Pile]
 """By mode, ORIGINAL among them."""
 
@@ -52,7 +56,8 @@ class Figures:
         score: IS; None without Inception.
         lpips: None without its weights.
         difference: levels of 0..255.
-        sharpness: of the original's.
+        sharpness: of the original's, all images together.
+        elsewhere: difference where nothing may be replaced; None but for full images.
     """
 
     images: int
@@ -61,6 +66,7 @@ class Figures:
     lpips: Estimate | None
     difference: Estimate | None
     sharpness: Estimate | None
+    elsewhere: Estimate | None = None
 
 
 AllFigures = Mapping[str, Mapping[str, Figures]]
@@ -71,13 +77,11 @@ def compare(piles: Piles, looks: Looks) -> dict[str, Figures]:
     """The figures of each mode, and of one half of the originals against the other."""
     original = piles[ORIGINAL]
     found = {mode: _figures(pile, original, looks) for mode, pile in piles.items()}
-    count = len(original.differences) // 2
-    halves = {}
-    for name in looks.embedders:
-        features = _features(original, name)
-        halves[name] = _distances(features[1::2], features[::2][: len(features[1::2])])
-    if halves:
-        found[_HALVES] = Figures(count, halves, None, None, None, None)
+    if looks.embedders:
+        frames = np.array(original.frames)
+        odd = np.isin(frames, np.unique(frames)[1::2])
+        halves = {name: _halved(_features(original, name), frames, odd) for name in looks.embedders}
+        found[_HALVES] = Figures(int(odd.sum()), halves, None, None, None, None)
     return found
 
 
@@ -88,6 +92,8 @@ def quality_table(kind: str, figures: Mapping[str, Figures], looks: Looks) -> Ta
     columns += ["IS"] if INCEPTION in looks.embedders else []
     columns += ["LPIPS"] if looks.lpips is not None else []
     columns += ["difference, levels", "sharpness, of the original's"]
+    has_elsewhere = any(found.elsewhere is not None for found in figures.values())
+    columns += ["difference elsewhere, levels"] if has_elsewhere else []
     rows: list[list[Cell]] = []
     for mode, found in figures.items():
         cells: list[Cell] = [mode, found.images]
@@ -95,12 +101,15 @@ def quality_table(kind: str, figures: Mapping[str, Figures], looks: Looks) -> Ta
             cells += [frechet, kernel.times(1000)]
         cells += [found.score] if INCEPTION in looks.embedders else []
         cells += [found.lpips] if looks.lpips is not None else []
-        rows.append([*cells, found.difference, found.sharpness])
+        cells += [found.difference, found.sharpness]
+        rows.append([*cells, found.elsewhere] if has_elsewhere else cells)
     note = (
         "Against the originals. Intervals of distances and IS: from the spread over random halves, "
-        "both of a pair in the same; of the others: bootstrap over images. Odd against even: what "
-        "two samples of the same kind, of half the size, differ by."
+        "of the frames, both of a pair in the same; of the others: bootstrap over frames. Odd "
+        "against even: what the images of every other frame differ by from those of the rest."
     )
+    if has_elsewhere:
+        note += " Elsewhere: outside the bounds of all that anonymization may replace."
     return Table(kind.replace(" ", "_"), f"Quality: {kind}", columns, rows, note)
 
 
@@ -154,26 +163,52 @@ def quality_limits(scopes: Mapping[str, Piles], looks: Looks) -> list[str]:
 
 def _figures(pile: Pile, original: Pile, looks: Looks) -> Figures:
     pairs = {name: (_features(pile, name), _features(original, name)) for name in looks.embedders}
+    frames, ones = np.array(pile.frames), np.ones(len(pile.frames))
     score = None
     if INCEPTION in looks.embedders:
         logits = pile.features(INCEPTION)[:, FEATURES:]
-        score = half_jackknife(lambda chosen: inception_score(logits[chosen]), len(logits))
+        score = half_jackknife(lambda chosen: inception_score(logits[chosen]), frames, least=1.0)
     is_same = pile is original
+    elsewhere = np.array(pile.elsewhere)
     return Figures(
         len(pile.differences),
-        {name: (_SAME, _SAME) if is_same else _distances(*pair) for name, pair in pairs.items()},
+        {
+            name: (_SAME, _SAME) if is_same else _distances(*pair, frames)
+            for name, pair in pairs.items()
+        },
         score,
-        _mean(pile.lpips) if looks.lpips is not None else None,
-        _mean(pile.differences),
-        _mean(pile.sharpness),
+        _ratio(pile.lpips, ones, frames) if looks.lpips is not None else None,
+        _ratio(pile.differences, ones, frames),
+        _ratio(pile.sharpness, original.sharpness, frames),
+        _ratio(elsewhere[:, 0], elsewhere[:, 1], frames) if len(elsewhere) else None,
     )
 
 
-def _distances(one: Features, other: Features) -> tuple[Estimate, Estimate]:
-    count = len(one)
+def _distances(one: Features, other: Features, frames: Frames) -> tuple[Estimate, Estimate]:
+    """Of pairs, which are of these frames."""
+
+    def frechet(chosen: Frames) -> float | None:
+        return frechet_distance(one[chosen], other[chosen]) if len(chosen) >= _LEAST else None
+
+    def kernel(chosen: Frames) -> float | None:
+        enough = len(chosen) >= _LEAST
+        return kernel_distance(one[chosen], other[chosen], paired=True) if enough else None
+
+    return half_jackknife(frechet, frames, least=0.0), half_jackknife(kernel, frames)
+
+
+def _halved(
+    features: Features, frames: Frames, odd: npt.NDArray[np.bool_]
+) -> tuple[Estimate, Estimate]:
+    """Of the images that are True in ``odd`` and the others."""
+
+    def between(distance: Callable[[Features, Features], float], chosen: Frames) -> float | None:
+        one, other = features[chosen[odd[chosen]]], features[chosen[~odd[chosen]]]
+        return distance(one, other) if min(len(one), len(other)) >= _LEAST else None
+
     return (
-        half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), count),
-        half_jackknife(lambda chosen: kernel_distance(one[chosen], other[chosen]), count),
+        half_jackknife(partial(between, frechet_distance), frames, least=0.0),
+        half_jackknife(partial(between, kernel_distance), frames),
     )
 
 
@@ -205,5 +240,7 @@ def _kernel(name: str) -> str:
     return "KID" if name == INCEPTION else f"kernel distance on {name}"
 
 
-def _mean(values: Sequence[float]) -> Estimate:
-    return mean_estimate(np.array(values, np.float64))
+def _ratio(
+    parts: Sequence[float] | Values, wholes: Sequence[float] | Values, frames: Frames
+) -> Estimate:
+    return ratio_estimate(np.array(parts, np.float64), np.array(wholes, np.float64), frames)

@@ -25,13 +25,31 @@ class Looks:
 
     Attributes:
         embedders: whose features are compared, by name; INCEPTION has those of FID and IS.
-        lpips: None if its weights are not there.
+        lpips: of pairs (see PairsBeside); None if its weights are not there.
         missing: what could not be measured, and how to get it.
     """
 
     embedders: Mapping[str, Embedder]
-    lpips: Lpips | None
+    lpips: Embedder | None
     missing: Sequence[str]
+
+
+@dataclass(frozen=True)
+class PairsBeside:
+    """LPIPS as an Embedder of pairs, which are images of twice the width: to be cached like one."""
+
+    lpips: Lpips
+    name: str = "LPIPS"
+
+    @property
+    def key(self) -> str:
+        return self.lpips.key
+
+    def embed(self, images: Sequence[RgbImage]) -> Features:
+        """(N, 1) float32."""
+        halves = [np.split(image, 2, axis=1) for image in images]
+        distances = self.lpips.distances([one for one, _ in halves], [two for _, two in halves])
+        return distances.astype(np.float32).reshape(-1, 1)
 
 
 @dataclass
@@ -41,24 +59,46 @@ class Pile:
     Attributes:
         parts: vectors by embedder.
         differences: mean absolute difference from the original, levels of 0..255.
-        sharpness: variance of the Laplacian, by that of the original.
+        sharpness: variance of the Laplacian.
         lpips: distance from the original.
+        frames: which frame it is of.
+        elsewhere: of full images, the sum of differences where nothing may be replaced, and of how
+            many pixels.
     """
 
     parts: dict[str, list[Features]] = field(default_factory=lambda: defaultdict(list))
     differences: list[float] = field(default_factory=list)
     sharpness: list[float] = field(default_factory=list)
     lpips: list[float] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    elsewhere: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, images: Sequence[RgbImage], originals: Sequence[RgbImage], looks: Looks) -> None:
-        """Add images, each with its original of the same size."""
+    def add(
+        self,
+        images: Sequence[RgbImage],
+        originals: Sequence[RgbImage],
+        looks: Looks,
+        frame: int | None = None,
+    ) -> None:
+        """Add images, each with its original of the same size.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            originals: of these.
+            looks: what to look at them with.
+            frame: that all of them are of; None if each is of another one.
+        """
+        first = len(self.frames)
+        self.frames += [first + i if frame is None else frame for i in range(len(images))]
         for name, embedder in looks.embedders.items():
             self.parts[name].append(embedder.embed(images))
         for image, original in zip(images, originals, strict=True):
             self.differences.append(float(cv2.absdiff(image, original).mean()))
-            self.sharpness.append(_sharpness(image) / max(_sharpness(original), 1e-6))
+            self.sharpness.append(_sharpness(image))
         if looks.lpips is not None:
-            self.lpips += looks.lpips.distances(images, originals).tolist()
+            pairs = zip(images, originals, strict=True)
+            beside = [np.concatenate(pair, axis=1) for pair in pairs]
+            self.lpips += looks.lpips.embed(beside).ravel().tolist()
 
     def features(self, name: str) -> Features:
         """(N, D) float32."""
@@ -75,7 +115,8 @@ def load_looks(arguments: Namespace, config: Config) -> Looks:
         each.name: Cached(each, arguments.out / VECTORS)
         for each in load_named(arguments.features, config, "--features")
     }
-    device, missing, lpips = config.compute.device, [], None
+    device, missing = config.compute.device, []
+    lpips: Embedder | None = None
     try:
         inception = load_inception(arguments.inception, device)
         chosen = {INCEPTION: Cached(inception, arguments.out / VECTORS), **chosen}
@@ -84,7 +125,8 @@ def load_looks(arguments: Namespace, config: Config) -> Looks:
             raise
         missing.append(f"Not measured: {error}")
     try:
-        lpips = load_lpips(arguments.lpips, device)
+        pairs = PairsBeside(load_lpips(arguments.lpips, device))
+        lpips = Cached(pairs, arguments.out / VECTORS)
     except ModelError as error:
         if arguments.lpips:
             raise

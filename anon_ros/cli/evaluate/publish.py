@@ -18,5 +18,7 @@ def publish(report: Report, folder: Path) -> int:
             print(f"{table.note}\n")
     for answer in report.answers:
         print(f"* {answer}")
+    for limit in report.limits:
+        print(f"! {limit}")
     print(page)
     return 0

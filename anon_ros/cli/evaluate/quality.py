@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from anon_ros.cli.evaluate.appearance import (
@@ -21,7 +22,7 @@ from anon_ros.cli.evaluate.sources import frames_of, pairs_of
 from anon_ros.cli.evaluate.waiting import shown
 from anon_ros.cli.flags import config_from
 from anon_ros.config import Config
-from anon_ros.core import Detections, RgbImage, Roi
+from anon_ros.core import Detections, Mask, RgbImage, Roi, person_region
 from anon_ros.evaluate import Report
 from anon_ros.models import build_segmenter
 
@@ -42,13 +43,17 @@ def quality_report(arguments: Namespace) -> Report:
     looks = load_looks(arguments, config)
     scopes: Scopes = {FULL: {}, PERSONS: {}}
     too_small = 0
-    for images, found in _frames(arguments, config):
+    for number, (images, found) in enumerate(_frames(arguments, config)):
         height_px, width_px = images[ORIGINAL].shape[:2]
         windows = [_window(box, width_px, height_px) for box in found.boxes_xyxy]
         large = [w for w in windows if min(w.width_px, w.height_px) >= _LEAST_SIDE_PX]
         too_small += len(windows) - len(large)
-        _add(scopes, FULL, images, [Roi(0, 0, width_px, height_px)], looks)
-        _add(scopes, PERSONS, images, large, looks)
+        _add(scopes, FULL, images, [Roi(0, 0, width_px, height_px)], looks, number)
+        _add(scopes, PERSONS, images, large, looks, number)
+        kept = _kept(found, config, height_px, width_px)
+        for mode, image in images.items():
+            levels = cv2.absdiff(image, images[ORIGINAL])[kept]
+            scopes[FULL][mode].elsewhere.append((float(levels.mean(axis=1).sum()), len(levels)))
     seen = {kind: piles for kind, piles in scopes.items() if piles}
     figures = {kind: compare(piles, looks) for kind, piles in seen.items()}
     limits = quality_limits(seen, looks)
@@ -82,15 +87,28 @@ def _frames(
             yield {ORIGINAL: frame.image, **modes.draw(frame.image, found)}, found
 
 
-def _add(
-    scopes: Scopes, kind: str, images: dict[str, RgbImage], windows: list[Roi], looks: Looks
+def _kept(found: Detections, config: Config, height_px: int, width_px: int) -> Mask:
+    """(H, W) bool: where nothing may be replaced."""
+    kept = np.ones((height_px, width_px), np.bool_)
+    for mask, box in zip(found.masks, found.boxes_xyxy, strict=True):
+        kept[person_region(mask, box, config.mask).window.slices] = False
+    return kept
+
+
+def _add(  # noqa: PLR0913, PLR0917 - where to, and what
+    scopes: Scopes,
+    kind: str,
+    images: dict[str, RgbImage],
+    windows: list[Roi],
+    looks: Looks,
+    frame: int,
 ) -> None:
     if not windows:
         return
     originals = [np.ascontiguousarray(images[ORIGINAL][w.slices]) for w in windows]
     for mode, image in images.items():
         cut = [np.ascontiguousarray(image[window.slices]) for window in windows]
-        scopes[kind].setdefault(mode, Pile()).add(cut, originals, looks)
+        scopes[kind].setdefault(mode, Pile()).add(cut, originals, looks, frame)
 
 
 def _window(box: np.ndarray, width_px: int, height_px: int) -> Roi:

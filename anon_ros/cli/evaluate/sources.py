@@ -65,10 +65,11 @@ def pairs_of(
     of recordings by topic and log time. An original without a counterpart is left out.
 
     Raises:
-        SourceError: if none belong together, or two differ in size.
+        SourceError: if none belong together, two differ in size, or an anonymized frame has no
+            original.
         AnonRosError: if a recording cannot be read.
     """
-    pairs = _matched(all_frames(original, arguments.topics), anonymized, arguments.prefix)
+    pairs = _matched(original, anonymized, arguments.topics, arguments.prefix)
     problem = f"no frame of {original} has its counterpart in {anonymized}"
     yield from _chosen(pairs, arguments, problem)
 
@@ -86,11 +87,11 @@ def _chosen(items: Iterator[T], arguments: Namespace, problem: str) -> Iterator[
 
 
 def _matched(
-    originals: Iterator[Frame], anonymized: Path, prefix: str
+    original: Path, anonymized: Path, topics: Collection[str], prefix: str
 ) -> Iterator[tuple[Frame, Frame]]:
-    others = all_frames(anonymized, ())
+    others = all_frames(anonymized, [f"{prefix}{topic}" for topic in topics])
     ahead: dict[str, Frame] = {}
-    for frame in originals:
+    for frame in all_frames(original, topics):
         while frame.key not in ahead and len(ahead) < _MOST_AHEAD:
             other = next(others, None)
             if other is None:
@@ -103,8 +104,9 @@ def _matched(
                 message = f"{frame.key}: {sizes} in the original"
                 raise SourceError(message)
             yield frame, found
-    if ahead:
-        message = f"{next(iter(ahead))} of {anonymized} has no counterpart in the original"
+    extra = next(iter(ahead), None) or next((_without(prefix, other) for other in others), None)
+    if extra is not None:
+        message = f"{extra} of {anonymized} has no counterpart in the original"
         raise SourceError(message)
 
 

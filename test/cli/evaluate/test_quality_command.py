@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
+import torchvision
 
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
+from anon_ros.models import Lpips, NetworkEmbedder
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +61,17 @@ def test_full_images_and_persons_by_mode(
     assert float(full["original"][column]) == 0
     assert float(persons["mask-out"][column]) > float(persons["original, odd against even"][column])
     assert float(persons["fill"]["difference, levels"]) > float(full["fill"]["difference, levels"])
+    assert float(full["fill"]["difference elsewhere, levels"]) == 0
+    assert float(full["fill"]["difference, levels"]) > 1
     assert 0 < float(persons["fill"]["sharpness, of the original's"]) < 0.8
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "biased upwards" in page  # 5 images for 32 features
     assert "FID and IS: no file" in page
     assert "curl -fL" in page
-    assert "LPIPS" in capsys.readouterr().out or "LPIPS" in page
+    told = capsys.readouterr().out
+    assert "! Frechet distance on tiny of full images: 5 images for 32 features are few" in told
+    assert "! Not measured: LPIPS: no file" in told
+    assert "fill, 62 persons" in told
 
 
 def test_the_same_frames_are_no_distance_apart(
@@ -79,11 +87,72 @@ def test_the_same_frames_are_no_distance_apart(
     assert run(frames, tmp_path / "same", demo_weights, *more) == 0
     same = rows(tmp_path / "same" / "persons.csv")["as given"]
     assert float(same["Frechet distance on net"]) == pytest.approx(0, abs=1e-6)
+    assert float(same["kernel distance on net, x1000"]) == pytest.approx(0, abs=1e-6)
     assert float(same["difference, levels"]) == 0
     assert float(same["sharpness, of the original's"]) == 1
     more = ["--anonymized", str(video), "--limit", "3"]
     assert run(video, tmp_path / "video", demo_weights, *more) == 0
     assert rows(tmp_path / "video" / "full_images.csv")["as given"]["images"] == "3"
+
+
+def test_what_changed_where_nobody_is_shows(
+    frames: Path, demo_weights: Path, tmp_path: Path
+) -> None:
+    """One level everywhere, as a lossy file has it."""
+    (tmp_path / "changed").mkdir()
+    for path in frames.iterdir():
+        cv2.imwrite(str(tmp_path / "changed" / path.name), cv2.imread(str(path)) ^ 1)
+    more = ["--anonymized", str(tmp_path / "changed")]
+    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
+    found = rows(tmp_path / "out" / "full_images.csv")
+    assert float(found["as given"]["difference elsewhere, levels"]) == pytest.approx(1)
+    assert float(found["original"]["difference elsewhere, levels"]) == 0
+
+
+def test_no_vector_is_computed_twice(
+    frames: Path,
+    network: Path,
+    demo_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor an LPIPS: an interrupted run goes on where it stopped."""
+    alexnet = tmp_path / "alexnet.pth"
+    torch.save(torchvision.models.alexnet(weights=None).state_dict(), alexnet)
+    seen: list[int] = []
+    most = 6
+    embed, distances = NetworkEmbedder.embed, Lpips.distances
+
+    def counted(self: NetworkEmbedder, images: list[RgbImage]) -> np.ndarray:
+        if len(seen) >= most:
+            raise KeyboardInterrupt
+        seen.append(len(images))
+        return embed(self, images)
+
+    def counted_pairs(self: Lpips, ones: list[RgbImage], others: list[RgbImage]) -> np.ndarray:
+        seen.append(len(ones))
+        return distances(self, ones, others)
+
+    monkeypatch.setattr(NetworkEmbedder, "embed", counted)
+    monkeypatch.setattr(Lpips, "distances", counted_pairs)
+    more = ["--features", f"{network}@64x64", "--lpips", str(alexnet), "--limit", "2"]
+    assert run(frames, tmp_path / "out", demo_weights, *more) == 130
+    first = sum(seen)
+    seen, most = [], 10**9
+    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
+    second = sum(seen)
+    seen = []
+    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
+    assert not seen
+    assert run(frames, tmp_path / "fresh", demo_weights, *more) == 0
+    assert first > 0
+    assert second > 0
+    assert first + second == sum(seen)
+    for column in ("LPIPS", "Frechet distance on net"):  # but for rounding in other batches
+        found = [
+            float(rows(tmp_path / o / "persons.csv")["fill"][column]) for o in ("out", "fresh")
+        ]
+        assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
 def test_interrupted_work_is_not_done_again(

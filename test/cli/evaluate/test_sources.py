@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from recordings import RAW, Recorded, by_mcap, by_rosbags, recorded
+from recordings import BAYER, RAW, Recorded, by_mcap, by_rosbags, recorded
 
 from anon_ros.cli.evaluate.sources import SourceError, frames_of, pairs_of
 
@@ -100,6 +100,19 @@ def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
         list(pairs_of(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
     with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
         list(pairs_of(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
+    at_the_end = folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
+    with pytest.raises(SourceError, match=r"c of .*longer has no counterpart"):
+        list(pairs_of(original, at_the_end, asked()))
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
         list(pairs_of(original, tmp_path / "empty", asked()))
+
+
+@pytest.mark.parametrize("prefix", ["", "/anon"])
+def test_some_topics_have_their_counterparts_among_all(tmp_path: Path, prefix: str) -> None:
+    original = by_rosbags(tmp_path / "in")
+    moved = [Recorded(f"{prefix}{each.topic}", *each[1:]) for each in recorded()]
+    anonymized = by_rosbags(tmp_path / "out", messages=moved)
+    pairs = list(pairs_of(original, anonymized, asked(topics=[BAYER], prefix=prefix)))
+    assert [one.camera for one, _ in pairs] == [BAYER] * 6
+    assert {other.camera for _, other in pairs} == {f"{prefix}{BAYER}"}
