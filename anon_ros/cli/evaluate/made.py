@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +31,7 @@ def made(
         ModelError: if a model is missing.
     """
     told: dict[str, Any] = {
-        "command": " ".join(["anon_ros", *sys.argv[1:]]),
+        "command": shlex.join(["anon_ros", *sys.argv[1:]]),
         "made": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}, "
         f"Python {platform.python_version()}",
