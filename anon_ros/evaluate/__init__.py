@@ -16,6 +16,7 @@ from anon_ros.evaluate.estimate import (
     bootstrap,
     mean_estimate,
     proportion,
+    proportion_of_groups,
     ratio_estimate,
 )
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
@@ -119,6 +120,7 @@ __all__ = [
     "mean_estimate",
     "number",
     "proportion",
+    "proportion_of_groups",
     "ratio_estimate",
     "read_box_labels",
     "read_boxes",

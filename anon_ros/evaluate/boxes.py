@@ -15,6 +15,14 @@ from anon_ros.evaluate.average_precision import Truth
 from anon_ros.evaluate.labels import EvaluationError, corners_of, numbers_of
 
 _BOX_NUMBERS = 4
+_MALFORMED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _NUMBER = re.compile(r"(\d+)$")
 
 Reader = Callable[[int, int], Truth]
@@ -112,7 +120,7 @@ def read_boxes(
             there.
     """
     boxes = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         try:
             instance = _instance(line.split())
         except ValueError as error:
@@ -130,9 +138,9 @@ def truth_of(boxes_xyxy: np.ndarray[Any, np.dtype[np.float64]]) -> Truth:
     return Truth(boxes_xyxy, areas_px, np.zeros(len(boxes_xyxy), np.bool_))
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         message = f"{path} cannot be read: {describe(error)}"
         raise EvaluationError(message) from error
@@ -161,21 +169,25 @@ def _of_folder(folder: Path, class_ids: Collection[int] | None) -> dict[str, Rea
 
 def _of_coco(path: Path, names: Collection[str]) -> dict[str, Reader]:
     try:
-        data = json.loads("\n".join(_lines(path)))
+        data = json.loads(_text(path))
         persons = {entry["id"] for entry in data["categories"] if entry["name"] in names}
         if not persons:
             known = ", ".join(str(entry["name"]) for entry in data["categories"])
             message = f"{path} has no category {' or '.join(names)}; it has {known}"
             raise EvaluationError(message)
         of_image: dict[Any, list[Any]] = {entry["id"]: [] for entry in data["images"]}
+        keys = [_key(entry["file_name"]) for entry in data["images"]]
+        if min(len(of_image), len(set(keys))) < len(keys):
+            message = f"{path}: two images have the same id, or the same name but for the suffix"
+            raise EvaluationError(message)
         for entry in data["annotations"]:
             if entry["category_id"] in persons:
                 of_image[entry["image_id"]].append(_person(entry))
         return {
-            _key(entry["file_name"]): partial(_coco_truth, of_image[entry["id"]])
-            for entry in data["images"]
+            key: partial(_coco_truth, of_image[entry["id"]])
+            for key, entry in zip(keys, data["images"], strict=True)
         }
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         message = f"{path} is no file of COCO annotations: {describe(error)}"
         raise EvaluationError(message) from error
 
@@ -189,8 +201,8 @@ def _person(entry: Mapping[str, Any]) -> tuple[float, ...]:
     x, y, width, height = (float(value) for value in entry["bbox"])
     area_px = float(entry.get("area", width * height))
     values = (x, y, x + width, y + height, area_px)
-    if not np.isfinite(values).all() or width < 0 or height < 0:
-        message = f"bbox {entry['bbox']} of annotation {entry.get('id')} is no box"
+    if not np.isfinite(values).all() or min(width, height, area_px) < 0:
+        message = f"bbox {entry['bbox']}, area {area_px} of annotation {entry.get('id')} is no box"
         raise ValueError(message)
     return *values, float(bool(entry.get("iscrowd", 0)))
 

@@ -22,7 +22,7 @@ class Colours:
     """
 
     name = "colours"
-    key = "colours 1"
+    key = "histograms of colours, version 1"
 
     def embed(self, images: Sequence[RgbImage]) -> Features:
         """(N, 432) float32, see ``Embedder``."""

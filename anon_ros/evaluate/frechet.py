@@ -1,16 +1,17 @@
 """How far two sets of images are from each other, by what a network sees in them."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.evaluate.estimate import Estimate
+from anon_ros.evaluate.estimate import Estimate, student
 from anon_ros.evaluate.ports import Features
 
-_Z = 1.959964  # 97.5 % of a normal distribution
 _KERNEL_DEGREE = 3
 _MANY = 1000
+_ROWS = 256
 _LEAST = 4
 _TWO = 2  # no distance is of one image
 
@@ -64,9 +65,8 @@ def kernel_distance(one: Features, other: Features, *, paired: bool = False) -> 
         message = f"features {one.shape} and {other.shape} are no pairs"
         raise ValueError(message)
     a, b = one.astype(np.float64), other.astype(np.float64)
-    own = sum(_mean_of_others(_kernel(x, x)) for x in (a, b))
-    between = _kernel(a, b)
-    return own - 2 * (_mean_of_others(between) if paired else float(between.mean()))
+    own = sum(_mean_kernel(x, x, paired=True) for x in (a, b))
+    return own - 2 * _mean_kernel(a, b, paired=paired)
 
 
 def inception_score(logits: Features) -> float:
@@ -112,20 +112,18 @@ def half_jackknife(
         return Estimate(value)
     random = np.random.default_rng(seed)
     drawn: list[float | None] = []
-    for _ in range(50 if len(frames) <= _MANY else 10):
-        half = np.isin(frames, random.permutation(known)[: len(known) // 2])
-        drawn.append(statistic(np.flatnonzero(half)))
+    rounds = 50 if len(frames) <= _MANY else 10
+    half = len(known) // 2
+    for _ in range(rounds):
+        chosen = np.isin(frames, random.permutation(known)[:half])
+        drawn.append(statistic(np.flatnonzero(chosen)))
     found = [each for each in drawn if each is not None]
     if len(found) < _TWO:
         return Estimate(value)
-    reach = _Z * float(np.std(found, ddof=1))
+    reach = (
+        student(rounds - 1) * math.sqrt(half / (len(known) - half)) * float(np.std(found, ddof=1))
+    )
     return Estimate(value, max(least, value - reach), value + reach)
-
-
-def _mean_of_others(kernel: npt.NDArray[np.float64]) -> float:
-    """Without the diagonal."""
-    count = len(kernel)
-    return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
 
 
 def _small(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -134,10 +132,22 @@ def _small(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return centred if rows <= columns else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
+def _mean_kernel(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], *, paired: bool
+) -> float:
+    """Of all rows of both; ``paired``: of all but those of the same number."""
+    starts = range(0, len(one), _ROWS)  # all at once would be gigabytes
+    total = sum(float(_kernel(one[i : i + _ROWS] @ other.T, one).sum()) for i in starts)
+    if not paired:
+        return total / (len(one) * len(other))
+    pairs = float(_kernel(np.einsum("ij,ij->i", one, other), one).sum())
+    return (total - pairs) / (len(one) * (len(one) - 1))
+
+
 def _kernel(
-    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+    products: npt.NDArray[np.float64], features: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    return np.asarray((one @ other.T / one.shape[1] + 1) ** _KERNEL_DEGREE)
+    return np.asarray((products / features.shape[1] + 1) ** _KERNEL_DEGREE)
 
 
 def _check(one: Features, other: Features) -> None:

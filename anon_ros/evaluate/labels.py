@@ -41,7 +41,7 @@ def read_polygons(
     """
     masks = []
     # Bytes that are no text are no numbers either; the line that holds them is named below.
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             instance = _instance(line.split())

@@ -19,11 +19,11 @@ class Stacking:
 
     Attributes:
         contested_px: pixels that at least two persons replace.
-        wrong_px: those of them where not the nearest of these persons is on top.
+        wrong_px: those of them where somebody is on top who is farther than another of these.
         people_px: pixels that anybody replaces.
         wrong_pairs: pairs of indices, the nearer person first, that were pasted the wrong way
             round, of those that share a pixel.
-        pairs: all pairs that share a pixel.
+        pairs: all pairs that share a pixel and are not equally far away.
     """
 
     contested_px: int
@@ -71,11 +71,12 @@ def stack(regions: Sequence[Region], order: Sequence[int], depths: Sequence[floa
         nearest[regions[index].window.slices][regions[index].mask] = index
         claims[regions[index].window.slices][regions[index].mask] += 1
     contested = claims > 1
+    farther = np.array(depths)[top] > np.array(depths)[nearest] if len(depths) else contested
     pairs = frozenset(_sharing(regions, depths))
     place = {index: number for number, index in enumerate(order)}
     return Stacking(
         contested_px=int(np.count_nonzero(contested)),
-        wrong_px=int(np.count_nonzero(contested & (top != nearest))),
+        wrong_px=int(np.count_nonzero(contested & farther)),
         people_px=int(np.count_nonzero(claims)),
         wrong_pairs=frozenset(pair for pair in pairs if place[pair[0]] < place[pair[1]]),
         pairs=pairs,
@@ -122,8 +123,8 @@ _CUT_RATIO, _HIDDEN_RATIO, _HARDLY = 0.9, 0.7, 1.15
 
 def _sharing(regions: Sequence[Region], depths: Sequence[float]) -> Iterator[tuple[int, int]]:
     for one, other in combinations(range(len(regions)), 2):
-        if _share_a_pixel(regions[one], regions[other]):
-            yield (one, other) if depths[one] <= depths[other] else (other, one)
+        if depths[one] != depths[other] and _share_a_pixel(regions[one], regions[other]):
+            yield (one, other) if depths[one] < depths[other] else (other, one)
 
 
 def _share_a_pixel(one: Region, other: Region) -> bool:

@@ -33,7 +33,7 @@ def line_plot(
     for colour, (name, points) in zip(_cycled(len(series)), series.items(), strict=True):
         known = [(x, y, y.value) for x, y in points if y.value is not None]
         xs = [x for x, _, _ in known]
-        axes.plot(xs, [v for _, _, v in known], marker="o", color=colour, label=name)
+        axes.plot(xs, [v for _, _, v in known], marker="o", color=colour, label=_plain(name))
         lows = [v if y.low is None else y.low for _, y, v in known]
         highs = [v if y.high is None else y.high for _, y, v in known]
         axes.fill_between(xs, lows, highs, color=colour, alpha=0.18, linewidth=0)
@@ -72,16 +72,22 @@ def bar_plot(
             0 if y.high is None else max(0, y.high - v)
             for v, y in zip(values, known.values(), strict=True)
         ]
-        axes.bar(xs, values, width * 0.92, color=colour, label=name)
+        axes.bar(xs, values, width * 0.92, color=colour, label=_plain(name))
         axes.errorbar(
             xs, values, [below, above], fmt="none", ecolor="#222222", elinewidth=1, capsize=2
         )
     _mark(axes, marks or {})
     is_crowded = len(groups) > _CROWDED
-    axes.set_xticks(range(len(groups)), groups, rotation=20 if is_crowded else 0)
+    axes.set_xticks(range(len(groups)), [*map(_plain, groups)], rotation=20 if is_crowded else 0)
     if len(series) > 1 or marks:
         _legend(figure)
     return _svg(figure)
+
+
+def _plain(name: str) -> str:
+    """Not taken for a formula, nor for something to keep out of the legend."""
+    escaped = name.replace("$", r"\$")
+    return f" {escaped}" if name.startswith("_") else escaped
 
 
 def _cycled(count: int) -> list[str]:
@@ -93,8 +99,8 @@ def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
 
     figure = Figure(figsize=_SIZE_INCH, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(_plain(x_label))
+    axes.set_ylabel(_plain(y_label))
     axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.evaluate.checks import check_array
-from anon_ros.evaluate.estimate import Estimate, bootstrap
+from anon_ros.evaluate.estimate import Estimate, proportion_of_groups, ratio_estimate
 from anon_ros.evaluate.ports import Features
 
 JUNK = -1
 """The person of gallery images that count neither as right nor as wrong."""
 Numbers = npt.NDArray[np.int64]
 # Vectors that differ by rounding alone are equally far away.
-_DISTANCE_DECIMALS = 6
+_DISTANCE_DECIMALS = 12
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ class Ranking:
         first_ranks: (N,) int64, the rank from 1 of the nearest image of the right person; 0 for a
             query that no gallery image could answer, which no figure counts.
         average_precisions: (N,) float64 in 0..1; NaN for those queries.
+        persons: (N,) int64, whom they search for. Queries of one person are alike, so intervals
+            are over persons.
     """
 
     first_ranks: Numbers
     average_precisions: npt.NDArray[np.float64]
+    persons: Numbers
 
     @property
     def answerable(self) -> npt.NDArray[np.bool_]:
@@ -59,16 +63,18 @@ class Ranking:
 
     def rank(self, most: int) -> Estimate:
         """Rank-``most`` accuracy: the share of queries with a right answer among the first ones."""
-        ranks = self.first_ranks[self.answerable]
-        return _mean((ranks <= most).astype(np.float64))
+        is_found = self.first_ranks[self.answerable] <= most
+        _, person = np.unique(self.persons[self.answerable], return_inverse=True)
+        return proportion_of_groups(np.bincount(person, is_found), np.bincount(person))
 
     def mean_average_precision(self) -> Estimate:
         """Mean average precision, mAP."""
-        return _mean(self.average_precisions[self.answerable])
+        precisions = self.average_precisions[self.answerable]
+        return ratio_estimate(precisions, np.ones(len(precisions)), self.persons[self.answerable])
 
     def chosen(self, which: npt.NDArray[np.bool_]) -> "Ranking":
         """Of some queries alone."""
-        return Ranking(self.first_ranks[which], self.average_precisions[which])
+        return Ranking(self.first_ranks[which], self.average_precisions[which], self.persons[which])
 
 
 @dataclass(frozen=True)
@@ -102,16 +108,20 @@ def search(query: Side, gallery: Side) -> Ranking:
     targets = _normal(gallery.vectors)
     first_ranks = np.zeros(len(query.vectors), np.int64)
     precisions = np.full(len(query.vectors), np.nan)
-    for index, vector in enumerate(_normal(query.vectors)):
-        counts, is_right = _candidates(query, index, gallery)
-        if not is_right[counts].any():
-            continue
-        distances = np.round(1 - targets[counts] @ vector, _DISTANCE_DECIMALS)
-        right = is_right[counts][np.lexsort((is_right[counts], distances))]
-        places = np.flatnonzero(right) + 1
-        first_ranks[index] = places[0]
-        precisions[index] = (np.arange(1, len(places) + 1) / places).mean()
-    return Ranking(first_ranks, precisions)
+    sources = _normal(query.vectors)
+    for start in range(0, len(sources), _BATCH):
+        batch = np.round(1 - sources[start : start + _BATCH] @ targets.T, _DISTANCE_DECIMALS)
+        for index, distances in enumerate(batch, start):
+            counts, is_right = _candidates(query, index, gallery)
+            right = np.sort(distances[counts & is_right])
+            if not len(right):
+                continue
+            wrong = np.sort(distances[counts & ~is_right])
+            hits = np.arange(1, len(right) + 1)
+            places = hits + np.searchsorted(wrong, right, side="right")
+            first_ranks[index] = places[0]
+            precisions[index] = (hits / places).mean()
+    return Ranking(first_ranks, precisions, query.persons)
 
 
 def chance(query: Side, gallery: Side, ranks: tuple[int, ...] = (1, 5, 10)) -> Chance:
@@ -161,7 +171,3 @@ def _expected_precision(whole: int, right: int) -> float:
 def _normal(vectors: Features) -> npt.NDArray[np.float64]:
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float64).tiny))
-
-
-def _mean(values: npt.NDArray[np.float64]) -> Estimate:
-    return bootstrap(lambda chosen: float(values[chosen].mean()), len(values))

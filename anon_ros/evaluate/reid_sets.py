@@ -3,10 +3,11 @@
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from anon_ros.errors import describe
 from anon_ros.evaluate.labels import EvaluationError
 from anon_ros.evaluate.reid import JUNK
 
@@ -14,7 +15,9 @@ FORMATS = ("market1501", "last", "csv")
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")
 _LAST_NAME = re.compile(r"(?P<person>\d+)_.+")
-_MARKET_QUERY, _MARKET_GALLERY = "query", "bounding_box_test"
+_MARKET_GALLERY = "bounding_box_test"
+_LAST_PARTS = ("test", "val")
+_TOO_LARGE = 2**63
 _COLUMNS = ("split", "path", "person", "camera")
 _QUERY, _GALLERY = "query", "gallery"
 
@@ -35,11 +38,13 @@ class ReidSet:
         name: for people.
         query: never junk.
         gallery: junk has the person JUNK.
+        left_out: queries that were junk: nobody to search for.
     """
 
     name: str
     query: Sequence[PersonImage]
     gallery: Sequence[PersonImage]
+    left_out: int = 0
 
 
 def find_set(path: Path, format_name: str = "") -> ReidSet | None:
@@ -54,16 +59,29 @@ def find_set(path: Path, format_name: str = "") -> ReidSet | None:
         OSError: if something cannot be read.
     """
     if not format_name:
-        if path.is_file() and path.suffix == ".csv":
-            format_name = "csv"
-        elif (path / _MARKET_QUERY).is_dir():
-            format_name = "market1501"
-        elif (path / "test" / "query").is_dir() or (path / "val" / "query").is_dir():
-            format_name = "last"
-        else:
-            return None
-    read = {"market1501": read_market1501, "last": read_last, "csv": read_csv}[format_name]
-    return read(path)
+        format_name = _format_of(path)
+    if format_name:
+        read = {"market1501": read_market1501, "last": read_last, "csv": read_csv}[format_name]
+        return read(path)
+    inner = [each for each in _folders(path) if _format_of(each)]
+    if inner:
+        message = f"{path} is no set for re-identification, but {inner[0]} is; give that"
+        raise EvaluationError(message)
+    return None
+
+
+def _format_of(path: Path) -> str:
+    """By what is there, even if more is missing; empty if it is no set."""
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return "csv"
+    if any((path / part).is_dir() for part in (_QUERY, _MARKET_GALLERY)):
+        return "market1501"
+    sides = [path / part / side for part in _LAST_PARTS for side in (_QUERY, _GALLERY)]
+    return "last" if any(side.is_dir() for side in sides) else ""
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
 
 
 def read_market1501(folder: Path) -> ReidSet:
@@ -74,7 +92,7 @@ def read_market1501(folder: Path) -> ReidSet:
     Raises:
         EvaluationError: if a folder is missing or empty, or a name is another.
     """
-    query = [_market_image(path) for path in _images(folder / _MARKET_QUERY)]
+    query = [_market_image(path) for path in _images(folder / _QUERY)]
     gallery = [_market_image(path) for path in _images(folder / _MARKET_GALLERY)]
     return _checked(ReidSet(f"{folder.name} (Market-1501)", query, gallery), folder)
 
@@ -88,7 +106,9 @@ def read_last(folder: Path) -> ReidSet:
     Raises:
         EvaluationError: if a folder is missing or empty, or a name is another.
     """
-    part = folder / "test" if (folder / "test" / _QUERY).is_dir() else folder / "val"
+    parts = [folder / name for name in _LAST_PARTS]
+    whole = [each for each in parts if (each / _QUERY).is_dir()]
+    part = next((each for each in (*whole, *parts) if each.is_dir()), parts[0])
     paths = [_images(part / _QUERY), _images(part / _GALLERY)]
     numbered = enumerate(path for side in paths for path in side)
     images = [PersonImage(path, _last_person(path), index) for index, path in numbered]
@@ -109,14 +129,18 @@ def read_csv(path: Path) -> ReidSet:
         message = f"{path} is no file; expected a table with the columns {', '.join(_COLUMNS)}"
         raise EvaluationError(message)
     sides: dict[str, list[PersonImage]] = {_QUERY: [], _GALLERY: []}
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.DictReader(file)
-        if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or [])]:
-            message = f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)}"
-            raise EvaluationError(message)
-        for row in reader:
-            split, image = _csv_image(path, row, f"{path}, line {reader.line_num}")
-            sides[split].append(image)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            reader = csv.DictReader(file)
+            if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or [])]:
+                message = f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)}"
+                raise EvaluationError(message)
+            for row in reader:
+                split, image = _csv_image(path, row, f"{path}, line {reader.line_num}")
+                sides[split].append(image)
+    except (OSError, csv.Error) as error:
+        message = f"{path} cannot be read: {describe(error)}"
+        raise EvaluationError(message) from error
     return _checked(ReidSet(path.stem, sides[_QUERY], sides[_GALLERY]), path)
 
 
@@ -159,7 +183,12 @@ def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         message = f"{folder} is missing; expected query and gallery images as published"
         raise EvaluationError(message)
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        # Some systems leave a hidden file of theirs beside each image.
+        if path.suffix.lower() in _SUFFIXES and path.name[0] != "." and path.is_file()
+    )
     if not found:
         message = f"{folder} holds no image ({', '.join(sorted(_SUFFIXES))})"
         raise EvaluationError(message)
@@ -167,13 +196,17 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _checked(found: ReidSet, place: Path) -> ReidSet:
+    for image in (*found.query, *found.gallery):
+        if not max(abs(image.person), abs(image.camera)) < _TOO_LARGE:
+            message = f"{image.path}: person {image.person}, camera {image.camera}: expected "
+            message += "numbers below 2^63; number them anew"
+            raise EvaluationError(message)
+    query = [image for image in found.query if image.person != JUNK]
+    found = replace(found, query=query, left_out=len(found.query) - len(query))
     for name, side in ((_QUERY, found.query), (_GALLERY, found.gallery)):
         if not side:
             message = f"{place}: no {name} image"
             raise EvaluationError(message)
-    if any(image.person == JUNK for image in found.query):
-        message = f"{place}: a query of person {JUNK}, which is junk and nobody to search for"
-        raise EvaluationError(message)
     if not any(_answers(image, found.gallery) for image in found.query):
         message = f"{place}: no query has an image of its person from another camera in the gallery"
         raise EvaluationError(message)

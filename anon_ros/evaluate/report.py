@@ -137,7 +137,7 @@ def write_report(report: Report, folder: Path) -> Path:
 
 def text_table(table: Table) -> str:
     """The table for a terminal, and for Markdown."""
-    rows = [[_text(cell) for cell in row] for row in (table.columns, *table.rows)]
+    rows = [[_in_a_line(_text(cell)) for cell in row] for row in (table.columns, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     rule = "|".join("-" * (width + 1) + ("-" if i == 0 else ":") for i, width in enumerate(widths))
@@ -148,6 +148,10 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     first, *others = zip(row, widths, strict=True)
     cells = [f"{first[0]:<{first[1]}}", *(f"{text:>{width}}" for text, width in others)]
     return f"| {' | '.join(cells)} |"
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
 
 
 def _text(cell: Cell) -> str:

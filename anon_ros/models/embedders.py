@@ -54,8 +54,8 @@ class NetworkEmbedder:
         for start in range(0, len(images), _BATCH):
             batch = np.stack([self._input(image) for image in images[start : start + _BATCH]])
             vectors = self._run(batch)
-            if len(vectors) != len(batch) or not np.isfinite(vectors).all():
-                message = f"{self.name}: {vectors.shape} for {len(batch)} images, or not finite"
+            if not np.isfinite(vectors).all():
+                message = f"{self.name}: vectors that are not finite; is the file damaged?"
                 raise ModelError(message)
             made.append(vectors)
         return np.concatenate(made) if made else np.zeros((0, 0), np.float32)
@@ -85,6 +85,9 @@ class NetworkEmbedder:
 
     def _run(self, batch: Vectors) -> Vectors:
         output = self._answer(batch)
+        if output.ndim < 2 or len(output) != len(batch) or not output.size:  # noqa: PLR2004
+            message = f"{self.name}: {output.shape} for {len(batch)} images, expected a vector each"
+            raise ModelError(message)
         return output.reshape(len(output), -1)
 
     def _answer(self, batch: Vectors) -> Vectors:
@@ -93,7 +96,7 @@ class NetworkEmbedder:
         except Exception as error:
             message = (
                 f"{self.name}: the network does not run on {batch.shape[1:]}: {describe(error)}; "
-                "append the size of its input to the path: @HEIGHTxWIDTH"
+                "if that is not the size of its input, append it to the path: @HEIGHTxWIDTH"
             )
             raise ModelError(message) from error
 
@@ -134,7 +137,7 @@ def load_embedder(spec: str, device: str) -> NetworkEmbedder:
         raise ModelError(message) from error
     input_hw = given or found or _INPUT_HW
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    key = f"{digest} {input_hw[0]}x{input_hw[1]}"
+    key = f"SHA-256 {digest}, input {input_hw[0]}x{input_hw[1]} px"
     return NetworkEmbedder(parts["name"] or path.stem, key, network, input_hw)
 
 
@@ -211,10 +214,18 @@ def _load_onnx(path: Path, device: str) -> Loaded:
     session: Any = onnxruntime.InferenceSession(
         str(path), providers=[*providers, "CPUExecutionProvider"]
     )
-    (source,) = session.get_inputs()
-    height, width = source.shape[2:]
+    inputs = session.get_inputs()
+    source = inputs[0]
+    if len(inputs) > 1 or source.type != "tensor(float)" or len(source.shape) != 4:  # noqa: PLR2004
+        given = ", ".join(f"{each.type} {each.shape}" for each in inputs)
+        message = f"{path} takes {given}; expected one tensor(float) of images, (N, 3, H, W)"
+        raise ModelError(message)
+    many, _, height, width = source.shape
+    if isinstance(many, int) and many > 1:
+        message = f"{path} takes {many} images at a time; export it for 1, or for any number"
+        raise ModelError(message)
     fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    one_by_one = source.shape[0] == 1
+    one_by_one = many == 1
 
     def network(batch: Vectors) -> Vectors:
         parts = np.split(batch, len(batch)) if one_by_one else [batch]

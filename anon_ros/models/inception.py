@@ -111,5 +111,5 @@ def load_inception(given: str, device: str) -> Inception:
         message = f"FID and IS: {path} cannot be loaded: {describe(error)}"
         raise ModelError(message) from error
     where = resolve_device(device)
-    key = f"inception {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    key = f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return Inception(network.eval().to(where), key, where)

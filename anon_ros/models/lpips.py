@@ -37,7 +37,11 @@ class Lpips:
     def distances(
         self, ones: Sequence[RgbImage], others: Sequence[RgbImage]
     ) -> npt.NDArray[np.float64]:
-        """(N,) float64, 0 for equal images; both of a pair have the same size."""
+        """(N,) float64, 0 for equal images; both of a pair have the same size.
+
+        Raises:
+            ModelError: if one is not finite.
+        """
         import torch  # noqa: PLC0415 - seconds
 
         found = []
@@ -45,6 +49,9 @@ class Lpips:
             pair = [self._tensor(one), self._tensor(other)]
             with torch.inference_mode():
                 found.append(float(self.network(*pair, normalize=True)))
+        if not np.isfinite(found).all():
+            message = "LPIPS: distances that are not finite; the weights are damaged"
+            raise ModelError(message)
         return np.array(found, np.float64)
 
     def _tensor(self, image: RgbImage) -> Any:
@@ -108,5 +115,5 @@ def load_lpips(given: str, device: str) -> Lpips:
         message = f"LPIPS: {path} is not AlexNet of torchvision: {describe(error)}"
         raise ModelError(message) from error
     where = resolve_device(device)
-    key = f"lpips {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    key = f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return Lpips(network.eval().to(where), where, key)

@@ -75,9 +75,14 @@ def _claim(training: Training, start: str) -> None:
     path = training.folder / _RUN
     text = json.dumps(told, indent=2) + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        shutil.rmtree(training.folder, ignore_errors=True)
-        training.folder.mkdir(parents=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            if training.folder.exists():
+                shutil.rmtree(training.folder)
+            training.folder.mkdir(parents=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            message = f"{training.folder} cannot be written: {describe(error)}"
+            raise ModelError(message) from error
 
 
 @contextmanager

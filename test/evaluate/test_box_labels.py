@@ -82,6 +82,16 @@ def test_coco_annotations(tmp_path: Path) -> None:
         ({"annotations": [{"category_id": 3, "image_id": 7, "bbox": [0, 0, 1]}]}, "ValueError"),
         ({"annotations": [{"category_id": 3, "image_id": 7, "bbox": [0, 0, -1, 1]}]}, "is no box"),
         ({"annotations": [{"category_id": 3, "image_id": 7}]}, "'bbox'"),
+        (
+            {"annotations": [{"category_id": 3, "image_id": 7, "bbox": [0, 0, 1, 1], "area": -1}]},
+            "area -1.0",
+        ),
+        (
+            {"annotations": [{"category_id": 3, "image_id": 7, "bbox": [0, 0, 1, 10**400]}]},
+            "OverflowError",
+        ),
+        ({"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 9, "file_name": "a.png"}]}, "same id"),
+        ({"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}]}, "same id"),
         ({"images": 3}, "TypeError"),
         ({"images": [{"id": 7, "file_name": ""}]}, "ValueError"),
         ({"images": []}, "KeyError"),
@@ -95,7 +105,18 @@ def test_damaged_annotations_are_told(
     assert problem in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "null", "{}"])
+def test_editors_marks_and_separators_are_read(tmp_path: Path) -> None:
+    path = coco(tmp_path, info={"description": "a\u2028b"})
+    text = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False)
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_box_labels(path, ["person"], None).find("empty") == "empty"
+    outline = tmp_path / "a.txt"
+    outline.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9", encoding="utf-8-sig")
+    assert len(read_boxes(outline, 100, 100).boxes_xyxy) == 1
+    assert len(read_polygons(outline, 100, 100)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[]", "3", '"x"', "null", "{}"])
 def test_other_json_is_no_annotations(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)

@@ -67,6 +67,14 @@ def test_contested_and_wrong_pixels_of_a_hand_made_case() -> None:
     assert wrong.people_px == int((union_px(found)).sum())
 
 
+def test_of_who_is_equally_far_away_nobody_is_wrong() -> None:
+    regions, depths = regions_of(three()), [5.0, 5.0, 5.0]
+    for order in ([0, 1, 2], [1, 0, 2]):
+        found = stack(regions, order, depths)
+        assert found.contested_px > 0
+        assert (found.wrong_px, found.pairs) == (0, frozenset())
+
+
 def regions_px(found: Detections, index: int) -> np.ndarray:
     region = regions_of(found)[index]
     whole = np.zeros((H, W), np.bool_)

@@ -51,6 +51,29 @@ def test_who_cannot_tell_anybody_apart_finds_nobody() -> None:
     assert search(query, blank).first_ranks.tolist() == [7, 7, 7]
 
 
+def test_who_differs_by_little_is_told_apart_all_the_same() -> None:
+    """Networks whose vectors lie far from the origin."""
+    random = np.random.default_rng(0)
+    persons = np.arange(40)
+    there = random.normal(size=(40, 64))
+    query = side(1000 + there, persons, np.zeros(40))
+    gallery = side(1000 + there + 0.01 * random.normal(size=(40, 64)), persons, np.ones(40))
+    assert search(query, gallery).first_ranks.tolist() == [1] * 40
+
+
+def test_intervals_are_over_persons_not_over_their_queries() -> None:
+    firsts = np.array([1, 2, 1, 2, 2])
+    once = Ranking(firsts, 1 / firsts, np.arange(5))
+    often = Ranking(firsts.repeat(50), 1 / firsts.repeat(50), np.arange(5).repeat(50))
+    assert once.rank(1).high == pytest.approx(often.rank(1).high)
+    one, other = once.mean_average_precision(), often.mean_average_precision()
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+    nobody = Ranking(np.full(5, 9), np.full(5, 0.1), np.arange(5)).rank(1)
+    assert nobody.value == 0
+    assert nobody.high is not None
+    assert nobody.high > 0.3
+
+
 def brute_force(query: Side, gallery: Side, index: int) -> tuple[int, float]:
     """Straight from the definition, one gallery image at a time."""
     left = []
@@ -111,7 +134,7 @@ def test_chance_is_what_random_vectors_reach() -> None:
     ]
     firsts = np.concatenate([each.first_ranks for each in rankings])
     precisions = np.concatenate([each.average_precisions for each in rankings])
-    together = Ranking(firsts, precisions)
+    together = Ranking(firsts, precisions, np.tile(persons, 60))
     for most, share in expected.ranks.items():
         assert share == pytest.approx((together.first_ranks <= most).mean(), abs=0.03)
     assert expected.mean_average_precision == pytest.approx(precisions.mean(), abs=0.02)

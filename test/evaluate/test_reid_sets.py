@@ -45,6 +45,17 @@ def test_market1501(tmp_path: Path) -> None:
     assert gallery == [(JUNK, 1), (0, 1), (1, 1), (1, 2), (2, 3)]
 
 
+def test_junk_is_nobody_to_search_for_and_litter_no_image(tmp_path: Path) -> None:
+    litter = ["query/-1_c1s1_000001_00.jpg", "query/._0001_c1s1_001051_00.jpg"]
+    make(tmp_path, [*MARKET, *litter])
+    (tmp_path / "query" / "folder.jpg").mkdir()
+    (tmp_path / "query" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    found = find_set(tmp_path)
+    assert found is not None
+    assert [image.person for image in found.query] == [1, 2]
+    assert found.left_out == 1
+
+
 def test_last_has_a_camera_per_image_and_prefers_the_test_part(tmp_path: Path) -> None:
     found = find_set(make(tmp_path, LAST))
     assert found is not None
@@ -62,7 +73,7 @@ def test_last_has_a_camera_per_image_and_prefers_the_test_part(tmp_path: Path) -
 
 def test_a_table(tmp_path: Path) -> None:
     make(tmp_path, ["a.png", "b/c.png"])
-    table = tmp_path / "set.csv"
+    table = tmp_path / "set.CSV"
     table.write_text("split,path,person,camera\nquery,a.png,5,0\ngallery,b/c.png,5,1\n", "utf-8")
     found = find_set(table)
     assert found is not None
@@ -93,12 +104,16 @@ HEAD = "split,path,person,camera"
         (lambda f: make(f, [MARKET[0]]), "bounding_box_test is missing"),
         (lambda f: make(f, [MARKET[0], "bounding_box_test/a.txt"]), "holds no image"),
         (lambda f: make(f, [*MARKET, "query/person1.jpg"]), "person1.jpg: expected a name such as"),
-        (lambda f: make(f, [*MARKET, "query/-1_c1s1_000001_00.jpg"]), "junk and nobody"),
+        (lambda f: make(f, MARKET[2:7]), "query is missing"),
+        (lambda f: make(f, ["query/-1_c1s1_1_0.jpg", *MARKET[2:7]]), "no query image"),
+        (lambda f: make(f, [*MARKET, f"query/{2**63}_c1s1_000001_00.jpg"]), "below 2.63"),
         (
             lambda f: make(f, [MARKET[0], "bounding_box_test/0001_c1s1_1_1.jpg"]),
             "from another camera",
         ),
         (lambda f: make(f, LAST[:2]), "gallery is missing"),
+        (lambda f: make(f, LAST[5:]), "query is missing"),
+        (lambda f: make(f / "set", MARKET).parent, "is no set .*set is; give that"),
         (lambda f: make(f, [*LAST, "test/query/x_1.jpg"]), "begins with the person's number"),
         (table_of("split,path,person", "query,a.png,1"), "no column camera"),
         (table_of(""), "no column split, path, person, camera"),
@@ -106,6 +121,9 @@ HEAD = "split,path,person,camera"
         (table_of(HEAD, "query,a.png,one,1"), "line 2: person 'one' is no whole number"),
         (table_of(HEAD, "query,a.png,1"), "line 2: camera None"),
         (table_of(HEAD, "query,c.png,1,1"), "c.png is no file"),
+        (table_of(HEAD, f"query,{'c' * 300},1,1"), "cannot be read: .*too long"),
+        (table_of(HEAD, f'query,"{"c" * 140_000}'), "cannot be read: .*field"),
+        (table_of(HEAD, f"query,a.png,{2**64},1", "gallery,b.png,1,2"), "below 2.63"),
         (table_of(HEAD, "query,a.png,1,1"), "no gallery image"),
         (table_of(HEAD, "query,a.png,1,1", "gallery,b.png,2,2"), "from another camera"),
         (table_of(HEAD, "query,a.png,\udc80".encode("utf-8", "replace").decode()), "person"),

@@ -97,6 +97,21 @@ def test_plots_repeat_themselves_and_refer_to_nothing() -> None:
     assert not re.findall(rb'(?:xlink:)?href="(?!#)', one)
 
 
+def test_names_are_no_formulas_and_all_of_them_are_shown() -> None:
+    names = "'$5^$'", "_new"
+    for bars in (
+        {name: {"x": Estimate(1)} for name in names},
+        {"a": dict.fromkeys(names, Estimate(1))},
+    ):
+        bar_plot(bars, "z, %", None)
+    shown, less = (
+        line_plot({name: [(0.2, Estimate(1))] for name in chosen}, "x", "y, %")
+        for chosen in (names, names[:1])
+    )
+    assert shown.count(b'id="legend') == 1
+    assert shown.count(b'id="text_') == less.count(b'id="text_') + 1
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -121,6 +136,9 @@ def test_figures_in_sentences_and_on_a_terminal() -> None:
     lines = text_table(table()).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12.3 (10.0 to 14.0)" in lines[2]
+    broken = text_table(Table("t", "t", ("a|b", "c"), [["one\ntwo", 1]]))
+    assert broken.splitlines()[0].startswith(r"| a\|b ")
+    assert "one two" in broken
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

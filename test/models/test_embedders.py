@@ -34,6 +34,13 @@ class Fixed(Tiny):
         return self.head(self.layer(images).flatten(1))
 
 
+class Both(torch.nn.Module):
+    """One that compares two images."""
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return (one - other).abs().mean(dim=(2, 3))
+
+
 @pytest.fixture
 def images() -> list[np.ndarray]:
     random = np.random.default_rng(0)
@@ -103,10 +110,33 @@ def test_what_is_wrong_is_named(tmp_path: Path, images: list[np.ndarray]) -> Non
 
 
 def test_vectors_that_are_none_are_refused(images: list[np.ndarray]) -> None:
-    for answer in (np.full((5, 2), np.nan, np.float32), np.ones((1, 2), np.float32)):
+    for answer, problem in (
+        (np.full((5, 2), np.nan, np.float32), "not finite"),
+        (np.ones((1, 2), np.float32), "a vector each"),
+        (np.ones((5, 0), np.float32), "a vector each"),
+        (np.ones(5, np.float32), "a vector each"),
+        (np.float32(1), "a vector each"),
+    ):
         embedder = NetworkEmbedder("x", "x", lambda _, answer=answer: answer, (64, 32))
-        with pytest.raises(ModelError, match="not finite"):
+        with pytest.raises(ModelError, match=problem):
             embedder.embed(images)
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "problem"),
+    [
+        (Tiny().half(), (torch.zeros(1, 3, 64, 32).half(),), "float16.*expected one tensor"),
+        (Tiny(), (torch.zeros(4, 3, 64, 32),), "4 images at a time"),
+        (Both(), (torch.zeros(1, 3, 64, 32),) * 2, "tensor.*, tensor.*expected one tensor"),
+    ],
+)
+def test_onnx_of_something_else_is_refused(
+    module: torch.nn.Module, given: tuple[torch.Tensor, ...], problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.onnx"
+    torch.onnx.export(module.eval(), given, str(path), dynamo=False)
+    with pytest.raises(ModelError, match=problem):
+        load_embedder(str(path), "cpu")
 
 
 def test_a_checkpoint_of_torchreid_needs_its_package_or_its_name(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_weights_that_are_no_numbers_give_no_distance(
         load_inception(str(tmp_path / "nan.pth"), "cpu").embed(images)
 
 
+def test_lpips_of_weights_that_are_no_numbers_is_no_distance(
+    alexnet_file: Path, images: list[np.ndarray], tmp_path: Path
+) -> None:
+    weights = torch.load(alexnet_file)
+    weights["features.0.weight"][:] = torch.nan
+    torch.save(weights, tmp_path / "nan.pth")
+    with pytest.raises(ModelError, match="not finite"):
+        load_lpips(str(tmp_path / "nan.pth"), "cpu").distances(images[1:2], images[2:3])
+
+
 def test_lpips_is_torchmetrics_with_this_backbone(
     alexnet_file: Path, images: list[np.ndarray]
 ) -> None:

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.evaluate.looks import INCEPTION, Looks, Pile
+from anon_ros.cli.evaluate.embedders import INCEPTION
+from anon_ros.cli.evaluate.looks import Looks, Pile
 from anon_ros.evaluate import (
     Estimate,
     Features,
@@ -28,6 +29,7 @@ ORIGINAL = "original"
 _HALVES = "original, odd against even"
 _SAME = Estimate(0.0)
 _LEAST = 2  # no distance is of one image
+_MANY_FOR_IS = 5000
 _GENERAL = (
     "Distances are between sets of images: they do not tell whether a person looks natural, nor "
     "whether two look alike."
@@ -105,9 +107,16 @@ def quality_table(kind: str, figures: Mapping[str, Figures], looks: Looks) -> Ta
         rows.append([*cells, found.elsewhere] if has_elsewhere else cells)
     note = (
         "Against the originals. Intervals of distances and IS: from the spread over random halves, "
-        "of the frames, both of a pair in the same; of the others: bootstrap over frames. Odd "
-        "against even: what the images of every other frame differ by from those of the rest."
+        "of the frames, both of a pair in the same, and none for fewer than 8 frames; of the "
+        "others: bootstrap over frames. Odd against even: what the images of every other frame "
+        "differ by from those of the rest."
     )
+    if looks.embedders:
+        kernels = ", ".join(_kernel(name) for name in looks.embedders)
+        note += (
+            f" {kernels}: over all images at once, but without each image's own original, as which "
+            "it looks alike; so it differs from what compares two independent sets."
+        )
     if has_elsewhere:
         note += " Elsewhere: outside the bounds of all that anonymization may replace."
     return Table(kind.replace(" ", "_"), f"Quality: {kind}", columns, rows, note)
@@ -152,6 +161,11 @@ def quality_limits(scopes: Mapping[str, Piles], looks: Looks) -> list[str]:
     for kind, piles in scopes.items():
         for name in looks.embedders:
             images, width = _features(piles[ORIGINAL], name).shape
+            if name == INCEPTION and images < _MANY_FOR_IS:
+                limits.append(
+                    f"IS of {kind}: {images} images are few for 1008 classes; it is biased "
+                    "downwards, and to be compared among equally many images alone."
+                )
             if images < width:
                 limits.append(
                     f"{_distance(name)} of {kind}: {images} images for {width} features are few; "

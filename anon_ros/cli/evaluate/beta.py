@@ -12,8 +12,16 @@ from anon_ros.cli.evaluate.embedders import embedders
 from anon_ros.cli.evaluate.follow import Moments, first_look, pairs_source
 from anon_ros.cli.evaluate.looks import Looks, Pile, load_looks
 from anon_ros.cli.evaluate.made import made
-from anon_ros.cli.evaluate.modes import Modes, drawn_folder
-from anon_ros.cli.evaluate.noise import Cell, Found, beta_answers, beta_plots, beta_table, limits
+from anon_ros.cli.evaluate.modes import Modes, drawn_folder, weights_of
+from anon_ros.cli.evaluate.noise import (
+    Cell,
+    Found,
+    beta_answers,
+    beta_plots,
+    beta_table,
+    limits,
+    variant_of,
+)
 from anon_ros.cli.evaluate.persons import person_crops
 from anon_ros.cli.evaluate.reid import identity_of
 from anon_ros.cli.flags import config_from
@@ -34,6 +42,7 @@ class _Tools:
     looks: Looks
     models: LoadedModels
     moments: Moments
+    weights: Sequence[str]
 
 
 def beta_report(arguments: Namespace) -> Report:
@@ -50,8 +59,12 @@ def beta_report(arguments: Namespace) -> Report:
         load_looks(arguments, config),
         LoadedModels(),
         first_look(pairs_source(arguments), config),
+        weights_of(config),
     )
-    cells = [_measure(arguments, each, tools) for each in settings]
+    prompts = {each.inpaint.prompt for each in settings}
+    cells = [
+        _measure(arguments, each, tools, variant_of(each.inpaint, prompts)) for each in settings
+    ]
     small = f"inpaint.min_person_px = {config.inpaint.min_person_px}"
     return Report(
         f"Noise level: {arguments.input.name}",
@@ -59,13 +72,13 @@ def beta_report(arguments: Namespace) -> Report:
         [beta_table(cells, tools.looks)],
         beta_plots(cells, tools.looks),
         [*tools.looks.missing, *limits(cells, small)],
-        made(config, (_MODE,)),
+        made(config, (_MODE,), [*tools.known, *tools.looks.networks]),
     )
 
 
 def _settings(arguments: Namespace, config: Config) -> list[Config]:
-    sizes = arguments.sizes or [config.inpaint.generate_px]
-    prompts = arguments.prompts or [config.inpaint.prompt]
+    sizes = dict.fromkeys(arguments.sizes or [config.inpaint.generate_px])
+    prompts = dict.fromkeys(arguments.prompts or [config.inpaint.prompt])
     settings = []
     # Sizes outermost: to change one, the model is loaded anew.
     for size in sizes:
@@ -76,9 +89,9 @@ def _settings(arguments: Namespace, config: Config) -> list[Config]:
     return settings
 
 
-def _measure(arguments: Namespace, config: Config, tools: _Tools) -> Cell:
+def _measure(arguments: Namespace, config: Config, tools: _Tools, variant: str) -> Cell:
     anonymizer = tools.models.anonymizer(config)
-    drawn = drawn_folder(config, arguments.out)
+    drawn = drawn_folder(config, arguments.out, tools.weights)
     modes = Modes(anonymizer.segmenter, {_MODE: anonymizer}, config.inpaint.seed, drawn)
     found = Found()
     watch = partial(_watch, found, anonymizer.segmenter, config)
@@ -87,10 +100,11 @@ def _measure(arguments: Namespace, config: Config, tools: _Tools) -> Cell:
     originals, images = crops.originals, crops.anonymized[_MODE]
     piles: dict[str, Pile] = {ORIGINAL: Pile(), _MODE: Pile()}
     for mode, each in ((ORIGINAL, originals), (_MODE, images)):
-        piles[mode].add(each, originals, tools.looks)
+        piles[mode].add(each, originals, tools.looks, crops.frames)
     persons, spent_s = modes.persons[_MODE], modes.spent_s[_MODE]
     return Cell(
         config.inpaint,
+        variant,
         identity,
         compare(piles, tools.looks)[_MODE],
         found,
@@ -109,8 +123,10 @@ def _watch(
     """How many of the persons a segmenter finds again in the anonymized frame."""
     masks = persons.detections.masks
     again = segmenter.segment(images[_MODE]).masks
-    found.persons += len(masks)
-    found.again += len(match_masks(again, masks, _LEAST_IOU))
+    if not len(masks):
+        return
+    found.persons.append(len(masks))
+    found.again.append(len(match_masks(again, masks, _LEAST_IOU)))
     found.small += sum(side < config.inpaint.min_person_px for side in _shorter_sides(masks))
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,10 @@ import numpy as np
 
 from anon_ros.bags import find_bag, read_depths
 from anon_ros.cli.evaluate.sources import Frame, SourceError, is_recording
+from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.evaluate import DepthMap
-from anon_ros.models import load_embedder
+from anon_ros.models import NetworkEmbedder, load_embedder
 
 DepthOf = Callable[[Frame], DepthMap | None]
 """The depth map of a frame, of the image's size; None where there is none."""
@@ -22,8 +24,31 @@ _MM_PER_M = 1000
 SUFFIX = ".png"
 
 
-def depth_source(arguments: Namespace) -> DepthOf | None:
-    """What --depth-topic, --depth or --depth-model name; None without any of them.
+@dataclass(frozen=True)
+class DepthModel:
+    """A network for relative depth, which gives more for what is nearer (as MiDaS does)."""
+
+    network: NetworkEmbedder
+
+    def estimate(self, image: RgbImage) -> DepthMap:
+        (nearness,) = self.network.maps([image])
+        size_wh = image.shape[1], image.shape[0]
+        resized = cv2.resize(nearness, size_wh, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(-resized, np.float32)
+
+
+def depth_model(arguments: Namespace, config: Config) -> DepthModel | None:
+    """What --depth-model names.
+
+    Raises:
+        ModelError: if it cannot be loaded.
+    """
+    spec = arguments.depth_model
+    return DepthModel(load_embedder(spec, config.compute.device)) if spec else None
+
+
+def depth_source(arguments: Namespace, model: DepthModel | None) -> DepthOf | None:
+    """What --depth-topic or --depth name, or the model; None without any of them.
 
     Raises:
         AnonRosError: if it cannot be read.
@@ -32,27 +57,9 @@ def depth_source(arguments: Namespace) -> DepthOf | None:
         return _from_topic(arguments.input, arguments.depth_topic)
     if arguments.depth:
         return _from_files(arguments.depth)
-    if arguments.depth_model:
-        estimate = depth_model(arguments.depth_model, arguments)
-        return lambda frame: estimate(frame.image)
+    if model is not None:
+        return lambda frame: model.estimate(frame.image)
     return None
-
-
-def depth_model(spec: str, arguments: Namespace) -> Callable[[RgbImage], DepthMap]:
-    """A network for relative depth, which gives more for what is nearer (as MiDaS does).
-
-    Raises:
-        ModelError: if it cannot be loaded.
-    """
-    network = load_embedder(spec, getattr(arguments, "compute.device", "auto"))
-
-    def estimate(image: RgbImage) -> DepthMap:
-        (nearness,) = network.maps([image])
-        size_wh = image.shape[1], image.shape[0]
-        resized = cv2.resize(nearness, size_wh, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(-resized, np.float32)
-
-    return estimate
 
 
 def _from_topic(path: Path, topic: str) -> DepthOf:

@@ -10,6 +10,8 @@ from anon_ros.evaluate import Cached, Colours, Embedder
 from anon_ros.models import NetworkEmbedder, load_embedder
 
 VECTORS = "vectors.db"
+INCEPTION, LPIPS = "Inception", "LPIPS"
+_TAKEN = (Colours.name, INCEPTION, LPIPS)
 
 
 def load_named(specs: Sequence[str], config: Config, flag: str) -> list[NetworkEmbedder]:
@@ -17,9 +19,12 @@ def load_named(specs: Sequence[str], config: Config, flag: str) -> list[NetworkE
 
     Raises:
         ModelError: if one is missing or damaged.
-        SourceError: if two have the same name.
+        SourceError: if two have the same name, or one that of what is built in.
     """
     found = [load_embedder(spec, config.compute.device) for spec in specs]
+    for name in (each.name for each in found if each.name in _TAKEN):
+        message = f"{flag}: {name} is the name of what is built in; put another before: NAME=PATH"
+        raise SourceError(message)
     twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
     if twice:
         message = f"{flag}: two are called {twice[0]}; put another name before one: NAME=PATH"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anon_ros.bags import REPORT, Bag, Comparison, beside, find_bag, read_account, verify
+from anon_ros.bags import REPORT, Account, Bag, Comparison, beside, find_bag, read_account, verify
 from anon_ros.cli.evaluate.detection import detection_report
-from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.made import changed, made
 from anon_ros.cli.evaluate.occlusion import occlusion_report
 from anon_ros.cli.evaluate.quality import quality_report
 from anon_ros.cli.evaluate.reid import reid_report
@@ -18,6 +18,7 @@ from anon_ros.cli.evaluate.temporal import temporal_report
 from anon_ros.cli.flags import config_from
 from anon_ros.cli.progress import FrameProgress
 from anon_ros.cli.verify import Mirrored, second_config
+from anon_ros.config import Config
 from anon_ros.errors import AnonRosError, describe
 from anon_ros.evaluate import Report, Table
 from anon_ros.models import build_segmenter
@@ -29,6 +30,7 @@ _QUESTIONS: Mapping[str, Callable[[Namespace], Report]] = {
     "Detection": detection_report,
     "Occlusion": occlusion_report,
 }
+_DONE = "What was done"
 _ASKS_FOR_MORE = (
     "Whether every person was found is known only where labels say who was there. Look at samples, "
     "and at the page that anon_ros verify writes, before you publish."
@@ -41,9 +43,10 @@ def all_report(arguments: Namespace) -> Report:
     Raises:
         AnonRosError: if none can be answered.
     """
-    done = _done(arguments) if _was_recorded(arguments) else None
+    given: Path | None = arguments.anonymized
+    asked = {_DONE: _done, **_QUESTIONS} if given and is_recording(given) else _QUESTIONS
     answers, unanswered = dict[str, Report](), dict[str, str]()
-    for name, ask in _QUESTIONS.items():
+    for name, ask in asked.items():
         print(f"{name} ...")
         try:
             answers[name] = ask(arguments)
@@ -52,31 +55,38 @@ def all_report(arguments: Namespace) -> Report:
     if not answers:
         message = "; ".join(f"{name}: {problem}" for name, problem in unanswered.items())
         raise SourceError(message)
-    sections = ({"What was done": done} if done else {}) | answers
     missing = [f"Not measured: {name}: {problem}" for name, problem in unanswered.items()]
-    drawn = () if arguments.anonymized else tuple(arguments.modes)
+    drawn = () if given else tuple(arguments.modes)
+    done = answers[_DONE].made if _DONE in answers else {}
     return Report(
         f"Evaluation of {arguments.input.name}",
-        [f"{name}. {line}" for name, section in sections.items() for line in section.answers],
-        [_named(name, table) for name, section in sections.items() for table in section.tables],
+        [f"{name}. {line}" for name, section in answers.items() for line in section.answers],
+        [_named(name, table) for name, section in answers.items() for table in section.tables],
         [
             replace(plot, name=f"{_slug(name)}_{plot.name}")
-            for name, section in sections.items()
+            for name, section in answers.items()
             for plot in section.plots
         ],
-        [*missing, *_once(line for s in sections.values() for line in s.limits), _ASKS_FOR_MORE],
-        {**made(config_from(arguments), drawn), **(done.made if done else {})},
+        [
+            *missing,
+            *_once(line for each in answers.values() for line in each.limits),
+            _ASKS_FOR_MORE,
+        ],
+        {**made(config_from(arguments), drawn), **_networks(answers), **done},
     )
 
 
-def _was_recorded(arguments: Namespace) -> bool:
-    given: Path | None = arguments.anonymized
-    return given is not None and is_recording(given) and beside(find_bag(given), REPORT).is_file()
+def _networks(answers: Mapping[str, Report]) -> dict[str, Any]:
+    """What looked at the images besides the models of the configuration."""
+    named = _once(line for each in answers.values() for line in each.made.get("networks", ()))
+    detectors = [each.made["detector"] for each in answers.values() if "detector" in each.made]
+    return {"networks": [*named, *(f"detector: {told}" for told in detectors)]}
 
 
 def _done(arguments: Namespace) -> Report:
     """What ``anon_ros bag`` says that it did, and what ``anon_ros verify`` says of that."""
     source, output = (find_bag(path) for path in (arguments.input, arguments.anonymized))
+    account = read_account(output)
     told = json.loads(beside(output, REPORT).read_text("utf-8"))
     rows = [
         [
@@ -95,18 +105,17 @@ def _done(arguments: Namespace) -> Report:
     persons = sum(topic.get("persons") or 0 for topic in told["topics"])
     images = sum(topic.get("anonymized") or 0 for topic in told["topics"])
     return Report(
-        "What was done",
+        _DONE,
         [
             f"{persons} times a person was replaced, in {images} images; ended {told['ended']}.",
-            _verified(arguments, source, output),
+            _verified(arguments, source, output, account),
         ],
         [Table("topics", "Topics", columns, rows, note)],
-        made=_run(told),
+        made=_run(told, account.config),
     )
 
 
-def _verified(arguments: Namespace, source: Bag, output: Bag) -> str:
-    account = read_account(output)
+def _verified(arguments: Namespace, source: Bag, output: Bag, account: Account) -> str:
     config = second_config(account, arguments)
     shown = FrameProgress(sum(kept.anonymized for kept in account.kept.values()), "verifying")
     comparison = Comparison(
@@ -128,12 +137,16 @@ def _verified(arguments: Namespace, source: Bag, output: Bag) -> str:
     )
 
 
-def _run(told: Mapping[str, Any]) -> dict[str, Any]:
+def _run(told: Mapping[str, Any], config: Config) -> dict[str, Any]:
     models = {
         model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
         for model in told["models"]
     }
-    return {"anonymized by": told["versions"], "anonymized with": models}
+    return {
+        "anonymized by": told["versions"],
+        "anonymized with": models,
+        "anonymized with parameters": changed(config),
+    }
 
 
 def _named(section: str, table: Table) -> Table:

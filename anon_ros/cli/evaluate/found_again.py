@@ -55,7 +55,8 @@ def identity_table(identity: Identity) -> Table:
     note = (
         f"Anonymized queries against {identity.gallery} original images (gallery), by cosine "
         "distance; images of the query's person by the query's camera do not count (for "
-        "recordings: of the same period), nor does junk. Intervals: bootstrap over queries."
+        "recordings: of the same period), nor does junk. Intervals: over "
+        "persons, whose queries are alike."
     )
     if not identity.seen.all():
         hidden = int((~identity.seen).sum())

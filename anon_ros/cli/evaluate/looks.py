@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.evaluate.embedders import VECTORS, load_named
+from anon_ros.cli.evaluate.embedders import INCEPTION, LPIPS, VECTORS, load_named
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluate import Cached, Embedder, Features
 from anon_ros.models import Lpips, load_inception, load_lpips
-
-INCEPTION = "Inception"
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,18 @@ class Looks:
     lpips: Embedder | None
     missing: Sequence[str]
 
+    @property
+    def networks(self) -> list[Embedder]:
+        """All of them."""
+        return [*self.embedders.values(), *([] if self.lpips is None else [self.lpips])]
+
 
 @dataclass(frozen=True)
 class PairsBeside:
     """LPIPS as an Embedder of pairs, which are images of twice the width: to be cached like one."""
 
     lpips: Lpips
-    name: str = "LPIPS"
+    name: str = LPIPS
 
     @property
     def key(self) -> str:
@@ -78,7 +81,7 @@ class Pile:
         images: Sequence[RgbImage],
         originals: Sequence[RgbImage],
         looks: Looks,
-        frame: int | None = None,
+        frames: Sequence[int],
     ) -> None:
         """Add images, each with its original of the same size.
 
@@ -86,10 +89,9 @@ class Pile:
             images: (H, W, 3) uint8 RGB each.
             originals: of these.
             looks: what to look at them with.
-            frame: that all of them are of; None if each is of another one.
+            frames: that they are of.
         """
-        first = len(self.frames)
-        self.frames += [first + i if frame is None else frame for i in range(len(images))]
+        self.frames += frames
         for name, embedder in looks.embedders.items():
             self.parts[name].append(embedder.embed(images))
         for image, original in zip(images, originals, strict=True):

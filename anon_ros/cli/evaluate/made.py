@@ -4,28 +4,28 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from anon_ros.config import Config, get, parameters
+from anon_ros.evaluate import Embedder
 from anon_ros.models import model_hashes
 
 _PACKAGES = ("anon_ros", "torch", "ultralytics", "diffusers", "numpy", "opencv-python-headless")
 
 
 def made(
-    config: Config | None, modes: tuple[str, ...] = (), files: Mapping[str, Path] | None = None
+    config: Config | None, modes: tuple[str, ...] = (), networks: Iterable[Embedder] = ()
 ) -> dict[str, Any]:
     """For ``Report.made``.
 
     Args:
         config: of the models; None if none ran.
         modes: that were drawn.
-        files: other models and data, by what they are.
+        networks: that looked at the images.
 
     Raises:
         ModelError: if a model is missing.
@@ -39,8 +39,9 @@ def made(
     }
     if config is not None:
         told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
-        told["parameters"] = _changed(config)
-    told |= {name: str(path) for name, path in (files or {}).items()}
+        told["parameters"] = changed(config)
+    if seen_by := [f"{network.name}: {network.key}" for network in networks]:
+        told["networks"] = list(dict.fromkeys(seen_by))
     return told
 
 
@@ -59,10 +60,11 @@ def _models(config: Config, kind: str) -> dict[str, str]:
     }
 
 
-def _changed(config: Config) -> dict[str, Any] | str:
-    changed = {
+def changed(config: Config) -> dict[str, Any] | str:
+    """The parameters that are not the defaults."""
+    found = {
         name: get(config, name)
         for name, parameter in parameters().items()
         if get(config, name) != parameter.default
     }
-    return changed or "all default"
+    return found or "all default"

@@ -13,7 +13,7 @@ import numpy as np
 from anon_ros.cli.evaluate.sources import read_image
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Detections, Persons, RgbImage, Segmenter, strangers
-from anon_ros.models import BASELINES, build_inpainter, build_segmenter
+from anon_ros.models import BASELINES, build_inpainter, build_segmenter, model_hashes
 
 PRODUCT_MODES = ("sdxl", "fill", "telea", "blur", "pixelate")
 MODES = (*PRODUCT_MODES, *BASELINES)
@@ -50,7 +50,8 @@ class Modes:
         """
         segmenter = build_segmenter(config)
         anonymizers = {name: _anonymizer(segmenter, config, name) for name in names}
-        return cls(segmenter, anonymizers, config.inpaint.seed, drawn_folder(config, out))
+        drawn = drawn_folder(config, out, weights_of(config)) if out and "sdxl" in names else None
+        return cls(segmenter, anonymizers, config.inpaint.seed, drawn)
 
     def find(self, image: RgbImage) -> Detections:
         """The persons of ``image``.
@@ -100,11 +101,19 @@ def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:
     return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
 
 
-def drawn_folder(config: Config, out: Path | None) -> Path | None:
-    """Where frames are kept that were drawn with these parameters."""
-    if out is None:
-        return None
-    parts = repr((config.detect, config.mask, config.inpaint, config.compute))
+def weights_of(config: Config) -> list[str]:
+    """SHA-256 of what draws with the diffusion model.
+
+    Raises:
+        ModelError: if a model is missing.
+    """
+    drawing = replace(config, inpaint=replace(config.inpaint, kind="sdxl"))
+    return [model["sha256"] for model in model_hashes(drawing)]
+
+
+def drawn_folder(config: Config, out: Path, weights: Sequence[str]) -> Path:
+    """Where frames are kept that were drawn with these parameters and weights."""
+    parts = repr((config.detect, config.mask, config.inpaint, config.compute, weights))
     return out / FRAMES / blake2b(parts.encode(), digest_size=8).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """A sweep of noise levels as a table, plots and a recommendation."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,13 +17,14 @@ from anon_ros.evaluate import (
     Table,
     line_plot,
     number,
-    proportion,
+    proportion_of_groups,
     recommend,
     spoken,
 )
 from anon_ros.evaluate.report import Cell as TableCell
 
 _MODE = "sdxl"
+_SHOWN = 24  # characters of a prompt
 _BETA = "beta_d (noise level where the diffusion starts)"
 
 
@@ -32,13 +33,13 @@ class Found:
     """Persons of the frames that were drawn.
 
     Attributes:
-        persons: all of them.
-        again: whom a segmenter finds in the anonymized frame, where they were.
+        persons: by frame, all of them.
+        again: by frame, whom a segmenter finds in the anonymized frame, where they were.
         small: below the least size that is inpainted: covered, whatever the noise.
     """
 
-    persons: int = 0
-    again: int = 0
+    persons: list[int] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
     small: int = 0
 
 
@@ -48,6 +49,7 @@ class Cell:
 
     Attributes:
         setting: its parameters.
+        variant: of its size and prompt, for people.
         identity: who is found again.
         figures: of the crops of persons.
         found: who is detected again.
@@ -56,6 +58,7 @@ class Cell:
     """
 
     setting: InpaintConfig
+    variant: str
     identity: Identity
     figures: Figures
     found: Found
@@ -70,7 +73,17 @@ class Cell:
     @property
     def found_again(self) -> Estimate:
         """%, of the persons."""
-        return proportion(self.found.again, self.found.persons).times(100)
+        again, persons = np.array(self.found.again), np.array(self.found.persons)
+        return proportion_of_groups(again, persons).times(100)
+
+
+def variant_of(setting: InpaintConfig, prompts: Collection[str]) -> str:
+    """Its size and prompt; prompts are cut where that tells them apart from the others."""
+    prompt = setting.prompt
+    start = prompt[:_SHOWN]
+    is_alone = sum(other.startswith(start) for other in prompts) == 1
+    shown = f"{start}..." if len(prompt) > _SHOWN and is_alone else prompt
+    return f"{setting.generate_px} px, '{shown}'"
 
 
 def beta_table(cells: Sequence[Cell], looks: Looks) -> Table:
@@ -91,7 +104,7 @@ def beta_table(cells: Sequence[Cell], looks: Looks) -> Table:
         figures = cell.figures
         rows.append(
             [
-                f"{cell.setting.beta_d:g}, {_variant(cell)}",
+                f"{cell.setting.beta_d:g}, {cell.variant}",
                 cell.ranking.rank(1).times(100),
                 cell.ranking.mean_average_precision().times(100),
                 *(figures.distances[name][0] for name in names),
@@ -127,13 +140,14 @@ def beta_plots(cells: Sequence[Cell], looks: Looks) -> list[Plot]:
 
 
 def beta_answers(cells: Sequence[Cell], margin: float) -> list[str]:
-    return [_advice(cells, variant, margin) for variant in dict.fromkeys(map(_variant, cells))]
+    variants = dict.fromkeys(cell.variant for cell in cells)
+    return [_advice(cells, variant, margin) for variant in variants]
 
 
 def limits(cells: Sequence[Cell], small_rule: str) -> list[str]:
     """What the sweep does not tell."""
     small = sum(cell.found.small for cell in cells)
-    persons = sum(cell.found.persons for cell in cells)
+    persons = sum(sum(cell.found.persons) for cell in cells)
     stronger = "It holds for these embedders: a stronger one may find persons whom these do not."
     design = "Low noise keeps colours and outline of the person by design (arXiv 2410.08551)."
     place = "Crops show some of the surroundings, by which who stands still is found at any noise."
@@ -147,29 +161,25 @@ def limits(cells: Sequence[Cell], small_rule: str) -> list[str]:
 
 
 def _advice(cells: Sequence[Cell], variant: str, margin: float) -> str:
-    chosen = [cell for cell in cells if _variant(cell) == variant]
-    rankings = [cell.ranking for cell in chosen]
-    answerable = rankings[0].answerable
-    found = np.array([ranking.first_ranks[answerable] == 1 for ranking in rankings])
+    chosen = [cell for cell in cells if cell.variant == variant]
+    rates = [cell.ranking.rank(1) for cell in chosen]
     limit = _chance(chosen[0]) / 100 + margin / 100
-    advice = recommend([cell.setting.beta_d for cell in chosen], found, limit)
+    advice = recommend([cell.setting.beta_d for cell in chosen], rates, limit)
     asked = f"rank-1 within {margin:g} points of chance ({number(_chance(chosen[0]))} %)"
     if advice.value is None:
-        most = rankings[-1].rank(1).times(100)
+        most = spoken(rates[-1].times(100))
         largest = f"{chosen[-1].setting.beta_d:g}"
-        return f"{variant}: no beta_d up to {largest} brings {asked}; that leaves {spoken(most)}."
-    return (
-        f"{variant}: beta_d = {advice.value:g} is the smallest from which on {asked} holds; "
-        f"{_uncertainty(advice)}."
-    )
+        found = f"no beta_d up to {largest} brings {asked}; that leaves {most}"
+    else:
+        found = f"beta_d = {advice.value:g} is the smallest from which on {asked} holds"
+    return f"{variant}: {found}; {_uncertainty(advice)}."
 
 
 def _uncertainty(advice: Recommendation) -> str:
-    failing = f"{100 * advice.failing_ratio:.0f} % of resamples recommend none of these"
-    if advice.high is None:
-        low = "none" if advice.low is None else f"{advice.low:g}"
-        return f"other samples of persons might say {low} or more, and {failing}"
-    return f"other samples of persons might say {advice.low:g} to {advice.high:g} (95 %)"
+    if advice.low is None:
+        return "with 95 % confidence, none of these does"
+    sure = "none of these" if advice.high is None else f"{advice.high:g}"
+    return f"by the 95 % intervals {advice.low:g} may do, and {sure} does for sure"
 
 
 def _plot(
@@ -181,19 +191,13 @@ def _plot(
 ) -> Plot:
     series: dict[str, list[tuple[float, Estimate]]] = {}
     for cell in cells:
-        series.setdefault(_variant(cell), []).append((cell.setting.beta_d, value(cell)))
+        series.setdefault(cell.variant, []).append((cell.setting.beta_d, value(cell)))
     title = f"{label.partition(',')[0]} by noise level"
     return Plot(name, title, line_plot(series, _BETA, label, marks))
 
 
 def _by_name(name: str) -> Callable[[Cell], Estimate]:
     return lambda cell: cell.figures.distances[name][0]
-
-
-def _variant(cell: Cell) -> str:
-    prompt = cell.setting.prompt
-    shown = prompt if len(prompt) <= 24 else f"{prompt[:21]}..."  # noqa: PLR2004 - a column's width
-    return f"{cell.setting.generate_px} px, '{shown}'"
 
 
 def _chance(cell: Cell) -> float:

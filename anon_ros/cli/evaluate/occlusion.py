@@ -2,11 +2,12 @@
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.evaluate.depths import DepthOf, depth_model, depth_source
+from anon_ros.cli.evaluate.depths import DepthModel, DepthOf, depth_model, depth_source
 from anon_ros.cli.evaluate.made import made
 from anon_ros.cli.evaluate.outlines import labelled_masks
 from anon_ros.cli.evaluate.sources import Frame, SourceError, frames_of
@@ -60,6 +61,13 @@ _MOST_CUTOUTS = 500
 _FEET_MARGIN_PX = 3
 
 
+class _Cast(NamedTuple):
+    """Whom to put where."""
+
+    cutouts: Sequence[Cutout]
+    backgrounds: Sequence[RgbImage]
+
+
 def occlusion_report(arguments: Namespace) -> Report:
     """Measure.
 
@@ -68,14 +76,16 @@ def occlusion_report(arguments: Namespace) -> Report:
     """
     config = config_from(arguments)
     segmenter = build_segmenter(config)
+    model = depth_model(arguments, config)
     real = Tally()
-    cutouts, backgrounds = _look(arguments, config, segmenter, real)
-    if not cutouts:
+    depth_of = depth_source(arguments, model)
+    cast = _look(arguments, config, segmenter, depth_of, real)
+    if not cast.cutouts:
         message = f"{arguments.input}: nobody stands there whole and alone, to be cut out"
         raise SourceError(message)
-    exact, found, why = _play(arguments, config, segmenter, cutouts, backgrounds)
+    exact, found, why = _play(arguments, config, segmenter, model, cast)
     tallies = {EXACT: exact, FOUND: found, REAL: real}
-    tables = [stacking_table(tallies, len(cutouts)), cause_table(why)]
+    tables = [stacking_table(tallies, len(cast.cutouts)), cause_table(why)]
     bars = {
         kind: {order: tally.wrong(order) for order in tally.stackings}
         for kind, tally in tallies.items()
@@ -90,17 +100,20 @@ def occlusion_report(arguments: Namespace) -> Report:
         answers(tallies, why),
         tables,
         [plot],
-        limits(len(cutouts)),
-        made(config),
+        limits(len(cast.cutouts)),
+        made(config, networks=[model.network] if model else []),
     )
 
 
 def _look(
-    arguments: Namespace, config: Config, segmenter: Segmenter, real: Tally
-) -> tuple[list[Cutout], list[RgbImage]]:
+    arguments: Namespace,
+    config: Config,
+    segmenter: Segmenter,
+    depth_of: DepthOf | None,
+    real: Tally,
+) -> _Cast:
     """Real frames: whom to cut out, where to put them, and how they are stacked there."""
     labels = labelled_masks(arguments.labels) if arguments.labels else None
-    depth_of = depth_source(arguments)
     cutouts: list[Cutout] = []
     backgrounds: list[RgbImage] = []
     for frame in shown(frames_of(arguments.input, arguments), "looking"):
@@ -116,23 +129,23 @@ def _look(
             backgrounds.append(_emptied(frame.image, found, config))
         known = _by_their_feet(found, masks)
         real.add(known, _orders(known.found, _depth_at(depth_of, frame)), config)
-    return cutouts, backgrounds
+    return _Cast(cutouts, backgrounds)
 
 
 def _play(
     arguments: Namespace,
     config: Config,
     segmenter: Segmenter,
-    cutouts: Sequence[Cutout],
-    backgrounds: Sequence[RgbImage],
+    model: DepthModel | None,
+    cast: _Cast,
 ) -> tuple[Tally, Tally, list[tuple[str, bool]]]:
     """Synthetic scenes: with exact masks, with the segmenter's, and why coverage was wrong."""
     exact, seen, why = Tally(), Tally(), list[tuple[str, bool]]()
-    estimate = depth_model(arguments.depth_model, arguments) if arguments.depth_model else None
     for index in shown(range(arguments.scenes), "playing", arguments.scenes, "scenes"):
         random = np.random.default_rng([config.inpaint.seed, index])
-        scene = make_scene(cutouts, backgrounds[index % len(backgrounds)], random)
-        depth = estimate(scene.image) if estimate else None
+        background = cast.backgrounds[index % len(cast.backgrounds)]
+        scene = make_scene(cast.cutouts, background, random)
+        depth = model.estimate(scene.image) if model else None
         known, actors = _exactly(scene)
         shuffled = {DETECTION: random.permutation(len(actors)).tolist()}
         noisy = _noisy_depth(scene, random)

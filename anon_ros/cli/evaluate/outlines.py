@@ -1,6 +1,7 @@
 """Which file of labels belongs to which frame."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,21 +23,27 @@ def labelled_masks(folder: Path) -> MasksOf:
     whose number (from 0) its name ends with.
 
     Raises:
-        SourceError: if there are none.
+        SourceError: if there are none, or two are of one frame.
     """
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _texts(folder)}
-    numbered = {
-        f"{int(found[0]):06d}": path for name, path in files.items() if (found := _end(name))
-    }
+    numbered: dict[str, list[Path]] = defaultdict(list)
+    for name, path in files.items():
+        if found := _NUMBER.search(name):
+            numbered[f"{int(found[0]):06d}"].append(path)
     if not files:
         message = f"--labels: no .txt file in {folder}"
         raise SourceError(message)
 
     def masks(frame: Frame) -> npt.NDArray[np.bool_] | None:
-        path = files.get(frame.key) or (numbered.get(frame.key) if frame.is_numbered else None)
-        if path is None:
+        exact = [files[frame.key]] if frame.key in files else []
+        paths = exact or (numbered.get(frame.key, []) if frame.is_numbered else [])
+        if not paths:
             return None
-        found = read_polygons(path, *frame.image.shape[:2])
+        if len(paths) > 1:
+            message = f"--labels: {paths[0]} and {paths[1]} end with the same number, expected one "
+            message += "per frame"
+            raise SourceError(message)
+        found = read_polygons(paths[0], *frame.image.shape[:2])
         return np.asarray(found[found.any(axis=(1, 2))])
 
     return masks
@@ -44,7 +51,3 @@ def labelled_masks(folder: Path) -> MasksOf:
 
 def _texts(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.txt"))
-
-
-def _end(name: str) -> re.Match[str] | None:
-    return _NUMBER.search(name)

@@ -31,6 +31,7 @@ class PersonCrops:
         anonymized: by mode, the same windows of the anonymized frames.
         persons: number of the person.
         periods: number of the period.
+        frames: number of the frame.
         too_small: persons, of all frames, below 32 px.
     """
 
@@ -38,6 +39,7 @@ class PersonCrops:
     anonymized: dict[str, list[RgbImage]] = field(default_factory=lambda: defaultdict(list))
     persons: list[int] = field(default_factory=list)
     periods: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
     too_small: int = 0
 
 
@@ -71,7 +73,7 @@ def person_crops(
     crops, seen = PersonCrops(), set[tuple[str, int, int]]()
     numbers: dict[tuple[str, int], int] = {}
     total = sum(len(each) for each in moments.values())
-    for frame, given in shown(pairs(), "cutting out", total):
+    for index, (frame, given) in enumerate(shown(pairs(), "cutting out", total)):
         persons = follower.persons(frame)
         period = int((frame.time_s or 0.0) // arguments.period_s)
         new = []
@@ -89,6 +91,7 @@ def person_crops(
             crops.originals.append(_cut(frame.image, window))
             crops.persons.append(number)
             crops.periods.append(period)
+            crops.frames.append(index)
             for mode, image in images.items():
                 crops.anonymized[mode].append(_cut(image, window))
     _check(crops, arguments)

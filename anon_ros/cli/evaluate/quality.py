@@ -66,7 +66,7 @@ def quality_report(arguments: Namespace) -> Report:
         [quality_table(kind, modes, looks) for kind, modes in figures.items()],
         quality_plots(figures, looks),
         limits,
-        made(config, drawn),
+        made(config, drawn, looks.networks),
     )
 
 
@@ -108,7 +108,7 @@ def _add(  # noqa: PLR0913, PLR0917 - where to, and what
     originals = [np.ascontiguousarray(images[ORIGINAL][w.slices]) for w in windows]
     for mode, image in images.items():
         cut = [np.ascontiguousarray(image[window.slices]) for window in windows]
-        scopes[kind].setdefault(mode, Pile()).add(cut, originals, looks, frame)
+        scopes[kind].setdefault(mode, Pile()).add(cut, originals, looks, [frame] * len(cut))
 
 
 def _window(box: np.ndarray, width_px: int, height_px: int) -> Roi:

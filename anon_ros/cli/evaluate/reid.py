@@ -78,7 +78,7 @@ def reid_report(arguments: Namespace) -> Report:
     if found is not None and modes is not None:
         chosen = found.query[:: arguments.every_nth][: arguments.limit or None]
         identity = _of_set(replace(found, query=chosen), known, modes)
-        name, limits = found.name, []
+        name, limits = found.name, _left_out(found)
     else:
         crops = person_crops(arguments, config, modes)
         name, identity, limits = arguments.input.name, identity_of(crops, known), [_TRACKS, _PLACES]
@@ -88,8 +88,13 @@ def reid_report(arguments: Namespace) -> Report:
         [identity_table(identity)],
         [identity_plot(identity)],
         [_NOT_TOLD, *limits, _COLOURS],
-        made(config, () if modes is None else tuple(arguments.modes)),
+        made(config, () if modes is None else tuple(arguments.modes), known),
     )
+
+
+def _left_out(found: ReidSet) -> list[str]:
+    several = f"{found.left_out} junk images among the queries were left out: nobody to search for."
+    return [several] if found.left_out else []
 
 
 def identity_of(crops: PersonCrops, known: Sequence[Embedder]) -> Identity:

@@ -2,13 +2,16 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
 
+from anon_ros.cli.evaluate.noise import variant_of
 from anon_ros.cli.main import main
+from anon_ros.config import InpaintConfig
 from anon_ros.core import RgbImage
 
 STEP_PX, FRAMES = 4, 6
@@ -35,7 +38,7 @@ def test_a_sweep_of_noise_levels_and_sizes(
         image = view(vtest_rgb["vtest0120"], index)
         cv2.imwrite(str(tmp_path / "film" / f"{index:03d}.png"), image[..., ::-1])
     given = [str(tmp_path / "film"), "--out", str(tmp_path / "out"), *detect(demo_weights)]
-    given += ["--betas", "1", "0.2", "--sizes", "64", "128", "--period-s", "0.3"]
+    given += ["--betas", "1", "0.2", "--sizes", "64", "128", "64", "--period-s", "0.3"]
     given += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "5", "--compute.device", "cpu"]
     given += ["--inpaint.prompt", "a person", "--inpaint.min_person_px", "24"]
     assert main(["evaluate", "beta", *given]) == 0
@@ -59,6 +62,17 @@ def test_a_sweep_of_noise_levels_and_sizes(
         again = list(csv.DictReader(file))
     assert all(not row["s per person"] for row in again)
     assert [row["rank-1, %"] for row in again] == [row["rank-1, %"] for row in rows]
+
+
+def test_prompts_that_begin_alike_are_told_apart() -> None:
+    start = "a photo of a person walking"
+    prompts = {f"{start}, summer", f"{start}, winter", "a person in a grey winter coat"}
+    variants = {variant_of(replace(InpaintConfig(), prompt=each), prompts) for each in prompts}
+    assert variants == {
+        f"1024 px, '{start}, summer'",
+        f"1024 px, '{start}, winter'",
+        "1024 px, 'a person in a grey winte...'",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +110,32 @@ def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_pat
     assert row[1] == "ANONYMIZE"
     assert row[2] == FRAMES
     assert row[3] > FRAMES
-    assert "anonymized with" in report["made"]
+    made = report["made"]
+    assert "SHA-256" in made["anonymized with"]["detect.weights"]
+    assert made["anonymized with parameters"]["inpaint.kind"] == "fill"
+    assert any(line.startswith("detector: ") and "SHA-256" in line for line in made["networks"])
+    assert any(line.startswith("colours: ") for line in made["networks"])
     assert any("only where labels say" in line for line in report["limits"])
     page = (tmp_path / "proof" / "report.html").read_text("utf-8")
     assert "http" not in page.replace("http-equiv", "").replace("https://github.com", "").replace(
         "https://download.pytorch.org", ""
     )
+
+
+def test_a_recording_without_its_report_is_measured_and_the_gap_is_told(
+    recording: Path, demo_weights: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "anonymized"
+    flags = [*detect(demo_weights), "--inpaint.kind", "fill"]
+    assert main(["bag", str(recording), str(output), *flags]) == 0
+    (output / "report.json").unlink()
+    given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "a" / "proof")]
+    given += [*detect(demo_weights), "--scenes", "2", "--period-s", "0.3"]
+    assert main(["evaluate", "all", *given]) == 0
+    report = json.loads((tmp_path / "a" / "proof" / "report.json").read_text("utf-8"))
+    (gap,) = [line for line in report["limits"] if line.startswith("Not measured: What was done")]
+    assert "report.json is missing" in gap
+    assert any(line.startswith("Appearance. ") for line in report["answers"])
 
 
 def test_what_cannot_be_measured_is_told_and_stops_nothing_else(

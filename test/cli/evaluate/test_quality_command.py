@@ -173,6 +173,7 @@ def test_interrupted_work_is_not_done_again(
         (["--inception", "{tmp}/none.pth"], "FID and IS: no file"),
         (["--lpips", "{tmp}/none.pth"], "LPIPS: no file"),
         (["--features", "{net}", "--features", "{net}"], "two are called net"),
+        (["--features", "Inception={net}"], "Inception is the name of what is built in"),
         (["--anonymized", "{tmp}"], "has its counterpart"),
     ],
 )

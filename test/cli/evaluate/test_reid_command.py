@@ -167,7 +167,8 @@ def test_persons_of_a_film_are_followed_and_searched_for(
         (["--anonymized", "{tmp}"], "--anonymized is for recordings"),
         (["--embedder", "{tmp}/nowhere.pt"], "no file"),
         (["--embedder", "{net}", "--embedder", "{net}"], "two are called pool"),
-        (["--format", "last"], "val/query is missing"),
+        (["--embedder", "colours={net}"], "colours is the name of what is built in"),
+        (["--format", "last"], "test/query is missing"),
     ],
 )
 def test_what_does_not_go_together_is_told(
