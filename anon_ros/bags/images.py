@@ -48,8 +48,9 @@ def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[Re
     """
     plan = survey(bag, Wishes(), 0, 0, salvage=False, scratch=scratch).plan
     found = {entry.topic for entry in plan.entries if entry.decision is Decision.ANONYMIZE}
-    if missing := sorted(set(topics) - found) or ([] if found else ["image"]):
-        message = f"{bag.path}: no images on {', '.join(missing)}; it has {sorted(found)}"
+    if not found or set(topics) - found:
+        asked = ", ".join(sorted(set(topics) - found)) or "any topic"
+        message = f"{bag.path}: no images on {asked}; it has some on {', '.join(found) or 'none'}"
         raise BagError(message)
     wanted = set(topics) or found
 

@@ -1,6 +1,7 @@
 """Command-line flags of the parameters, derived from their declarations."""
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 from anon_ros.config import Config, Parameter, load_config, parameters
@@ -8,12 +9,15 @@ from anon_ros.config import Config, Parameter, load_config, parameters
 _ELEMENT_TYPES = {"int": int, "float": float}
 
 
-def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
+def add_config_flags(
+    parser: ArgumentParser, groups: tuple[str, ...], without: tuple[str, ...] = ()
+) -> None:
     """Add ``--config`` and one flag for each parameter of ``groups``.
 
     Args:
         parser: to add to.
         groups: names of groups, or of single parameters in them ("skip.every_nth").
+        without: parameters of them that are not offered.
     """
     parser.add_argument(
         "--config",
@@ -27,18 +31,23 @@ def add_config_flags(parser: ArgumentParser, groups: tuple[str, ...]) -> None:
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
         for parameter in parameters().values():
-            if f"{parameter.name}.".startswith(f"{group}."):
+            is_of_it = f"{parameter.name}.".startswith(f"{group}.")
+            if is_of_it and parameter.name not in without:
                 _add(section, parameter)
 
 
-def config_from(arguments: Namespace) -> Config:
+def config_from(arguments: Namespace, more: Mapping[str, object] | None = None) -> Config:
     """The configuration that the flags ask for.
+
+    Args:
+        arguments: the parsed flags.
+        more: values of parameters that win over them.
 
     Raises:
         ConfigError: if a value is not allowed.
     """
     given = {name: value for name, value in vars(arguments).items() if name in parameters()}
-    return load_config(arguments.config, given)
+    return load_config(arguments.config, {**given, **(more or {})})
 
 
 def _add(section: object, parameter: Parameter) -> None:

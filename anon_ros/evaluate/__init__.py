@@ -20,6 +20,7 @@ from anon_ros.evaluate.estimate import (
     ratio_estimate,
 )
 from anon_ros.evaluate.flicker import Flicker, FlickerReport
+from anon_ros.evaluate.flow import LEAST_SIDE_PX
 from anon_ros.evaluate.frechet import (
     frechet_distance,
     half_jackknife,
@@ -44,7 +45,8 @@ from anon_ros.evaluate.plots import bar_plot, line_plot
 from anon_ros.evaluate.ports import Embedder, Features
 from anon_ros.evaluate.recall import PersonSecond, Recall, RecallReport
 from anon_ros.evaluate.reid import JUNK, Chance, Ranking, Side, chance, search
-from anon_ros.evaluate.reid_sets import FORMATS, PersonImage, ReidSet, find_set
+from anon_ros.evaluate.reid_sets import FORMATS, PersonImage, ReidSet, find_set, is_reid_set
+from anon_ros.evaluate.report import JSON as REPORT_JSON
 from anon_ros.evaluate.report import (
     Plot,
     Report,
@@ -65,7 +67,9 @@ __all__ = [
     "CHILD_M",
     "FORMATS",
     "JUNK",
+    "LEAST_SIDE_PX",
     "NOBODY",
+    "REPORT_JSON",
     "AveragePrecision",
     "BoxLabels",
     "Cached",
@@ -111,6 +115,7 @@ __all__ = [
     "frechet_distance",
     "half_jackknife",
     "inception_score",
+    "is_reid_set",
     "kernel_distance",
     "line_plot",
     "link_persons",

@@ -70,6 +70,11 @@ def find_set(path: Path, format_name: str = "") -> ReidSet | None:
     return None
 
 
+def is_reid_set(path: Path) -> bool:
+    """Whether a set is at ``path``, be it whole or not."""
+    return bool(_format_of(path))
+
+
 def _format_of(path: Path) -> str:
     """By what is there, even if more is missing; empty if it is no set."""
     if path.is_file() and path.suffix.lower() == ".csv":

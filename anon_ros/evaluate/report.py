@@ -112,7 +112,7 @@ def write_report(report: Report, folder: Path) -> Path:
 
     Args:
         report: to write.
-        folder: to write into; made if it is missing, older files of these names are replaced.
+        folder: to write into; made if it is missing. An older report in it is replaced.
 
     Returns:
         The page.
@@ -123,6 +123,7 @@ def write_report(report: Report, folder: Path) -> Path:
     page = folder / PAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         for table in report.tables:
             _write_csv(table, folder / f"{table.name}.csv")
         for plot in report.plots:
@@ -133,6 +134,17 @@ def write_report(report: Report, folder: Path) -> Path:
         message = f"{folder}: the report cannot be written: {describe(error)}"
         raise ReportError(message) from error
     return page
+
+
+def _clear(folder: Path) -> None:
+    """Remove the tables and plots of an older report."""
+    try:
+        old = json.loads((folder / JSON).read_text("utf-8"))
+        names = [*(f"{table['name']}.csv" for table in old["tables"]), *old["plots"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    for name in names:
+        (folder / Path(name).name).unlink(missing_ok=True)
 
 
 def text_table(table: Table) -> str:

@@ -22,8 +22,12 @@ def models_folder() -> Path:
     return Path(folder).expanduser()
 
 
-def find_weights(name: str) -> Path:
-    """The file of ``detect.weights``.
+def find_weights(name: str, asked_by: str = "detect.weights") -> Path:
+    """The file of detection weights.
+
+    Args:
+        name: path, or a name to look for.
+        asked_by: the parameter or flag that names it.
 
     Raises:
         ModelError: if there is none; tells where it was looked for and how to fetch it.
@@ -32,7 +36,7 @@ def find_weights(name: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    message = f"detect.weights: no file {_either(places)}; {_weights_remedy(name)}"
+    message = f"{asked_by}: no file {_either(places)}; {_weights_remedy(name)}"
     raise ModelError(message)
 
 
@@ -152,8 +156,8 @@ def _either(places: list[Path]) -> str:
 def _weights_remedy(name: str) -> str:
     command = fetch_weights_command(name)
     if not command:
-        return "set detect.weights to the path of Ultralytics weights"
-    return f"put it there or set detect.weights; on a connected machine: {command}"
+        return "give the path of Ultralytics weights"
+    return f"put it there or give another path; on a connected machine: {command}"
 
 
 def _download_folder(model: str) -> Path:

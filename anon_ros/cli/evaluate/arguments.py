@@ -4,7 +4,9 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from anon_ros.cli.evaluate.shared import (
+    CHOSEN_BY_MODES,
     MODEL_GROUPS,
+    NAMES,
     add_anonymized,
     add_embedders,
     add_frames,
@@ -54,9 +56,9 @@ def _add_detection(parser: ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="PATH",
-        help="persons of the frames: folder of YOLO text files (boxes or outlines; named as the "
-        "frames, for a video ending with the frame's number), or COCO annotations (.json); frames "
-        "without count for nothing. Default: the detector's own boxes on the original",
+        help=f"persons of the frames: folder of YOLO text files (boxes or outlines; {NAMES}), or "
+        "COCO annotations (.json); frames without count for nothing. Default: the detector's own "
+        "boxes on the original",
     )
     labels.add_argument(
         "--label-classes",
@@ -117,9 +119,9 @@ def _add_detection(parser: ArgumentParser) -> None:
 
 def _run_detection(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.detection import detection_report  # noqa: PLC0415 - needs OpenCV
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415
 
-    return publish(detection_report(arguments), arguments.out)
+    return answer(detection_report, arguments)
 
 
 def _add_all(parser: ArgumentParser) -> None:
@@ -134,7 +136,7 @@ def _add_all(parser: ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="DIR",
-        help="outlines as YOLO segmentation text, named as the images or by the frame's number",
+        help=f"outlines as YOLO segmentation text, {NAMES}",
     )
     parser.add_argument(
         "--scenes",
@@ -161,9 +163,9 @@ def _add_all(parser: ArgumentParser) -> None:
 
 def _run_all(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.everything import all_report  # noqa: PLC0415 - needs OpenCV
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415
 
-    return publish(all_report(arguments), arguments.out)
+    return answer(all_report, arguments)
 
 
 def _add_quality(parser: ArgumentParser) -> None:
@@ -180,10 +182,10 @@ def _add_quality(parser: ArgumentParser) -> None:
 
 
 def _run_quality(arguments: Namespace) -> int:
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415 - needs OpenCV
     from anon_ros.cli.evaluate.quality import quality_report  # noqa: PLC0415
 
-    return publish(quality_report(arguments), arguments.out)
+    return answer(quality_report, arguments)
 
 
 _REID_EPILOG = """\
@@ -218,10 +220,10 @@ def _add_reid(parser: ArgumentParser) -> None:
 
 
 def _run_reid(arguments: Namespace) -> int:
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415 - needs OpenCV
     from anon_ros.cli.evaluate.reid import reid_report  # noqa: PLC0415
 
-    return publish(reid_report(arguments), arguments.out)
+    return answer(reid_report, arguments)
 
 
 def _add_beta(parser: ArgumentParser) -> None:
@@ -259,16 +261,16 @@ def _add_beta(parser: ArgumentParser) -> None:
     add_embedders(parser)
     add_networks(parser)
     add_times(parser)
-    add_config_flags(parser, (*MODEL_GROUPS, "track", "memory", "identity"))
+    add_config_flags(parser, (*MODEL_GROUPS, "track", "memory", "identity"), CHOSEN_BY_MODES)
     add_out(parser)
     parser.set_defaults(run=_run_beta, anonymized=None)
 
 
 def _run_beta(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.beta import beta_report  # noqa: PLC0415 - needs OpenCV
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415
 
-    return publish(beta_report(arguments), arguments.out)
+    return answer(beta_report, arguments)
 
 
 def _add_occlusion(parser: ArgumentParser) -> None:
@@ -283,8 +285,7 @@ def _add_occlusion(parser: ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="DIR",
-        help="outlines as YOLO segmentation text, named as the images or by the number of the "
-        "frame (default: what the segmenter finds)",
+        help=f"outlines as YOLO segmentation text, {NAMES} (default: what the segmenter finds)",
     )
     parser.add_argument(
         "--scenes",
@@ -307,14 +308,14 @@ def _add_occlusion(parser: ArgumentParser) -> None:
     )
     add_out(parser)
     add_config_flags(parser, ("detect", "mask", "compute.device", "inpaint.seed"))
-    parser.set_defaults(run=_run_occlusion)
+    parser.set_defaults(run=_run_occlusion, anonymized=None)
 
 
 def _run_occlusion(arguments: Namespace) -> int:
     from anon_ros.cli.evaluate.occlusion import occlusion_report  # noqa: PLC0415 - needs OpenCV
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415
 
-    return publish(occlusion_report(arguments), arguments.out)
+    return answer(occlusion_report, arguments)
 
 
 def _add_temporal(parser: ArgumentParser) -> None:
@@ -328,8 +329,8 @@ def _add_temporal(parser: ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="DIR",
-        help="outlines as YOLO segmentation text, named as the images or by the number of the "
-        "frame; at equal intervals. Without them only calmness is measured",
+        help=f"outlines as YOLO segmentation text, {NAMES}; at equal intervals. Without them "
+        "only calmness is measured",
     )
     add_rate(parser)
     add_anonymized(parser, ("track", "memory", "identity"))
@@ -338,7 +339,7 @@ def _add_temporal(parser: ArgumentParser) -> None:
 
 
 def _run_temporal(arguments: Namespace) -> int:
-    from anon_ros.cli.evaluate.publish import publish  # noqa: PLC0415 - needs OpenCV
+    from anon_ros.cli.evaluate.publish import answer  # noqa: PLC0415 - needs OpenCV
     from anon_ros.cli.evaluate.temporal import temporal_report  # noqa: PLC0415
 
-    return publish(temporal_report(arguments), arguments.out)
+    return answer(temporal_report, arguments)

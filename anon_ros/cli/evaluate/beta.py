@@ -1,11 +1,9 @@
 """``anon_ros evaluate beta``: how much noise is enough?"""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
 
 from anon_ros.cli.evaluate.appearance import ORIGINAL, compare
 from anon_ros.cli.evaluate.embedders import embedders
@@ -51,8 +49,7 @@ def beta_report(arguments: Namespace) -> Report:
     Raises:
         AnonRosError: if there is nothing to measure, or a model is missing.
     """
-    config = config_from(arguments)
-    config = replace(config, inpaint=replace(config.inpaint, kind=_MODE))
+    config = config_from(arguments, {"inpaint.kind": _MODE})
     settings = _settings(arguments, config)
     tools = _Tools(
         embedders(arguments, config),
@@ -65,13 +62,12 @@ def beta_report(arguments: Namespace) -> Report:
     cells = [
         _measure(arguments, each, tools, variant_of(each.inpaint, prompts)) for each in settings
     ]
-    small = f"inpaint.min_person_px = {config.inpaint.min_person_px}"
     return Report(
         f"Noise level: {arguments.input.name}",
         beta_answers(cells, arguments.margin),
         [beta_table(cells, tools.looks)],
         beta_plots(cells, tools.looks),
-        [*tools.looks.missing, *limits(cells, small)],
+        [*tools.looks.missing, *limits(cells)],
         made(config, (_MODE,), [*tools.known, *tools.looks.networks]),
     )
 
@@ -79,14 +75,20 @@ def beta_report(arguments: Namespace) -> Report:
 def _settings(arguments: Namespace, config: Config) -> list[Config]:
     sizes = dict.fromkeys(arguments.sizes or [config.inpaint.generate_px])
     prompts = dict.fromkeys(arguments.prompts or [config.inpaint.prompt])
-    settings = []
-    # Sizes outermost: to change one, the model is loaded anew.
-    for size in sizes:
-        for prompt in prompts:
-            for beta in sorted(set(arguments.betas)):
-                changes = {"generate_px": size, "prompt": prompt, "beta_d": beta}
-                settings.append(replace(config, inpaint=replace(config.inpaint, **changes)))
-    return settings
+    return [
+        config_from(
+            arguments,
+            {
+                "inpaint.kind": _MODE,
+                "inpaint.generate_px": size,
+                "inpaint.prompt": prompt,
+                "inpaint.beta_d": beta,
+            },
+        )
+        for size in sizes  # outermost: to change it, the model is loaded anew
+        for prompt in prompts
+        for beta in sorted(set(arguments.betas))
+    ]
 
 
 def _measure(arguments: Namespace, config: Config, tools: _Tools, variant: str) -> Cell:
@@ -94,7 +96,7 @@ def _measure(arguments: Namespace, config: Config, tools: _Tools, variant: str) 
     drawn = drawn_folder(config, arguments.out, tools.weights)
     modes = Modes(anonymizer.segmenter, {_MODE: anonymizer}, config.inpaint.seed, drawn)
     found = Found()
-    watch = partial(_watch, found, anonymizer.segmenter, config)
+    watch = partial(_watch, found, anonymizer.segmenter)
     crops = person_crops(arguments, config, modes, tools.moments, watch)
     identity = identity_of(crops, tools.known)
     originals, images = crops.originals, crops.anonymized[_MODE]
@@ -108,6 +110,7 @@ def _measure(arguments: Namespace, config: Config, tools: _Tools, variant: str) 
         identity,
         compare(piles, tools.looks)[_MODE],
         found,
+        modes.limits(),
         steps_run(config.inpaint.steps, config.inpaint.beta_d),
         spent_s / persons if persons else None,
     )
@@ -116,7 +119,6 @@ def _measure(arguments: Namespace, config: Config, tools: _Tools, variant: str) 
 def _watch(
     found: Found,
     segmenter: Segmenter,
-    config: Config,
     persons: Persons,
     images: Mapping[str, RgbImage],
 ) -> None:
@@ -127,10 +129,3 @@ def _watch(
         return
     found.persons.append(len(masks))
     found.again.append(len(match_masks(again, masks, _LEAST_IOU)))
-    found.small += sum(side < config.inpaint.min_person_px for side in _shorter_sides(masks))
-
-
-def _shorter_sides(masks: np.ndarray) -> Iterator[int]:
-    for mask in masks:
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        yield int(min(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from anon_ros.bags import find_bag, read_depths
-from anon_ros.cli.evaluate.sources import Frame, SourceError, is_recording
+from anon_ros.cli.evaluate.sources import Frame, SourceError, decoded, is_recording
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.evaluate import DepthMap
@@ -99,7 +99,7 @@ def _from_files(folder: Path) -> DepthOf:
         path = folder / f"{frame.key}{SUFFIX}"
         if not path.is_file():
             return None
-        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        values = decoded(path, cv2.IMREAD_UNCHANGED)
         if values is None or values.dtype != np.uint16 or values.ndim != 2:  # noqa: PLR2004
             message = f"{path} is no 16-bit grey PNG; depth is given in mm, 0 for unknown"
             raise SourceError(message)

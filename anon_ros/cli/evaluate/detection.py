@@ -45,14 +45,20 @@ def detection_report(arguments: Namespace) -> Report:
     config = config_from(arguments)
     labels = _labels(arguments)
     modes = (ANONYMIZED,) if arguments.anonymized else tuple(arguments.modes)
-    judged = _judge(arguments, config, labels)
+    if arguments.train and Path(arguments.train).suffix not in {".yaml", ".yml"}:
+        find_weights(arguments.train, "--train")  # before hours of looking at frames
+    if arguments.detector:
+        find_weights(arguments.detector, "--detector")
+    drawing = None if arguments.anonymized else Modes.load(config, modes, arguments.out)
+    judged = _judge(arguments, config, labels, drawing)
     trained = None
     if judged.dataset:
         trained = train_and_test(arguments, config, judged.dataset, (ORIGINAL, *modes))
     report = precision_report(judged.labelled, judged.own, arguments.truth_confidence, trained)
     told = made(None) if arguments.anonymized else made(config, modes)
     told["detector"] = _told(_detector_config(arguments, config))
-    return replace(report, made=told)
+    covered = drawing.limits() if drawing else []
+    return replace(report, limits=[*report.limits, *covered], made=told)
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,14 @@ class _Judged:
     dataset: Dataset | None = None
 
 
-def _judge(arguments: Namespace, config: Config, labels: BoxLabels | None) -> _Judged:
+def _judge(
+    arguments: Namespace, config: Config, labels: BoxLabels | None, modes: Modes | None
+) -> _Judged:
     find = _finder(arguments, config)
     judged = _Judged(dataset=Dataset(arguments.out / "train") if arguments.train else None)
     shown = FrameProgress(-1, "looking for persons")
     try:
-        for frame, key, images in _views(arguments, config, labels):
+        for frame, key, images in _views(arguments, modes, labels):
             found = {name: find(image) for name, image in images.items()}
             own = _likely(found[ORIGINAL], arguments.truth_confidence)
             judged.own.add(own, found)
@@ -92,14 +100,15 @@ def _judge(arguments: Namespace, config: Config, labels: BoxLabels | None) -> _J
 
 
 def _views(
-    arguments: Namespace, config: Config, labels: BoxLabels | None
+    arguments: Namespace, modes: Modes | None, labels: BoxLabels | None
 ) -> Iterator[tuple[Frame, str, dict[str, RgbImage]]]:
     """Each frame that counts, the key of its labels, and its images by mode."""
     count, other = 0, ""
-    for frame, draw in _frames(arguments, config):
-        key = labels.find(frame.key) if labels else frame.key
+    for frame, draw in _frames(arguments, modes):
+        found = (labels.find(name) for name in frame.names) if labels else iter(frame.names)
+        key = next((name for name in found if name is not None), None)
         if key is None:
-            other = frame.key
+            other = frame.names[0]
             continue
         yield frame, key, {ORIGINAL: frame.image, **draw()}
         count += 1
@@ -112,13 +121,12 @@ def _views(
 
 
 def _frames(
-    arguments: Namespace, config: Config
+    arguments: Namespace, modes: Modes | None
 ) -> Iterator[tuple[Frame, Callable[[], dict[str, RgbImage]]]]:
-    if arguments.anonymized:
+    if modes is None:
         for frame, other in pairs_of(arguments.input, arguments.anonymized, arguments):
             yield frame, partial(dict, {ANONYMIZED: other.image})
         return
-    modes = Modes.load(config, arguments.modes, arguments.out)
     for frame in frames_of(arguments.input, arguments):
         yield frame, partial(_draw, modes, frame.image)
 

@@ -39,7 +39,8 @@ def made(
     }
     if config is not None:
         told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
-        told["parameters"] = changed(config)
+        told["parameters"] = changed(replace(config, inpaint=replace(config.inpaint, kind="sdxl")))
+        told |= {"modes": ", ".join(modes)} if modes else {}
     if seen_by := [f"{network.name}: {network.key}" for network in networks]:
         told["networks"] = list(dict.fromkeys(seen_by))
     return told

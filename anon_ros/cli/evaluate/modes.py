@@ -1,5 +1,7 @@
 """One frame anonymized in several ways, with the same persons found."""
 
+import os
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,12 +14,23 @@ import numpy as np
 
 from anon_ros.cli.evaluate.sources import read_image
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, Detections, Persons, RgbImage, Segmenter, strangers
+from anon_ros.core import (
+    Anonymizer,
+    Detections,
+    OutcomeKind,
+    Persons,
+    RgbImage,
+    Segmenter,
+    strangers,
+)
+from anon_ros.errors import ModelError
 from anon_ros.models import BASELINES, build_inpainter, build_segmenter, model_hashes
 
 PRODUCT_MODES = ("sdxl", "fill", "telea", "blur", "pixelate")
 MODES = (*PRODUCT_MODES, *BASELINES)
 FRAMES = "frames"
+_MOST_REASONS = 3
+_NUMBER = re.compile(r"\d[\d.]*")
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,9 @@ class Modes:
             interrupted evaluation does not draw them again; None to keep nothing.
         spent_s: by mode, on covering and drawing; what was kept cost nothing.
         persons: by mode, for whom that was spent.
+        whole: by mode, all persons.
+        small: by mode, those of them who are too small to be drawn.
+        failures: by mode, why others could not be drawn, and how often.
     """
 
     segmenter: Segmenter
@@ -40,6 +56,9 @@ class Modes:
     drawn: Path | None = None
     spent_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     persons: Counter[str] = field(default_factory=Counter)
+    whole: Counter[str] = field(default_factory=Counter)
+    small: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @classmethod
     def load(cls, config: Config, names: Sequence[str], out: Path | None = None) -> "Modes":
@@ -69,28 +88,61 @@ class Modes:
         """As ``draw`` for persons of whom more is known."""
         return {name: self._draw(name, image, persons) for name in self.anonymizers}
 
-    def _draw(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
-        if self.anonymizers[name].inpaint.kind != "sdxl" or self.drawn is None:
-            return self._drawn(name, image, persons)
-        path = self.drawn / f"{_digest(image, persons)}.png"
-        if path.is_file():
-            return read_image(path)
-        result = self._drawn(name, image, persons)
-        self.drawn.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.png")
-        cv2.imwrite(str(partial), cv2.cvtColor(result, cv2.COLOR_RGB2BGR))
-        partial.replace(path)
-        return result
+    def limits(self) -> list[str]:
+        """Who was covered by a smooth fill, though measured with those who were drawn.
 
-    def _drawn(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
-        anonymizer = self.anonymizers[name]
+        Raises:
+            ModelError: if nobody could be drawn.
+        """
+        told = []
+        for mode, whole in self.whole.items():
+            small, failures = self.small[mode], self.failures[mode]
+            if failures and failures.total() == whole - small:
+                message = f"{mode}: nobody could be drawn: {next(iter(failures))}"
+                raise ModelError(message)
+            least_px = self.anonymizers[mode].inpaint.min_person_px
+            if small:
+                told.append(
+                    f"{mode}: {small} of {whole} persons are below inpaint.min_person_px = "
+                    f"{least_px}: they were covered, not drawn."
+                )
+            told += [
+                f"{mode}: {count} of {whole} persons could not be drawn and stayed covered: {why}."
+                for why, count in failures.most_common(_MOST_REASONS)
+            ]
+        return told
+
+    def _draw(self, name: str, image: RgbImage, persons: Persons) -> RgbImage:
         started_s = time.perf_counter()
-        (result,) = anonymizer.inpaint_all([anonymizer.cover_persons(image, persons)])
+        anonymizer = self.anonymizers[name]
+        covered = anonymizer.cover_persons(image, persons)
+        self.whole[name] += len(covered.regions)
+        self.small[name] += len(covered.regions) - len(covered.rois)
+        path = None
+        if anonymizer.inpaint.kind == "sdxl" and self.drawn is not None:
+            path = self.drawn / f"{_digest(image, persons)}.png"
+            if path.is_file():
+                return read_image(path)
+        (result,) = anonymizer.inpaint_all([covered])
         if isinstance(result, Exception):
             raise result
         self.spent_s[name] += time.perf_counter() - started_s
-        self.persons[name] += len(persons.detections)
+        self.persons[name] += len(covered.regions)
+        outcomes = [result.outcomes[index] for index in covered.rois]
+        failed = [each.reason for each in outcomes if each.kind is OutcomeKind.COVERED]
+        # Numbers would make each reason another one.
+        self.failures[name].update(_NUMBER.sub("N", reason) for reason in failed)
+        if path is not None and not failed:  # it may succeed the next time
+            _keep(result.image, path)
         return result.image
+
+
+def _keep(image: RgbImage, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.partial")
+    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    unfinished.write_bytes(png.tobytes())
+    unfinished.replace(path)
 
 
 def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:

@@ -35,12 +35,10 @@ class Found:
     Attributes:
         persons: by frame, all of them.
         again: by frame, whom a segmenter finds in the anonymized frame, where they were.
-        small: below the least size that is inpainted: covered, whatever the noise.
     """
 
     persons: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
-    small: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Cell:
         identity: who is found again.
         figures: of the crops of persons.
         found: who is detected again.
+        covered: who was covered, not drawn, in sentences.
         unet_steps: that run.
         person_s: time per person on this machine; None if every frame was drawn before.
     """
@@ -62,6 +61,7 @@ class Cell:
     identity: Identity
     figures: Figures
     found: Found
+    covered: Sequence[str]
     unet_steps: int
     person_s: float | None
 
@@ -144,20 +144,17 @@ def beta_answers(cells: Sequence[Cell], margin: float) -> list[str]:
     return [_advice(cells, variant, margin) for variant in variants]
 
 
-def limits(cells: Sequence[Cell], small_rule: str) -> list[str]:
+def limits(cells: Sequence[Cell]) -> list[str]:
     """What the sweep does not tell."""
-    small = sum(cell.found.small for cell in cells)
-    persons = sum(sum(cell.found.persons) for cell in cells)
     stronger = "It holds for these embedders: a stronger one may find persons whom these do not."
     design = "Low noise keeps colours and outline of the person by design (arXiv 2410.08551)."
     place = "Crops show some of the surroundings, by which who stands still is found at any noise."
-    lines = [stronger, place, design]
-    if small:
-        lines.append(
-            f"{small} of {persons} persons are below {small_rule}: they were covered, not "
-            "inpainted, so that the noise level changes nothing for them."
-        )
-    return lines
+    covered = [
+        f"beta_d {cell.setting.beta_d:g}, {cell.variant}: {line} Noise changes nothing for them."
+        for cell in cells
+        for line in cell.covered
+    ]
+    return [stronger, place, design, *covered]
 
 
 def _advice(cells: Sequence[Cell], variant: str, margin: float) -> str:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from anon_ros.cli.evaluate.depths import DepthModel, DepthOf, depth_model, depth_source
 from anon_ros.cli.evaluate.made import made
-from anon_ros.cli.evaluate.outlines import labelled_masks
-from anon_ros.cli.evaluate.sources import Frame, SourceError, frames_of
+from anon_ros.cli.evaluate.outlines import labelled_masks, unlabelled
+from anon_ros.cli.evaluate.sources import SourceError, frames_of
 from anon_ros.cli.evaluate.stackings import (
     BOTTOM,
     COVERAGE,
@@ -114,12 +114,14 @@ def _look(
 ) -> _Cast:
     """Real frames: whom to cut out, where to put them, and how they are stacked there."""
     labels = labelled_masks(arguments.labels) if arguments.labels else None
+    is_labelled = has_depth = False
     cutouts: list[Cutout] = []
     backgrounds: list[RgbImage] = []
     for frame in shown(frames_of(arguments.input, arguments), "looking"):
         masks = labels(frame) if labels else None
         if labels and masks is None:
             continue
+        is_labelled = True
         found = segmenter.segment(frame.image)
         if masks is None:
             masks = found.masks[found.scores >= _LEAST_SCORE]
@@ -128,7 +130,18 @@ def _look(
         if len(backgrounds) < _MOST_BACKGROUNDS:
             backgrounds.append(_emptied(frame.image, found, config))
         known = _by_their_feet(found, masks)
-        real.add(known, _orders(known.found, _depth_at(depth_of, frame)), config)
+        depth = depth_of(frame) if depth_of else None
+        has_depth |= depth is not None
+        real.add(known, _orders(known.found, depth), config)
+    if labels and not is_labelled:
+        raise unlabelled(arguments)
+    if depth_of and not has_depth:
+        given = arguments.depth or arguments.depth_topic
+        message = (
+            f"{given}: no depth for any frame of {arguments.input}; files are named as its images, "
+            "messages of a topic lie within 0.1 s of them"
+        )
+        raise SourceError(message)
     return _Cast(cutouts, backgrounds)
 
 
@@ -220,10 +233,6 @@ def _emptied(image: RgbImage, found: Detections, config: Config) -> RgbImage:
     pairs = zip(found.masks, found.boxes_xyxy, strict=True)
     regions = [person_region(mask, box, config.mask) for mask, box in pairs]
     return cover(image, regions, union(regions, *image.shape[:2]))
-
-
-def _depth_at(depth_of: DepthOf | None, frame: Frame) -> DepthMap | None:
-    return depth_of(frame) if depth_of else None
 
 
 def _why(scene: Scene, actors: Sequence[int], stacking: Stacking) -> Iterator[tuple[str, bool]]:

@@ -1,6 +1,7 @@
 """Which file of labels belongs to which frame."""
 
 import re
+from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.cli.evaluate.shared import NAMES
 from anon_ros.cli.evaluate.sources import Frame, SourceError
 from anon_ros.evaluate import read_polygons
 
@@ -19,7 +21,7 @@ _NUMBER = re.compile(r"\d+$")
 def labelled_masks(folder: Path) -> MasksOf:
     """Outlines as YOLO segmentation text: one file per frame.
 
-    A file belongs to the image whose path, without suffix, it has; or to the frame of a video
+    A file belongs to the frame one of whose names it has (see Frame); or to the frame of a video
     whose number (from 0) its name ends with.
 
     Raises:
@@ -35,18 +37,25 @@ def labelled_masks(folder: Path) -> MasksOf:
         raise SourceError(message)
 
     def masks(frame: Frame) -> npt.NDArray[np.bool_] | None:
-        exact = [files[frame.key]] if frame.key in files else []
+        exact = [files[name] for name in frame.names if name in files]
         paths = exact or (numbered.get(frame.key, []) if frame.is_numbered else [])
         if not paths:
             return None
         if len(paths) > 1:
-            message = f"--labels: {paths[0]} and {paths[1]} end with the same number, expected one "
-            message += "per frame"
+            message = f"--labels: {paths[0]} and {paths[1]} belong to the same frame, expected one"
             raise SourceError(message)
         found = read_polygons(paths[0], *frame.image.shape[:2])
         return np.asarray(found[found.any(axis=(1, 2))])
 
     return masks
+
+
+def unlabelled(arguments: Namespace) -> SourceError:
+    """What to raise if no file of --labels belongs to a frame."""
+    return SourceError(
+        f"--labels {arguments.labels}: none of its files belongs to a frame of {arguments.input}; "
+        f"labels are {NAMES}"
+    )
 
 
 def _texts(folder: Path) -> list[Path]:

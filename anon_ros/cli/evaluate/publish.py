@@ -1,24 +1,82 @@
-"""What every question does in the end."""
+"""What every question does before and after it is answered."""
 
+import json
+import sqlite3
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
-from anon_ros.evaluate import Report, text_table, write_report
+from anon_ros.cli.evaluate.recorded import take_parameters
+from anon_ros.cli.evaluate.sources import SourceError, is_recording
+from anon_ros.errors import describe
+from anon_ros.evaluate import (
+    REPORT_JSON,
+    Report,
+    ReportError,
+    is_reid_set,
+    text_table,
+    write_report,
+)
 
 
-def publish(report: Report, folder: Path) -> int:
-    """Write the report, print its figures, and return the exit code.
+def answer(ask: Callable[[Namespace], Report], arguments: Namespace) -> int:
+    """Ask, write the report, print its figures, and return the exit code.
 
     Raises:
-        ReportError: if it cannot be written.
+        AnonRosError: if the question cannot be answered, or the report not be written.
     """
+    _prepare(arguments)
+    take_parameters(arguments)
+    try:
+        report = ask(arguments)
+    except (OSError, sqlite3.Error) as error:
+        raise SourceError(describe(error)) from error
+    _publish(report, arguments.out)
+    return 0
+
+
+def _prepare(arguments: Namespace) -> None:
+    """Refuse a folder that is to be measured, or published, before any work is done."""
+    out: Path = arguments.out
+    for given in (arguments.input, arguments.anonymized):
+        if given is not None and _lies_in(out.resolve(), given.resolve()):
+            message = f"--out {out} lies in {given}, whose files are measured; choose one beside it"
+            raise SourceError(message)
+    if is_recording(out) or not _may_hold_ours(out / REPORT_JSON):
+        message = f"--out {out} holds what evaluate did not write; choose another folder"
+        raise SourceError(message)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        message = f"--out {out} cannot be written: {describe(error)}"
+        raise ReportError(message) from error
+
+
+def _lies_in(out: Path, given: Path) -> bool:
+    """Sets for re-identification have folders of their own for what is measured."""
+    return out == given or (given in out.parents and not is_reid_set(given))
+
+
+def _may_hold_ours(path: Path) -> bool:
+    try:
+        told: Any = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return not path.exists()
+    return isinstance(told, dict) and "answers" in told
+
+
+def _publish(report: Report, folder: Path) -> None:
     page = write_report(report, folder)
     for table in report.tables:
         print(f"{table.title}\n\n{text_table(table)}\n")
         if table.note:
             print(f"{table.note}\n")
-    for answer in report.answers:
-        print(f"* {answer}")
-    for limit in report.limits:
-        print(f"! {limit}")
-    print(page)
-    return 0
+    for line in report.answers:
+        print(f"* {line}")
+    for line in report.limits:
+        print(f"! {line}")
+    print(f"{page}: hand on this file alone; {folder} keeps what is as private as the original")

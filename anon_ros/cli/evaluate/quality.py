@@ -30,6 +30,11 @@ Scopes = dict[str, dict[str, Pile]]
 """By kind of image, by mode."""
 FULL, PERSONS = "full images", "persons"
 _LEAST_SIDE_PX = 16
+_GIVEN_ELSEWHERE = (
+    "Difference elsewhere: by who is found in each frame alone. Persons who were carried on from "
+    "other frames count as elsewhere, as does what a lossy encoding changes (anon_ros verify knows "
+    "both)."
+)
 _MARGIN_RATIO = 0.05  # of the box, on each side
 
 
@@ -43,7 +48,8 @@ def quality_report(arguments: Namespace) -> Report:
     looks = load_looks(arguments, config)
     scopes: Scopes = {FULL: {}, PERSONS: {}}
     too_small = 0
-    for number, (images, found) in enumerate(_frames(arguments, config)):
+    modes = None if arguments.anonymized else Modes.load(config, arguments.modes, arguments.out)
+    for number, (images, found) in enumerate(_frames(arguments, config, modes)):
         height_px, width_px = images[ORIGINAL].shape[:2]
         windows = [_window(box, width_px, height_px) for box in found.boxes_xyxy]
         large = [w for w in windows if min(w.width_px, w.height_px) >= _LEAST_SIDE_PX]
@@ -59,29 +65,28 @@ def quality_report(arguments: Namespace) -> Report:
     limits = quality_limits(seen, looks)
     if too_small:
         limits.append(f"{too_small} persons with a side below {_LEAST_SIDE_PX} px were left out.")
-    drawn = () if arguments.anonymized else tuple(arguments.modes)
+    limits += modes.limits() if modes else [_GIVEN_ELSEWHERE]
     return Report(
         f"Image quality: {arguments.input.name}",
         quality_answers(figures.get(PERSONS, {})),
         [quality_table(kind, modes, looks) for kind, modes in figures.items()],
         quality_plots(figures, looks),
         limits,
-        made(config, drawn, looks.networks),
+        made(config, tuple(modes.anonymizers) if modes else (), looks.networks),
     )
 
 
 def _frames(
-    arguments: Namespace, config: Config
+    arguments: Namespace, config: Config, modes: Modes | None
 ) -> Iterator[tuple[dict[str, RgbImage], Detections]]:
     """Each frame, the original and by mode, and who is in it."""
-    if arguments.anonymized is not None:
+    if modes is None:
         segmenter = build_segmenter(config)
         pairs = pairs_of(arguments.input, arguments.anonymized, arguments)
         for frame, given in shown(pairs, "comparing"):
             images = {ORIGINAL: frame.image, GIVEN: given.image}
             yield images, segmenter.segment(frame.image)
     else:
-        modes = Modes.load(config, arguments.modes, arguments.out)
         for frame in shown(frames_of(arguments.input, arguments), "comparing"):
             found = modes.find(frame.image)
             yield {ORIGINAL: frame.image, **modes.draw(frame.image, found)}, found

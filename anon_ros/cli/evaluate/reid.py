@@ -87,7 +87,7 @@ def reid_report(arguments: Namespace) -> Report:
         identity_answers(identity),
         [identity_table(identity)],
         [identity_plot(identity)],
-        [_NOT_TOLD, *limits, _COLOURS],
+        [_NOT_TOLD, *limits, _COLOURS, *(modes.limits() if modes else [])],
         made(config, () if modes is None else tuple(arguments.modes), known),
     )
 

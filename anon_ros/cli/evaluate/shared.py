@@ -5,13 +5,23 @@ from pathlib import Path
 
 from anon_ros.cli.flags import add_config_flags
 
+CHOSEN_BY_MODES = ("inpaint.kind",)
+NAMES = (
+    "named as the images; for a video by a name that ends with the frame's number, for a recording "
+    "as camera/image_raw/000012.txt: the topic and the image's number from 0, or its log time in ns"
+)
 MODEL_GROUPS = ("detect", "mask", "inpaint", "compute")
 _MODES = "sdxl fill telea blur pixelate paper-blur paper-pixelate mask-out"
 
 
 def add_out(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for the report"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for one report, made if it is missing. It also keeps what lets a run go on: "
+        "vectors of original persons, and frames. Hand on report.html alone",
     )
 
 
@@ -110,7 +120,7 @@ def add_modes(
         help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
         f"code (default: {modes})",
     )
-    add_config_flags(parser, (*MODEL_GROUPS, *more_groups))
+    add_config_flags(parser, (*MODEL_GROUPS, *more_groups), CHOSEN_BY_MODES)
 
 
 def add_networks(parser: ArgumentParser) -> None:

@@ -1,22 +1,28 @@
 """Frames to evaluate: of a folder of images, a video, or a recording."""
 
+import logging
+import re
 import tempfile
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from anon_ros.bags import find_bag, read_images
 from anon_ros.core import RgbImage
 from anon_ros.errors import AnonRosError
 
+_LOG = logging.getLogger(__name__)
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
 _NS_PER_S = 1_000_000_000
+_DIGITS = re.compile(r"(\d+)")
 # Frames that skipping has left without a counterpart leave those behind them to wait.
 _MOST_AHEAD = 16
 
@@ -33,6 +39,7 @@ class Frame:
 
     Attributes:
         key: tells it from all others of its source, and is the same in its anonymized version.
+        names: that its labels may have, without suffix.
         camera: topic of a recording, folder of an image file; else empty.
         time_s: when it was taken; None for image files.
         image: (H, W, 3) uint8 RGB.
@@ -40,6 +47,7 @@ class Frame:
     """
 
     key: str
+    names: tuple[str, ...]
     camera: str
     time_s: float | None
     image: RgbImage
@@ -62,7 +70,8 @@ def pairs_of(
     """The frames that ``arguments`` ask for, each with its anonymized version.
 
     Files belong together by their path without suffix, frames of videos by their number, images
-    of recordings by topic and log time. An original without a counterpart is left out.
+    of recordings by topic and log time. An original without a counterpart is left out, and how
+    many are is logged.
 
     Raises:
         SourceError: if none belong together, two differ in size, or an anonymized frame has no
@@ -91,6 +100,7 @@ def _matched(
 ) -> Iterator[tuple[Frame, Frame]]:
     others = all_frames(anonymized, [f"{prefix}{topic}" for topic in topics])
     ahead: dict[str, Frame] = {}
+    matched = missing = 0
     for frame in all_frames(original, topics):
         while frame.key not in ahead and len(ahead) < _MOST_AHEAD:
             other = next(others, None)
@@ -98,7 +108,10 @@ def _matched(
                 break
             ahead[_without(prefix, other)] = other
         found = ahead.pop(frame.key, None)
-        if found is not None:
+        if found is None:
+            missing += 1
+        else:
+            matched += 1
             if found.image.shape != frame.image.shape:
                 sizes = f"{found.image.shape[:2]}, but {frame.image.shape[:2]}"
                 message = f"{frame.key}: {sizes} in the original"
@@ -108,6 +121,8 @@ def _matched(
     if extra is not None:
         message = f"{extra} of {anonymized} has no counterpart in the original"
         raise SourceError(message)
+    if missing and matched:
+        _LOG.warning("%d of %d frames are not in %s", missing, missing + matched, anonymized)
 
 
 def _without(prefix: str, frame: Frame) -> str:
@@ -123,15 +138,22 @@ def all_frames(path: Path, topics: Collection[str]) -> Iterator[Frame]:
     elif path.is_dir():
         yield from _files(path)
     elif path.suffix.lower() in IMAGE_SUFFIXES:
-        yield Frame(path.stem, "", None, read_image(path))
+        yield Frame(path.stem, (path.stem,), "", None, read_image(path))
     else:
         yield from _video(path)
 
 
 def is_recording(path: Path) -> bool:
     if path.is_dir():
-        return (path / "metadata.yaml").is_file() or any(path.glob("*.mcap"))
-    return path.suffix in _BAG_SUFFIXES
+        of_a_bag = (each for suffix in ("mcap", "db3") for each in path.glob(f"*.{suffix}"))
+        return (path / "metadata.yaml").is_file() or any(of_a_bag)
+    return path.suffix.lower() in _BAG_SUFFIXES
+
+
+def decoded(path: Path, how: int) -> npt.NDArray[Any] | None:
+    """What OpenCV reads; None if it is no image. OpenCV itself dies of names that are no text."""
+    data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+    return cv2.imdecode(data, how) if len(data) else None
 
 
 def read_image(path: Path) -> RgbImage:
@@ -140,7 +162,7 @@ def read_image(path: Path) -> RgbImage:
     Raises:
         SourceError: if it cannot be decoded.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    image = decoded(path, cv2.IMREAD_COLOR)
     if image is None:
         message = f"{path} is no image that can be read"
         raise SourceError(message)
@@ -148,10 +170,16 @@ def read_image(path: Path) -> RgbImage:
 
 
 def _files(folder: Path) -> Iterator[Frame]:
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    for path in paths:
+    paths = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    for path in sorted(paths, key=lambda path: _natural(path.relative_to(folder).as_posix())):
         name = path.relative_to(folder)
-        yield Frame(name.with_suffix("").as_posix(), name.parent.as_posix(), None, read_image(path))
+        key, camera = name.with_suffix("").as_posix(), name.parent.as_posix()
+        yield Frame(key, (key,), "" if camera == "." else camera, None, read_image(path))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts 2.jpg before 10.jpg."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
 
 
 def _video(path: Path) -> Iterator[Frame]:
@@ -165,15 +193,24 @@ def _video(path: Path) -> Iterator[Frame]:
         while True:
             read, image = capture.read()
             if not read:
-                return
+                break
             rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-            yield Frame(f"{index:06d}", "", index / rate_hz, rgb, is_numbered=True)
+            key = f"{index:06d}"
+            yield Frame(key, (key,), "", index / rate_hz, rgb, is_numbered=True)
             index += 1
+        promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if index < promised:
+            _LOG.warning("%s: %d of %d frames can be read; is it damaged?", path, index, promised)
     finally:
         capture.release()
 
 
 def _recorded(path: Path, topics: Collection[str]) -> Iterator[Frame]:
     with tempfile.TemporaryDirectory(prefix="anon_ros-") as scratch:
+        counts = Counter[str]()
         for topic, time_ns, image in read_images(find_bag(path), topics, Path(scratch)):
-            yield Frame(f"{time_ns} {topic}", topic, time_ns / _NS_PER_S, image)
+            names = tuple(
+                f"{topic.strip('/')}/{each}" for each in (f"{counts[topic]:06d}", time_ns)
+            )
+            counts[topic] += 1
+            yield Frame(f"{time_ns} {topic}", names, topic, time_ns / _NS_PER_S, image)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from anon_ros.cli.evaluate.follow import Follower, Moments, Pairs, first_look, pairs_source
 from anon_ros.cli.evaluate.made import made
 from anon_ros.cli.evaluate.modes import Modes
-from anon_ros.cli.evaluate.outlines import MasksOf, labelled_masks
+from anon_ros.cli.evaluate.outlines import MasksOf, labelled_masks, unlabelled
 from anon_ros.cli.evaluate.sources import Frame, SourceError
 from anon_ros.cli.evaluate.through_time import flicker_table, recall_plot, recall_table, told
 from anon_ros.cli.evaluate.waiting import shown
@@ -19,7 +19,7 @@ from anon_ros.cli.flags import config_from
 from anon_ros.config import Config
 from anon_ros.core import Persons, person_region
 from anon_ros.core.masks import union
-from anon_ros.evaluate import Flicker, Recall, Report, Switches, link_persons
+from anon_ros.evaluate import LEAST_SIDE_PX, Flicker, Recall, Report, Switches, link_persons
 
 _GIVEN = "as given"
 
@@ -69,7 +69,7 @@ def temporal_report(arguments: Namespace) -> Report:
         told(measured.recalls, measured.flickers),
         tables,
         plots,
-        _limits(labels),
+        [*_limits(labels), *(modes.limits() if modes else [])],
         made(config, drawn),
     )
 
@@ -81,7 +81,9 @@ def _measure(
     kinds = dict.fromkeys(("off", config.memory.mode)) if labels else [config.memory.mode]
     followers = {kind: Follower(moments, _remembering(config, kind)) for kind in kinds}
     total = sum(len(each) for each in moments.values())
+    sizes: dict[str, tuple[int, ...]] = {}
     for frame, given in shown(pairs(), "measuring", total):
+        _check_size(frame, sizes)
         persons = {kind: follower.persons(frame) for kind, follower in followers.items()}
         known = persons[config.memory.mode]
         if labels is not None:
@@ -92,6 +94,17 @@ def _measure(
         for name, image in images.items():
             measured.flickers[frame.camera, name].add(frame.image, image, mask)
     return measured
+
+
+def _check_size(frame: Frame, sizes: dict[str, tuple[int, ...]]) -> None:
+    size = frame.image.shape[:2]
+    before = sizes.setdefault(frame.camera, size)
+    if size != before or min(size) < LEAST_SIDE_PX:
+        message = (
+            f"{frame.key} is {size[1]} x {size[0]} px, the frames before it {before[1]} x "
+            f"{before[0]}: calmness is measured between frames of one size, 32 px and more"
+        )
+        raise SourceError(message)
 
 
 def _add_recall(
@@ -137,9 +150,7 @@ def _labels(arguments: Namespace, pairs: Pairs) -> Labels | None:
 
     persons = link_persons(each())
     if not keys:
-        message = f"--labels {arguments.labels}: none of its files belongs to a frame of "
-        message += f"{arguments.input}; name them as the images, or by the number of the frame"
-        raise SourceError(message)
+        raise unlabelled(arguments)
     return Labels(masks_of, dict(zip(keys, persons, strict=True)))
 
 

@@ -105,7 +105,8 @@ def test_without_labels_there_is_what_is_retained(tmp_path: Path, demo_weights: 
         (["--labels", "bad.json"], "is no file of COCO annotations"),
         (["--labels", "none"], "none cannot be read"),
         (["--detector", "bad.pt"], "bad.pt cannot be loaded"),
-        (["--detector", "none.pt"], "no file"),
+        (["--detector", "none.pt"], "--detector: no file"),
+        (["--train", "none.pt"], "--train: no file"),
         (["--detector-classes", "dog"], "has no dog; it has person, fallen person"),
     ],
 )

@@ -77,6 +77,8 @@ def test_a_network_for_depth_orders_the_persons(
     ("more", "problem"),
     [
         (["--labels", "{tmp}"], "no .txt file"),
+        (["--labels", "{tmp}/other"], "none of its files belongs to a frame"),
+        (["--depth", "{tmp}/other"], "no depth for any frame"),
         (["--depth-topic", "/depth"], "is no recording"),
         (["--depth", "{tmp}/nowhere"], "is no folder"),
         (["--depth-model", "{tmp}/nowhere.onnx"], "no file"),
@@ -90,6 +92,9 @@ def test_what_is_missing_is_named(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if any("other" in each for each in more):
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "another.txt").touch()
     given = [each.format(tmp=tmp_path) for each in more]
     assert run(frames, tmp_path / "out", demo_weights, *given) == 2
     assert problem in capsys.readouterr().err

@@ -174,7 +174,7 @@ def test_interrupted_work_is_not_done_again(
         (["--lpips", "{tmp}/none.pth"], "LPIPS: no file"),
         (["--features", "{net}", "--features", "{net}"], "two are called net"),
         (["--features", "Inception={net}"], "Inception is the name of what is built in"),
-        (["--anonymized", "{tmp}"], "has its counterpart"),
+        (["--anonymized", "{tmp}/empty"], "has its counterpart"),
     ],
 )
 def test_what_was_asked_for_and_is_missing_stops_the_run(
@@ -186,6 +186,7 @@ def test_what_was_asked_for_and_is_missing_stops_the_run(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / "empty").mkdir()
     given = [each.format(tmp=tmp_path, net=network) for each in more]
     assert run(frames, tmp_path / "out", demo_weights, *given) == 2
     assert problem in capsys.readouterr().err

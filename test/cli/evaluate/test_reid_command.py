@@ -164,7 +164,7 @@ def test_persons_of_a_film_are_followed_and_searched_for(
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (["--anonymized", "{tmp}"], "--anonymized is for recordings"),
+        (["--anonymized", "{tmp}/none"], "--anonymized is for recordings"),
         (["--embedder", "{tmp}/nowhere.pt"], "no file"),
         (["--embedder", "{net}", "--embedder", "{net}"], "two are called pool"),
         (["--embedder", "colours={net}"], "colours is the name of what is built in"),

@@ -34,11 +34,11 @@ def video(path: Path, frames: int) -> Path:
 
 
 def test_a_folder_is_walked_by_name(tmp_path: Path) -> None:
-    path = folder(tmp_path, ["b.png", "a.png", "left/1.png"])
+    path = folder(tmp_path, ["b.png", "a.png", "left/10.png", "left/9.png"])
     (tmp_path / "notes.txt").touch()
     frames = list(frames_of(path, asked()))
-    assert [frame.key for frame in frames] == ["a", "b", "left/1"]
-    assert [frame.camera for frame in frames] == [".", ".", "left"]
+    assert [frame.key for frame in frames] == ["a", "b", "left/9", "left/10"]
+    assert [frame.camera for frame in frames] == ["", "", "left", "left"]
     assert frames[0].time_s is None
     assert frames[0].image[0, 0].tolist() == [0, 100, 200]  # RGB
 

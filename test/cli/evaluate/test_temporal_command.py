@@ -1,6 +1,7 @@
 """``anon_ros evaluate temporal`` on a still whose persons walk past, as the camera turns."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import cv2
@@ -89,3 +90,12 @@ def test_labels_of_other_frames_are_refused(
     (tmp_path / "another.txt").write_text("0 0 0 1 0 1 1", "utf-8")
     assert run(film, tmp_path / "out", demo_weights, "--labels", str(tmp_path)) == 2
     assert "none of its files belongs to a frame" in capsys.readouterr().err
+
+
+def test_frames_of_two_sizes_are_refused(
+    film: Path, demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(film / "images", tmp_path / "images")
+    cv2.imwrite(str(tmp_path / "images" / "002.png"), np.zeros((50, 60, 3), np.uint8))
+    assert run(tmp_path, tmp_path / "out", demo_weights) == 2
+    assert f"002 is 60 x 50 px, the frames before it {WIDTH} x {HEIGHT}" in capsys.readouterr().err

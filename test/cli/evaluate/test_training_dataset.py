@@ -16,7 +16,7 @@ SOMEBODY = truth_of(np.array([[10.0, 10, 20, 30]]))
 def filled(folder: Path, times_s: list[float | None], truth: Truth = SOMEBODY) -> Dataset:
     dataset = Dataset(folder)
     for number, time_s in enumerate(times_s):
-        frame = Frame(str(number), "", time_s, IMAGE)
+        frame = Frame(str(number), (), "", time_s, IMAGE)
         dataset.add(frame, {"original": IMAGE, "fill": IMAGE + 9}, truth)
     return dataset
 

@@ -1,0 +1,180 @@
+"""What holds for every question: where it may write, what it says of who could not be drawn."""
+
+import logging
+import shutil
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import pytest
+from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
+
+from anon_ros.cli.evaluate.modes import Modes
+from anon_ros.cli.evaluate.outlines import labelled_masks
+from anon_ros.cli.evaluate.recorded import done_report, take_parameters
+from anon_ros.cli.evaluate.sources import all_frames, pairs_of
+from anon_ros.cli.flags import config_from
+from anon_ros.cli.main import main
+from anon_ros.config import Config, DetectConfig, InpaintConfig, MaskConfig
+from anon_ros.core import Anonymizer, Crop, Refusal, RgbImage
+from anon_ros.errors import ModelError
+from anon_ros.evaluate import Report, Table, read_box_labels, write_report
+from anon_ros.models import build_segmenter
+
+OTHER = "/other/image_raw"
+LABELS = Path(__file__).resolve().parents[2] / "data" / "masks" / "vtest0120.txt"
+
+
+def run(source: Path, out: Path, weights: Path, *more: str) -> int:
+    flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
+    return main(["evaluate", "detection", str(source), "--out", str(out), *flags, *more])
+
+
+@pytest.fixture
+def images(tmp_path: Path, vtest_rgb: dict[str, RgbImage]) -> Path:
+    (tmp_path / "images").mkdir()
+    for name, image in list(vtest_rgb.items())[:2]:
+        cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), image[..., ::-1])
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "problem"),
+    [
+        ("images", [], "lies in"),
+        ("images/proof", [], "lies in"),
+        ("given/proof", ["--anonymized", "given"], "lies in"),
+        ("file", [], "file cannot be written: FileExistsError"),
+        ("file/proof", [], "proof cannot be written: NotADirectoryError"),
+        ("recording", [], "did not write"),
+        ("account", [], "did not write"),
+    ],
+)
+def test_what_is_measured_or_published_is_not_written_into(
+    out: str,
+    more: list[str],
+    problem: str,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(images, "given")
+    Path("file").touch()
+    for name, file in (("recording", "metadata.yaml"), ("account", "report.json")):
+        Path(name).mkdir()
+        (Path(name) / file).write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    assert run(images, Path(out), tmp_path / "no weights needed.pt", *more) == 2
+    assert problem in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_new_report_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        write_report(Report(name, [], [Table(name, name, ("a",), [[1]])]), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"other.csv", "report.html", "report.json"}
+
+
+def test_a_name_that_is_no_text_and_a_folder_that_is_no_image(
+    images: Path, tmp_path: Path, demo_weights: Path
+) -> None:
+    (images / "folder.png").mkdir()
+    first = min(images.glob("vtest*.png"))
+    first.rename(images / b"\xff\xe9.png".decode(errors="surrogateescape"))
+    assert run(images, tmp_path / "out", demo_weights, "--modes", "fill") == 0
+
+
+def test_frames_without_a_counterpart_are_counted(
+    images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "given").mkdir()
+    shutil.copy(min(images.iterdir()), tmp_path / "given")
+    asked = Namespace(topics=[], every_nth=1, limit=0, prefix="")
+    with caplog.at_level(logging.WARNING, logger="anon_ros"):
+        assert len(list(pairs_of(images, tmp_path / "given", asked))) == 1
+    assert "1 of 2 frames are not in" in caplog.text
+
+
+def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: Path) -> None:
+    messages = [each for each in recorded(3) if each.topic == RAW]
+    source = by_rosbags(tmp_path / "in", messages=messages)
+    frames = list(all_frames(source, []))
+    folder = tmp_path / "labels" / RAW.strip("/")
+    folder.mkdir(parents=True)
+    for name in ("000001", str(messages[2].time_ns)):
+        shutil.copy(LABELS, folder / f"{name}.txt")
+    masks = labelled_masks(tmp_path / "labels")
+    assert [masks(frame) is not None for frame in frames] == [False, True, True]
+    boxes = read_box_labels(tmp_path / "labels", ["person"], None)
+    assert [any(map(boxes.find, frame.names)) for frame in frames] == [False, True, True]
+
+
+class Failing:
+    """Draws every second person; what a GPU does that has no memory left."""
+
+    def __init__(self, fails: Sequence[bool]) -> None:
+        self.fails = fails
+
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
+        refusal = Refusal("out of memory after 3 MB")
+        return [
+            refusal if self.fails[index % len(self.fails)] else 255 - crop.image
+            for index, crop in enumerate(crops)
+        ]
+
+
+@pytest.mark.parametrize("fails", [[True], [True, False], [False]])
+def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
+    fails: list[bool], vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path
+) -> None:
+    detect = DetectConfig(weights=str(demo_weights), classes=("person", "fallen person"))
+    segmenter = build_segmenter(Config(detect=detect))
+    inpaint = InpaintConfig(kind="sdxl", min_person_px=48)
+    anonymizer = Anonymizer(segmenter, Failing(fails), MaskConfig(), inpaint)
+    modes = Modes(segmenter, {"sdxl": anonymizer}, 0, tmp_path / "drawn")
+    image = vtest_rgb["vtest0120"]
+    modes.draw(image, modes.find(image))
+    if all(fails):
+        with pytest.raises(ModelError, match="nobody could be drawn: out of memory"):
+            modes.limits()
+    else:
+        told = "\n".join(modes.limits())
+        assert "are below inpaint.min_person_px = 48" in told
+        assert ("stayed covered: out of memory after N MB" in told) == any(fails)
+    assert (tmp_path / "drawn").is_dir() == (not any(fails))
+
+
+def test_the_page_says_what_was_not_anonymized_written_or_verified(
+    demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
+) -> None:
+    image = vtest_rgb["vtest0120"][100:300, 100:400]
+    messages = [
+        Recorded(topic, "sensor_msgs/msg/Image", START_NS + index * 100_000_000, raw(image, index))
+        for index in range(4)
+        for topic in (RAW, OTHER)
+    ]
+    source = by_rosbags(tmp_path / "in", messages=messages)
+    given = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
+    given += ["--copy", OTHER, "--no-masks", "--every-nth", "2", "--inpaint.kind", "telea"]
+    assert main(["bag", str(source), str(tmp_path / "out"), *given]) == 0
+    arguments = Namespace(
+        input=source, anonymized=tmp_path / "out", out=tmp_path, every_nth=1, config=[]
+    )
+    take_parameters(arguments)
+    config = config_from(arguments)
+    assert (config.detect.weights, config.inpaint.kind) == (str(demo_weights), "telea")
+    report = done_report(arguments)
+    assert report.answers[0].startswith(f"NOT anonymized, copied as recorded: {OTHER} (sensor_msgs")
+    assert "times by telea (inpaint.kind), no synthetic person" in report.answers[1]
+    assert report.answers[2] == "2 images were skipped and 0 lost: they are not written."
+    assert any("Not verified: pixels outside" in line for line in report.limits)
+
+
+def test_flags_win_over_what_a_recording_was_made_with(tmp_path: Path) -> None:
+    arguments = Namespace(anonymized=tmp_path, config=[], **{"inpaint.seed": 7})
+    (tmp_path / "metadata.yaml").touch()  # damaged: nobody knows
+    take_parameters(arguments)
+    assert config_from(arguments).inpaint.seed == 7
