@@ -59,7 +59,7 @@ def test_missing_weights_are_told_with_all_that_helps(models: Path) -> None:
 
 
 def test_no_command_is_made_up_for_unknown_weights(models: Path) -> None:
-    with pytest.raises(ModelError, match=r"set detect\.weights") as caught:
+    with pytest.raises(ModelError, match=r"give the path of Ultralytics weights") as caught:
         find_weights(str(models / "mine.pt"))
     assert "curl" not in str(caught.value)
 
