@@ -52,11 +52,13 @@ def identity_table(identity: Identity) -> Table:
     found = identity.chance
     by_chance = [100 * share for share in (*found.ranks.values(), found.mean_average_precision)]
     rows.append([_CHANCE, None, *by_chance])
+    some = next(iter(identity.rankings.values()))
+    persons = len(np.unique(some.persons[some.answerable]))
     note = (
         f"Anonymized queries against {identity.gallery} original images (gallery), by cosine "
         "distance; images of the query's person by the query's camera do not count (for "
         "recordings: of the same period), nor does junk. Intervals: over "
-        "persons, whose queries are alike."
+        f"the {persons} persons, whose queries are alike."
     )
     if not identity.seen.all():
         hidden = int((~identity.seen).sum())

@@ -61,7 +61,10 @@ def done_report(arguments: Namespace) -> Report:
         "What was done",
         [*_answers(told, account.config), _found(findings)],
         [_topics(told["topics"], account.config)],
-        limits=[*_limits(told), *(f"Not verified: {line}." for line in findings.unchecked)],
+        limits=[
+            *_limits(told, account.config),
+            *(f"Not verified: {line}." for line in findings.unchecked),
+        ],
         made=_run(told, account.config),
     )
 
@@ -143,15 +146,14 @@ def _topics(topics: Sequence[Mapping[str, Any]], config: Config) -> Table:
     return Table("topics", "Topics", (*columns, "covered", "carried on"), rows, note)
 
 
-def _limits(told: Mapping[str, Any]) -> list[str]:
+def _limits(told: Mapping[str, Any], config: Config) -> list[str]:
     copied = [
         f"Copied as recorded: {topic['topic']}: {topic['reason']}."
         for topic in told["topics"]
         if topic["decision"] == _COPIED and topic["reason"]
     ]
-    covered = [
-        f"Covered, not drawn: {count} times: {reason}." for reason, count in told["covered"].items()
-    ]
+    reasons = {} if config.inpaint.kind == _FILL else told["covered"]
+    covered = [f"Covered, not drawn: {count} times: {why}." for why, count in reasons.items()]
     lost = [f"Lost from the recording: {place}." for place in told["lost"]["places"]]
     return [*copied, *covered, *lost]
 
