@@ -96,9 +96,9 @@ def identity_answers(identity: Identity) -> list[str]:
     for mode in dict.fromkeys(mode for _, mode in identity.rankings if mode != ORIGINAL):
         name, ranking = strongest(identity, mode)
         answers.append(
-            f"{mode}: {spoken(ranking.rank(1).times(100))} of the persons are found first by "
-            f"{name}, the best of the embedders; of the originals {spoken(before)}, by chance "
-            f"{by_chance} %."
+            f"{mode}: in {spoken(ranking.rank(1).times(100))} of the queries the person is found "
+            f"first by {name}, the best of the embedders; with the originals in {spoken(before)}, "
+            f"by chance in {by_chance} %."
         )
     if not identity.seen.all():
         hidden = proportion(int((~identity.seen).sum()), len(identity.seen)).times(100)

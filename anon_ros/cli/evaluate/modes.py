@@ -29,6 +29,7 @@ from anon_ros.models import BASELINES, build_inpainter, build_segmenter, model_h
 PRODUCT_MODES = ("sdxl", "fill", "telea", "blur", "pixelate")
 MODES = (*PRODUCT_MODES, *BASELINES)
 FRAMES = "frames"
+_DIFFUSION, _COVER = "sdxl", "fill"
 _MOST_REASONS = 3
 _NUMBER = re.compile(r"\d[\d.]*")
 
@@ -69,7 +70,9 @@ class Modes:
         """
         segmenter = build_segmenter(config)
         anonymizers = {name: _anonymizer(segmenter, config, name) for name in names}
-        drawn = drawn_folder(config, out, weights_of(config)) if out and "sdxl" in names else None
+        drawn = (
+            drawn_folder(config, out, weights_of(config)) if out and _DIFFUSION in names else None
+        )
         return cls(segmenter, anonymizers, config.inpaint.seed, drawn)
 
     def find(self, image: RgbImage) -> Detections:
@@ -92,12 +95,14 @@ class Modes:
         """Who was covered by a smooth fill, though measured with those who were drawn.
 
         Raises:
-            ModelError: if nobody could be drawn.
+            ModelError: if the diffusion model drew nobody.
         """
         told = []
         for mode, whole in self.whole.items():
             small, failures = self.small[mode], self.failures[mode]
-            if failures and failures.total() == whole - small:
+            if mode == _COVER:
+                continue
+            if mode == _DIFFUSION and failures and failures.total() == whole - small:
                 message = f"{mode}: nobody could be drawn: {next(iter(failures))}"
                 raise ModelError(message)
             least_px = self.anonymizers[mode].inpaint.min_person_px
@@ -119,7 +124,7 @@ class Modes:
         self.whole[name] += len(covered.regions)
         self.small[name] += len(covered.regions) - len(covered.rois)
         path = None
-        if anonymizer.inpaint.kind == "sdxl" and self.drawn is not None:
+        if anonymizer.inpaint.kind == _DIFFUSION and self.drawn is not None:
             path = self.drawn / f"{_digest(image, persons)}.png"
             if path.is_file():
                 return read_image(path)
@@ -147,7 +152,7 @@ def _keep(image: RgbImage, path: Path) -> None:
 
 def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:
     if name in BASELINES:  # the paper's, which spare nobody
-        inpaint = replace(config.inpaint, kind="fill", min_person_px=0)
+        inpaint = replace(config.inpaint, kind=_COVER, min_person_px=0)
         return Anonymizer(segmenter, BASELINES[name], config.mask, inpaint)
     chosen = replace(config, inpaint=replace(config.inpaint, kind=name))
     return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
@@ -159,7 +164,7 @@ def weights_of(config: Config) -> list[str]:
     Raises:
         ModelError: if a model is missing.
     """
-    drawing = replace(config, inpaint=replace(config.inpaint, kind="sdxl"))
+    drawing = replace(config, inpaint=replace(config.inpaint, kind=_DIFFUSION))
     return [model["sha256"] for model in model_hashes(drawing)]
 
 

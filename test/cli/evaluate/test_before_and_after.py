@@ -147,6 +147,18 @@ def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
     assert (tmp_path / "drawn").is_dir() == (not any(fails))
 
 
+def test_a_cover_is_no_failure_of_the_cover(
+    vtest_rgb: dict[str, RgbImage], demo_weights: Path
+) -> None:
+    detect = DetectConfig(weights=str(demo_weights), classes=("person", "fallen person"))
+    segmenter = build_segmenter(Config(detect=detect))
+    inpaint = InpaintConfig(kind="fill", min_person_px=48)
+    anonymizer = Anonymizer(segmenter, Failing([True]), MaskConfig(), inpaint)
+    modes = Modes(segmenter, {"fill": anonymizer}, 0)
+    modes.draw(vtest_rgb["vtest0120"], modes.find(vtest_rgb["vtest0120"]))
+    assert modes.limits() == []
+
+
 def test_the_page_says_what_was_not_anonymized_written_or_verified(
     demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
 ) -> None:
