@@ -7,6 +7,7 @@ from anon_ros.bags.images import RecordedDepth, RecordedImage, read_depths, read
 from anon_ros.bags.job import MASKS, REPORT, Job, Models, run_job
 from anon_ros.bags.journal import Row
 from anon_ros.bags.plan import Decision, Entry, Plan, Wishes
+from anon_ros.bags.review import Sheet
 from anon_ros.bags.rewrite import Progress
 from anon_ros.bags.survey import Survey, survey
 from anon_ros.bags.target import COMPRESSIONS, Target, find_target
@@ -29,6 +30,7 @@ __all__ = [
     "RecordedDepth",
     "RecordedImage",
     "Row",
+    "Sheet",
     "Survey",
     "Target",
     "Wishes",

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -13,6 +12,7 @@ from anon_ros.bags.journal import ANONYMIZED, LOST, SKIPPED, Journal
 from anon_ros.bags.plan import Decision
 from anon_ros.bags.rewrite import Rewriter
 from anon_ros.config import Config, get, parameters
+from anon_ros.core import without_numbers
 
 if TYPE_CHECKING:
     from anon_ros.bags.job import Job
@@ -119,6 +119,5 @@ def _reasons(journal: Journal) -> dict[str, int]:
     reasons = Counter[str]()
     for texts, frames in rows:
         for reason in json.loads(texts):
-            # Numbers would make each reason another one.
-            reasons[re.sub(r"\d[\d.]*", "N", reason)] += frames
+            reasons[without_numbers(reason)] += frames
     return dict(reasons.most_common())

@@ -1,6 +1,5 @@
 """``anon_ros image``: files and folders."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from anon_ros.cli.files import write_whole
 from anon_ros.config import Config
 from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
 from anon_ros.errors import AnonRosError, describe
@@ -109,19 +109,8 @@ def _anonymize_file(
     original = CompressedData(_FORMATS[source.suffix.lower()], source.read_bytes())
     result = anonymizer.anonymize(decode_compressed(original), config.inpaint.seed)
     data = encode_compressed(original, result.image, result.mask, config.output.jpeg_quality)
-    _write(destination, data)
+    write_whole(destination, data)
     return result
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _kinds(result: Anonymized) -> list[str]:

@@ -12,6 +12,7 @@ from anon_ros.bags import (
     Bag,
     Comparison,
     Findings,
+    Sheet,
     beside,
     find_bag,
     read_account,
@@ -63,7 +64,6 @@ def verify_bag(arguments: Namespace) -> int:
         raise BagError(message)
     account = read_account(output)
     config = config_from(arguments) if arguments.config else second_config(account, arguments)
-    shown = FrameProgress(sum(kept.anonymized for kept in account.kept.values()))
     comparison = Comparison(
         source=source,
         output=output,
@@ -74,16 +74,28 @@ def verify_bag(arguments: Namespace) -> int:
         every_nth=arguments.every_nth,
     )
     try:
-        findings, sheet = verify(comparison, shown)
+        findings, sheet = watched(comparison)
         summary = _summary(output, findings)
         sheet.write(review, output.path, findings, summary)
     except (OSError, sqlite3.Error) as error:
         raise BagError(describe(error)) from error
-    finally:
-        shown.close()
     _tell(findings)
     print(f"{summary}; {review}")
     return findings.exit_code
+
+
+def watched(comparison: Comparison, phase: str = "") -> tuple[Findings, Sheet]:
+    """As ``anon_ros.bags.verify``, while it is shown how far it is.
+
+    Args:
+        comparison: what is to be compared.
+        phase: what that is called; empty if there is but one thing.
+    """
+    shown = FrameProgress(sum(kept.anonymized for kept in comparison.account.kept.values()), phase)
+    try:
+        return verify(comparison, shown)
+    finally:
+        shown.close()
 
 
 def second_config(account: Account, arguments: Namespace) -> Config:

@@ -17,6 +17,7 @@ from anon_ros.core.types import (
     Refusal,
     RgbImage,
     Roi,
+    without_numbers,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "person_seed",
     "smooth",
     "strangers",
+    "without_numbers",
 ]

@@ -1,5 +1,6 @@
 """The data that the core works on. Arrays are never modified in place by the core."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -207,6 +208,11 @@ class Outcome:
     kind: OutcomeKind
     reason: str
     coverage_px: int
+
+
+def without_numbers(reason: str) -> str:
+    """A reason as it is counted: its numbers (sizes, shares) would make each another one."""
+    return re.sub(r"\d[\d.]*", "N", reason)
 
 
 @dataclass(frozen=True)

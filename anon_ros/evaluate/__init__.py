@@ -27,7 +27,7 @@ from anon_ros.evaluate.frechet import (
     inception_score,
     kernel_distance,
 )
-from anon_ros.evaluate.labels import EvaluationError, read_polygons
+from anon_ros.evaluate.labels import EvaluationError, LabelNames, read_polygons
 from anon_ros.evaluate.link import link_persons
 from anon_ros.evaluate.occlusion import (
     CAUSES,
@@ -84,6 +84,7 @@ __all__ = [
     "Flicker",
     "FlickerReport",
     "FrameMatches",
+    "LabelNames",
     "PersonImage",
     "PersonSecond",
     "Plot",

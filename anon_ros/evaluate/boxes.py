@@ -1,10 +1,9 @@
 """Labelled persons as boxes: YOLO text files, or COCO annotations."""
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from anon_ros.errors import describe
 from anon_ros.evaluate.average_precision import Truth
-from anon_ros.evaluate.labels import EvaluationError, corners_of, numbers_of
+from anon_ros.evaluate.labels import EvaluationError, LabelNames, corners_of, numbers_of
 
 _BOX_NUMBERS = 4
 _MALFORMED = (
@@ -23,7 +22,6 @@ _MALFORMED = (
     OverflowError,
     RecursionError,
 )
-_NUMBER = re.compile(r"(\d+)$")
 
 Reader = Callable[[int, int], Truth]
 """From height and width in px to the persons."""
@@ -40,32 +38,18 @@ class BoxLabels:
 
     path: Path
     readers: Mapping[str, Reader]
-    _by_number: dict[int, str | None] = field(init=False, repr=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Note the numbers that the keys end with."""
-        for key in self.readers:
-            if found := _NUMBER.search(key):
-                number = int(found[1])
-                self._by_number[number] = None if number in self._by_number else key
-
-    def find(self, key: str) -> str | None:
-        """Under which key the labels of this frame are; None if there are none.
-
-        A frame of a video is its number: its labels are those whose key ends with that number.
+    def find(self, *names: str) -> str | None:
+        """Under which key the labels of this frame are; see ``LabelNames``.
 
         Raises:
-            EvaluationError: if several do.
+            EvaluationError: if there are several.
         """
-        if key in self.readers or not key.isdecimal():
-            return key if key in self.readers else None
-        if int(key) not in self._by_number:
-            return None
-        found = self._by_number[int(key)]
-        if found is None:
-            message = f"{self.path}: several labels end with {int(key)}, expected one per frame"
-            raise EvaluationError(message)
-        return found
+        return self._names.find(*names)
+
+    @cached_property
+    def _names(self) -> LabelNames:
+        return LabelNames(self.path, self.readers)
 
     def read(self, key: str, height_px: int, width_px: int) -> Truth:
         """The persons of the frame with a key that ``find`` told.

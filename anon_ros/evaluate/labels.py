@@ -1,7 +1,11 @@
 """Persons that somebody outlined by hand, or a model that is believed."""
 
 import math
+import re
+from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -11,10 +15,52 @@ import numpy.typing as npt
 from anon_ros.errors import AnonRosError
 
 _LEAST_POINTS = 3
+_NUMBER = re.compile(r"\d+$")
 
 
 class EvaluationError(AnonRosError):
     """Labels cannot be read."""
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """Which labels belong to which frame.
+
+    Attributes:
+        path: where they are from.
+        names: of the labels, without suffix.
+    """
+
+    path: Path
+    names: Collection[str]
+
+    def find(self, *wanted: str, by_number: bool = True) -> str | None:
+        """The labels that have one of these names; None if there are none.
+
+        Args:
+            wanted: names that the labels of this frame may have.
+            by_number: if none has, and the first of them is a number, as that of a video's frame
+                is: labels whose name ends with that number.
+
+        Raises:
+            EvaluationError: if several do.
+        """
+        found = [name for name in wanted if name in self.names]
+        told = f"for one frame, {' and '.join(wanted)}"
+        if not found and by_number and wanted[0].isdecimal():
+            found, told = self._by_number.get(int(wanted[0]), []), f"end with {int(wanted[0])}"
+        if len(found) > 1:
+            message = f"{self.path}: several labels {told}, expected one per frame"
+            raise EvaluationError(message)
+        return found[0] if found else None
+
+    @cached_property
+    def _by_number(self) -> dict[int, list[str]]:
+        known: dict[int, list[str]] = defaultdict(list)
+        for name in self.names:
+            if found := _NUMBER.search(name):
+                known[int(found[0])].append(name)
+        return known
 
 
 def read_polygons(

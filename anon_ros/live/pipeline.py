@@ -1,7 +1,6 @@
 """What the worker does with a frame: decode, cover, inpaint, encode, publish."""
 
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from anon_ros.core import (
     Persons,
     RgbImage,
     strangers,
+    without_numbers,
 )
 from anon_ros.errors import ModelError, describe, freed
 from anon_ros.live.budget import OVER_BUDGET, Budget
@@ -119,8 +119,7 @@ class Covers:
         with self.lock:
             for outcome in result.outcomes:
                 if outcome.kind is OutcomeKind.COVERED:
-                    # Numbers would make each reason another one.
-                    reason = re.sub(r"\d[\d.]*", "N", outcome.reason)
+                    reason = without_numbers(outcome.reason)
                     known = reason in self.reasons or len(self.reasons) < _MOST_REASONS
                     self.reasons[reason if known else "other"] += 1
 

@@ -14,7 +14,7 @@ from anon_ros.models.embedders import NetworkEmbedder, load_embedder
 from anon_ros.models.inception import FEATURES, Inception, find_inception, load_inception
 from anon_ros.models.inventory import NeededModel, evaluation_models, model_hashes, needed_models
 from anon_ros.models.loaded import LoadedModels
-from anon_ros.models.locate import find_weights
+from anon_ros.models.locate import find_start, find_weights
 from anon_ros.models.lpips import Lpips, find_lpips, load_lpips
 from anon_ros.models.recipe import Training
 
@@ -36,6 +36,7 @@ __all__ = [
     "evaluation_models",
     "find_inception",
     "find_lpips",
+    "find_start",
     "find_weights",
     "load_embedder",
     "load_inception",

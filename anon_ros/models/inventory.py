@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from anon_ros.config import Config
@@ -139,6 +139,12 @@ def _sha256(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         lines = "".join(f"{file.relative_to(path).as_posix()} {_sha256(file)}\n" for file in files)
         return hashlib.sha256(lines.encode()).hexdigest()
+    known = path.stat()
+    return _sha256_of(path, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache  # gigabytes, and a report asks for them several times
+def _sha256_of(path: Path, _size_bytes: int, _changed_ns: int) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(2**20):

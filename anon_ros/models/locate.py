@@ -40,6 +40,16 @@ def find_weights(name: str, asked_by: str = "detect.weights") -> Path:
     raise ModelError(message)
 
 
+def find_start(name: str, asked_by: str) -> str:
+    """The file of the weights that a training starts from; an architecture's name as it is.
+
+    Raises:
+        ModelError: as ``find_weights``.
+    """
+    is_architecture = Path(name).suffix in {".yaml", ".yml"}
+    return name if is_architecture else str(find_weights(name, asked_by))
+
+
 def fetch_weights_command(name: str) -> str:
     """What fetches ``name`` on a machine with a network; empty for weights of unknown origin."""
     target = _places(name)[-1]

@@ -16,7 +16,7 @@ import torch
 
 from anon_ros.errors import ModelError, describe
 from anon_ros.models.device import resolve_device
-from anon_ros.models.locate import find_weights
+from anon_ros.models.locate import find_start
 from anon_ros.models.offline import go_offline
 from anon_ros.models.recipe import Training
 
@@ -42,7 +42,7 @@ def train(training: Training, on_epoch: Callable[[int], None]) -> Path:
     Raises:
         ModelError: if the start or the images are of no use, or the device is not there.
     """
-    start = _start(training.start)
+    start = find_start(training.start, "--train")
     done = training.folder / _DONE
     _claim(training, start)
     if done.is_file():
@@ -56,11 +56,6 @@ def train(training: Training, on_epoch: Callable[[int], None]) -> Path:
             message = f"{training.folder}: the training failed: {describe(error)}"
             raise ModelError(message) from error
     return done
-
-
-def _start(name: str) -> str:
-    """The file of the weights; an architecture's name as it is."""
-    return name if Path(name).suffix in {".yaml", ".yml"} else str(find_weights(name))
 
 
 def _claim(training: Training, start: str) -> None:

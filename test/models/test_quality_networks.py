@@ -82,24 +82,27 @@ def test_weights_are_read_as_numbers_and_run_nothing(load: object, tmp_path: Pat
     assert not (tmp_path / "harm").exists()
 
 
+def spoiled(weights_file: Path, layer: str, folder: Path) -> str:
+    weights = torch.load(weights_file)
+    weights[layer][:] = torch.nan
+    torch.save(weights, folder / "nan.pth")
+    return str(folder / "nan.pth")
+
+
 def test_weights_that_are_no_numbers_give_no_distance(
     inception_file: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
-    weights = torch.load(inception_file)
-    weights["fc.weight"][:] = torch.nan
-    torch.save(weights, tmp_path / "nan.pth")
+    inception = load_inception(spoiled(inception_file, "fc.weight", tmp_path), "cpu")
     with pytest.raises(ModelError, match="not finite"):
-        load_inception(str(tmp_path / "nan.pth"), "cpu").embed(images)
+        inception.embed(images)
 
 
 def test_lpips_of_weights_that_are_no_numbers_is_no_distance(
     alexnet_file: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
-    weights = torch.load(alexnet_file)
-    weights["features.0.weight"][:] = torch.nan
-    torch.save(weights, tmp_path / "nan.pth")
+    lpips = load_lpips(spoiled(alexnet_file, "features.0.weight", tmp_path), "cpu")
     with pytest.raises(ModelError, match="not finite"):
-        load_lpips(str(tmp_path / "nan.pth"), "cpu").distances(images[1:2], images[2:3])
+        lpips.distances(images[1:2], images[2:3])
 
 
 def test_lpips_is_torchmetrics_with_this_backbone(

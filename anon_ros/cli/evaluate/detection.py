@@ -5,17 +5,19 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.evaluate.made import made
+from anon_ros.cli.evaluate.made import made, told_models
 from anon_ros.cli.evaluate.modes import Modes
 from anon_ros.cli.evaluate.precision_tables import ORIGINAL, Tally, precision_report
 from anon_ros.cli.evaluate.sources import Frame, SourceError, frames_of, pairs_of
 from anon_ros.cli.evaluate.trained import Dataset, train_and_test
+from anon_ros.cli.files import write_whole
 from anon_ros.cli.flags import config_from
 from anon_ros.cli.progress import FrameProgress
 from anon_ros.config import Config
@@ -27,7 +29,7 @@ from anon_ros.evaluate import (
     read_box_labels,
     truth_of,
 )
-from anon_ros.models import build_detector, find_weights, model_hashes
+from anon_ros.models import build_detector, find_start, find_weights, model_hashes
 
 ANONYMIZED = "anonymized"
 _BOXES = "boxes"
@@ -45,8 +47,8 @@ def detection_report(arguments: Namespace) -> Report:
     config = config_from(arguments)
     labels = _labels(arguments)
     modes = (ANONYMIZED,) if arguments.anonymized else tuple(arguments.modes)
-    if arguments.train and Path(arguments.train).suffix not in {".yaml", ".yml"}:
-        find_weights(arguments.train, "--train")  # before hours of looking at frames
+    if arguments.train:
+        find_start(arguments.train, "--train")  # before hours of looking at frames
     if arguments.detector:
         find_weights(arguments.detector, "--detector")
     drawing = None if arguments.anonymized else Modes.load(config, modes, arguments.out)
@@ -105,8 +107,7 @@ def _views(
     """Each frame that counts, the key of its labels, and its images by mode."""
     count, other = 0, ""
     for frame, draw in _frames(arguments, modes):
-        found = (labels.find(name) for name in frame.names) if labels else iter(frame.names)
-        key = next((name for name in found if name is not None), None)
+        key = labels.find(*frame.names) if labels else frame.key
         if key is None:
             other = frame.names[0]
             continue
@@ -152,9 +153,9 @@ def _detector_config(arguments: Namespace, config: Config) -> Config:
 
 
 def _told(config: Config) -> str:
-    model = model_hashes(replace(config, inpaint=replace(config.inpaint, kind="fill")))[0]
+    models = model_hashes(replace(config, inpaint=replace(config.inpaint, kind="fill")))
     classes = ", ".join(config.detect.classes)
-    return f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}, classes: {classes}"
+    return f"{told_models(models)['detect.weights']}, classes: {classes}"
 
 
 def _likely(found: Found, confidence: float) -> Truth:
@@ -170,16 +171,14 @@ def _finder(arguments: Namespace, config: Config) -> Callable[[RgbImage], Found]
     parts = hashlib.sha256(weights).hexdigest(), chosen.detect.classes, chosen.detect.inference_px
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
     folder: Path = arguments.out / _BOXES / digest
-    folder.mkdir(parents=True, exist_ok=True)
 
     def find(image: RgbImage) -> Found:
         name = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16)
         path = folder / f"{name.hexdigest()}.npy"
         if not path.is_file():
-            unfinished = path.with_suffix(".partial.npy")
-            boxes_xyxy, scores = detector.find(image)
-            np.save(unfinished, np.column_stack([boxes_xyxy, scores]))
-            unfinished.replace(path)
+            data = BytesIO()
+            np.save(data, np.column_stack(detector.find(image)))
+            write_whole(path, data.getvalue())
         kept = np.load(path)
         return kept[:, :4], kept[:, 4]
 

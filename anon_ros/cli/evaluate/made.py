@@ -4,7 +4,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
@@ -39,6 +39,7 @@ def made(
     }
     if config is not None:
         told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
+        # Its inpaint.kind says nothing: the modes do.
         told["parameters"] = changed(replace(config, inpaint=replace(config.inpaint, kind="sdxl")))
         told |= {"modes": ", ".join(modes)} if modes else {}
     if seen_by := [f"{network.name}: {network.key}" for network in networks]:
@@ -55,9 +56,14 @@ def _version(package: str) -> str:
 
 def _models(config: Config, kind: str) -> dict[str, str]:
     needed = replace(config, inpaint=replace(config.inpaint, kind=kind))
+    return told_models(model_hashes(needed))
+
+
+def told_models(models: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """By parameter, which file it is (see ``model_hashes``)."""
     return {
         model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
-        for model in model_hashes(needed)
+        for model in models
     }
 
 

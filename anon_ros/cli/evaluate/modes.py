@@ -1,7 +1,5 @@
 """One frame anonymized in several ways, with the same persons found."""
 
-import os
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 
 from anon_ros.cli.evaluate.sources import read_image
+from anon_ros.cli.files import write_whole
 from anon_ros.config import Config
 from anon_ros.core import (
     Anonymizer,
@@ -22,6 +21,7 @@ from anon_ros.core import (
     RgbImage,
     Segmenter,
     strangers,
+    without_numbers,
 )
 from anon_ros.errors import ModelError
 from anon_ros.models import BASELINES, build_inpainter, build_segmenter, model_hashes
@@ -31,7 +31,6 @@ MODES = (*PRODUCT_MODES, *BASELINES)
 FRAMES = "frames"
 _DIFFUSION, _COVER = "sdxl", "fill"
 _MOST_REASONS = 3
-_NUMBER = re.compile(r"\d[\d.]*")
 
 
 @dataclass(frozen=True)
@@ -135,19 +134,11 @@ class Modes:
         self.persons[name] += len(covered.regions)
         outcomes = [result.outcomes[index] for index in covered.rois]
         failed = [each.reason for each in outcomes if each.kind is OutcomeKind.COVERED]
-        # Numbers would make each reason another one.
-        self.failures[name].update(_NUMBER.sub("N", reason) for reason in failed)
+        self.failures[name].update(map(without_numbers, failed))
         if path is not None and not failed:  # it may succeed the next time
-            _keep(result.image, path)
+            png = cv2.imencode(".png", cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))[1]
+            write_whole(path, png.tobytes())
         return result.image
-
-
-def _keep(image: RgbImage, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.partial")
-    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    unfinished.write_bytes(png.tobytes())
-    unfinished.replace(path)
 
 
 def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:

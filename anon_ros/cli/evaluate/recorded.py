@@ -15,12 +15,10 @@ from anon_ros.bags import (
     beside,
     find_bag,
     read_account,
-    verify,
 )
-from anon_ros.cli.evaluate.made import changed
+from anon_ros.cli.evaluate.made import changed, told_models
 from anon_ros.cli.evaluate.sources import is_recording
-from anon_ros.cli.progress import FrameProgress
-from anon_ros.cli.verify import Mirrored, second_config
+from anon_ros.cli.verify import Mirrored, second_config, watched
 from anon_ros.config import Config, get, parameters
 from anon_ros.errors import AnonRosError
 from anon_ros.evaluate import Report, Table
@@ -71,7 +69,6 @@ def done_report(arguments: Namespace) -> Report:
 
 def _verified(arguments: Namespace, source: Bag, output: Bag, account: Account) -> Findings:
     config = second_config(account, arguments)
-    shown = FrameProgress(sum(kept.anonymized for kept in account.kept.values()), "verifying")
     comparison = Comparison(
         source=source,
         output=output,
@@ -80,10 +77,7 @@ def _verified(arguments: Namespace, source: Bag, output: Bag, account: Account) 
         load=lambda: Mirrored(build_segmenter(config)),
         every_nth=arguments.every_nth,
     )
-    try:
-        findings, _ = verify(comparison, shown)
-    finally:
-        shown.close()
+    findings, _ = watched(comparison, "verifying")
     return findings
 
 
@@ -159,12 +153,8 @@ def _limits(told: Mapping[str, Any], config: Config) -> list[str]:
 
 
 def _run(told: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    models = {
-        model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
-        for model in told["models"]
-    }
     return {
         "anonymized by": told["versions"],
-        "anonymized with": models,
+        "anonymized with": told_models(told["models"]),
         "anonymized with parameters": changed(config),
     }

@@ -19,7 +19,7 @@ from anon_ros.cli.main import main
 from anon_ros.config import Config, DetectConfig, InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Refusal, RgbImage
 from anon_ros.errors import ModelError
-from anon_ros.evaluate import Report, Table, read_box_labels, write_report
+from anon_ros.evaluate import EvaluationError, Report, Table, read_box_labels, write_report
 from anon_ros.models import build_segmenter
 
 OTHER = "/other/image_raw"
@@ -109,7 +109,12 @@ def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: P
     masks = labelled_masks(tmp_path / "labels")
     assert [masks(frame) is not None for frame in frames] == [False, True, True]
     boxes = read_box_labels(tmp_path / "labels", ["person"], None)
-    assert [any(map(boxes.find, frame.names)) for frame in frames] == [False, True, True]
+    assert [boxes.find(*frame.names) is not None for frame in frames] == [False, True, True]
+    shutil.copy(LABELS, folder / "000002.txt")  # beside the one named by its time
+    with pytest.raises(EvaluationError, match="several labels for one frame"):
+        labelled_masks(tmp_path / "labels")(frames[2])
+    with pytest.raises(EvaluationError, match="several labels for one frame"):
+        read_box_labels(tmp_path / "labels", ["person"], None).find(*frames[2].names)
 
 
 class Failing:
@@ -126,15 +131,19 @@ class Failing:
         ]
 
 
+def failing_modes(kind: str, fails: Sequence[bool], weights: Path, drawn: Path | None) -> Modes:
+    detect = DetectConfig(weights=str(weights), classes=("person", "fallen person"))
+    segmenter = build_segmenter(Config(detect=detect))
+    inpaint = InpaintConfig(kind=kind, min_person_px=48)
+    anonymizer = Anonymizer(segmenter, Failing(fails), MaskConfig(), inpaint)
+    return Modes(segmenter, {kind: anonymizer}, 0, drawn)
+
+
 @pytest.mark.parametrize("fails", [[True], [True, False], [False]])
 def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
     fails: list[bool], vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path
 ) -> None:
-    detect = DetectConfig(weights=str(demo_weights), classes=("person", "fallen person"))
-    segmenter = build_segmenter(Config(detect=detect))
-    inpaint = InpaintConfig(kind="sdxl", min_person_px=48)
-    anonymizer = Anonymizer(segmenter, Failing(fails), MaskConfig(), inpaint)
-    modes = Modes(segmenter, {"sdxl": anonymizer}, 0, tmp_path / "drawn")
+    modes = failing_modes("sdxl", fails, demo_weights, tmp_path / "drawn")
     image = vtest_rgb["vtest0120"]
     modes.draw(image, modes.find(image))
     if all(fails):
@@ -150,11 +159,7 @@ def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
 def test_a_cover_is_no_failure_of_the_cover(
     vtest_rgb: dict[str, RgbImage], demo_weights: Path
 ) -> None:
-    detect = DetectConfig(weights=str(demo_weights), classes=("person", "fallen person"))
-    segmenter = build_segmenter(Config(detect=detect))
-    inpaint = InpaintConfig(kind="fill", min_person_px=48)
-    anonymizer = Anonymizer(segmenter, Failing([True]), MaskConfig(), inpaint)
-    modes = Modes(segmenter, {"fill": anonymizer}, 0)
+    modes = failing_modes("fill", [True], demo_weights, None)
     modes.draw(vtest_rgb["vtest0120"], modes.find(vtest_rgb["vtest0120"]))
     assert modes.limits() == []
 
