@@ -28,7 +28,7 @@ setup(
         "console_scripts": [
             "anonymizer = anon_ros.ros.main:main",
             "anon_ros = anon_ros.cli.main:main",
-            "bag = anon_ros.cli.main:bag",  # ros2 run anon_ros bag
+            "bag = anon_ros.cli.main:bag_main",  # ros2 run anon_ros bag
         ],
     },
 )

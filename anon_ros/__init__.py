@@ -1,7 +1,7 @@
 """Anonymizes persons in camera images: live on ROS 2 topics, in image files and in recordings.
 
 >>> from anon_ros import build_anonymizer, load_config
->>> anonymizer = build_anonymizer(load_config(overrides={"inpaint.kind": "fill"}))
+>>> anonymizer = build_anonymizer(load_config(overrides={"inpaint.method": "fill"}))
 >>> result = anonymizer.anonymize(image_rgb, seed=0)  # .image .detections .mask .outcomes
 """
 

@@ -37,7 +37,7 @@ class BagDamageError(BagError):
     """A recording is damaged at a place that the message names."""
 
 
-def describe(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """``error`` as one short line: its own message if it is one of ours, else with its type."""
     first_line = next(iter(str(error).splitlines()), "")
     if isinstance(error, AnonRosError):
@@ -45,7 +45,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line}".removesuffix(": ")
 
 
-def freed(error: E) -> E:
+def drop_traceback(error: E) -> E:
     """``error`` without the calls that led to it, which hold the images that they worked on.
 
     An error that is kept by one of these calls would be a cycle, and Python's collector comes for

@@ -24,7 +24,16 @@ from drive import HEIGHT_PX, MB, WIDTH_PX, record
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from scene import BOXES_XYXY
 
-from anon_ros.bags import Job, Models, Row, Wishes, find_bag, find_target, run_job, survey
+from anon_ros.bags import (
+    ImageRecord,
+    JobModels,
+    RewriteJob,
+    TopicRules,
+    anonymize_bag,
+    inspect_bag,
+    open_bag,
+    plan_output,
+)
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
 from anon_ros.models import build_tracker
@@ -71,7 +80,7 @@ class Stub:
 class Silent:
     """Progress that nobody looks at."""
 
-    def frame(self, row: Row, *, is_new: bool) -> None: ...
+    def frame(self, row: ImageRecord, *, is_new: bool) -> None: ...
     def copied(self, data_bytes: int) -> None: ...
 
     def looked(self, persons: int, *, is_new: bool) -> None: ...
@@ -79,16 +88,16 @@ class Silent:
 
 def ours(source: Path, output: Path, persons: int) -> None:
     """What the command does once it is started."""
-    config = Config(inpaint=InpaintConfig(kind="fill"))
+    config = Config(inpaint=InpaintConfig(method="fill"))
     stub = Stub(persons)
-    bag = find_bag(source)
-    target = find_target(bag, output, "", "")
-    found = survey(bag, Wishes(), 0, 0, salvage=False, scratch=output.parent)
-    found.plan.check()
-    job = Job(bag, target, found, config, [], "", salvage=False, keep_masks=True)
+    bag = open_bag(source)
+    target = plan_output(bag, output, "", "")
+    found = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=output.parent)
+    found.topics.require_decided()
+    job = RewriteJob(bag, target, found, config, [], "", salvage=False, keep_masks=True)
     anonymizer = Anonymizer(stub, stub, config.mask, config.inpaint)
-    models = Models(anonymizer, lambda: build_tracker(config))
-    run_job(job, lambda: models, Silent())
+    models = JobModels(anonymizer, lambda: build_tracker(config))
+    anonymize_bag(job, lambda: models, Silent())
 
 
 def peak_mb() -> float:

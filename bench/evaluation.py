@@ -19,7 +19,8 @@ from pathlib import Path
 
 from mobilenet import INPUT_HW, export
 
-from anon_ros.evaluate import Estimate, Table, text_table
+from anon_ros.evaluation.report.model import Table, format_markdown
+from anon_ros.metrics import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -101,7 +102,7 @@ def answer(question: str, names: dict[str, str]) -> list[str]:
     )
     lines = ["```sh", command.replace(names["video"], VIDEO.name), "```", ""]
     for name in tables:
-        lines += [text_table(read_table(out / f"{name}.csv")), ""]
+        lines += [format_markdown(read_table(out / f"{name}.csv")), ""]
     return lines[:-1]
 
 

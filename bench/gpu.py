@@ -28,13 +28,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anon_ros.config import Config, MaskConfig, load_config, steps_run
-from anon_ros.core import Anonymizer, OutcomeKind, person_region
+from anon_ros.config import Config, MaskConfig, load_config, num_denoising_steps
+from anon_ros.core import Anonymizer, OutcomeKind, make_region
 from anon_ros.core.crops import plan_crop
-from anon_ros.models.buckets import Bucket, Buckets
-from anon_ros.models.offline import go_offline
+from anon_ros.models.inpainting.buckets import Bucket, Buckets
+from anon_ros.models.weights.offline import disable_network_access
 
-go_offline()
+disable_network_access()
 
 import networks  # noqa: E402 - imports diffusers, after the switches
 from scene import BOXES_XYXY, SCENES, make_image  # noqa: E402
@@ -103,8 +103,8 @@ class Bench:
         start = time.perf_counter()
         inpainter = networks.make_inpainter(config, self.device, tiny=self.tiny)
         report: dict[str, Any] = {
-            "timesteps": inpainter.chain.timesteps,
-            "noise_ratio": inpainter.chain.noise_ratio,
+            "timesteps": inpainter.noise_schedule.timesteps,
+            "noise_ratio": inpainter.noise_schedule.noise_ratio,
             "start_s": time.perf_counter() - start,
             "scenes": {},
         }
@@ -113,7 +113,7 @@ class Bench:
             segmenter = networks.make_segmenter(config, self.device, boxes, tiny=self.tiny)
             anonymizer = Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
             report["scenes"][count] = self.scene(anonymizer, inpainter, ceiling)
-        if config.inpaint.crop != "square":
+        if config.inpaint.aspect != "square":
             report["batches"] = [self.batch(inpainter, *shape, ceiling) for shape in self.shapes]
         report["fallbacks"] = dict(inpainter.fallbacks)
         return report
@@ -132,7 +132,7 @@ class Bench:
         chain = self.seconds(lambda: diffusion.denoise(latents, latents, half, seeds), self.repeat)
         count = persons * (2 if diffusion._guidance > 1 else 1)  # noqa: SLF001 - what runs
         tflop = networks.unet_tflop(height_px, width_px, count, tiny=self.tiny)
-        reached = tflop * len(inpainter.chain.timesteps) / statistics.median(chain)
+        reached = tflop * len(inpainter.noise_schedule.timesteps) / statistics.median(chain)
         return {
             "shape": f"{width_px}x{height_px} x {persons}",
             "person_s": statistics.median(drawn) / persons,
@@ -154,7 +154,7 @@ class Bench:
             self.wait()
             staged_s = time.perf_counter() - start
         stages = {stage: stage_s[stage] for stage in STAGES}
-        calls = len(inpainter.chain.timesteps)
+        calls = len(inpainter.noise_schedule.timesteps)
         tflop = sum(calls * networks.unet_tflop(*shape, tiny=self.tiny) for shape in shapes)
         persons = len(result.outcomes)
         reached = tflop / stages["denoise"]
@@ -271,7 +271,7 @@ def check(device: torch.device) -> dict[str, float]:
             masked_image_latents=masked,
             height=height,
             width=width,
-            timesteps=[999, *ours.chain.timesteps],
+            timesteps=[999, *ours.noise_schedule.timesteps],
             strength=0.75,
             guidance_scale=7.0,
             generator=[torch.Generator(device).manual_seed(7)],
@@ -291,16 +291,18 @@ def predict(scenes: tuple[int, ...]) -> str:
     ]
     for profile in PROFILES:
         inpaint = load_config(ROOT / "config" / "profiles" / f"{profile}.yaml").inpaint
-        square = inpaint.crop == "square"
+        square = inpaint.aspect == "square"
         buckets = Buckets(inpaint.generate_px, square=square)
-        calls = steps_run(inpaint.steps, inpaint.beta_d) * (2 if inpaint.guidance > 1 else 1)
+        calls = num_denoising_steps(inpaint.steps, inpaint.beta_d) * (
+            2 if inpaint.guidance_scale > 1 else 1
+        )
         for count in scenes:
             tflop = 0.0
             for box in BOXES_XYXY[:count]:
                 x0, y0, x1, y1 = (int(value) for value in box)
                 mask = np.zeros((1080, 1920), np.bool_)
                 mask[y0:y1, x0:x1] = True
-                region = person_region(mask, box, MaskConfig())
+                region = make_region(mask, box, MaskConfig())
                 roi = plan_crop(region, 1920, 1080, inpaint.context_ratio, square=square)
                 bucket = buckets.choose(roi.height_px, roi.width_px)
                 tflop += calls * _counted(bucket)

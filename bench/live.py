@@ -31,7 +31,7 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
 from anon_ros.models import build_tracker
 from anon_ros.ros.main import main as run_node
-from anon_ros.temporal import Tracker
+from anon_ros.tracking import Tracker
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"1280x720": (1280, 720), "1920x1080": (1920, 1080)}
@@ -104,7 +104,7 @@ class Nobody:
 def anonymizer(*_: object) -> dict[str, Any]:
     """The node itself; it tells its latencies in its diagnostics."""
     rclpy.shutdown()
-    parameters = {"inpaint.kind": "fill", "topics.images": f"[{CAMERA}]"}
+    parameters = {"inpaint.method": "fill", "topics.images": f"[{CAMERA}]"}
     sys.argv = ["anonymizer", "--ros-args"]
     sys.argv += [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     run_node(Nobody)

@@ -11,11 +11,11 @@ from start_timesteps import published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from anon_ros.config import Config
-from anon_ros.models.chain import make_scheduler, plan_chain
-from anon_ros.models.diffusion import Diffusion, Prompt
-from anon_ros.models.sdxl import SdxlInpainter
-from anon_ros.models.segmenter import YoloSegmenter
-from anon_ros.models.yolo import YoloNetwork
+from anon_ros.models.detection.segmenter import YoloSegmenter
+from anon_ros.models.detection.yolo import YoloNetwork
+from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
 
 # stabilityai/stable-diffusion-xl-base-1.0, with 9 input channels as the inpainting model has.
 _UNET: dict[str, Any] = {
@@ -86,21 +86,21 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
     """What ``load_diffusion`` makes of files. A fused LoRA leaves the UNet's shape as it is."""
     inpaint = config.inpaint
     scheduler = make_scheduler(inpaint.scheduler, published_scheduler())
-    chain = plan_chain(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
+    chain = plan_timesteps(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
     return Diffusion(
         make_unet(device, tiny=tiny),
         make_vae("tiny" if inpaint.vae else "full", device, tiny=tiny),
         scheduler,
         chain,
-        make_prompt(device, 2 if inpaint.guidance > 1 else 1),
-        inpaint.guidance,
+        make_prompt(device, 2 if inpaint.guidance_scale > 1 else 1),
+        inpaint.guidance_scale,
     )
 
 
-def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> SdxlInpainter:
+def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> DiffusionInpainter:
     compute = replace(config.compute, device=str(device))
     diffusion = make_diffusion(config, device, tiny=tiny)
-    return SdxlInpainter(diffusion, config.inpaint, compute)
+    return DiffusionInpainter(diffusion, config.inpaint, compute)
 
 
 class SceneNetwork(YoloNetwork):

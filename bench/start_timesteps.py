@@ -9,10 +9,10 @@ import sys
 from typing import Any, TextIO
 
 from anon_ros.errors import ModelError
-from anon_ros.models.chain import make_scheduler, plan_chain
-from anon_ros.models.offline import go_offline
+from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
+from anon_ros.models.weights.offline import disable_network_access
 
-go_offline()
+disable_network_access()
 
 import diffusers  # noqa: E402 - after the switches
 
@@ -42,7 +42,7 @@ def write(stream: TextIO) -> None:
         for steps in STEPS:
             for beta_d in BETAS:
                 try:
-                    chain = plan_chain(kind, ours, steps, beta_d)
+                    chain = plan_timesteps(kind, ours, steps, beta_d)
                     told = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
                 except ModelError:
                     told = ["refused", "", ""]

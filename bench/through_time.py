@@ -25,18 +25,19 @@ import numpy.typing as npt
 from scene import make_image
 
 from anon_ros.config import Config, MaskConfig
-from anon_ros.core import Detections, Mask, RgbImage, person_region
-from anon_ros.evaluate import Recall, link_persons, read_polygons
+from anon_ros.core import Detections, Mask, RgbImage, make_region
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
+from anon_ros.metrics import TemporalRecall, link_identities
 from anon_ros.models import build_segmenter, build_tracker
-from anon_ros.temporal import (
-    LiveStream,
-    Moment,
-    Sighting,
-    least_confidence,
-    look_ahead,
-    moment_of,
+from anon_ros.tracking import (
+    FrameObservation,
+    OnlineStream,
+    PersonObservation,
+    iter_with_lookahead,
+    min_confidence,
+    observe_frame,
 )
-from anon_ros.temporal.sightings import shared, stacked
+from anon_ros.tracking.observations import intersect_windows, to_detections
 
 ROOT = Path(__file__).resolve().parents[1]
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -68,7 +69,7 @@ TruthOf = Callable[[int], Truth | None]
 """The persons of a frame by its index; None where they are not known."""
 Drop = Callable[[int, int], bool]
 """Whether a frame, by index, loses a person, by number."""
-Results = Mapping[tuple[float, str], Recall]
+Results = Mapping[tuple[float, str], TemporalRecall]
 """By confidence and mode."""
 
 
@@ -100,40 +101,42 @@ def frames_of(video: Path) -> Iterator[tuple[int, RgbImage]]:
         yield round(index * NS_PER_S / rate_hz), rgb
 
 
-def segment(video: Path, confidence: float) -> list[Moment]:
+def segment(video: Path, confidence: float) -> list[FrameObservation]:
     config = config_of(confidence, "both")
-    segmenter = build_segmenter(config).with_thresholds(config.detect, least_confidence(config))
-    return [moment_of(image, segmenter.segment(image), at) for at, image in frames_of(video)]
+    segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
+    return [observe_frame(image, segmenter.segment(image), at) for at, image in frames_of(video)]
 
 
 def read_labels(folder: Path, height_px: int, width_px: int) -> dict[int, Truth]:
     """By the frame's index, which is the file's name."""
     paths = sorted(folder.glob("vtest*.txt"))
-    masks = [read_polygons(path, height_px, width_px) for path in paths]
+    masks = [read_yolo_polygons(path, height_px, width_px) for path in paths]
     indices = [int(path.stem.removeprefix("vtest")) for path in paths]
-    linked = zip(masks, link_persons(masks), strict=True)
+    linked = zip(masks, link_identities(masks), strict=True)
     return {index: Truth(*each) for index, each in zip(indices, linked, strict=True)}
 
 
-def candidates(moments: Iterable[Moment], config: Config) -> Iterator[Moment]:
+def candidates(moments: Iterable[FrameObservation], config: Config) -> Iterator[FrameObservation]:
     """What the segmenter would have found with ``config``."""
-    least = least_confidence(config)
+    least = min_confidence(config)
     for moment in moments:
-        found = [each for each in moment.sightings if each.score >= least]
-        yield replace(moment, sightings=found)
+        found = [each for each in moment.persons if each.score >= least]
+        yield replace(moment, persons=found)
 
 
-def measure(moments: Iterable[Moment], config: Config, truth_of: TruthOf) -> Recall:
+def measure(
+    moments: Iterable[FrameObservation], config: Config, truth_of: TruthOf
+) -> TemporalRecall:
     """Cover the persons as the product does, wherever they are known."""
-    recall = Recall()
-    frames = look_ahead(candidates(moments, config), config, lambda: build_tracker(config))
+    recall = TemporalRecall()
+    frames = iter_with_lookahead(candidates(moments, config), config, lambda: build_tracker(config))
     for index, (timeline, moment) in enumerate(frames):
         truth = truth_of(index)
         if truth is None:
-            timeline.pass_by(moment)
+            timeline.skip_frame(moment)
         else:
-            covered = covered_by(timeline.persons(moment).detections)
-            recall.add(moment.time_ns / NS_PER_S, truth.masks, truth.persons, covered)
+            covered = covered_by(timeline.persons_in(moment).detections)
+            recall.update(moment.time_ns / NS_PER_S, truth.masks, truth.persons, covered)
     return recall
 
 
@@ -141,21 +144,21 @@ def covered_by(found: Detections) -> Mask:
     """(H, W) bool, all pixels that are replaced."""
     covered = np.zeros(found.masks.shape[1:], np.bool_)
     for mask, box in zip(found.masks, found.boxes_xyxy, strict=True):
-        region = person_region(mask, box, MaskConfig())
+        region = make_region(mask, box, MaskConfig())
         covered[region.window.slices] |= region.mask
     return covered
 
 
-def person_numbers(moments: Sequence[Moment], config: Config) -> list[list[int]]:
+def person_numbers(moments: Sequence[FrameObservation], config: Config) -> list[list[int]]:
     """Whose each sighting is: its track's; of what mostly overlaps, the oldest one's."""
     tracker = build_tracker(config)
     numbers = []
     for moment in moments:
-        boxes = np.array([s.box_xyxy for s in moment.sightings], np.float32).reshape(-1, 4)
-        scores = np.array([s.score for s in moment.sightings], np.float32)
+        boxes = np.array([s.box_xyxy for s in moment.persons], np.float32).reshape(-1, 4)
+        scores = np.array([s.score for s in moment.persons], np.float32)
         tracks = tracker.update(boxes, scores)
         own = [_UNTRACKED + i if track is None else track for i, track in enumerate(tracks)]
-        groups = _groups(moment.sightings)
+        groups = _groups(moment.persons)
         oldest = {
             group: min(number for number, other in zip(own, groups, strict=True) if other == group)
             for group in groups
@@ -164,7 +167,7 @@ def person_numbers(moments: Sequence[Moment], config: Config) -> list[list[int]]
     return numbers
 
 
-def _groups(sightings: Sequence[Sighting]) -> list[int]:
+def _groups(sightings: Sequence[PersonObservation]) -> list[int]:
     """A detector finds many a person twice; otherwise the second detection would fill in."""
     groups: list[int] = []
     for index, sighting in enumerate(sightings):
@@ -177,9 +180,9 @@ def _groups(sightings: Sequence[Sighting]) -> list[int]:
     return groups
 
 
-def _shared_ratio(one: Sighting, other: Sighting) -> float:
+def _shared_ratio(one: PersonObservation, other: PersonObservation) -> float:
     """Of the smaller one's pixels."""
-    _, mask = shared((one.window, one.mask), (other.window, other.mask))
+    _, mask = intersect_windows((one.window, one.mask), (other.window, other.mask))
     least_px = min(int(np.count_nonzero(each)) for each in (one.mask, other.mask))
     return int(np.count_nonzero(mask)) / max(least_px, 1)
 
@@ -209,32 +212,36 @@ def _in_burst(frame: int) -> bool:
 
 
 def without(
-    moments: Iterable[Moment], numbers: Iterable[Sequence[int]], drop: Drop
-) -> Iterator[Moment]:
+    moments: Iterable[FrameObservation], numbers: Iterable[Sequence[int]], drop: Drop
+) -> Iterator[FrameObservation]:
     for frame, (moment, persons) in enumerate(zip(moments, numbers, strict=True)):
-        pairs = zip(moment.sightings, persons, strict=True)
+        pairs = zip(moment.persons, persons, strict=True)
         left = [sighting for sighting, person in pairs if not drop(frame, person)]
-        yield replace(moment, sightings=left)
+        yield replace(moment, persons=left)
 
 
-def detected(moments: Sequence[Moment], numbers: Sequence[Sequence[int]], least: float) -> TruthOf:
+def detected(
+    moments: Sequence[FrameObservation], numbers: Sequence[Sequence[int]], least: float
+) -> TruthOf:
     """The detections themselves as truth."""
 
     def truth_of(index: int) -> Truth:
         moment = moments[index]
-        pairs = zip(moment.sightings, numbers[index], strict=True)
+        pairs = zip(moment.persons, numbers[index], strict=True)
         # Of two detections of one person the likelier one counts; the segmenter sorts them.
-        found: dict[int, Sighting] = {}
+        found: dict[int, PersonObservation] = {}
         for sighting, person in pairs:
             if sighting.score >= least:
                 found.setdefault(person, sighting)
-        masks = stacked(list(found.values()), moment.width_px, moment.height_px).masks
+        masks = to_detections(list(found.values()), moment.width_px, moment.height_px).masks
         return Truth(masks, list(found))
 
     return truth_of
 
 
-def measure_drops(moments: Sequence[Moment], confidence: float) -> dict[tuple[str, str], Recall]:
+def measure_drops(
+    moments: Sequence[FrameObservation], confidence: float
+) -> dict[tuple[str, str], TemporalRecall]:
     """By kind of drop and mode."""
     config = config_of(confidence, "both")
     moments = list(candidates(moments, config))
@@ -266,16 +273,18 @@ def walkers(frame: int, missed: int) -> Detections:
 def cost_ms(missed: int, frames: int, warm_up: int = 100) -> list[float]:
     """What lies between segmenter and cover, per frame; without the first ones."""
     config = config_of(0.25, "past")
-    stream, image = LiveStream(config, lambda: build_tracker(config)), make_image()
+    stream, image = OnlineStream(config, lambda: build_tracker(config)), make_image()
     taken_ms = []
     for frame in range(warm_up + frames):
         found = walkers(frame, missed)
         start = time.perf_counter()
-        moment = moment_of(image, found, frame * NS_PER_S // 30)
-        persons = stream.persons(moment, found.masks)
+        moment = observe_frame(image, found, frame * NS_PER_S // 30)
+        persons = stream.persons_in(moment, found.masks)
         taken_ms.append((time.perf_counter() - start) * 1000)
-        if frame >= warm_up and persons.carried != missed:
-            message = f"{persons.carried} persons carried on in frame {frame}, expected {missed}"
+        if frame >= warm_up and persons.num_propagated != missed:
+            message = (
+                f"{persons.num_propagated} persons carried on in frame {frame}, expected {missed}"
+            )
             raise RuntimeError(message)
     return taken_ms[warm_up:]
 
@@ -296,9 +305,9 @@ def recall_table(results: Results) -> list[str]:
     return lines
 
 
-def _recall_cells(recall: Recall) -> str:
-    report = recall.report(PLOTTED_TOLERANCE)
-    outside = report.false_cover_mean_ratio, report.false_cover_max_ratio
+def _recall_cells(recall: TemporalRecall) -> str:
+    report = recall.compute(PLOTTED_TOLERANCE)
+    outside = report.overcoverage_mean_ratio, report.overcoverage_max_ratio
     return " | ".join(
         [
             *(_percent(share) for share in _shares(recall)),
@@ -308,8 +317,8 @@ def _recall_cells(recall: Recall) -> str:
     )
 
 
-def _shares(recall: Recall, tolerances: Iterable[float] = TOLERANCES) -> list[float]:
-    return [recall.report(each).uncovered_ratio or 0 for each in tolerances]
+def _shares(recall: TemporalRecall, tolerances: Iterable[float] = TOLERANCES) -> list[float]:
+    return [recall.compute(each).uncovered_ratio or 0 for each in tolerances]
 
 
 def _percent(ratio: float) -> str:
@@ -322,7 +331,7 @@ def _factor(before: float, after: float) -> str:
     return f"{before / after:.1f}"
 
 
-def drop_table(results: Mapping[tuple[str, str], Recall]) -> list[str]:
+def drop_table(results: Mapping[tuple[str, str], TemporalRecall]) -> list[str]:
     lines = [
         "| dropped | off, over 50 % | past | both | off, over 10 % | past | both | goal, both |",
         "| --- |" + " ---: |" * 6 + " --- |",
@@ -351,7 +360,7 @@ def cost_table(costs_ms: Mapping[str, Sequence[float]]) -> list[str]:
 
 
 def report(
-    moments: Sequence[Moment], labels: Path, confidences: Sequence[float], out: Path
+    moments: Sequence[FrameObservation], labels: Path, confidences: Sequence[float], out: Path
 ) -> list[str]:
     """Measure, and draw the plot."""
     costs_ms = {
@@ -369,7 +378,7 @@ def report(
     dropped = measure_drops(moments, min(confidences))
     labelled = sum(len(truth.persons) for truth in truths.values())
     least = min(confidences)
-    count = next(iter(dropped.values())).report(0).person_frames
+    count = next(iter(dropped.values())).compute(0).person_frames
     return [
         machine(confidences),
         "",
@@ -443,11 +452,11 @@ def plot(results: Results, confidence: float, output: Path) -> None:
     plt.close(figure)
 
 
-def _binned(recall: Recall) -> tuple[list[int], list[float]]:
+def _binned(recall: TemporalRecall) -> tuple[list[int], list[float]]:
     """Edges in s, and the uncovered share between them in percent."""
     frames: dict[int, int] = defaultdict(int)
     uncovered: dict[int, float] = defaultdict(float)
-    for each in recall.report(PLOTTED_TOLERANCE).seconds:
+    for each in recall.compute(PLOTTED_TOLERANCE).seconds:
         frames[each.second // _BIN_S] += each.frames
         uncovered[each.second // _BIN_S] += each.frames * each.uncovered_ratio
     last = max(frames)

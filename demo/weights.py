@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from anon_ros.errors import ModelError
-from anon_ros.models.offline import go_offline
+from anon_ros.models.weights.offline import disable_network_access
 
 HEAD = Path(__file__).with_name("yolov8s-seg-mask-head.safetensors")
 DETECTOR_SHA256 = "5f6f620d0fa574ed80d8348bb8d46060148eb0ba24e3eea00d31a30cdadba41d"
@@ -37,7 +37,7 @@ def assemble(output: Path, detector: Path | None = None, head: Path = HEAD) -> P
     if found != DETECTOR_SHA256:
         message = f"{detector} has SHA-256 {found}, expected {DETECTOR_SHA256}"
         raise ModelError(message)
-    go_offline()
+    disable_network_access()
     import torch  # noqa: PLC0415 - after the checks, which are fast
     from safetensors.torch import load_file  # noqa: PLC0415
     from ultralytics.nn.tasks import SegmentationModel  # noqa: PLC0415

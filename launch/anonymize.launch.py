@@ -29,7 +29,7 @@ OVERRIDES = {
         "image topics to anonymize, names or patterns, as [/a/image_raw, /b/*/image_raw]",
     ),
     "prefix": ("topics.prefix", "namespace put before a topic to make its mirrored topic"),
-    "inpainter": ("inpaint.kind", "sdxl, fill, telea, blur or pixelate"),
+    "inpainter": ("inpaint.method", "sdxl, fill, telea, blur or pixelate"),
     "model": ("inpaint.model", "directory of the diffusers pipeline"),
     "weights": ("detect.weights", "path of the Ultralytics weights"),
     "device": ("compute.device", "auto, cpu, cuda or cuda:N"),

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
-from anon_ros.models.offline import go_offline
+from anon_ros.models.weights.offline import disable_network_access
 
 # Before the first import of a model library; the fixtures import them late, most tests never.
-go_offline()
+disable_network_access()
 # Threads that wait for each other make the tiny networks ten times slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A suite that was started in the background ignores SIGINT, and so would what it starts.

@@ -7,10 +7,10 @@ from typing import Any
 from sentinel import FaultyPainter, FaultySegmenter, SentinelModels
 
 import anon_ros.ros.session
-from anon_ros.core import Anonymized
+from anon_ros.core import AnonymizedFrame
+from anon_ros.ros.image_messages import ImageMessage
+from anon_ros.ros.image_stream import ImageStream
 from anon_ros.ros.main import main
-from anon_ros.ros.messages import ImageMessage
-from anon_ros.ros.stream import ImageStream
 
 _SEGMENT, _INPAINT, _ENCODE, _PUBLISH, _LOAD = 0.1, 0.2, 0.03, 0.03, 0.2
 
@@ -32,9 +32,9 @@ class FaultyModels(SentinelModels):
 def inject(seed: int) -> None:
     """Let encoding and publishing fail, which the real ones cannot be made to."""
     chance = random.Random(seed + 3)  # noqa: S311 - nothing secret
-    encode, publish = anon_ros.ros.session.encode, ImageStream.publish
+    encode, publish = anon_ros.ros.session.encode_message, ImageStream.publish
 
-    def faulty_encode(message: ImageMessage, result: Anonymized, quality: int) -> ImageMessage:
+    def faulty_encode(message: ImageMessage, result: AnonymizedFrame, quality: int) -> ImageMessage:
         if chance.random() < _ENCODE:
             raise MemoryError
         return encode(message, result, quality)
@@ -45,7 +45,7 @@ def inject(seed: int) -> None:
             raise RuntimeError(text)
         publish(self, image)
 
-    anon_ros.ros.session.encode = faulty_encode
+    anon_ros.ros.session.encode_message = faulty_encode
     ImageStream.publish = faulty_publish  # type: ignore[method-assign]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.core import RgbImage
-from anon_ros.ros.messages import decode
+from anon_ros.ros.image_messages import decode_message
 
 
 def stamped(message: Any, index: int) -> Any:
@@ -46,4 +46,4 @@ def jpeg_message(image: RgbImage, index: int) -> CompressedImage:
 
 def shown(message: Image | CompressedImage) -> RgbImage:
     """What a message shows, by our own decoder."""
-    return decode(message)
+    return decode_message(message)

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, Crop, Detections, Mask, Refusal, RgbImage
+from anon_ros.core import Anonymizer, Crop, Detections, InpaintFailure, Mask, RgbImage
 from anon_ros.models import build_tracker
-from anon_ros.temporal import Tracker
+from anon_ros.tracking import Tracker
 
 _MARGIN = 50
 
@@ -71,7 +71,7 @@ class Painter:
     go: Event | None = None
     batches: list[int] = field(default_factory=list)
 
-    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         self.batches.append(len(crops))
         if self.go is not None:
             self.go.wait(20)
@@ -101,10 +101,10 @@ class SentinelModels:
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)
 
-    def free(self) -> None:
+    def release(self) -> None:
         self.freed += 1
 
-    def memory_bytes(self) -> tuple[int, int] | None:
+    def gpu_memory(self) -> tuple[int, int] | None:
         return self.memory
 
 
@@ -142,7 +142,7 @@ class FaultyPainter(Painter):
         self._share = share
         self._random = random.Random(seed)  # noqa: S311 - nothing secret
 
-    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         drawn = super().inpaint(crops)
         if not drawn or self._random.random() >= self._share:
             return drawn
@@ -163,6 +163,6 @@ class FaultyPainter(Painter):
             "original": crops[0].image,
             "nan": np.full(drawn[0].shape, np.nan),
             "shape": drawn[0][1:],
-            "refuse": Refusal("injected"),
+            "refuse": InpaintFailure("injected"),
         }
         return [bad.get(fault, drawn[0]), *drawn[1:]]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from anon_ros.config import parameters
+from anon_ros.config import all_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "ultralytics", "diffusers", "transformers", "rclpy")
@@ -72,7 +72,7 @@ def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
         if isinstance(node, ast.Assign) and node.targets[0].id == "OVERRIDES"
     )
     for name, (parameter, help_text) in table.items():
-        assert parameter in {*parameters(), "use_sim_time"}, name
+        assert parameter in {*all_parameters(), "use_sim_time"}, name
         assert help_text
 
 

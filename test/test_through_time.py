@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from anon_ros.core import Detections, RgbImage
-from anon_ros.evaluate import Recall
-from anon_ros.temporal import Moment, moment_of
+from anon_ros.metrics import TemporalRecall
+from anon_ros.tracking import FrameObservation, observe_frame
 
 ROOT = Path(__file__).resolve().parents[1]
 HEIGHT_PX, WIDTH_PX = 144, 192
@@ -45,11 +45,11 @@ def found_at(lefts_px: list[int], score: float = 0.9) -> Detections:
     return Detections(boxes, scores, np.zeros(len(lefts_px), np.int64), masks)
 
 
-def walk(frames: int, missed: frozenset[int] = frozenset()) -> list[Moment]:
+def walk(frames: int, missed: frozenset[int] = frozenset()) -> list[FrameObservation]:
     """One person who stands, and one who walks and is missed in some frames."""
     image = np.random.default_rng(0).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     return [
-        moment_of(image, found_at([150] if at in missed else [20 + at, 150]), at * PERIOD_NS)
+        observe_frame(image, found_at([150] if at in missed else [20 + at, 150]), at * PERIOD_NS)
         for at in range(frames)
     ]
 
@@ -62,7 +62,7 @@ def test_memory_covers_whom_the_detector_missed(bench: ModuleType) -> None:
     shares = {}
     for mode in bench.MODES:
         recall = bench.measure(moments, bench.config_of(0.25, mode), truth_of)
-        report = recall.report(0.1)
+        report = recall.compute(0.1)
         assert report.person_frames == 60
         shares[mode] = report.uncovered_frames
     # Only who knows the future covers somebody before he is first found.
@@ -71,10 +71,10 @@ def test_memory_covers_whom_the_detector_missed(bench: ModuleType) -> None:
 
 def test_a_detection_below_the_confidence_is_none_without_memory(bench: ModuleType) -> None:
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
-    moments = [moment_of(image, found_at([20], score), 0) for score in (0.2, 0.5)]
+    moments = [observe_frame(image, found_at([20], score), 0) for score in (0.2, 0.5)]
     for mode, counts in (("off", [0, 1]), ("both", [1, 1])):
         kept = bench.candidates(moments, bench.config_of(0.4, mode))
-        assert [len(moment.sightings) for moment in kept] == counts
+        assert [len(moment.persons) for moment in kept] == counts
 
 
 def test_the_labels_of_five_frames_are_read_and_measured(
@@ -85,23 +85,23 @@ def test_the_labels_of_five_frames_are_read_and_measured(
         (tmp_path / source.name).write_bytes(source.read_bytes())
     truths = bench.read_labels(tmp_path, 576, 768)
     assert list(truths) == [120, 240, 360, 480, 600]
-    recall = Recall()
+    recall = TemporalRecall()
     for index, truth in truths.items():
         scores, classes = np.ones(len(truth.masks), np.float32), np.zeros(len(truth.masks), int)
         boxes = np.array([cv2.boundingRect(mask.view(np.uint8)) for mask in truth.masks])
         boxes[:, 2:] += boxes[:, :2]
         found = Detections(boxes.astype(np.float32), scores, classes, truth.masks)
-        recall.add(index / 10, truth.masks, truth.persons, bench.covered_by(found))
-    report = recall.report(0)
+        recall.update(index / 10, truth.masks, truth.persons, bench.covered_by(found))
+    report = recall.compute(0)
     assert report.person_frames == sum(len(truth.persons) for truth in truths.values()) > 20
     assert report.uncovered_frames == 0
-    assert 0 < (report.false_cover_max_ratio or 0) < 0.02
+    assert 0 < (report.overcoverage_max_ratio or 0) < 0.02
 
 
 def test_a_person_found_twice_is_one_person(bench: ModuleType) -> None:
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     # The first and third share 15 of 20 columns, the second stands apart.
-    moments = [moment_of(image, found_at([20, 80, 25]), at * PERIOD_NS) for at in range(3)]
+    moments = [observe_frame(image, found_at([20, 80, 25]), at * PERIOD_NS) for at in range(3)]
     for one, other, again in bench.person_numbers(moments, bench.config_of(0.25, "both")):
         assert one == again != other
 
@@ -115,7 +115,7 @@ def test_drops_are_as_frequent_as_they_say_and_repeat(bench: ModuleType) -> None
     assert shares == pytest.approx([0.1, 0.3, 0.5, 0.25, 0.25], abs=0.03)
     moments = walk(20)
     left = bench.without(moments, [[1, 2]] * 20, lambda frame, person: frame < 5 and person == 1)
-    assert [len(moment.sightings) for moment in left] == [1] * 5 + [2] * 15
+    assert [len(moment.persons) for moment in left] == [1] * 5 + [2] * 15
 
 
 @pytest.mark.parametrize("missed", [0, 3])

@@ -1,46 +1,46 @@
 """Recordings: rosbag2 in both storages, and ROS 1; needs no ROS."""
 
-from anon_ros.bags.account import Account, beside, read_account
-from anon_ros.bags.bag import Bag, find_bag
-from anon_ros.bags.findings import Findings
-from anon_ros.bags.images import RecordedDepth, RecordedImage, read_depths, read_images
-from anon_ros.bags.job import MASKS, REPORT, Job, Models, run_job
-from anon_ros.bags.journal import Row
-from anon_ros.bags.plan import Decision, Entry, Plan, Wishes
-from anon_ros.bags.review import Sheet
-from anon_ros.bags.rewrite import Progress
-from anon_ros.bags.survey import Survey, survey
-from anon_ros.bags.target import COMPRESSIONS, Target, find_target
-from anon_ros.bags.verify import Comparison, verify
+from anon_ros.bags.image_reader import BagDepthMap, BagImage, read_depth_maps, read_images
+from anon_ros.bags.plan.inspect import BagPlan, inspect_bag
+from anon_ros.bags.plan.topic_plan import TopicAction, TopicDecision, TopicPlan, TopicRules
+from anon_ros.bags.rewrite.job import MASKS, REPORT, JobModels, RewriteJob, anonymize_bag
+from anon_ros.bags.rewrite.rewriter import Progress
+from anon_ros.bags.run_files.journal import ImageRecord
+from anon_ros.bags.run_files.report import RunReport, read_report, sidecar_path
+from anon_ros.bags.storage.bag import Bag, open_bag
+from anon_ros.bags.storage.output import COMPRESSIONS, OutputBag, plan_output
+from anon_ros.bags.verify.findings import Findings
+from anon_ros.bags.verify.review_page import ReviewPage
+from anon_ros.bags.verify.verifier import VerifyJob, verify_bag
 
 __all__ = [
     "COMPRESSIONS",
     "MASKS",
     "REPORT",
-    "Account",
     "Bag",
-    "Comparison",
-    "Decision",
-    "Entry",
+    "BagDepthMap",
+    "BagImage",
+    "BagPlan",
     "Findings",
-    "Job",
-    "Models",
-    "Plan",
+    "ImageRecord",
+    "JobModels",
+    "OutputBag",
     "Progress",
-    "RecordedDepth",
-    "RecordedImage",
-    "Row",
-    "Sheet",
-    "Survey",
-    "Target",
-    "Wishes",
-    "beside",
-    "find_bag",
-    "find_target",
-    "read_account",
-    "read_depths",
+    "ReviewPage",
+    "RewriteJob",
+    "RunReport",
+    "TopicAction",
+    "TopicDecision",
+    "TopicPlan",
+    "TopicRules",
+    "VerifyJob",
+    "anonymize_bag",
+    "inspect_bag",
+    "open_bag",
+    "plan_output",
+    "read_depth_maps",
     "read_images",
-    "run_job",
-    "survey",
-    "verify",
+    "read_report",
+    "sidecar_path",
+    "verify_bag",
 ]

@@ -11,55 +11,55 @@ from typing import Any
 from anon_ros.bags import (
     REPORT,
     Bag,
-    Job,
-    Models,
-    Row,
-    Survey,
-    Target,
-    Wishes,
-    find_bag,
-    find_target,
-    run_job,
-    survey,
+    BagPlan,
+    ImageRecord,
+    JobModels,
+    OutputBag,
+    RewriteJob,
+    TopicRules,
+    anonymize_bag,
+    inspect_bag,
+    open_bag,
+    plan_output,
 )
-from anon_ros.cli.progress import FrameProgress
 from anon_ros.config import Config
-from anon_ros.errors import BagError, describe
-from anon_ros.models import build_stream_anonymizer, build_tracker, model_hashes
-from anon_ros.temporal import tracks_anyone
+from anon_ros.errors import BagError, format_error
+from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
+from anon_ros.tracking import needs_tracking
+from anon_ros.utils.progress import ProgressBar
 
 
-class _Told:
+class RewriteProgress:
     """The progress of a run, as the run tells it: first all images are looked at, then written."""
 
     def __init__(self, total: int, *, looks: bool) -> None:
         self._total = total
-        self._shown = FrameProgress(total, "looking for persons" if looks else "")
+        self._shown = ProgressBar(total, "looking for persons" if looks else "")
         self._is_looking = looks
         self.resumed = 0
 
-    def looked(self, persons: int, *, is_new: bool) -> None:
-        self._shown.frame(persons, is_new=is_new)
+    def advance_detection(self, persons: int, *, is_new: bool) -> None:
+        self._shown.advance(persons, is_new=is_new)
 
-    def frame(self, row: Row, *, is_new: bool) -> None:
+    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
         self.resumed += not is_new
-        self._writing().frame(len(row.boxes_xyxy), is_new=is_new)
+        self._writing().advance(len(row.boxes_xyxy), is_new=is_new)
 
-    def copied(self, data_bytes: int) -> None:
-        self._writing().copied(data_bytes)
+    def add_bytes(self, data_bytes: int) -> None:
+        self._writing().add_bytes(data_bytes)
 
     def close(self) -> None:
         self._shown.close()
 
-    def _writing(self) -> FrameProgress:
+    def _writing(self) -> ProgressBar:
         if self._is_looking:
             self._is_looking = False
             self._shown.close()
-            self._shown = FrameProgress(self._total, "writing")
+            self._shown = ProgressBar(self._total, "writing")
         return self._shown
 
 
-def anonymize_bag(arguments: Namespace, config: Config) -> int:
+def run_bag(arguments: Namespace, config: Config) -> int:
     """Plan, tell the plan, and carry it out.
 
     Returns:
@@ -68,24 +68,24 @@ def anonymize_bag(arguments: Namespace, config: Config) -> int:
     Raises:
         AnonRosError: if it cannot be done; what is done already is kept for the next run.
     """
-    wishes = Wishes(tuple(arguments.topics), tuple(arguments.drop), tuple(arguments.copy))
+    wishes = TopicRules(tuple(arguments.topics), tuple(arguments.drop), tuple(arguments.copy))
     if arguments.prefix and not arguments.prefix.strip("/"):
         message = f"--prefix {arguments.prefix!r} names nothing; give one as /anon"
         raise BagError(message)
     target = None
     try:
-        bag = find_bag(arguments.input, salvage=arguments.salvage)
-        target = find_target(bag, arguments.output, arguments.storage, arguments.compression)
+        bag = open_bag(arguments.input, salvage=arguments.salvage)
+        target = plan_output(bag, arguments.output, arguments.storage, arguments.compression)
         found = _survey(bag, target, wishes, arguments)
-        print(found.plan.table(), flush=True)
+        print(found.topics.format_table(), flush=True)
         if arguments.dry_run:
             return 0
-        found.plan.check()
+        found.topics.require_decided()
         target.path.parent.mkdir(parents=True, exist_ok=True)
-        job = Job(
+        job = RewriteJob(
             bag=bag,
             target=target,
-            survey=found,
+            bag_plan=found,
             config=config,
             models=model_hashes(config),
             prefix=arguments.prefix,
@@ -95,39 +95,39 @@ def anonymize_bag(arguments: Namespace, config: Config) -> int:
         return _run(job)
     except (OSError, sqlite3.Error) as error:
         kept = ""
-        if target is not None and target.partial.exists():
-            kept = f"; {target.partial} keeps what is done: repeat the command to go on"
-        message = f"{describe(error)}{kept}"
+        if target is not None and target.partial_dir.exists():
+            kept = f"; {target.partial_dir} keeps what is done: repeat the command to go on"
+        message = f"{format_error(error)}{kept}"
         raise BagError(message) from error
 
 
-def _survey(bag: Bag, target: Target, wishes: Wishes, arguments: Namespace) -> Survey:
-    scratch = target.partial / "survey"
+def _survey(bag: Bag, target: OutputBag, wishes: TopicRules, arguments: Namespace) -> BagPlan:
+    scratch = target.partial_dir / "survey"
     window = arguments.start, arguments.duration
     if not bag.needs_scratch:
-        return survey(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+        return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
     scratch.mkdir(parents=True)
     try:
-        return survey(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+        return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):  # unless an unfinished run is in it
-            target.partial.rmdir()
+            target.partial_dir.rmdir()
 
 
-def _run(job: Job) -> int:
+def _run(job: RewriteJob) -> int:
     started_s = time.monotonic()
-    told = _Told(job.survey.frames, looks=tracks_anyone(job.config))
+    told = RewriteProgress(job.bag_plan.num_images, looks=needs_tracking(job.config))
 
-    def load() -> Models:
+    def load() -> JobModels:
         config = job.config
-        if tracks_anyone(config):
+        if needs_tracking(config):
             build_tracker(config)  # or it would fail only after the first look
-        return Models(build_stream_anonymizer(config), lambda: build_tracker(config))
+        return JobModels(build_tracking_anonymizer(config), lambda: build_tracker(config))
 
     try:
-        report = run_job(job, load, told)
+        report = anonymize_bag(job, load, told)
     finally:
         told.close()
     elapsed_s = time.monotonic() - started_s
@@ -135,12 +135,12 @@ def _run(job: Job) -> int:
     lost = report["lost"]
     if lost["count"]:
         first, more = "; ".join(lost["places"][:3]), "; ..." if lost["places"][3:] else ""
-        losses = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar(REPORT)})"
+        losses = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar_path(REPORT)})"
         print(f"anon_ros: warning: {losses}", file=sys.stderr)
     return 0
 
 
-def _summary(report: dict[str, Any], target: Target, resumed: int, elapsed_s: float) -> str:
+def _summary(report: dict[str, Any], target: OutputBag, resumed: int, elapsed_s: float) -> str:
     images = [topic for topic in report["topics"] if "anonymized" in topic]
     total = {
         name: sum(topic[name] for topic in images)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from anon_ros.cli.files import write_whole
 from anon_ros.config import Config
-from anon_ros.core import Anonymized, Anonymizer, OutcomeKind
-from anon_ros.errors import AnonRosError, describe
-from anon_ros.images import CompressedData, decode_compressed, encode_compressed
+from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
+from anon_ros.errors import AnonRosError, format_error
+from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 from anon_ros.models import build_anonymizer
+from anon_ros.utils.files import write_atomic
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 
@@ -21,9 +21,7 @@ class InputError(AnonRosError):
     """The files named on the command line cannot be worked on as they are."""
 
 
-def anonymize_files(
-    inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False
-) -> int:
+def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False) -> int:
     """Anonymize each input and write it below ``output``.
 
     Files that fail are reported and not written; files that exist are left alone unless ``force``.
@@ -46,7 +44,7 @@ def anonymize_files(
                 result = _anonymize_file(source, destination, anonymizer, config)
             except Exception as error:  # noqa: BLE001 - one bad file must not lose the others
                 tally["failed"] += 1
-                text = f"{source}: failed, not written: {describe(error)}"
+                text = f"{source}: failed, not written: {format_error(error)}"
                 tqdm.write(text, file=sys.stderr)
             else:
                 tally.update(_kinds(result))
@@ -105,15 +103,17 @@ def _walk(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
 
 def _anonymize_file(
     source: Path, destination: Path, anonymizer: Anonymizer, config: Config
-) -> Anonymized:
-    original = CompressedData(_FORMATS[source.suffix.lower()], source.read_bytes())
+) -> AnonymizedFrame:
+    original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
     result = anonymizer.anonymize(decode_compressed(original), config.inpaint.seed)
-    data = encode_compressed(original, result.image, result.mask, config.output.jpeg_quality)
-    write_whole(destination, data)
+    data = encode_compressed(
+        original, result.image, result.replaced_mask, config.output.jpeg_quality
+    )
+    write_atomic(destination, data)
     return result
 
 
-def _kinds(result: Anonymized) -> list[str]:
+def _kinds(result: AnonymizedFrame) -> list[str]:
     return [outcome.kind.value for outcome in result.outcomes]
 
 
@@ -122,7 +122,7 @@ def _persons(kinds: Counter[str]) -> str:
     return f"{inpainted + covered} persons, {inpainted} inpainted, {covered} covered"
 
 
-def _reasons(result: Anonymized) -> str:
+def _reasons(result: AnonymizedFrame) -> str:
     reasons = {outcome.reason for outcome in result.outcomes if outcome.reason}
     return f" ({'; '.join(sorted(reasons))})" if reasons else ""
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-from anon_ros.cli.evaluate.arguments import add_evaluate
-from anon_ros.cli.flags import add_config_flags, config_from
-from anon_ros.config import Config, dump_docs, dump_yaml, get, load_config, parameters
+from anon_ros.cli.config_flags import add_config_flags, parse_config
+from anon_ros.cli.evaluate.parser import add_evaluate_parser
+from anon_ros.config import Config, all_parameters, dump_markdown, dump_yaml, get_value, load_config
 from anon_ros.errors import AnonRosError
 
 _MODEL_GROUPS = ("detect", "inpaint", "compute")
@@ -38,7 +38,7 @@ _EXAMPLES = """\
 examples:
   anon_ros models                                what is needed, what is found, how to get the rest
   anon_ros image photos/ -o anonymized/          a folder of images, as a mirrored tree
-  anon_ros image a.jpg -o b.jpg --inpaint.kind fill   without a diffusion model
+  anon_ros image a.jpg -o b.jpg --inpaint.method fill   without a diffusion model
   anon_ros bag drive/ drive_anonymized/ --dry-run      what would become of each topic
   anon_ros bag drive/ drive_anonymized/                a recording; goes on where it stopped
   anon_ros verify drive/ drive_anonymized/             check the result against the recording
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def bag() -> int:
+def bag_main() -> int:
     """``ros2 run anon_ros bag IN OUT``."""
     return main(["bag", *sys.argv[1:]])
 
@@ -87,7 +87,7 @@ def _parser() -> ArgumentParser:
     _add_image(commands.add_parser("image", help="anonymize image files and folders"))
     _add_bag(commands.add_parser("bag", help="anonymize a recording (rosbag2 or ROS 1)"))
     _add_verify(commands.add_parser("verify", help="check an anonymized recording"))
-    add_evaluate(commands.add_parser("evaluate", help="measure identity, quality and use"))
+    add_evaluate_parser(commands.add_parser("evaluate", help="measure identity, quality and use"))
     _add_config(commands.add_parser("config", help="print or check parameters"))
     models = commands.add_parser("models", help="list the models: needed, found, where")
     add_config_flags(models, _MODEL_GROUPS)
@@ -250,28 +250,28 @@ def _add_config(parser: ArgumentParser) -> None:
 
 
 def _run_image(arguments: Namespace) -> int:
-    from anon_ros.cli.image import anonymize_files  # noqa: PLC0415 - needs OpenCV, not for --help
+    from anon_ros.cli.image import run_image  # noqa: PLC0415 - needs OpenCV, not for --help
 
-    config = config_from(arguments)
-    return anonymize_files(arguments.inputs, arguments.output, config, force=arguments.force)
+    config = parse_config(arguments)
+    return run_image(arguments.inputs, arguments.output, config, force=arguments.force)
 
 
 def _run_bag(arguments: Namespace) -> int:
-    from anon_ros.cli.bag import anonymize_bag  # noqa: PLC0415 - needs OpenCV, not for --help
+    from anon_ros.cli.bag import run_bag  # noqa: PLC0415 - needs OpenCV, not for --help
 
-    return anonymize_bag(arguments, config_from(arguments))
+    return run_bag(arguments, parse_config(arguments))
 
 
 def _run_verify(arguments: Namespace) -> int:
-    from anon_ros.cli.verify import verify_bag  # noqa: PLC0415 - needs OpenCV, not for --help
+    from anon_ros.cli.verify import run_verify  # noqa: PLC0415 - needs OpenCV, not for --help
 
-    return verify_bag(arguments)
+    return run_verify(arguments)
 
 
 def _run_models(arguments: Namespace) -> int:
-    from anon_ros.cli.models import print_models  # noqa: PLC0415 - needs OpenCV, not for --help
+    from anon_ros.cli.models import run_models  # noqa: PLC0415 - needs OpenCV, not for --help
 
-    return print_models(config_from(arguments))
+    return run_models(parse_config(arguments))
 
 
 def _run_dump(_: Namespace) -> int:
@@ -281,11 +281,11 @@ def _run_dump(_: Namespace) -> int:
 
 def _run_check(arguments: Namespace) -> int:
     config = load_config(arguments.file)
-    changed = [name for name, p in parameters().items() if get(config, name) != p.default]
+    changed = [name for name, p in all_parameters().items() if get_value(config, name) != p.default]
     print(f"{arguments.file}: ok; not default: {', '.join(changed) or 'nothing'}")
     return 0
 
 
 def _run_docs(_: Namespace) -> int:
-    print(dump_docs(), end="")
+    print(dump_markdown(), end="")
     return 0

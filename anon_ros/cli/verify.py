@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from anon_ros.bags import (
-    Account,
     Bag,
-    Comparison,
     Findings,
-    Sheet,
-    beside,
-    find_bag,
-    read_account,
-    verify,
+    ReviewPage,
+    RunReport,
+    VerifyJob,
+    open_bag,
+    read_report,
+    sidecar_path,
+    verify_bag,
 )
-from anon_ros.cli.flags import config_from
-from anon_ros.cli.progress import FrameProgress
-from anon_ros.config import Config, load_config, parameters
+from anon_ros.cli.config_flags import parse_config
+from anon_ros.config import Config, all_parameters, load_config
 from anon_ros.core import Detections, RgbImage, Segmenter
-from anon_ros.errors import BagError, describe
+from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import ProgressBar
 
-REVIEW = "review.html"
+REVIEW_HTML = "review.html"
 _PRINTED = 50
 _LARGER = 1.5
 _STRIDE_PX = 32
@@ -35,7 +35,7 @@ _LEAST_SCORE = 0.25
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class MirroredSegmenter:
     """A Segmenter that sees the image the other way round, and so makes other mistakes."""
 
     segmenter: Segmenter
@@ -48,7 +48,7 @@ class Mirrored:
         return replace(found, boxes_xyxy=boxes, masks=np.ascontiguousarray(found.masks[..., ::-1]))
 
 
-def verify_bag(arguments: Namespace) -> int:
+def run_verify(arguments: Namespace) -> int:
     """Compare, tell what was found, and write the page for the eyes.
 
     Returns:
@@ -57,67 +57,69 @@ def verify_bag(arguments: Namespace) -> int:
     Raises:
         AnonRosError: if it cannot be done.
     """
-    source, output = (find_bag(path, salvage=True) for path in (arguments.input, arguments.output))
-    review: Path = arguments.review or beside(output, REVIEW)
+    source, output = (open_bag(path, salvage=True) for path in (arguments.input, arguments.output))
+    review: Path = arguments.review or sidecar_path(output, REVIEW_HTML)
     if not review.parent.is_dir():
         message = f"--review: the folder {review.parent} does not exist"
         raise BagError(message)
-    account = read_account(output)
-    config = config_from(arguments) if arguments.config else second_config(account, arguments)
-    comparison = Comparison(
+    account = read_report(output)
+    config = parse_config(arguments) if arguments.config else redetection_config(account, arguments)
+    comparison = VerifyJob(
         source=source,
         output=output,
-        account=account,
+        report=account,
         # Not in OUT: what is decompressed there for the moment is IN.
         scratch=arguments.review.parent if arguments.review else output.path.absolute().parent,
-        load=None if arguments.no_second_look else lambda: Mirrored(build_segmenter(config)),
+        load_segmenter=None
+        if arguments.no_second_look
+        else lambda: MirroredSegmenter(build_segmenter(config)),
         every_nth=arguments.every_nth,
     )
     try:
-        findings, sheet = watched(comparison)
+        findings, sheet = verify_with_progress(comparison)
         summary = _summary(output, findings)
         sheet.write(review, output.path, findings, summary)
     except (OSError, sqlite3.Error) as error:
-        raise BagError(describe(error)) from error
+        raise BagError(format_error(error)) from error
     _tell(findings)
     print(f"{summary}; {review}")
     return findings.exit_code
 
 
-def watched(comparison: Comparison, phase: str = "") -> tuple[Findings, Sheet]:
+def verify_with_progress(comparison: VerifyJob, phase: str = "") -> tuple[Findings, ReviewPage]:
     """As ``anon_ros.bags.verify``, while it is shown how far it is.
 
     Args:
         comparison: what is to be compared.
         phase: what that is called; empty if there is but one thing.
     """
-    shown = FrameProgress(sum(kept.anonymized for kept in comparison.account.kept.values()), phase)
+    shown = ProgressBar(sum(kept.anonymized for kept in comparison.report.topics.values()), phase)
     try:
-        return verify(comparison, shown)
+        return verify_bag(comparison, shown)
     finally:
         shown.close()
 
 
-def second_config(account: Account, arguments: Namespace) -> Config:
+def redetection_config(report: RunReport, arguments: Namespace) -> Config:
     """The parameters of the second look: those of the first, seen larger, but for what is given."""
-    first = account.config.detect
+    first = report.config.detect
     larger_px = round(first.inference_px * _LARGER / _STRIDE_PX) * _STRIDE_PX
-    most_px = parameters()["detect.inference_px"].spec.maximum
+    most_px = all_parameters()["detect.inference_px"].spec.maximum
     values = {
         **{f"detect.{name}": value for name, value in vars(first).items()},
-        "detect.weights": account.weights,
+        "detect.weights": report.weights,
         "detect.inference_px": larger_px if most_px is None else min(larger_px, int(most_px)),
         "detect.confidence": max(first.confidence, _LEAST_SCORE),
     }
-    given = {name: value for name, value in vars(arguments).items() if name in parameters()}
+    given = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
     return load_config(None, {**values, **given})
 
 
 def _tell(findings: Findings) -> None:
     for kind, lines, count in (
-        ("broken", findings.broken, findings.broken_count),
-        ("suspicion", findings.suspicions, findings.suspicion_count),
-        ("not checked", findings.unchecked, len(findings.unchecked)),
+        ("broken", findings.errors, findings.broken_count),
+        ("suspicion", findings.warnings, findings.suspicion_count),
+        ("not checked", findings.not_checked, len(findings.not_checked)),
     ):
         for line in lines[:_PRINTED]:
             print(f"{kind}: {line}")
@@ -126,7 +128,7 @@ def _tell(findings: Findings) -> None:
 
 
 def _summary(output: Bag, findings: Findings) -> str:
-    number = findings.numbers
+    number = findings.counters
     checked = (
         f"{number.get('messages', 0)} messages compared: {number.get('copies', 0)} copies, "
         f"{number.get('images', 0)} images with {number.get('persons', 0)} persons; "

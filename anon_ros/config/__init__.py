@@ -1,55 +1,55 @@
 """The configuration: declared once in ``schema``, everything else is derived."""
 
-from anon_ros.config.load import load_config
-from anon_ros.config.names import is_pattern, matches, mirrored_topic
-from anon_ros.config.parameters import Parameter, get, parameters, with_values
-from anon_ros.config.render import dump_docs, dump_yaml
-from anon_ros.config.schema import (
-    DISTILLED_STEPS,
+from anon_ros.config.docs import dump_markdown, dump_yaml
+from anon_ros.config.groups import (
+    DISTILLED_TRAINING_STEPS,
     ComputeConfig,
     Config,
-    DetectConfig,
-    FailConfig,
+    DetectionConfig,
+    FailureConfig,
     IdentityConfig,
     InpaintConfig,
     MaskConfig,
-    MemoryConfig,
+    MaskMemoryConfig,
     OutputConfig,
+    ParameterSpec,
+    ParameterValue,
     QosConfig,
     SkipConfig,
-    Spec,
     TopicsConfig,
-    TrackConfig,
-    Value,
-    steps_run,
+    TrackingConfig,
+    num_denoising_steps,
 )
+from anon_ros.config.load import load_config
+from anon_ros.config.parameters import Parameter, all_parameters, get_value, with_overrides
+from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
 
 __all__ = [
-    "DISTILLED_STEPS",
+    "DISTILLED_TRAINING_STEPS",
     "ComputeConfig",
     "Config",
-    "DetectConfig",
-    "FailConfig",
+    "DetectionConfig",
+    "FailureConfig",
     "IdentityConfig",
     "InpaintConfig",
     "MaskConfig",
-    "MemoryConfig",
+    "MaskMemoryConfig",
     "OutputConfig",
     "Parameter",
+    "ParameterSpec",
+    "ParameterValue",
     "QosConfig",
     "SkipConfig",
-    "Spec",
     "TopicsConfig",
-    "TrackConfig",
-    "Value",
-    "dump_docs",
+    "TrackingConfig",
+    "all_parameters",
+    "dump_markdown",
     "dump_yaml",
-    "get",
-    "is_pattern",
+    "get_value",
+    "is_topic_pattern",
     "load_config",
-    "matches",
     "mirrored_topic",
-    "parameters",
-    "steps_run",
-    "with_values",
+    "num_denoising_steps",
+    "topic_matches",
+    "with_overrides",
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from anon_ros.config.parameters import with_values
-from anon_ros.config.schema import Config
+from anon_ros.config.groups import Config
+from anon_ros.config.parameters import with_overrides
 from anon_ros.errors import ConfigError
 
 _NODE_NAMES = {"/**", "anonymizer", "/anonymizer"}
@@ -22,7 +22,8 @@ def load_config(
     Args:
         path: a ROS parameter file (``/**: ros__parameters: ...``) as the node takes it, or
             several, of which later ones win; None for the defaults alone.
-        overrides: values by parameter name ("inpaint.kind") or nested ({"inpaint": {"kind": ...}}).
+        overrides: values by parameter name ("inpaint.method") or nested ({"inpaint": {"kind":
+            ...}}).
 
     Raises:
         ConfigError: if the file cannot be read or a parameter is unknown or not allowed.
@@ -30,11 +31,11 @@ def load_config(
     config = Config()
     for file in [path] if isinstance(path, str | Path) else path or []:
         try:
-            config = with_values(config, _read(Path(file)))
+            config = with_overrides(config, _read(Path(file)))
         except ConfigError as error:
             message = f"{file}: {error}"
             raise ConfigError(message) from error
-    return with_values(config, dict(_flatten(overrides or {})))
+    return with_overrides(config, dict(_flatten(overrides or {})))
 
 
 def _read(path: Path) -> dict[str, object]:

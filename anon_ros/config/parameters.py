@@ -9,7 +9,13 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, NoReturn, get_type_hints
 
-from anon_ros.config.schema import DISTILLED_STEPS, Config, Spec, Value, steps_run
+from anon_ros.config.groups import (
+    DISTILLED_TRAINING_STEPS,
+    Config,
+    ParameterSpec,
+    ParameterValue,
+    num_denoising_steps,
+)
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -28,15 +34,15 @@ class Parameter:
 
     name: str
     type: Any
-    default: Value
-    spec: Spec
+    default: ParameterValue
+    spec: ParameterSpec
 
     @property
     def type_name(self) -> str:
         return "list of str" if self.type == STRINGS else str(self.type.__name__)
 
     @property
-    def range_text(self) -> str:
+    def allowed_text(self) -> str:
         """The allowed values in words, empty if any value of the type is allowed."""
         low, high, unit = self.spec.minimum, self.spec.maximum, self.spec.unit
         if self.spec.choices:
@@ -47,7 +53,7 @@ class Parameter:
             return ""
         return f"{_number(low)} to {_number(high)} {unit}".rstrip()
 
-    def check(self, value: Any) -> Value:
+    def validate(self, value: Any) -> ParameterValue:
         """Return ``value`` as this parameter's type.
 
         An int is taken for a float and a list for a tuple; nothing else is converted.
@@ -57,10 +63,10 @@ class Parameter:
         """
         converted = self._convert(value)
         if not self._allowed(converted):
-            self._refuse(value, self.range_text)
+            self._refuse(value, self.allowed_text)
         return converted
 
-    def _convert(self, value: Any) -> Value:
+    def _convert(self, value: Any) -> ParameterValue:
         if self.type == STRINGS:
             value = tuple(value) if isinstance(value, list | tuple) else value
             fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
@@ -69,10 +75,10 @@ class Parameter:
             fits = type(value) is self.type
         if not fits:
             self._refuse(value, self.type_name)
-        converted: Value = value
+        converted: ParameterValue = value
         return converted
 
-    def _allowed(self, value: Value) -> bool:
+    def _allowed(self, value: ParameterValue) -> bool:
         spec = self.spec
         if spec.choices:
             return value in spec.choices
@@ -90,7 +96,7 @@ class Parameter:
 
 
 @cache
-def parameters() -> dict[str, Parameter]:
+def all_parameters() -> dict[str, Parameter]:
     """Every parameter by name, in the order of declaration."""
     return {parameter.name: parameter for parameter in _leaves()}
 
@@ -98,7 +104,7 @@ def parameters() -> dict[str, Parameter]:
 def _leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
     types = get_type_hints(holder)
     for leaf in fields(holder):
-        spec: Spec | None = leaf.metadata.get("spec")
+        spec: ParameterSpec | None = leaf.metadata.get("spec")
         if spec is None:
             yield from _leaves(types[leaf.name], f"{leaf.name}.")
         else:
@@ -106,23 +112,23 @@ def _leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
             yield Parameter(prefix + leaf.name, types[leaf.name], default, spec)
 
 
-def get(config: Config, name: str) -> Value:
+def get_value(config: Config, name: str) -> ParameterValue:
     """The value of the parameter ``name`` in ``config``."""
-    value: Value = attrgetter(name)(config)
+    value: ParameterValue = attrgetter(name)(config)
     return value
 
 
-def with_values(config: Config, values: dict[str, object]) -> Config:
+def with_overrides(config: Config, values: dict[str, object]) -> Config:
     """A copy of ``config`` with some parameters, given by name, checked and changed.
 
     Raises:
         ConfigError: if a name is unknown, a value is not allowed, or values contradict each other.
     """
     for name, value in values.items():
-        if name not in parameters():
+        if name not in all_parameters():
             message = f"parameter {name!r} is unknown{_suggestion(name)}"
             raise ConfigError(message)
-        change: dict[str, Any] = {name.rpartition(".")[2]: parameters()[name].check(value)}
+        change: dict[str, Any] = {name.rpartition(".")[2]: all_parameters()[name].validate(value)}
         if group := name.rpartition(".")[0]:
             change = {group: replace(getattr(config, group), **change)}
         config = replace(config, **change)
@@ -132,16 +138,17 @@ def with_values(config: Config, values: dict[str, object]) -> Config:
 
 def _check_together(config: Config) -> None:
     inpaint = config.inpaint
-    if steps_run(inpaint.steps, inpaint.beta_d) < 1:
+    if num_denoising_steps(inpaint.steps, inpaint.beta_d) < 1:
         message = (
             f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
             f"run no step at all: nobody would be anonymized; raise inpaint.steps"
         )
         raise ConfigError(message)
-    if inpaint.scheduler in {"lcm", "tcd"} and inpaint.steps > DISTILLED_STEPS:
+    if inpaint.scheduler in {"lcm", "tcd"} and inpaint.steps > DISTILLED_TRAINING_STEPS:
         message = (
             f"parameter inpaint.steps: {inpaint.steps} is not allowed with inpaint.scheduler = "
-            f"{inpaint.scheduler}, which knows {DISTILLED_STEPS} steps; set 1 to {DISTILLED_STEPS}"
+            f"{inpaint.scheduler}, which knows {DISTILLED_TRAINING_STEPS} steps; set 1 to "
+            f"{DISTILLED_TRAINING_STEPS}"
         )
         raise ConfigError(message)
     if inpaint.generate_px % 8:
@@ -156,7 +163,7 @@ def _check_together(config: Config) -> None:
 
 
 def _suggestion(name: str) -> str:
-    close = get_close_matches(name, parameters(), n=1, cutoff=0.5)
+    close = get_close_matches(name, all_parameters(), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"{hint} (anon_ros config dump lists all)"
 

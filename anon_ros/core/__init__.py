@@ -1,20 +1,20 @@
 """The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
 
-from anon_ros.core.anonymizer import MOVED, Anonymizer, Covered, person_seed, strangers
-from anon_ros.core.cover import cover, smooth
-from anon_ros.core.crops import cut
-from anon_ros.core.masks import Region, person_region
-from anon_ros.core.ports import Inpainter, Segmenter
-from anon_ros.core.skip import SkipPolicy
+from anon_ros.core.anonymizer import MOVED, Anonymizer, CoveredFrame, derive_seed, untracked_persons
+from anon_ros.core.cover import cover_regions, fill_from_surroundings
+from anon_ros.core.crops import crop_image
+from anon_ros.core.masks import PersonRegion, make_region
+from anon_ros.core.protocols import Inpainter, Segmenter
+from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.types import (
-    Anonymized,
+    AnonymizedFrame,
     Crop,
     Detections,
+    FramePersons,
+    InpaintFailure,
     Mask,
     Outcome,
     OutcomeKind,
-    Persons,
-    Refusal,
     RgbImage,
     Roi,
     without_numbers,
@@ -22,27 +22,27 @@ from anon_ros.core.types import (
 
 __all__ = [
     "MOVED",
-    "Anonymized",
+    "AnonymizedFrame",
     "Anonymizer",
-    "Covered",
+    "CoveredFrame",
     "Crop",
     "Detections",
+    "FramePersons",
+    "InpaintFailure",
     "Inpainter",
     "Mask",
     "Outcome",
     "OutcomeKind",
-    "Persons",
-    "Refusal",
-    "Region",
+    "PersonRegion",
     "RgbImage",
     "Roi",
     "Segmenter",
     "SkipPolicy",
-    "cover",
-    "cut",
-    "person_region",
-    "person_seed",
-    "smooth",
-    "strangers",
+    "cover_regions",
+    "crop_image",
+    "derive_seed",
+    "fill_from_surroundings",
+    "make_region",
+    "untracked_persons",
     "without_numbers",
 ]

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anon_ros.core.masks import Region
-from anon_ros.core.types import Mask, RgbImage, paste, within
+from anon_ros.core.masks import PersonRegion
+from anon_ros.core.types import Mask, RgbImage, all_channels_below, copy_masked
 
 
 @dataclass(frozen=True)
 class Layer:
     """One inpainted person: ``patch`` is (h, w, 3) uint8 RGB, the size of the region's window."""
 
-    region: Region
+    region: PersonRegion
     patch: RgbImage
 
 
-def composite(canvas: RgbImage, layers: Sequence[Layer], people: Mask) -> RgbImage:
+def composite(canvas: RgbImage, layers: Sequence[Layer], persons_mask: Mask) -> RgbImage:
     """A copy of ``canvas`` with the layers pasted in the order given, the last on top.
 
     A feather is blended only where nobody was: outside its own mask a patch shows what the
@@ -27,22 +27,22 @@ def composite(canvas: RgbImage, layers: Sequence[Layer], people: Mask) -> RgbIma
     result = canvas.copy()
     for layer in layers:
         region, below = layer.region, result[layer.region.window.slices]
-        feather = (region.alpha > 0) & ~people[region.window.slices]
-        alpha = region.alpha[feather][:, None]
+        feather = (region.feather_alpha > 0) & ~persons_mask[region.window.slices]
+        alpha = region.feather_alpha[feather][:, None]
         below[feather] = np.rint(alpha * layer.patch[feather] + (1 - alpha) * below[feather])
-        paste(layer.patch, region.mask, below)
+        copy_masked(layer.patch, region.mask, below)
     return result
 
 
-def replaced_pixels(layers: Sequence[Layer], people: Mask) -> Mask:
+def replaced_mask(layers: Sequence[Layer], persons_mask: Mask) -> Mask:
     """(H, W) bool: every person's mask and the feathers that were blended."""
-    replaced = people.copy()
+    replaced = persons_mask.copy()
     for layer in layers:
-        replaced[layer.region.window.slices] |= layer.region.alpha > 0
+        replaced[layer.region.window.slices] |= layer.region.feather_alpha > 0
     return replaced
 
 
-def differ_everywhere(result: RgbImage, original: RgbImage, replaced: Mask) -> RgbImage:
+def force_difference(result: RgbImage, original: RgbImage, replaced: Mask) -> RgbImage:
     """A copy of ``result`` in which no replaced pixel equals the original.
 
     A generated pixel can equal the original by chance. Moved by one level in each channel, it no
@@ -53,6 +53,6 @@ def differ_everywhere(result: RgbImage, original: RgbImage, replaced: Mask) -> R
     window = slice(y, y + height_px), slice(x, x + width_px)
     if width_px:
         difference = cv2.absdiff(result[window], original[window])
-        equal = within(difference, 0) & replaced[window]
+        equal = all_channels_below(difference, 0) & replaced[window]
         moved[window][equal] ^= 1
     return moved

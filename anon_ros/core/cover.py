@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core.masks import Region
-from anon_ros.core.types import Mask, RgbImage, paste
+from anon_ros.core.masks import PersonRegion
+from anon_ros.core.types import Mask, RgbImage, copy_masked
 
 _COARSE_PX = 64
 _GREY = 128
@@ -17,44 +17,45 @@ _WHITE = 255
 _LEAST_WEIGHT = 0.1
 
 
-def cover(image: RgbImage, regions: Sequence[Region], people: Mask) -> RgbImage:
+def cover_regions(image: RgbImage, regions: Sequence[PersonRegion], persons_mask: Mask) -> RgbImage:
     """A copy of ``image`` in which every region is filled from the surroundings of the persons.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         regions: what to cover.
-        people: (H, W) bool, pixels whose colours must not be used.
+        persons_mask: (H, W) bool, pixels whose colours must not be used.
     """
-    height_px, width_px = people.shape
+    height_px, width_px = persons_mask.shape
     canvas = image.copy()
     for region in regions:
         margin_px = max(region.window.width_px, region.window.height_px) // 4
-        context = region.window.grow(margin_px).clip(width_px, height_px)
+        context = region.window.expand(margin_px).clip(width_px, height_px)
         inner = region.window.relative_to(context).slices
-        filled = smooth(image[context.slices], people[context.slices])[inner]
-        paste(filled, region.mask, canvas[region.window.slices])
+        filled = fill_from_surroundings(image[context.slices], persons_mask[context.slices])[inner]
+        copy_masked(filled, region.mask, canvas[region.window.slices])
     return canvas
 
 
-def smooth(image: RgbImage, people: Mask) -> RgbImage:
-    """(H, W, 3) uint8: the colours of ``image`` outside ``people``, spread smoothly over all of it.
+def fill_from_surroundings(image: RgbImage, persons_mask: Mask) -> RgbImage:
+    """Spread the colors of ``image`` outside ``persons_mask`` smoothly over the (H, W, 3) image.
 
-    No pixel under ``people`` has any influence. Without a pixel outside, everything is mid grey.
+    No pixel under ``persons_mask`` has any influence. Without a pixel outside, everything is mid
+    grey.
     """
-    height_px, width_px = people.shape
+    height_px, width_px = persons_mask.shape
     shrink = min(1.0, _COARSE_PX / max(height_px, width_px))
     coarse_wh = max(1, round(width_px * shrink)), max(1, round(height_px * shrink))
-    known = np.where(people, np.uint8(0), np.uint8(_WHITE))
+    known = np.where(persons_mask, np.uint8(0), np.uint8(_WHITE))
     colour = _resize(cv2.bitwise_and(image, image, mask=known), coarse_wh)
     weight = _resize(known, coarse_wh) / np.float32(_WHITE)
     unknown = weight < _LEAST_WEIGHT
     weight[unknown], colour[unknown] = 0, 0
-    spread = np.clip(np.rint(_pull_push(colour, weight)), 0, _WHITE).astype(np.uint8)
+    spread = np.clip(np.rint(_push_pull(colour, weight)), 0, _WHITE).astype(np.uint8)
     full = cv2.resize(spread, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.uint8)
 
 
-def _pull_push(
+def _push_pull(
     colour: npt.NDArray[np.float32], weight: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Fill where ``weight`` is 0 from ever coarser levels; ``colour`` is premultiplied by it."""
@@ -64,7 +65,7 @@ def _pull_push(
     if known.all() or height == width == 1:
         return own
     half_wh = (width + 1) // 2, (height + 1) // 2
-    coarse = _pull_push(_resize(colour, half_wh), _resize(weight, half_wh))
+    coarse = _push_pull(_resize(colour, half_wh), _resize(weight, half_wh))
     spread = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(known, own, spread)
 

@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from anon_ros.core.masks import Region
+from anon_ros.core.masks import PersonRegion
 from anon_ros.core.types import Crop, Mask, RgbImage, Roi
 
 # Width : height of the windows that an inpainter is given.
@@ -13,13 +13,13 @@ _SHAPES = ((1, 1), (1, 2), (2, 1))
 
 
 def plan_crop(  # noqa: PLR0913 - an image's size, and how a crop lies in it
-    region: Region,
+    region: PersonRegion,
     width_px: int,
     height_px: int,
     context_ratio: float,
     *,
     square: bool,
-    around: Roi | None = None,
+    crop_window: Roi | None = None,
 ) -> Roi:
     """The window around a person, moved into the image as far as it fits before it reaches out.
 
@@ -29,14 +29,14 @@ def plan_crop(  # noqa: PLR0913 - an image's size, and how a crop lies in it
         height_px: of the image.
         context_ratio: width and height of the window in those of the person's bounds.
         square: or else twice as high as wide, twice as wide as high, or square: the smallest.
-        around: take these for the person's bounds, if the window still holds the person.
+        crop_window: take these for the person's bounds, if the window still holds the person.
     """
-    if around is not None:
-        steady = Region(around, around, region.mask, region.alpha)
+    if crop_window is not None:
+        steady = PersonRegion(crop_window, crop_window, region.mask, region.feather_alpha)
         roi = plan_crop(steady, width_px, height_px, context_ratio, square=square)
-        if roi.holds(region.window):
+        if roi.contains(region.window):
             return roi
-    person, window = region.person, region.window
+    person, window = region.bounds, region.window
     least_width = max(math.ceil(context_ratio * person.width_px), window.width_px)
     least_height = max(math.ceil(context_ratio * person.height_px), window.height_px)
     width, height = min(
@@ -48,7 +48,7 @@ def plan_crop(  # noqa: PLR0913 - an image's size, and how a crop lies in it
     return Roi(x0, y0, x0 + width, y0 + height)
 
 
-def cut(image: RgbImage, roi: Roi) -> RgbImage:
+def crop_image(image: RgbImage, roi: Roi) -> RgbImage:
     """(h, w, 3) uint8: ``roi`` of the image; beyond the border edge pixels are repeated."""
     inside = roi.clip(image.shape[1], image.shape[0])
     border = (inside.y0 - roi.y0, roi.y1 - inside.y1, inside.x0 - roi.x0, roi.x1 - inside.x1)
@@ -56,14 +56,16 @@ def cut(image: RgbImage, roi: Roi) -> RgbImage:
     return np.asarray(padded, np.uint8)
 
 
-def cut_crop(image: RgbImage, people: Mask, region: Region, roi: Roi, seed: int) -> Crop:
+def extract_crop(
+    image: RgbImage, persons_mask: Mask, region: PersonRegion, roi: Roi, seed: int
+) -> Crop:
     """Cut ``roi`` out of the image; beyond the border edge pixels are repeated, masks are False."""
     inside = roi.clip(image.shape[1], image.shape[0])
     mask = np.zeros((roi.height_px, roi.width_px), np.bool_)
     mask[region.window.relative_to(roi).slices] = region.mask
     everyone = np.zeros_like(mask)
-    everyone[inside.relative_to(roi).slices] = people[inside.slices]
-    return Crop(cut(image, roi), mask, everyone, roi, seed)
+    everyone[inside.relative_to(roi).slices] = persons_mask[inside.slices]
+    return Crop(crop_image(image, roi), mask, everyone, roi, seed)
 
 
 def _window_wh(least_width: int, least_height: int, across: int, down: int) -> tuple[int, int]:

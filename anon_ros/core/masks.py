@@ -15,25 +15,25 @@ _LEAST_FILL = 0.1
 
 
 @dataclass(frozen=True)
-class Region:
+class PersonRegion:
     """The replaced pixels of one person, as a window of the image.
 
     Attributes:
-        person: tight bounds of the instance mask in the image, never empty.
-        window: bounds of ``mask`` and ``alpha`` in the image.
+        bounds: tight bounds of the instance mask in the image, never empty.
+        window: bounds of ``mask`` and ``feather_alpha`` in the image.
         mask: (h, w) bool, the dilated person: replaced without exception.
-        alpha: (h, w) float32, 1 in the mask, falling to 0 across the feather outside it.
+        feather_alpha: (h, w) float32, 1 in the mask, falling to 0 across the feather outside it.
     """
 
-    person: Roi
+    bounds: Roi
     window: Roi
     mask: Mask
-    alpha: npt.NDArray[np.float32]
+    feather_alpha: npt.NDArray[np.float32]
 
 
-def person_region(
+def make_region(
     instance_mask: Mask, box_xyxy: npt.NDArray[np.float32], config: MaskConfig
-) -> Region:
+) -> PersonRegion:
     """Grow one person's mask in proportion to the person, with a feather outside it.
 
     Holes in the mask are filled: a segmenter leaves them in large persons. A mask that fills less
@@ -59,17 +59,17 @@ def person_region(
     scale_px = math.sqrt(person.width_px * person.height_px)
     dilation_px = max(_LEAST_DILATION_PX, config.dilate_ratio * scale_px)
     feather_px = config.feather_ratio * scale_px
-    window = person.grow(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
+    window = person.expand(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
     solid = np.zeros((window.height_px, window.width_px), np.uint8)
     solid[person.relative_to(window).slices] = _without_holes(instance_mask[person.slices])
     distance_px = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     mask = distance_px <= dilation_px
     ramp = 1 - (distance_px - dilation_px) / max(feather_px, 1e-6)
     alpha = np.where(mask, 1, np.clip(ramp, 0, 1)).astype(np.float32)
-    return Region(person, window, mask, alpha)
+    return PersonRegion(person, window, mask, alpha)
 
 
-def union(regions: "list[Region]", height_px: int, width_px: int) -> Mask:
+def union_mask(regions: "list[PersonRegion]", height_px: int, width_px: int) -> Mask:
     """(H, W) bool, every person's replaced pixels."""
     if not regions:
         return np.broadcast_to(np.False_, (height_px, width_px))  # costs nothing

@@ -17,14 +17,14 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 """(H, W) bool, True = person."""
 
 
-def paste(source: RgbImage, mask: Mask, target: RgbImage) -> None:
+def copy_masked(source: RgbImage, mask: Mask, target: RgbImage) -> None:
     """Copy the masked pixels of ``source`` into ``target``, a window of an image of its size."""
     pasted = cv2.copyTo(source, mask.view(np.uint8), target)
     if pasted is not target:  # OpenCV took a copy of what it was given
         target[:] = pasted
 
 
-def within(image: npt.NDArray[Any], level: int) -> Mask:
+def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     """(H, W) bool: the pixels of which no channel is above ``level``."""
     # NumPy needs ten times as long for a last axis of three.
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
@@ -61,12 +61,12 @@ class Roi:
         y0, y1 = (min(max(y, 0), height_px) for y in (self.y0, self.y1))
         return Roi(x0, y0, x1, y1)
 
-    def holds(self, other: "Roi") -> bool:
+    def contains(self, other: "Roi") -> bool:
         """Whether all of ``other`` lies in this one."""
         inside = self.x0 <= other.x0 and other.x1 <= self.x1
         return inside and self.y0 <= other.y0 and other.y1 <= self.y1
 
-    def grow(self, margin_px: int) -> "Roi":
+    def expand(self, margin_px: int) -> "Roi":
         return Roi(
             self.x0 - margin_px, self.y0 - margin_px, self.x1 + margin_px, self.y1 + margin_px
         )
@@ -127,18 +127,18 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Persons:
+class FramePersons:
     """Who is to be replaced in one frame, with what other frames tell of them.
 
     Attributes:
         detections: the persons.
         seeds: (N,) of each one's random numbers, 0 <= seed < 2**63.
-        tracks: (N,) the same number for the same person in all frames; None for who is known
+        track_ids: (N,) the same number for the same person in all frames; None for who is known
             from this frame alone.
-        steady: (N,) a window that changes less from frame to frame than the person's outline, for
-            the crop to be planned around; None for the outline's own bounds.
-        carried: how many of them, the last ones, were missed in this frame and are known from
-            others.
+        crop_windows: (N,) a window that changes less from frame to frame than the person's
+            outline, for the crop to be planned around; None for the outline's own bounds.
+        num_propagated: how many of them, the last ones, were missed in this frame and are known
+            from others.
 
     Raises:
         ValueError: if the lengths disagree.
@@ -146,12 +146,12 @@ class Persons:
 
     detections: Detections
     seeds: Sequence[int]
-    tracks: Sequence[int | None]
-    steady: Sequence[Roi | None]
-    carried: int = 0
+    track_ids: Sequence[int | None]
+    crop_windows: Sequence[Roi | None]
+    num_propagated: int = 0
 
     def __post_init__(self) -> None:
-        lengths = [len(each) for each in (self.seeds, self.tracks, self.steady)]
+        lengths = [len(each) for each in (self.seeds, self.track_ids, self.crop_windows)]
         if lengths != [len(self.detections)] * 3:
             message = f"{lengths} seeds, tracks and windows for {len(self.detections)} persons"
             raise ValueError(message)
@@ -164,24 +164,24 @@ class Crop:
     Attributes:
         image: (H, W, 3) uint8 RGB; beyond the image's border its edge pixels are repeated.
         mask: (H, W) bool, the pixels that will be taken from the inpainter's answer.
-        people: (H, W) bool, every person's replaced pixels, this one's included: whatever is
+        persons_mask: (H, W) bool, every person's replaced pixels, this one's included: whatever is
             True here must not be copied into ``mask``.
         roi: where the crop lies in the image; reaches outside where the crop was padded.
         seed: of this person's random numbers, 0 <= seed < 2**63.
-        start: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from in
+        init_image: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from in
             ``mask``; None for ``image``.
     """
 
     image: RgbImage
     mask: Mask
-    people: Mask
+    persons_mask: Mask
     roi: Roi
     seed: int
-    start: RgbImage | None = None
+    init_image: RgbImage | None = None
 
 
 @dataclass(frozen=True)
-class Refusal:
+class InpaintFailure:
     """An inpainter's answer when it has no image for a person, who then stays covered."""
 
     reason: str
@@ -216,22 +216,22 @@ def without_numbers(reason: str) -> str:
 
 
 @dataclass(frozen=True)
-class Anonymized:
+class AnonymizedFrame:
     """One anonymized frame.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, equal to the input wherever ``mask`` is False.
+        image: (H, W, 3) uint8 RGB, equal to the input wherever ``replaced_mask`` is False.
         detections: the persons found, in the segmenter's order.
-        mask: (H, W) bool, the pixels that were replaced: all dilated person masks and their
-            feather. Each of them differs from the input.
+        replaced_mask: (H, W) bool, the pixels that were replaced: all dilated person masks and
+            their feather. Each of them differs from the input.
         outcomes: one per detection, in the same order.
-        tracks: (N,) the persons' tracks; None for who is known from this frame alone.
-        drawings: of the persons who were inpainted, by index: what the inpainter drew.
+        track_ids: (N,) the persons' tracks; None for who is known from this frame alone.
+        inpainted_crops: of the persons who were inpainted, by index: what the inpainter drew.
     """
 
     image: RgbImage
     detections: Detections
-    mask: Mask
+    replaced_mask: Mask
     outcomes: Sequence[Outcome]
-    tracks: Sequence[int | None] = ()
-    drawings: Mapping[int, RgbImage] = field(default_factory=dict)
+    track_ids: Sequence[int | None] = ()
+    inpainted_crops: Mapping[int, RgbImage] = field(default_factory=dict)

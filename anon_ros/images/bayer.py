@@ -8,8 +8,8 @@ import numpy as np
 
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.images.bit_depth import from_8bit, to_8bit, white_level
-from anon_ros.images.buffers import Rows
-from anon_ros.images.packed import native, sample_view
+from anon_ros.images.layout import RowBuffer
+from anon_ros.images.packed import sample_view, to_native_order
 
 # ROS names the mosaic from the first pixel of the first row, OpenCV from the second of the second:
 # the same table as in cv_bridge.cpp (vision_opencv) and rosbags-image.
@@ -22,7 +22,7 @@ _TO_RGB = {
 
 
 @dataclass(frozen=True)
-class Bayer:
+class BayerLayout:
     """One sample per pixel.
 
     A sample belongs to one pixel alone, so exactly the samples under the mask are rewritten.
@@ -36,8 +36,8 @@ class Bayer:
 
     pattern: str
     sample_bytes: int
-    multiple_hw: tuple[int, int] = (1, 1)
-    least_px: int = 3  # OpenCV's demosaicing makes anything smaller black
+    size_multiple_hw: tuple[int, int] = (1, 1)
+    min_px: int = 3  # OpenCV's demosaicing makes anything smaller black
 
     def row_bytes(self, width_px: int) -> int:
         return width_px * self.sample_bytes
@@ -45,13 +45,13 @@ class Bayer:
     def row_count(self, height_px: int) -> int:
         return height_px
 
-    def decode(self, rows: Rows) -> RgbImage:
-        mosaic = to_8bit(native(sample_view(rows, 1, self.sample_bytes)))
+    def decode(self, rows: RowBuffer) -> RgbImage:
+        mosaic = to_8bit(to_native_order(sample_view(rows, 1, self.sample_bytes)))
         return np.asarray(cv2.cvtColor(mosaic, _TO_RGB[self.pattern]), np.uint8)
 
-    def write(self, rows: Rows, image: RgbImage, mask: Mask, roi: Roi) -> None:
+    def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
         samples = sample_view(rows, 1, self.sample_bytes)
-        values = from_8bit(image[roi.slices], white_level(native(samples)))
+        values = from_8bit(image[roi.slices], white_level(to_native_order(samples)))
         target, inside = samples[roi.slices], mask[roi.slices]
         for colour, (row, column) in zip(self.pattern, product((0, 1), (0, 1)), strict=True):
             phase = (slice(row, None, 2), slice(column, None, 2))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.images.buffers import Samples
+from anon_ros.images.layout import Samples
 
 _WHITE_8BIT = 255
 _BELOW_WHITE = 0.999
@@ -28,7 +28,7 @@ def white_level(samples: Samples) -> int:
 
 
 def to_8bit(samples: Samples) -> npt.NDArray[np.uint8]:
-    """``samples`` with their white level brought to 255; uint8 is returned as it is."""
+    """``read_samples`` with their white level brought to 255; uint8 is returned as it is."""
     if samples.dtype == np.uint8:
         return samples.astype(np.uint8, copy=False)
     return np.asarray(

@@ -13,9 +13,9 @@ import numpy as np
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
-from anon_ros.images.buffers import ByteData, Samples, check_result, mask_roi
-from anon_ros.images.encodings import refuse_matrix
-from anon_ros.images.packed import paint, to_rgb
+from anon_ros.images.encodings import reject_non_picture
+from anon_ros.images.layout import ByteData, Samples, mask_roi, validate_result
+from anon_ros.images.packed import to_rgb, write_masked
 
 _SIGNATURE_BYTES = 16
 _PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
@@ -31,7 +31,7 @@ _JPEG_SAMPLING = {
 
 
 @dataclass(frozen=True)
-class CompressedData:
+class CompressedImageData:
     """The fields of sensor_msgs/CompressedImage; a file is one with its suffix as format.
 
     Attributes:
@@ -43,7 +43,7 @@ class CompressedData:
     data: ByteData
 
 
-def decode_compressed(compressed: CompressedData) -> RgbImage:
+def decode_compressed(compressed: CompressedImageData) -> RgbImage:
     """The image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
 
     16-bit PNG is scaled as in ``decode_raw``. A PNG's eXIf orientation is not applied.
@@ -54,7 +54,7 @@ def decode_compressed(compressed: CompressedData) -> RgbImage:
     """
     data = bytes(compressed.data)
     if _is_jpeg(compressed.format, data):
-        jpeg.read_jpeg(data)
+        jpeg.parse_jpeg(data)
         return np.asarray(
             cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8
         )
@@ -62,7 +62,7 @@ def decode_compressed(compressed: CompressedData) -> RgbImage:
     return to_rgb(samples, order)
 
 
-def is_picture(compressed: CompressedData) -> bool:
+def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
     """Whether the data begins as a JPEG or PNG, and is no depth."""
     try:
         _is_jpeg(compressed.format, bytes(compressed.data[:_SIGNATURE_BYTES]))
@@ -72,7 +72,7 @@ def is_picture(compressed: CompressedData) -> bool:
 
 
 def encode_compressed(
-    compressed: CompressedData, image: RgbImage, mask: Mask, jpeg_quality: int
+    compressed: CompressedImageData, image: RgbImage, mask: Mask, jpeg_quality: int
 ) -> bytes:
     """A file like ``compressed`` that shows ``image``.
 
@@ -95,28 +95,28 @@ def encode_compressed(
         ValueError: if image and mask differ in size, or from the size of a PNG.
     """
     data = bytes(compressed.data)
-    check_result(image, mask, *mask.shape)
+    validate_result(image, mask, *mask.shape)
     if _is_jpeg(compressed.format, data):
-        info = jpeg.read_jpeg(data)
+        info = jpeg.parse_jpeg(data)
         if mask.any() or info.has_thumbnail:
             return _encode_jpeg(info, image, jpeg_quality)
-        return _cut(data, info.end)
+        return _strip_trailing(data, info.end)
     if not mask.any():
-        return _cut(data, png.end_of_png(data))
+        return _strip_trailing(data, png.find_png_end(data))
     samples, order = _decode_png(data)
-    check_result(image, mask, *samples.shape[:2])
-    paint(samples, order, image, mask, mask_roi(mask))
+    validate_result(image, mask, *samples.shape[:2])
+    write_masked(samples, order, image, mask, mask_roi(mask))
     return _encode(".png", samples, [])
 
 
-def _cut(data: bytes, end: int) -> bytes:
+def _strip_trailing(data: bytes, end: int) -> bytes:
     # Zeros are padding of the message, which stays as it came.
     return data[:end] if data[end:].strip(b"\0") else data
 
 
 def _is_jpeg(declared: str, data: bytes) -> bool:
     """True for a JPEG, False for a PNG."""
-    refuse_matrix(declared.split(";", maxsplit=1)[0].strip())
+    reject_non_picture(declared.split(";", maxsplit=1)[0].strip())
     if "compressedDepth" not in declared:
         if data.startswith(jpeg.SIGNATURE):
             return True
@@ -130,7 +130,7 @@ def _is_jpeg(declared: str, data: bytes) -> bool:
 
 
 def _decode_png(data: bytes) -> tuple[Samples, str]:
-    png.end_of_png(data)
+    png.find_png_end(data)
     samples = _decode(data, cv2.IMREAD_UNCHANGED)
     return samples, _PNG_ORDER[1 if samples.ndim == 2 else samples.shape[2]]  # noqa: PLR2004 - rows, columns
 

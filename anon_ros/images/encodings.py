@@ -7,36 +7,36 @@ import re
 from collections.abc import Mapping
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images.bayer import Bayer
-from anon_ros.images.buffers import Layout
-from anon_ros.images.packed import Packed
-from anon_ros.images.yuv import SemiPlanar, Yuv422
+from anon_ros.images.bayer import BayerLayout
+from anon_ros.images.layout import PixelLayout
+from anon_ros.images.packed import PackedLayout
+from anon_ros.images.yuv import SemiPlanarLayout, Yuv422Layout
 
-LAYOUTS: Mapping[str, Layout] = {
+LAYOUTS: Mapping[str, PixelLayout] = {
     **{
-        f"{order}{8 * sample_bytes}": Packed(order, sample_bytes)
+        f"{order}{8 * sample_bytes}": PackedLayout(order, sample_bytes)
         for sample_bytes in (1, 2)
         for order in ("rgb", "bgr", "rgba", "bgra", "mono")
     },
-    "8UC1": Packed("mono", 1),
-    "8UC3": Packed("bgr", 1),
-    "8UC4": Packed("bgra", 1),
+    "8UC1": PackedLayout("mono", 1),
+    "8UC3": PackedLayout("bgr", 1),
+    "8UC4": PackedLayout("bgra", 1),
     **{
-        f"bayer_{pattern}{8 * sample_bytes}": Bayer(pattern, sample_bytes)
+        f"bayer_{pattern}{8 * sample_bytes}": BayerLayout(pattern, sample_bytes)
         for sample_bytes in (1, 2)
         for pattern in ("rggb", "bggr", "gbrg", "grbg")
     },
-    "yuv422": Yuv422(luma_at=1),
-    "uyvy": Yuv422(luma_at=1),
-    "yuv422_yuy2": Yuv422(luma_at=0),
-    "yuyv": Yuv422(luma_at=0),
-    "nv12": SemiPlanar(u_at=0, multiple_hw=(2, 2)),
-    "nv21": SemiPlanar(u_at=1, multiple_hw=(2, 2)),
-    "nv24": SemiPlanar(u_at=0, multiple_hw=(1, 1)),
+    "yuv422": Yuv422Layout(luma_index=1),
+    "uyvy": Yuv422Layout(luma_index=1),
+    "yuv422_yuy2": Yuv422Layout(luma_index=0),
+    "yuyv": Yuv422Layout(luma_index=0),
+    "nv12": SemiPlanarLayout(u_at=0, size_multiple_hw=(2, 2)),
+    "nv21": SemiPlanarLayout(u_at=1, size_multiple_hw=(2, 2)),
+    "nv24": SemiPlanarLayout(u_at=0, size_multiple_hw=(1, 1)),
 }
 
 
-def is_supported(encoding: str) -> bool:
+def is_supported_encoding(encoding: str) -> bool:
     """Whether images of ``encoding`` can be anonymized."""
     return encoding in LAYOUTS
 
@@ -44,13 +44,13 @@ def is_supported(encoding: str) -> bool:
 _MATRIX_TYPE = re.compile(r"(8|16|32|64)[USF]C\d*")
 
 
-def layout_of(encoding: str) -> Layout:
+def get_layout(encoding: str) -> PixelLayout:
     """How the pixels of ``encoding`` lie in memory.
 
     Raises:
         ImageFormatError: if it holds no picture (depth, float) or is not known.
     """
-    refuse_matrix(encoding)
+    reject_non_picture(encoding)
     layout = LAYOUTS.get(encoding)
     if layout is None:
         message = f"encoding {encoding!r} is not known; supported are {', '.join(LAYOUTS)}"
@@ -58,7 +58,7 @@ def layout_of(encoding: str) -> Layout:
     return layout
 
 
-def refuse_matrix(encoding: str) -> None:
+def reject_non_picture(encoding: str) -> None:
     """Refuse the encodings that mean numbers instead of a picture.
 
     Raises:

@@ -32,7 +32,7 @@ class JpegInfo:
     chroma_hw: tuple[int, int]
 
 
-def read_jpeg(data: bytes) -> JpegInfo:
+def parse_jpeg(data: bytes) -> JpegInfo:
     """Walk through a JPEG from its first marker to its last.
 
     The decoder (libjpeg) shows the missing part of a cut file as grey and reports success.

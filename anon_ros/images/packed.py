@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.images.bit_depth import from_8bit, to_8bit, white_level
-from anon_ros.images.buffers import Rows, Samples
+from anon_ros.images.layout import RowBuffer, Samples
 
 _CHANNELS = {"mono": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
 _TO_RGB = {
@@ -19,7 +19,7 @@ _TO_RGB = {
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedLayout:
     """One sample per channel and pixel.
 
     Attributes:
@@ -29,8 +29,8 @@ class Packed:
 
     order: str
     sample_bytes: int
-    multiple_hw: tuple[int, int] = (1, 1)
-    least_px: int = 1
+    size_multiple_hw: tuple[int, int] = (1, 1)
+    min_px: int = 1
 
     def row_bytes(self, width_px: int) -> int:
         return width_px * _CHANNELS[self.order] * self.sample_bytes
@@ -38,17 +38,17 @@ class Packed:
     def row_count(self, height_px: int) -> int:
         return height_px
 
-    def decode(self, rows: Rows) -> RgbImage:
-        return to_rgb(native(self._view(rows)), self.order)
+    def decode(self, rows: RowBuffer) -> RgbImage:
+        return to_rgb(to_native_order(self._view(rows)), self.order)
 
-    def write(self, rows: Rows, image: RgbImage, mask: Mask, roi: Roi) -> None:
-        paint(self._view(rows), self.order, image, mask, roi)
+    def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
+        write_masked(self._view(rows), self.order, image, mask, roi)
 
-    def _view(self, rows: Rows) -> Samples:
+    def _view(self, rows: RowBuffer) -> Samples:
         return sample_view(rows, _CHANNELS[self.order], self.sample_bytes)
 
 
-def sample_view(rows: Rows, channels: int, sample_bytes: int) -> Samples:
+def sample_view(rows: RowBuffer, channels: int, sample_bytes: int) -> Samples:
     """(H, W, C) view of the rows without their padding, in their own byte order; (H, W) if C=1."""
     samples: Samples = np.ndarray(
         (rows.height_px, rows.width_px, channels),
@@ -59,13 +59,13 @@ def sample_view(rows: Rows, channels: int, sample_bytes: int) -> Samples:
     return samples[..., 0] if channels == 1 else samples
 
 
-def native(samples: Samples) -> Samples:
-    """``samples`` as OpenCV can read them: this machine's byte order, and no odd step."""
+def to_native_order(samples: Samples) -> Samples:
+    """``read_samples`` as OpenCV can read them: this machine's byte order, and no odd step."""
     return np.require(samples, samples.dtype.newbyteorder("="), ["ALIGNED"])
 
 
 def to_rgb(samples: Samples, order: str) -> RgbImage:
-    """A copy of ``samples`` as 8-bit RGB; alpha is left out."""
+    """A copy of ``read_samples`` as 8-bit RGB; alpha is left out."""
     values = to_8bit(_without_alpha(samples, order))
     if order == "mono":
         return np.asarray(cv2.cvtColor(values, cv2.COLOR_GRAY2RGB), np.uint8)
@@ -74,10 +74,10 @@ def to_rgb(samples: Samples, order: str) -> RgbImage:
     return values
 
 
-def paint(samples: Samples, order: str, image: RgbImage, mask: Mask, roi: Roi) -> None:
-    """Overwrite the pixels of ``mask`` in ``samples``, in any byte order; alpha stays."""
+def write_masked(samples: Samples, order: str, image: RgbImage, mask: Mask, roi: Roi) -> None:
+    """Overwrite the pixels of ``mask`` in ``read_samples``, in any byte order; alpha stays."""
     is_8bit = samples.dtype == np.uint8
-    white = white_level(samples if is_8bit else _without_alpha(native(samples), order))
+    white = white_level(samples if is_8bit else _without_alpha(to_native_order(samples), order))
     inside = mask[roi.slices]
     values = from_8bit(_reorder(image[roi.slices], order), white)
     target = samples[roi.slices]
@@ -89,7 +89,7 @@ def paint(samples: Samples, order: str, image: RgbImage, mask: Mask, roi: Roi) -
 
 
 def _without_alpha(samples: Samples, order: str) -> Samples:
-    """RGB where ``samples`` have colour: new memory, but for "mono" and "rgb"."""
+    """RGB where ``read_samples`` have colour: new memory, but for "mono" and "rgb"."""
     code = _TO_RGB.get(order)
     if code is None:
         return samples

@@ -11,7 +11,7 @@ _HEADER = struct.Struct(">I4s")  # length of the content, type
 _CRC = struct.Struct(">I")
 
 
-def end_of_png(data: bytes) -> int:
+def find_png_end(data: bytes) -> int:
     """Walk through a PNG from its first chunk to its last and return where that ends.
 
     Raises:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images.buffers import ByteData, Layout, Rows, check_result, mask_roi
-from anon_ros.images.encodings import layout_of
+from anon_ros.images.encodings import get_layout
+from anon_ros.images.layout import ByteData, PixelLayout, RowBuffer, mask_roi, validate_result
 
 # Alignment of rows, and padding at the end.
 _PADDING_BYTES = 64
@@ -44,7 +44,7 @@ def decode_raw(raw: RawImage) -> RgbImage:
     Raises:
         ImageFormatError: if the encoding is not supported, or sizes and data do not fit together.
     """
-    layout = layout_of(raw.encoding)
+    layout = get_layout(raw.encoding)
     _check(raw, layout)
     return layout.decode(_rows(raw, layout, np.frombuffer(raw.data, np.uint8)))
 
@@ -67,9 +67,9 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
         ImageFormatError: as ``decode_raw``.
         ValueError: if image or mask do not have the size of ``raw``.
     """
-    layout = layout_of(raw.encoding)
+    layout = get_layout(raw.encoding)
     _check(raw, layout)
-    check_result(image, mask, raw.height, raw.width)
+    validate_result(image, mask, raw.height, raw.width)
     data = np.frombuffer(raw.data, np.uint8).copy()
     rows = _rows(raw, layout, data)
     used_bytes = layout.row_bytes(raw.width)
@@ -82,18 +82,18 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     return data.tobytes()
 
 
-def _rows(raw: RawImage, layout: Layout, data: npt.NDArray[np.uint8]) -> Rows:
+def _rows(raw: RawImage, layout: PixelLayout, data: npt.NDArray[np.uint8]) -> RowBuffer:
     count = layout.row_count(raw.height)
     rows = data[: count * raw.step].reshape(count, raw.step)
-    return Rows(rows, raw.height, raw.width, raw.is_bigendian)
+    return RowBuffer(rows, raw.height, raw.width, raw.is_bigendian)
 
 
-def _check(raw: RawImage, layout: Layout) -> None:
+def _check(raw: RawImage, layout: PixelLayout) -> None:
     what = f"{raw.encoding} image of {raw.width} x {raw.height} px"
-    if min(raw.width, raw.height) < layout.least_px:
-        message = f"{what}: width and height must be at least {layout.least_px}"
+    if min(raw.width, raw.height) < layout.min_px:
+        message = f"{what}: width and height must be at least {layout.min_px}"
         raise ImageFormatError(message)
-    height_multiple, width_multiple = layout.multiple_hw
+    height_multiple, width_multiple = layout.size_multiple_hw
     if raw.height % height_multiple or raw.width % width_multiple:
         message = (
             f"{what}: width must be a multiple of {width_multiple} and height of {height_multiple}"

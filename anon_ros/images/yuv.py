@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.images.buffers import Rows
+from anon_ros.images.layout import RowBuffer
 from anon_ros.images.packed import sample_view
 
 Plane: TypeAlias = npt.NDArray[np.uint8]
@@ -33,16 +33,16 @@ _YUV_TO_RGB = np.linalg.inv(np.vstack([_RGB_TO_YUV, [0, 0, 0, 1]]))[:3]
 
 
 @dataclass(frozen=True)
-class Yuv422:
+class Yuv422Layout:
     """Two pixels in four bytes, sharing one U and one V.
 
     Attributes:
-        luma_at: index of the luma byte of a pixel: 0 for YUY2 (YUYV), 1 for UYVY.
+        luma_index: index of the luma byte of a pixel: 0 for YUY2 (YUYV), 1 for UYVY.
     """
 
-    luma_at: int
-    multiple_hw: tuple[int, int] = (1, 2)
-    least_px: int = 1
+    luma_index: int
+    size_multiple_hw: tuple[int, int] = (1, 2)
+    min_px: int = 1
 
     def row_bytes(self, width_px: int) -> int:
         return width_px * 2
@@ -50,19 +50,19 @@ class Yuv422:
     def row_count(self, height_px: int) -> int:
         return height_px
 
-    def decode(self, rows: Rows) -> RgbImage:
-        code = cv2.COLOR_YUV2RGB_UYVY if self.luma_at else cv2.COLOR_YUV2RGB_YUY2
+    def decode(self, rows: RowBuffer) -> RgbImage:
+        code = cv2.COLOR_YUV2RGB_UYVY if self.luma_index else cv2.COLOR_YUV2RGB_YUY2
         return np.asarray(cv2.cvtColor(sample_view(rows, 2, 1), code), np.uint8)
 
-    def write(self, rows: Rows, image: RgbImage, mask: Mask, roi: Roi) -> None:
+    def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
         samples = sample_view(rows, 2, 1).astype(np.uint8, copy=False)
-        chroma = samples[..., 1 - self.luma_at]
-        planes = (samples[..., self.luma_at], chroma[:, 0::2], chroma[:, 1::2])
-        _paint(planes, self.multiple_hw, image, mask, roi)
+        chroma = samples[..., 1 - self.luma_index]
+        planes = (samples[..., self.luma_index], chroma[:, 0::2], chroma[:, 1::2])
+        _paint(planes, self.size_multiple_hw, image, mask, roi)
 
 
 @dataclass(frozen=True)
-class SemiPlanar:
+class SemiPlanarLayout:
     """A plane of luma, then a plane of chroma pairs.
 
     ``height`` and ``step`` of the message are those of the luma plane: so depthai's driver fills
@@ -72,22 +72,22 @@ class SemiPlanar:
 
     Attributes:
         u_at: index of U in a pair: 0 for nv12 and nv24, 1 for nv21.
-        multiple_hw: pixels that share a pair: (2, 2), or (1, 1) for nv24.
+        size_multiple_hw: pixels that share a pair: (2, 2), or (1, 1) for nv24.
     """
 
     u_at: int
-    multiple_hw: tuple[int, int]
-    least_px: int = 1
+    size_multiple_hw: tuple[int, int]
+    min_px: int = 1
 
     def row_bytes(self, width_px: int) -> int:
         return width_px
 
     def row_count(self, height_px: int) -> int:
-        cell_height_px, cell_width_px = self.multiple_hw
+        cell_height_px, cell_width_px = self.size_multiple_hw
         return height_px + 2 * height_px // (cell_height_px * cell_width_px)
 
-    def decode(self, rows: Rows) -> RgbImage:
-        if self.multiple_hw == (1, 1):
+    def decode(self, rows: RowBuffer) -> RgbImage:
+        if self.size_multiple_hw == (1, 1):
             luma, *chroma = self._planes(rows)
             # OpenCV 4 has no code for 4:4:4; like its others, black is all that is below 16.
             samples = np.dstack([np.maximum(luma, 16), *chroma])
@@ -95,11 +95,11 @@ class SemiPlanar:
         code = cv2.COLOR_YUV2RGB_NV21 if self.u_at else cv2.COLOR_YUV2RGB_NV12
         return np.asarray(cv2.cvtColor(rows.data[:, : rows.width_px], code), np.uint8)
 
-    def write(self, rows: Rows, image: RgbImage, mask: Mask, roi: Roi) -> None:
-        _paint(self._planes(rows), self.multiple_hw, image, mask, roi)
+    def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
+        _paint(self._planes(rows), self.size_multiple_hw, image, mask, roi)
 
-    def _planes(self, rows: Rows) -> Planes:
-        cell_height_px, cell_width_px = self.multiple_hw
+    def _planes(self, rows: RowBuffer) -> Planes:
+        cell_height_px, cell_width_px = self.size_multiple_hw
         luma = rows.data[: rows.height_px, : rows.width_px]
         pairs = rows.data[rows.height_px :].reshape(rows.height_px // cell_height_px, -1)
         pairs = pairs[:, : 2 * rows.width_px // cell_width_px]

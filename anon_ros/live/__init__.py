@@ -1,23 +1,23 @@
 """Processing live streams with one worker thread; no ROS."""
 
-from anon_ros.live.gate import Gate, Withheld
-from anon_ros.live.inbox import Counts, Fate, Inbox, Taken
-from anon_ros.live.latencies import Latencies
-from anon_ros.live.pipeline import EXPECTED_REASONS, Models, Pipeline, Ports
-from anon_ros.live.worker import Processor, Worker
+from anon_ros.live.latency_stats import LatencyStats
+from anon_ros.live.mailbox import FrameCounts, FrameStatus, Mailbox, QueuedFrame
+from anon_ros.live.output_gate import GateClosed, OutputGate
+from anon_ros.live.pipeline import EXPECTED_REASONS, FrameIO, FramePipeline, ModelProvider
+from anon_ros.live.worker import BatchProcessor, InferenceWorker
 
 __all__ = [
     "EXPECTED_REASONS",
-    "Counts",
-    "Fate",
-    "Gate",
-    "Inbox",
-    "Latencies",
-    "Models",
-    "Pipeline",
-    "Ports",
-    "Processor",
-    "Taken",
-    "Withheld",
-    "Worker",
+    "BatchProcessor",
+    "FrameCounts",
+    "FrameIO",
+    "FramePipeline",
+    "FrameStatus",
+    "GateClosed",
+    "InferenceWorker",
+    "LatencyStats",
+    "Mailbox",
+    "ModelProvider",
+    "OutputGate",
+    "QueuedFrame",
 ]

@@ -10,27 +10,21 @@ from typing import Generic, Protocol, TypeVar
 
 from anon_ros.config import Config
 from anon_ros.core import (
-    Anonymized,
+    AnonymizedFrame,
     Anonymizer,
-    Covered,
+    CoveredFrame,
     Detections,
+    FramePersons,
     OutcomeKind,
-    Persons,
     RgbImage,
-    strangers,
+    untracked_persons,
     without_numbers,
 )
-from anon_ros.errors import ModelError, describe, freed
-from anon_ros.live.budget import OVER_BUDGET, Budget
-from anon_ros.live.inbox import SKIPPED, TOO_OLD, Taken
-from anon_ros.live.latencies import Latencies
-from anon_ros.temporal import (
-    Drawings,
-    LiveStream,
-    Tracker,
-    moment_of,
-    tracks_anyone,
-)
+from anon_ros.errors import ModelError, drop_traceback, format_error
+from anon_ros.live.latency_budget import OVER_BUDGET, LatencyBudget
+from anon_ros.live.latency_stats import LatencyStats
+from anon_ros.live.mailbox import SKIPPED, TOO_OLD, QueuedFrame
+from anon_ros.tracking import OnlineStream, SyntheticCache, Tracker, needs_tracking, observe_frame
 
 T = TypeVar("T")
 
@@ -43,7 +37,7 @@ _FRAMES_AT_ONCE = 8
 _MOST_REASONS = 20
 
 
-class Models(Protocol):
+class ModelProvider(Protocol):
     """Where an Anonymizer comes from."""
 
     def anonymizer(self, config: Config) -> Anonymizer:
@@ -58,17 +52,17 @@ class Models(Protocol):
         """A new one, for one camera."""
         ...
 
-    def free(self) -> None:
+    def release(self) -> None:
         """Let go of all models."""
         ...
 
-    def memory_bytes(self) -> tuple[int, int] | None:
+    def gpu_memory(self) -> tuple[int, int] | None:
         """What is reserved on the GPU and what that has; None without a GPU."""
         ...
 
 
 @dataclass(frozen=True)
-class Ports(Generic[T]):
+class FrameIO(Generic[T]):
     """How frames come in and go out.
 
     Attributes:
@@ -81,8 +75,8 @@ class Ports(Generic[T]):
 
     stamp_ns: Callable[[T], int]
     decode: Callable[[T], RgbImage]
-    encode: Callable[[T, Anonymized, int], T]
-    publish: Callable[[Taken[T], T, Anonymized], None]
+    encode: Callable[[T, AnonymizedFrame, int], T]
+    publish: Callable[[QueuedFrame[T], T, AnonymizedFrame], None]
 
 
 @dataclass(frozen=True)
@@ -90,8 +84,8 @@ class _Open(Generic[T]):
     """A frame whose persons are covered and wait to be inpainted."""
 
     index: int
-    taken: Taken[T]
-    covered: Covered
+    taken: QueuedFrame[T]
+    covered: CoveredFrame
     stamp_ns: int
 
 
@@ -99,8 +93,8 @@ class _Open(Generic[T]):
 class _Camera:
     """What is known of a stream from its earlier frames."""
 
-    stream: LiveStream
-    drawings: Drawings
+    stream: OnlineStream
+    drawings: SyntheticCache
 
     def reconfigure(self, config: Config) -> bool:
         """Go on with ``config``; False if that makes no sense."""
@@ -109,13 +103,13 @@ class _Camera:
 
 
 @dataclass
-class Covers:
+class CoverCounter:
     """Persons of one stream that were covered, not inpainted, by reason."""
 
     reasons: Counter[str] = field(default_factory=Counter)
     lock: Lock = field(default_factory=Lock)
 
-    def add(self, result: Anonymized) -> None:
+    def add(self, result: AnonymizedFrame) -> None:
         with self.lock:
             for outcome in result.outcomes:
                 if outcome.kind is OutcomeKind.COVERED:
@@ -128,20 +122,20 @@ class Covers:
             return dict(self.reasons)
 
 
-class Pipeline(Generic[T]):
+class FramePipeline(Generic[T]):
     """A Processor: publishes a frame only after ``Anonymizer`` has returned it.
 
     Attributes:
-        stages: latencies of wait, decode, segment, track, cover, inpaint, encode, publish.
-        totals: latencies from arrival to publication, by stream.
-        memory: of the GPU, as the models told last.
+        stage_latencies: latencies of wait, decode, segment, track, cover, inpaint, encode, publish.
+        stream_latencies: latencies from arrival to publication, by stream.
+        gpu_memory: of the GPU, as the models told last.
     """
 
     def __init__(
         self,
         config: Config,
-        models: Models,
-        ports: Ports[T],
+        models: ModelProvider,
+        ports: FrameIO[T],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = config
@@ -151,25 +145,25 @@ class Pipeline(Generic[T]):
         self._anonymizer: Anonymizer | None = None
         self._problem = ""
         self._built_for: Config | None = None
-        self._budget = Budget()
+        self._budget = LatencyBudget()
         self._cameras: dict[str, _Camera] = {}
         self._stamps: dict[str, int] = {}
         self._timeless: set[str] = set()
-        self.stages = Latencies()
-        self.totals = Latencies()
-        self.memory: tuple[int, int] | None = None
-        self._covers: dict[str, Covers] = {}
+        self.stage_latencies = LatencyStats()
+        self.stream_latencies = LatencyStats()
+        self.gpu_memory: tuple[int, int] | None = None
+        self._covers: dict[str, CoverCounter] = {}
         self._covers_lock = Lock()
 
     @property
-    def most_frames(self) -> int:
+    def max_batch(self) -> int:
         """Only diffusion gains from several at once; anything else would delay the first."""
-        return _FRAMES_AT_ONCE if self._config.inpaint.kind == "sdxl" else 1
+        return _FRAMES_AT_ONCE if self._config.inpaint.method == "sdxl" else 1
 
-    def covers_of(self, stream: str) -> Covers:
+    def cover_counts(self, stream: str) -> CoverCounter:
         """Why persons of a stream were covered. Any thread may ask."""
         with self._covers_lock:
-            return self._covers.setdefault(stream, Covers())
+            return self._covers.setdefault(stream, CoverCounter())
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frames on. Any thread may call this."""
@@ -183,11 +177,11 @@ class Pipeline(Generic[T]):
 
     def close(self) -> None:
         """Free the models."""
-        self._anonymizer = self._built_for = self.memory = None
+        self._anonymizer = self._built_for = self.gpu_memory = None
         self._cameras = {}
-        self._models.free()
+        self._models.release()
 
-    def process(self, frames: Sequence[Taken[T]]) -> list[Exception | None]:
+    def process(self, frames: Sequence[QueuedFrame[T]]) -> list[Exception | None]:
         """Publish the frames; those to be covered only, and those without time, go first."""
         config = self._config  # one for all of them
         anonymizer = self._prepare(config)
@@ -197,15 +191,15 @@ class Pipeline(Generic[T]):
             try:
                 frame = self._cover(anonymizer, index, taken, config)
                 covered = frame.covered
-                because = taken.cover_because or self._over_budget(taken, covered, waiting, config)
+                because = taken.cover_reason or self._over_budget(taken, covered, waiting, config)
                 frame = self._prepare_drawings(anonymizer, frame, inpaints=not because)
                 if because:
-                    left = anonymizer.leave_covered(frame.covered, because)
+                    left = anonymizer.finish_covered(frame.covered, because)
                     self._finish(taken, left, config)
                 else:
                     waiting.append(frame)
             except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[index] = freed(error)
+                errors[index] = drop_traceback(error)
         results = self._inpaint(anonymizer, waiting)
         for frame, result in zip(waiting, results, strict=True):
             try:
@@ -213,44 +207,44 @@ class Pipeline(Generic[T]):
                     raise result
                 if camera := self._cameras.get(frame.taken.stream):
                     drawn = frame.covered, anonymizer, result, frame.stamp_ns
-                    camera.drawings.remember(*drawn)
+                    camera.drawings.store(*drawn)
                 self._finish(frame.taken, result, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[frame.index] = freed(error)
-        self.memory = self._models.memory_bytes()
+                errors[frame.index] = drop_traceback(error)
+        self.gpu_memory = self._models.gpu_memory()
         return errors
 
     def _prepare(self, config: Config) -> Anonymizer:
         if self._built_for is not config:
             if self._built_for is None or self._built_for.inpaint != config.inpaint:
-                self._budget = Budget()
+                self._budget = LatencyBudget()
             self._cameras = {n: c for n, c in self._cameras.items() if c.reconfigure(config)}
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
                 self._anonymizer = self._models.anonymizer(config)
             except Exception as error:  # noqa: BLE001 - told with every frame until the next change
-                self._problem = describe(error)
+                self._problem = format_error(error)
         if self._anonymizer is None:
             raise ModelError(self._problem)
         return self._anonymizer
 
     def _cover(
-        self, anonymizer: Anonymizer, index: int, taken: Taken[T], config: Config
+        self, anonymizer: Anonymizer, index: int, taken: QueuedFrame[T], config: Config
     ) -> _Open[T]:
-        started_ns = self._lap("wait", taken.arrived_ns)
+        started_ns = self._record_stage("wait", taken.arrived_ns)
         image = self._ports.decode(taken.frame)
-        decoded_ns = self._lap("decode", started_ns)
+        decoded_ns = self._record_stage("decode", started_ns)
         stamp_ns = self._time_ns(taken)
-        found = anonymizer.find(image)
-        found_ns = self._lap("segment", decoded_ns)
+        found = anonymizer.detect_persons(image)
+        found_ns = self._record_stage("segment", decoded_ns)
         persons = self._persons(taken.stream, image, found, stamp_ns, config)
-        tracked_ns = self._lap("track", found_ns)
+        tracked_ns = self._record_stage("track", found_ns)
         covered = anonymizer.cover_persons(image, persons)
-        self._lap("cover", tracked_ns)
+        self._record_stage("cover", tracked_ns)
         return _Open(index, taken, covered, stamp_ns)
 
-    def _time_ns(self, taken: Taken[T]) -> int:
+    def _time_ns(self, taken: QueuedFrame[T]) -> int:
         """When the frame was taken; when it arrived if its stamps do not say."""
         stream, stamp_ns = taken.stream, self._ports.stamp_ns(taken.frame)
         if stamp_ns and stamp_ns == self._stamps.get(stream) and stream not in self._timeless:
@@ -261,15 +255,15 @@ class Pipeline(Generic[T]):
 
     def _persons(
         self, stream: str, image: RgbImage, found: Detections, stamp_ns: int, config: Config
-    ) -> Persons:
-        if not tracks_anyone(config):
-            return strangers(found, config.inpaint.seed)
+    ) -> FramePersons:
+        if not needs_tracking(config):
+            return untracked_persons(found, config.inpaint.seed)
         # If anything raises, what was remembered may be half a frame's: it is not put back.
         camera = self._cameras.pop(stream, None)
         if camera is None:
-            followed = LiveStream(config, lambda: self._models.tracker(config))
-            camera = _Camera(followed, Drawings(config))
-        persons = camera.stream.persons(moment_of(image, found, stamp_ns), found.masks)
+            followed = OnlineStream(config, lambda: self._models.tracker(config))
+            camera = _Camera(followed, SyntheticCache(config))
+        persons = camera.stream.persons_in(observe_frame(image, found, stamp_ns), found.masks)
         self._cameras[stream] = camera
         return persons
 
@@ -280,39 +274,43 @@ class Pipeline(Generic[T]):
         if camera is None:
             return frame
         known = frame.covered, anonymizer, frame.stamp_ns
-        return replace(frame, covered=camera.drawings.prepare(*known, inpaints=inpaints))
+        return replace(frame, covered=camera.drawings.attach(*known, inpaints=inpaints))
 
     def _over_budget(
-        self, taken: Taken[T], covered: Covered, waiting: Sequence[_Open[T]], config: Config
+        self,
+        taken: QueuedFrame[T],
+        covered: CoveredFrame,
+        waiting: Sequence[_Open[T]],
+        config: Config,
     ) -> str:
         persons = len(covered.rois)
         together = persons + sum(len(frame.covered.rois) for frame in waiting) if persons else 0
         passed_ns = self._clock_ns() - taken.arrived_ns
-        allowed = self._budget.allows(together, passed_ns, config.skip.budget_ms)
+        allowed = self._budget.allows(together, passed_ns, config.skip.latency_budget_ms)
         return "" if allowed else OVER_BUDGET
 
     def _inpaint(
         self, anonymizer: Anonymizer, waiting: Sequence[_Open[T]]
-    ) -> list[Anonymized | Exception]:
+    ) -> list[AnonymizedFrame | Exception]:
         started_ns = self._clock_ns()
-        results = anonymizer.inpaint_all([frame.covered for frame in waiting])
+        results = anonymizer.inpaint_frames([frame.covered for frame in waiting])
         ended_ns = self._clock_ns()
         if persons := sum(len(frame.covered.rois) for frame in waiting):
-            self._budget.learn(persons, ended_ns - started_ns)
+            self._budget.update(persons, ended_ns - started_ns)
         for _ in waiting:
-            self.stages.add("inpaint", ended_ns - started_ns)
+            self.stage_latencies.add("inpaint", ended_ns - started_ns)
         return results
 
-    def _finish(self, taken: Taken[T], result: Anonymized, config: Config) -> None:
+    def _finish(self, taken: QueuedFrame[T], result: AnonymizedFrame, config: Config) -> None:
         started_ns = self._clock_ns()
         message = self._ports.encode(taken.frame, result, config.output.jpeg_quality)
-        encoded_ns = self._lap("encode", started_ns)
+        encoded_ns = self._record_stage("encode", started_ns)
         self._ports.publish(taken, message, result)
-        published_ns = self._lap("publish", encoded_ns)
-        self.totals.add(taken.stream, published_ns - taken.arrived_ns)
-        self.covers_of(taken.stream).add(result)
+        published_ns = self._record_stage("publish", encoded_ns)
+        self.stream_latencies.add(taken.stream, published_ns - taken.arrived_ns)
+        self.cover_counts(taken.stream).add(result)
 
-    def _lap(self, stage: str, since_ns: int) -> int:
+    def _record_stage(self, stage: str, since_ns: int) -> int:
         now_ns = self._clock_ns()
-        self.stages.add(stage, now_ns - since_ns)
+        self.stage_latencies.add(stage, now_ns - since_ns)
         return now_ns

@@ -5,18 +5,18 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
 
-from anon_ros.errors import AnonRosError, describe, freed
-from anon_ros.live.gate import Withheld
-from anon_ros.live.inbox import Fate, Inbox, Taken
+from anon_ros.errors import AnonRosError, drop_traceback, format_error
+from anon_ros.live.mailbox import FrameStatus, Mailbox, QueuedFrame
+from anon_ros.live.output_gate import GateClosed
 
 T = TypeVar("T")
 
 
-class Processor(Protocol[T]):
+class BatchProcessor(Protocol[T]):
     """What the worker does with frames. All of it is called in the worker's thread."""
 
     @property
-    def most_frames(self) -> int:
+    def max_batch(self) -> int:
         """How many waiting frames of different streams to process together."""
         ...
 
@@ -24,7 +24,7 @@ class Processor(Protocol[T]):
         """Load the models; raising ends the worker."""
         ...
 
-    def process(self, frames: Sequence[Taken[T]]) -> Sequence[Exception | None]:
+    def process(self, frames: Sequence[QueuedFrame[T]]) -> Sequence[Exception | None]:
         """Process and publish frames of different streams.
 
         Returns:
@@ -38,7 +38,7 @@ class Processor(Protocol[T]):
         ...
 
 
-class Worker(Generic[T]):
+class InferenceWorker(Generic[T]):
     """Loads the models, processes frames until the inbox is closed, frees the models.
 
     Args:
@@ -46,39 +46,39 @@ class Worker(Generic[T]):
         processor: what is done with them.
         on_failure: told the stream and the error of each frame that failed, in this thread.
         max_consecutive: failed frames in a row, of all streams, that end the worker; 0 for none.
-        after: another worker that must have ended before this one loads its models.
+        wait_for: another worker that must have ended before this one loads its models.
 
     Attributes:
         error: what ended the worker; None while it works, or when it was stopped.
         ready: set once the models are loaded.
-        ended: set when the thread is done.
+        finished: set when the thread is done.
         last_error: of each stream whose newest frame failed.
-        in_row: how many frames of each stream failed since the last one that did not.
+        consecutive_failures: how many frames of each stream failed since the last one that did not.
     """
 
     def __init__(
         self,
-        inbox: Inbox[T],
-        processor: Processor[T],
+        inbox: Mailbox[T],
+        processor: BatchProcessor[T],
         on_failure: Callable[[str, Exception], None],
         *,
         max_consecutive: int = 0,
-        after: "Worker[T] | None" = None,
+        wait_for: "InferenceWorker[T] | None" = None,
     ) -> None:
         self._inbox = inbox
         self._processor = processor
         self._on_failure = on_failure
         self._max_consecutive = max_consecutive
-        self._after = after
+        self._after = wait_for
         # A daemon: a process must be able to end while a model is stuck.
         self._thread = Thread(target=self._run, name="anonymizer-worker", daemon=True)
         self._busy_since_s: float | None = None
         self._failed_in_row = 0
         self.error: BaseException | None = None
         self.ready = Event()
-        self.ended = Event()
+        self.finished = Event()
         self.last_error: dict[str, str] = {}
-        self.in_row: dict[str, int] = {}
+        self.consecutive_failures: dict[str, int] = {}
 
     @property
     def busy_s(self) -> float:
@@ -90,23 +90,23 @@ class Worker(Generic[T]):
         try:
             self._thread.start()
         except RuntimeError:  # no more threads
-            self.ended.set()
+            self.finished.set()
             raise
 
     def stop(self, timeout_s: float) -> bool:
         """Take no further frame and wait for the one in work; return whether the thread ended."""
         self._inbox.close()
-        return self.ended.wait(timeout_s)
+        return self.finished.wait(timeout_s)
 
     def _run(self) -> None:
         try:
             if self._after is not None:
-                self._after.ended.wait()
+                self._after.finished.wait()
                 self._after = None
             if not self._inbox.closed:  # stopped while it waited for the other one
                 self._processor.load()
                 self.ready.set()
-            while (frames := self._inbox.take(self._processor.most_frames)) is not None:
+            while (frames := self._inbox.take(self._processor.max_batch)) is not None:
                 self._process(frames)
         except BaseException as error:  # noqa: BLE001 - kept for the owner, who ends the process
             self.error = error
@@ -116,15 +116,15 @@ class Worker(Generic[T]):
             try:
                 self._processor.close()
             finally:
-                self.ended.set()
+                self.finished.set()
 
-    def _process(self, frames: Sequence[Taken[T]]) -> None:
+    def _process(self, frames: Sequence[QueuedFrame[T]]) -> None:
         errors: Sequence[Exception | None] = []
         self._busy_since_s = time.monotonic()
         try:
             errors = self._processor.process(frames)
         except Exception as error:  # noqa: BLE001 - a frame's failure must not end the node
-            errors = [freed(error)] * len(frames)
+            errors = [drop_traceback(error)] * len(frames)
         finally:
             self._busy_since_s = None
             # A frame without a verdict failed: BaseException ends the thread.
@@ -132,7 +132,7 @@ class Worker(Generic[T]):
                 verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
                 self._settle(taken.stream, verdict)
         for taken, failure in zip(frames, errors, strict=True):
-            if failure is not None and not isinstance(failure, Withheld):
+            if failure is not None and not isinstance(failure, GateClosed):
                 self._on_failure(taken.stream, failure)
         if self._max_consecutive and self._failed_in_row >= self._max_consecutive:
             message = (
@@ -142,16 +142,16 @@ class Worker(Generic[T]):
             raise AnonRosError(message)
 
     def _settle(self, stream: str, error: Exception | None) -> None:
-        if isinstance(error, Withheld):
-            self._inbox.settle(stream, Fate.SKIPPED)
+        if isinstance(error, GateClosed):
+            self._inbox.finish(stream, FrameStatus.SKIPPED)
         elif error is None:
-            self._inbox.settle(stream, Fate.PROCESSED)
+            self._inbox.finish(stream, FrameStatus.PROCESSED)
             self._failed_in_row = 0
-            self.in_row[stream] = 0
+            self.consecutive_failures[stream] = 0
             self.last_error.pop(stream, None)
         else:
-            self._inbox.settle(stream, Fate.FAILED)
+            self._inbox.finish(stream, FrameStatus.FAILED)
             self._failed_in_row += 1
-            self.in_row[stream] = self.in_row.get(stream, 0) + 1
+            self.consecutive_failures[stream] = self.consecutive_failures.get(stream, 0) + 1
             self.last_error.pop(stream, None)  # so that the newest is the last one
-            self.last_error[stream] = describe(error)
+            self.last_error[stream] = format_error(error)

@@ -1,47 +1,57 @@
 """The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
 
-from anon_ros.models.baselines import BASELINES
-from anon_ros.models.build import (
+from anon_ros.models.detection.training_config import TrainingConfig
+from anon_ros.models.factory import (
     build_anonymizer,
     build_detector,
     build_inpainter,
     build_segmenter,
-    build_stream_anonymizer,
     build_tracker,
+    build_tracking_anonymizer,
     train_detector,
 )
-from anon_ros.models.embedders import NetworkEmbedder, load_embedder
-from anon_ros.models.inception import FEATURES, Inception, find_inception, load_inception
-from anon_ros.models.inventory import NeededModel, evaluation_models, model_hashes, needed_models
-from anon_ros.models.loaded import LoadedModels
-from anon_ros.models.locate import find_start, find_weights
-from anon_ros.models.lpips import Lpips, find_lpips, load_lpips
-from anon_ros.models.recipe import Training
+from anon_ros.models.features.embedders import NetworkEmbedder, load_embedder
+from anon_ros.models.features.inception import (
+    NUM_FEATURES,
+    InceptionFeatures,
+    find_inception_weights,
+    load_inception,
+)
+from anon_ros.models.features.lpips import LpipsDistance, find_lpips_weights, load_lpips
+from anon_ros.models.inpainting.paper_baselines import BASELINES
+from anon_ros.models.model_cache import ModelCache
+from anon_ros.models.weights.inventory import (
+    RequiredModel,
+    evaluation_models,
+    model_hashes,
+    required_models,
+)
+from anon_ros.models.weights.locate import find_training_start, find_weights
 
 __all__ = [
     "BASELINES",
-    "FEATURES",
-    "Inception",
-    "LoadedModels",
-    "Lpips",
-    "NeededModel",
+    "NUM_FEATURES",
+    "InceptionFeatures",
+    "LpipsDistance",
+    "ModelCache",
     "NetworkEmbedder",
-    "Training",
+    "RequiredModel",
+    "TrainingConfig",
     "build_anonymizer",
     "build_detector",
     "build_inpainter",
     "build_segmenter",
-    "build_stream_anonymizer",
     "build_tracker",
+    "build_tracking_anonymizer",
     "evaluation_models",
-    "find_inception",
-    "find_lpips",
-    "find_start",
+    "find_inception_weights",
+    "find_lpips_weights",
+    "find_training_start",
     "find_weights",
     "load_embedder",
     "load_inception",
     "load_lpips",
     "model_hashes",
-    "needed_models",
+    "required_models",
     "train_detector",
 ]

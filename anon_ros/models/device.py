@@ -20,7 +20,7 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
-def free_bytes(device: torch.device) -> int | None:
+def free_memory_bytes(device: torch.device) -> int | None:
     """What PyTorch can still allocate; None on the CPU, where it is not limited."""
     if device.type != "cuda":
         return None
@@ -28,14 +28,14 @@ def free_bytes(device: torch.device) -> int | None:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def allocated_bytes(device: torch.device) -> int:
-    """What is allocated now; ``peak_bytes`` counts anew from here. 0 on the CPU."""
+def reset_peak_memory(device: torch.device) -> int:
+    """What is allocated now; ``peak_memory_bytes`` counts anew from here. 0 on the CPU."""
     if device.type != "cuda":
         return 0
     torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.memory_allocated(device)
 
 
-def peak_bytes(device: torch.device) -> int:
-    """The most that was allocated at a time since ``allocated_bytes``; 0 on the CPU."""
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most that was allocated at a time since ``reset_peak_memory``; 0 on the CPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0

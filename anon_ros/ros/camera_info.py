@@ -7,17 +7,17 @@ from typing import TypeVar
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
-from anon_ros.errors import describe
-from anon_ros.live import Gate, Withheld
-from anon_ros.ros.messages import ImageMessage
-from anon_ros.ros.qos import publisher_options, subscription_options, usual
+from anon_ros.errors import format_error
+from anon_ros.live import GateClosed, OutputGate
+from anon_ros.ros.image_messages import ImageMessage
+from anon_ros.ros.qos import default_profiles, publisher_options, subscription_options
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
 _KEPT = 300
 
 _NS_PER_S = 1_000_000_000
 # Less is disorder on the way, not a clock that was set back or a bag that begins anew.
-JUMP_NS = 500_000_000
+TIME_JUMP_NS = 500_000_000
 
 T = TypeVar("T")
 
@@ -48,14 +48,14 @@ class CameraInfoPairing:
         """Forget what came before the images' stamps jumped back to ``stamp``."""
         with self._lock:
             # Infos that have jumped before the image are those of the images to come.
-            if self._newest is not None and stamp_ns(self._newest) > stamp + JUMP_NS:
+            if self._newest is not None and stamp_ns(self._newest) > stamp + TIME_JUMP_NS:
                 self._forget()
 
     def on_info(self, info: CameraInfo) -> CameraInfo | None:
         """Take a CameraInfo: publish it if its image has been published, else keep it."""
         with self._lock:
             stamp = stamp_ns(info)
-            if self._newest is not None and stamp < stamp_ns(self._newest) - JUMP_NS:
+            if self._newest is not None and stamp < stamp_ns(self._newest) - TIME_JUMP_NS:
                 self._forget()
             self._newest = info
             if stamp not in self._due:
@@ -97,12 +97,12 @@ class CameraInfoMirror:
         gate: that every info has to pass.
     """
 
-    def __init__(self, node: Node, topic: str, mirrored: str, gate: Gate) -> None:
+    def __init__(self, node: Node, topic: str, mirrored: str, gate: OutputGate) -> None:
         self._node = node
         self.topic = topic
         self._subscription: object = None
         self.publisher = node.create_publisher(
-            CameraInfo, mirrored, usual()[1], **publisher_options(node, mirrored)
+            CameraInfo, mirrored, default_profiles()[1], **publisher_options(node, mirrored)
         )
         self._gate = gate
         self.pairing = CameraInfoPairing()
@@ -114,7 +114,7 @@ class CameraInfoMirror:
                 CameraInfo,
                 self.topic,
                 self._receive,
-                usual()[0],
+                default_profiles()[0],
                 **subscription_options(self._node, self.topic),
             )
         elif not wanted and self._subscription is not None:
@@ -133,12 +133,12 @@ class CameraInfoMirror:
         if info is None:
             return
         try:
-            self._gate.run(lambda: self.publisher.publish(info))
-        except Withheld:
+            self._gate.send(lambda: self.publisher.publish(info))
+        except GateClosed:
             pass
         except Exception as error:  # noqa: BLE001 - its image is out already
             self._node.get_logger().error(
-                f"{self.topic}: not published: {describe(error)}", throttle_duration_sec=1.0
+                f"{self.topic}: not published: {format_error(error)}", throttle_duration_sec=1.0
             )
 
     def close(self) -> None:

@@ -8,10 +8,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from anon_ros.config import FailConfig
-from anon_ros.live import EXPECTED_REASONS, Counts
-from anon_ros.ros.session import Session
-from anon_ros.ros.stream import ImageStream
+from anon_ros.config import FailureConfig
+from anon_ros.live import EXPECTED_REASONS, FrameCounts
+from anon_ros.ros.image_stream import ImageStream
+from anon_ros.ros.session import ActiveSession
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -21,7 +21,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class WorkerState:
+class NodeStatus:
     """The state of the whole node.
 
     Attributes:
@@ -39,7 +39,7 @@ class WorkerState:
 class _History:
     """Counters of one stream, once a second."""
 
-    counts: deque[Counts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
+    counts: deque[FrameCounts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
     covers: deque[Mapping[str, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
 
     def rate_hz(self, name: str) -> float:
@@ -62,16 +62,16 @@ class _History:
 class Diagnostics:
     """Publishes diagnostic_msgs/DiagnosticArray. To be called once a second."""
 
-    def __init__(self, node: Node, fail: FailConfig) -> None:
+    def __init__(self, node: Node, fail: FailureConfig) -> None:
         self._node = node
         self._fail = fail
         self._publisher = node.create_publisher(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=5)
         )
-        self._session: Session | None = None
+        self._session: ActiveSession | None = None
         self._histories: dict[str, _History] = {}
 
-    def publish(self, session: Session | None, state: WorkerState) -> None:
+    def publish(self, session: ActiveSession | None, state: NodeStatus) -> None:
         """Tell how everything is.
 
         Args:
@@ -84,14 +84,14 @@ class Diagnostics:
         if session is not None:
             counts, ages = session.inbox.counts(), session.inbox.queue_age_s()
             for stream in session.streams:
-                count = counts.get(stream.name, Counts(0, 0, 0, 0, 0))
+                count = counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0))
                 age_s = ages.get(stream.name, 0.0)
                 statuses.append(self._stream(session, stream, count, age_s))
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
-    def _worker(self, session: Session | None, state: WorkerState) -> DiagnosticStatus:
+    def _worker(self, session: ActiveSession | None, state: NodeStatus) -> DiagnosticStatus:
         values: dict[str, object] = {"model state": state.state}
         level, text = OK, state.state
         if state.state == "failed":
@@ -103,14 +103,14 @@ class Diagnostics:
             values["in work [s]"] = f"{busy_s:.1f}"
             if busy_s > _LONG_S and level == OK:
                 level, text = WARN, f"the frames in work take {busy_s:.0f} s already"
-            absent = ", ".join(session.streams.absent)
+            absent = ", ".join(session.streams.missing_publishers)
             values["nobody publishes"] = absent
             if absent and level == OK:
                 level, text = WARN, f"nobody publishes {absent}"
-            for stage, (p50, p99) in session.pipeline.stages.quantiles_ms().items():
+            for stage, (p50, p99) in session.pipeline.stage_latencies.quantiles_ms().items():
                 values[f"{stage} p50 [ms]"] = f"{p50:.2f}"
                 values[f"{stage} p99 [ms]"] = f"{p99:.2f}"
-            if (memory := session.pipeline.memory) is not None:
+            if (memory := session.pipeline.gpu_memory) is not None:
                 values["GPU memory reserved [MiB]"] = memory[0] // _MIB
                 values["GPU memory total [MiB]"] = memory[1] // _MIB
         values |= state.fallbacks
@@ -119,24 +119,24 @@ class Diagnostics:
         return self._status("worker", level, text, values)
 
     def _stream(
-        self, session: Session, stream: ImageStream, counts: Counts, age_s: float
+        self, session: ActiveSession, stream: ImageStream, counts: FrameCounts, age_s: float
     ) -> DiagnosticStatus:
         history = self._histories.setdefault(stream.name, _History())
         history.counts.append(counts)
-        history.covers.append(session.pipeline.covers_of(stream.name).counts())
-        watchers = session.streams.watchers.get(stream.name, [])
-        p50, p99 = session.pipeline.totals.quantiles_ms().get(stream.name, (0.0, 0.0))
+        history.covers.append(session.pipeline.cover_counts(stream.name).counts())
+        watchers = session.streams.untrusted_subscribers.get(stream.name, [])
+        p50, p99 = session.pipeline.stream_latencies.quantiles_ms().get(stream.name, (0.0, 0.0))
         values: dict[str, object] = {
-            "mirrored topic": stream.mirrored,
-            "subscribed": stream.listening,
+            "mirrored topic": stream.mirrored_topic,
+            "subscribed": stream.is_subscribed,
             "rate in [Hz]": f"{history.rate_hz('received'):.1f}",
             "rate out [Hz]": f"{history.rate_hz('processed'):.1f}",
             **vars(counts),
             "latency p50 [ms]": f"{p50:.2f}",
             "latency p99 [ms]": f"{p99:.2f}",
             "queue age [s]": f"{age_s:.2f}",
-            "jumps of the stamps": stream.jumps,
-            "failed in a row": session.worker.in_row.get(stream.name, 0),
+            "jumps of the stamps": stream.num_time_jumps,
+            "failed in a row": session.worker.consecutive_failures.get(stream.name, 0),
             "last error": session.worker.last_error.get(stream.name, ""),
             "original images go to": ", ".join(watchers),
         }
@@ -145,9 +145,9 @@ class Diagnostics:
         return self._status(stream.name, *self._judge(session, stream, history, watchers), values)
 
     def _judge(
-        self, session: Session, stream: ImageStream, history: _History, watchers: list[str]
+        self, session: ActiveSession, stream: ImageStream, history: _History, watchers: list[str]
     ) -> tuple[bytes, str]:
-        in_row = session.worker.in_row.get(stream.name, 0)
+        in_row = session.worker.consecutive_failures.get(stream.name, 0)
         last_error = session.worker.last_error.get(stream.name, "")
         if in_row >= self._fail.error_after:
             return ERROR, f"{in_row} frames in a row failed and are not published: {last_error}"
@@ -155,11 +155,11 @@ class Diagnostics:
             return WARN, f"the newest frame failed and is not published: {last_error}"
         if watchers:
             return WARN, f"the original images go to {', '.join(watchers)}"
-        if stream.name in session.streams.absent:
+        if stream.name in session.streams.missing_publishers:
             return WARN, "nobody publishes it"
         if covers := history.new_covers():
             return WARN, f"persons are covered, not inpainted: {covers[0]}"
-        if not stream.listening:
+        if not stream.is_subscribed:
             return OK, "idle: nobody subscribes to the mirrored topic"
         if len(history.counts) > _WINDOW_S and not history.rate_hz("received"):
             return WARN, "subscribed, but nothing arrives: check QoS and the DDS profile"

@@ -8,13 +8,13 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from anon_ros.live import Models
+    from anon_ros.live import ModelProvider
 
 _STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 
 
-def main(make_models: "Callable[[], Models] | None" = None) -> int:
+def main(make_models: "Callable[[], ModelProvider] | None" = None) -> int:
     """Run the node until SIGINT or SIGTERM; return 0, or 1 if the node could not work.
 
     Args:
@@ -39,32 +39,32 @@ def main(make_models: "Callable[[], Models] | None" = None) -> int:
         rclpy.try_shutdown()
 
 
-def _run(stop: Event, make_models: "Callable[[], Models] | None") -> int:
+def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> int:
     from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415 - see main
     from rclpy.logging import get_logger  # noqa: PLC0415
 
-    from anon_ros.errors import AnonRosError, describe  # noqa: PLC0415
+    from anon_ros.errors import AnonRosError, format_error  # noqa: PLC0415
     from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
 
     try:
         node = AnonymizerNode(make_models() if make_models else None)
     except AnonRosError as error:
-        get_logger("anonymizer").fatal(describe(error))
+        get_logger("anonymizer").fatal(format_error(error))
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     if node.autostart:
-        node.autostart_now()
-    while not stop.is_set() and not node.must_end:
+        node.configure_and_activate()
+    while not stop.is_set() and not node.should_exit:
         try:
             executor.spin_once(timeout_sec=_POLL_S)
             node.check_worker()
         except Exception as error:  # noqa: BLE001 - the worker must be ended cleanly below
-            node.fail(error)
-            node.must_end = True
-    code = int(node.must_end)
+            node.set_failed(error)
+            node.should_exit = True
+    code = int(node.should_exit)
     ended = node.stop(_STOP_TIMEOUT_S)
-    node.report()
+    node.log_counts()
     if not ended:
         # A model call cannot be interrupted, and Python's own exit under it would crash.
         node.get_logger().warning("ending while the worker is busy; nothing more is published")

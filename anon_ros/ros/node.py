@@ -13,15 +13,15 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from anon_ros.config import Config
-from anon_ros.errors import AnonRosError, ConfigError, ModelError, describe
-from anon_ros.live import Models
-from anon_ros.models import LoadedModels, needed_models
-from anon_ros.ros.debug import DebugTopics
-from anon_ros.ros.diagnostics import Diagnostics, WorkerState
-from anon_ros.ros.log import NodeLogHandler, Throttle
-from anon_ros.ros.parameters import changed, declare_parameters, refusal
-from anon_ros.ros.session import Session
-from anon_ros.ros.streams import Streams
+from anon_ros.errors import AnonRosError, ConfigError, ModelError, format_error
+from anon_ros.live import ModelProvider
+from anon_ros.models import ModelCache, required_models
+from anon_ros.ros.debug_topics import DebugTopics
+from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
+from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
+from anon_ros.ros.parameters import apply_changes, declare_parameters, find_read_only_violation
+from anon_ros.ros.session import ActiveSession
+from anon_ros.ros.topic_manager import TopicManager
 
 _FOLLOW_PERIOD_S = 0.2
 _DISCOVER_PERIOD_S = 0.5
@@ -41,28 +41,28 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     Attributes:
         failure: why it cannot work any longer; None while it can.
-        must_end: whether the process is to end over it. A node that somebody else manages stays
+        should_exit: whether the process is to end over it. A node that somebody else manages stays
             when its models could not be loaded: it can be mended and activated again.
 
     Raises:
         ConfigError: if a parameter is not allowed.
     """
 
-    def __init__(self, models: Models | None = None, **options: Any) -> None:
+    def __init__(self, models: ModelProvider | None = None, **options: Any) -> None:
         super().__init__("anonymizer", **options)
         self._log_handler = NodeLogHandler(self.get_logger())
         library = logging.getLogger("anon_ros")
         library.setLevel(logging.INFO)
         library.addHandler(self._log_handler)
         self._config = declare_parameters(self)
-        self._models = models or LoadedModels()
-        self._streams: Streams | None = None
-        self._session: Session | None = None
+        self._models = models or ModelCache()
+        self._streams: TopicManager | None = None
+        self._session: ActiveSession | None = None
         self._active = False
         self._enabled = True
-        self._failures = Throttle(_FAILURE_PERIOD_S)
+        self._failures = LogThrottle(_FAILURE_PERIOD_S)
         self.failure: BaseException | None = None
-        self.must_end = False
+        self.should_exit = False
         self._debug = DebugTopics(self)
         self._diagnostics = Diagnostics(self, self._config.fail)
         self.add_on_set_parameters_callback(self._check_parameters)
@@ -76,7 +76,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             (_FOLLOW_PERIOD_S, self._follow),
             (_DISCOVER_PERIOD_S, self._discover),
             (_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
-            (_REPORT_PERIOD_S, self.report),
+            (_REPORT_PERIOD_S, self.log_counts),
         ):
             self.create_timer(period_s, call, clock=steady)
 
@@ -85,7 +85,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         """Whether the process is to configure and activate the node."""
         return self._config.autostart
 
-    def autostart_now(self) -> None:
+    def configure_and_activate(self) -> None:
         """Configure and activate."""
         if self.trigger_configure() == SUCCESS:
             self.trigger_activate()
@@ -93,9 +93,9 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
         """Check the names of the topics."""
         try:
-            self._streams = Streams(self, self._config)
+            self._streams = TopicManager(self, self._config)
         except ConfigError as error:
-            self.fail(error)
+            self.set_failed(error)
             return FAILURE
         self.failure = None
         return SUCCESS
@@ -103,9 +103,9 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to load the models, in the worker's thread, and follow the topics."""
         assert self._streams is not None  # noqa: S101 - narrows the type: it is configured
-        kind = self._config.inpaint.kind
-        self.get_logger().info(f"loading models for inpaint.kind = {kind}")
-        self._session = Session(
+        kind = self._config.inpaint.method
+        self.get_logger().info(f"loading models for inpaint.method = {kind}")
+        self._session = ActiveSession(
             self._config, self._models, self._streams, self._debug, self._on_failure, self._session
         )
         self._session.set_enabled(enabled=self._enabled)
@@ -113,7 +113,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._session.start()
         except Exception as error:  # noqa: BLE001 - rclpy would swallow it
             self._end_session()
-            self.fail(error)
+            self.set_failed(error)
             return FAILURE
         self._active, self.failure = True, None
         return super().on_activate(state)
@@ -136,18 +136,18 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def check_worker(self) -> None:
         """To be called often: notice a worker that has ended by itself."""
         session = self._session
-        if not self._active or session is None or not session.worker.ended.is_set():
+        if not self._active or session is None or not session.worker.finished.is_set():
             return
         error = session.worker.error
-        self.fail(error if error is not None else AnonRosError("the worker has ended"))
-        self.must_end = self.must_end or session.worker.ready.is_set()
+        self.set_failed(error if error is not None else AnonRosError("the worker has ended"))
+        self.should_exit = self.should_exit or session.worker.ready.is_set()
         self.trigger_deactivate()
 
-    def fail(self, error: BaseException) -> None:
+    def set_failed(self, error: BaseException) -> None:
         """Remember and log why the node cannot work any longer."""
         self.failure = error
-        self.must_end = self._config.autostart
-        self.get_logger().fatal(describe(error))
+        self.should_exit = self._config.autostart
+        self.get_logger().fatal(format_error(error))
 
     def stop(self, timeout_s: float) -> bool:
         """Publish nothing more; return whether the frame in work has ended in time."""
@@ -158,7 +158,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         logging.getLogger("anon_ros").removeHandler(self._log_handler)
         super().destroy_node()
 
-    def report(self) -> None:
+    def log_counts(self) -> None:
         """Log the counters of every stream, or that it is still loading."""
         if self._state() == "loading":
             self.get_logger().info("still loading models")
@@ -172,7 +172,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def set_parameters_atomically(self, parameter_list: Sequence[Parameter]) -> SetParametersResult:
         """As rclpy's, with a reason for read-only ones."""
-        if reason := refusal(parameter_list):
+        if reason := find_read_only_violation(parameter_list):
             return SetParametersResult(successful=False, reason=reason)
         return super().set_parameters_atomically(parameter_list)
 
@@ -187,11 +187,11 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             return response
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        return changed(self._config, changes, self._check_models)[1]
+        return apply_changes(self._config, changes, self._check_models)[1]
 
     def _apply_parameters(self, changes: Sequence[Parameter]) -> None:
         before = self._config
-        self._config = changed(before, changes, lambda _: None)[0]
+        self._config = apply_changes(before, changes, lambda _: None)[0]
         if self._config == before:
             return
         for change in changes:
@@ -201,8 +201,8 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def _check_models(self, config: Config) -> None:
         """Better refused now than a node whose every frame fails."""
-        if config.inpaint.kind != self._config.inpaint.kind:
-            for model in needed_models(config):
+        if config.inpaint.method != self._config.inpaint.method:
+            for model in required_models(config):
                 if model.problem and not model.parameter.startswith("detect."):
                     raise ModelError(model.problem)
 
@@ -217,7 +217,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def _follow(self) -> None:
         if self._streams is not None:
-            self._streams.follow()
+            self._streams.update_subscriptions()
 
     def _discover(self) -> None:
         if self._streams is not None:
@@ -225,8 +225,8 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})
-        problem = "" if self.failure is None else describe(self.failure)
-        self._diagnostics.publish(self._session, WorkerState(self._state(), problem, fallbacks))
+        problem = "" if self.failure is None else format_error(self.failure)
+        self._diagnostics.publish(self._session, NodeStatus(self._state(), problem, fallbacks))
 
     def _state(self) -> str:
         if self.failure is not None:
@@ -242,11 +242,11 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _end_session(self) -> None:
         self._active = False
         if self._session is not None:
-            self._session.end()
+            self._session.stop()
 
     def _on_failure(self, name: str, error: Exception) -> None:
         # In the worker's thread.
         if self._failures.allows(name):
             self.get_logger().error(
-                f"{name}: a frame failed and is not published: {describe(error)}"
+                f"{name}: a frame failed and is not published: {format_error(error)}"
             )

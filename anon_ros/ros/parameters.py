@@ -13,7 +13,7 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from anon_ros.config import Config, Parameter, parameters, with_values
+from anon_ros.config import Config, Parameter, all_parameters, with_overrides
 from anon_ros.errors import AnonRosError, ConfigError
 
 
@@ -23,22 +23,22 @@ def declare_parameters(node: Node) -> Config:
     Raises:
         ConfigError: if a value has the wrong type or is not allowed.
     """
-    values = {name: _declare(node, parameter) for name, parameter in parameters().items()}
+    values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
     groups = {name.partition(".")[0] for name in values}
     given = node._parameter_overrides  # noqa: SLF001 - rclpy tells them in no other way
     for name in sorted(given.keys() - values.keys()):
         if name.partition(".")[0] in groups:
             node.get_logger().warning(f"parameter {name} is unknown and has no effect")
-    return with_values(Config(), values)
+    return with_overrides(Config(), values)
 
 
-def refusal(changes: Sequence[RosParameter]) -> str:
+def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
     """Why these parameters cannot be set while the node runs; empty if they can.
 
     rclpy's own refusal of a read-only parameter does not say what to do instead.
     """
     for change in changes:
-        known = parameters().get(change.name)
+        known = all_parameters().get(change.name)
         if known is not None and not known.spec.reconfigurable:
             return (
                 f"parameter {change.name} is read-only: it is fixed when the node starts; "
@@ -47,7 +47,7 @@ def refusal(changes: Sequence[RosParameter]) -> str:
     return ""
 
 
-def changed(
+def apply_changes(
     config: Config, changes: Sequence[RosParameter], check: Callable[[Config], None]
 ) -> tuple[Config, SetParametersResult]:
     """``config`` with ``changes``, and the answer to whoever asked for them.
@@ -57,9 +57,9 @@ def changed(
         changes: any parameters; those that are not ours have no influence.
         check: raises AnonRosError if the new one cannot be used.
     """
-    ours = {change.name: change.value for change in changes if change.name in parameters()}
+    ours = {change.name: change.value for change in changes if change.name in all_parameters()}
     try:
-        after = with_values(config, ours)
+        after = with_overrides(config, ours)
         if after != config:
             check(after)
     except AnonRosError as error:
@@ -73,7 +73,7 @@ def _declare(node: Node, parameter: Parameter) -> Any:
             parameter.name, _default(parameter), _descriptor(parameter)
         )
     except InvalidParameterValueException as error:
-        message = f"{error}; expected {parameter.range_text}"
+        message = f"{error}; expected {parameter.allowed_text}"
         raise ConfigError(message) from error
     # An empty list in YAML has no type and arrives as nothing.
     nothing: Any = [] if isinstance(parameter.default, tuple) else None
@@ -88,7 +88,7 @@ def _default(parameter: Parameter) -> Any:
 def _descriptor(parameter: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=parameter.spec.help,
-        additional_constraints=parameter.range_text,
+        additional_constraints=parameter.allowed_text,
         read_only=not parameter.spec.reconfigurable,
         # rclpy would end the process over a wrong type, and over an int for a float; our own check
         # takes the int and names parameter, value and range.

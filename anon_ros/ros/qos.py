@@ -24,7 +24,7 @@ _OVERRIDABLE = (
 )
 
 
-def usual() -> tuple[QoSProfile, QoSProfile]:
+def default_profiles() -> tuple[QoSProfile, QoSProfile]:
     """To subscribe with, and to publish with, as image_pipeline does (REP 2003).
 
     It offers the most and asks for the least. New ones each time: rclpy writes overrides into them.
@@ -33,7 +33,7 @@ def usual() -> tuple[QoSProfile, QoSProfile]:
     return QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT), reliable
 
 
-def matching(
+def matched_profiles(
     publishers: Sequence[TopicEndpointInfo], depth: int = _DEPTH
 ) -> tuple[QoSProfile, QoSProfile]:
     """What fits all publishers of a topic: to subscribe with, and to publish its mirror with.
@@ -65,7 +65,8 @@ def subscription_options(node: Node, topic: str) -> dict[str, Any]:
         policy = _policy(event)
         node.get_logger().error(
             f"{topic}: a publisher offers less {policy} than this node asks for, so nothing is "
-            f"received from it; set qos.match, or qos_overrides.{topic}.subscription.{policy}"
+            "received from it; set qos.match_publisher, or "
+            f"qos_overrides.{topic}.subscription.{policy}"
         )
 
     callbacks = SubscriptionEventCallbacks(incompatible_qos=incompatible)

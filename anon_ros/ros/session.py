@@ -4,18 +4,27 @@ import logging
 from collections.abc import Callable
 
 from anon_ros.config import Config
-from anon_ros.core import Anonymized, OutcomeKind
-from anon_ros.live import Gate, Inbox, Models, Pipeline, Ports, Taken, Withheld, Worker
-from anon_ros.ros.debug import DebugTopics
-from anon_ros.ros.log import Throttle
-from anon_ros.ros.messages import ImageMessage, decode, encode, stamp_ns
-from anon_ros.ros.streams import Streams
+from anon_ros.core import AnonymizedFrame, OutcomeKind
+from anon_ros.live import (
+    FrameIO,
+    FramePipeline,
+    GateClosed,
+    InferenceWorker,
+    Mailbox,
+    ModelProvider,
+    OutputGate,
+    QueuedFrame,
+)
+from anon_ros.ros.debug_topics import DebugTopics
+from anon_ros.ros.image_messages import ImageMessage, decode_message, encode_message, stamp_ns
+from anon_ros.ros.node_logging import LogThrottle
+from anon_ros.ros.topic_manager import TopicManager
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
 
 
-class Session:
+class ActiveSession:
     """From activation to deactivation. A frame is published only through its gate.
 
     Args:
@@ -30,31 +39,31 @@ class Session:
     def __init__(  # noqa: PLR0913, PLR0917 - what a session joins
         self,
         config: Config,
-        models: Models,
-        streams: Streams,
+        models: ModelProvider,
+        streams: TopicManager,
         debug: DebugTopics,
         on_failure: Callable[[str, Exception], None],
-        after: "Session | None",
+        after: "ActiveSession | None",
     ) -> None:
         self._debug = debug
-        self._warnings = Throttle(_WARNING_PERIOD_S)
+        self._warnings = LogThrottle(_WARNING_PERIOD_S)
         self.streams = streams
-        self.gate = Gate()
-        self.inbox: Inbox[ImageMessage] = Inbox(config.skip)
-        ports = Ports(stamp_ns, decode, encode, self._publish)
-        self.pipeline: Pipeline[ImageMessage] = Pipeline(config, models, ports)
-        self.worker: Worker[ImageMessage] = Worker(
+        self.gate = OutputGate()
+        self.inbox: Mailbox[ImageMessage] = Mailbox(config.skip)
+        ports = FrameIO(stamp_ns, decode_message, encode_message, self._publish)
+        self.pipeline: FramePipeline[ImageMessage] = FramePipeline(config, models, ports)
+        self.worker: InferenceWorker[ImageMessage] = InferenceWorker(
             self.inbox,
             self.pipeline,
             on_failure,
             max_consecutive=config.fail.max_consecutive,
-            after=None if after is None else after.worker,
+            wait_for=None if after is None else after.worker,
         )
 
     def start(self) -> None:
         """Load the models, and follow the topics."""
         self.worker.start()
-        self.streams.open(self.inbox.offer, self.gate)
+        self.streams.open(self.inbox.put, self.gate)
 
     def set_enabled(self, *, enabled: bool) -> None:
         """Once this has returned, a disabled session publishes nothing."""
@@ -66,25 +75,27 @@ class Session:
         self.inbox.reconfigure(config.skip)
         self.pipeline.reconfigure(config)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Publish nothing more and take no further frame; the one in work may still be so."""
-        self.gate.end()
+        self.gate.close()
         self.inbox.close()
         self.streams.close()
 
-    def _send(self, taken: Taken[ImageMessage], message: ImageMessage, result: Anonymized) -> None:
+    def _send(
+        self, taken: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
+    ) -> None:
         stream = self.streams.get(taken.stream)
         if stream is None or taken.epoch != self.inbox.epoch:
-            raise Withheld  # its publisher has gone, or it was taken before the node was disabled
+            raise GateClosed  # its publisher has gone, or it was taken before the node was disabled
         stream.publish(message)
         self._debug.publish(message.header, result)
 
     def _publish(
-        self, taken: Taken[ImageMessage], message: ImageMessage, result: Anonymized
+        self, taken: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
         """In the worker's thread."""
         name = taken.stream
-        self.gate.run(lambda: self._send(taken, message, result))
+        self.gate.send(lambda: self._send(taken, message, result))
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(

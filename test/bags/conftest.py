@@ -13,7 +13,7 @@ from anon_ros.cli import bag, main
 def models(monkeypatch: pytest.MonkeyPatch) -> SentinelModels:
     """In place of those that a command would load."""
     models = SentinelModels()
-    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     monkeypatch.setattr(bag, "model_hashes", lambda _: [{"parameter": "detect.weights"}])
     return models
 
@@ -24,7 +24,7 @@ def run(models: SentinelModels) -> Callable[..., int]:
     assert models
 
     def run(source: Path, output: Path, *flags: object) -> int:
-        words = ["bag", source, output, "--inpaint.kind", "fill", *flags]
+        words = ["bag", source, output, "--inpaint.method", "fill", *flags]
         return main.main([str(word) for word in words])
 
     return run

@@ -15,7 +15,7 @@ from sentinel import Painter, SentinelSegmenter
 from anon_ros.cli import bag
 from anon_ros.cli.main import main
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, Covered, Crop, Detections, Persons, RgbImage
+from anon_ros.core import Anonymizer, CoveredFrame, Crop, Detections, FramePersons, RgbImage
 
 
 class Slow(SentinelSegmenter):
@@ -34,13 +34,17 @@ class Mixing(Painter):
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
         drawn = Painter.draw(crop)
-        return drawn if crop.start is None else cv2.addWeighted(drawn, 0.5, crop.start, 0.5, 0)
+        return (
+            drawn
+            if crop.init_image is None
+            else cv2.addWeighted(drawn, 0.5, crop.init_image, 0.5, 0)
+        )
 
 
 class SlowToCover(Anonymizer):
     """Gives a test the time to kill it while it writes."""
 
-    def cover_persons(self, image: RgbImage, persons: Persons) -> Covered:
+    def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
         time.sleep(float(os.environ["SLOW_S"]))
         return super().cover_persons(image, persons)
 
@@ -50,6 +54,6 @@ def build(config: Config) -> Anonymizer:
 
 
 if __name__ == "__main__":
-    bag.build_stream_anonymizer = build
+    bag.build_tracking_anonymizer = build
     bag.model_hashes = lambda _: []
     sys.exit(main())

@@ -34,7 +34,7 @@ class Runner:
     flags: tuple[object, ...] = ()
 
     def start(self, output: Path, *flags: object, **options: object) -> "subprocess.Popen[str]":
-        words = ["bag", self.source, output, "--inpaint.kind", "fill", *self.flags, *flags]
+        words = ["bag", self.source, output, "--inpaint.method", "fill", *self.flags, *flags]
         places = os.pathsep.join([str(HERE), str(HERE.parent)])
         environment = {"SEEN": str(self.seen), "SLOW_S": str(self.slow_s), "PYTHONPATH": places}
         return subprocess.Popen(

@@ -16,10 +16,10 @@ import pytest
 from recordings import COPIED, IMAGES, by_mcap, by_ros1, by_rosbags, recorded
 from sentinel import persons_seen
 
-from anon_ros.bags import find_bag
-from anon_ros.bags.frames import read_frame
-from anon_ros.bags.records import MAX_TIME_NS, Losses, Message
-from anon_ros.bags.survey import unpacked
+from anon_ros.bags import open_bag
+from anon_ros.bags.messages import deserialize_image
+from anon_ros.bags.plan.inspect import decompress_message
+from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message
 from anon_ros.errors import AnonRosError
 
 # In percent. `make fuzz` takes 2,000 recordings.
@@ -148,16 +148,16 @@ def spoil_rows(file: Path, chance: random.Random) -> None:
 
 
 def messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
-    bag = find_bag(path, salvage=not strict)
+    bag = open_bag(path, salvage=not strict)
     found = []
     for file in bag.files:
-        with closing(bag.open(file, Losses(salvage=not strict), path.parent)) as opened:
-            for record in opened.records(Losses(salvage=not strict), 0, MAX_TIME_NS):
+        with closing(bag.open(file, DamageLog(salvage=not strict), path.parent)) as opened:
+            for record in opened.records(DamageLog(salvage=not strict), 0, MAX_TIME_NS):
                 if isinstance(record, Message):
                     data = record.data
                     if bag.compression == "message":
                         try:
-                            data = unpacked(data)
+                            data = decompress_message(data)
                         except ValueError:
                             assert not strict or record.channel.topic not in IMAGES
                     found.append((record.channel.topic, record._replace(data=data)))
@@ -171,7 +171,7 @@ def check(source: Path, output: Path) -> int:
     for topic, message in messages(output, strict=True):
         if message.channel.type_name.endswith("Image"):
             images += 1
-            frame = read_frame(message.channel, message.data)
+            frame = deserialize_image(message.channel, message.data)
             seen = persons_seen(frame.decode()).astype(np.uint8)
             _, _, stats, _ = cv2.connectedComponentsWithStats(seen)
             assert not (stats[1:, cv2.CC_STAT_AREA] > _PERSON_PX).any(), topic

@@ -20,7 +20,7 @@ from recordings import (
     recorded,
 )
 
-from anon_ros.bags import find_bag, read_depths, read_images
+from anon_ros.bags import open_bag, read_depth_maps, read_images
 from anon_ros.errors import BagError, ImageFormatError
 
 DEPTH = "/cam/depth/image_raw"
@@ -34,18 +34,18 @@ def test_every_image_topic_in_the_order_of_the_recording(kind: str, tmp_path: Pa
         path = by_mcap(tmp_path / "in.mcap")
     else:
         path = by_rosbags(tmp_path / "in", "sqlite3")
-    found = list(read_images(find_bag(path), (), tmp_path))
+    found = list(read_images(open_bag(path), (), tmp_path))
     assert {image.topic for image in found} == {RAW, JPEG, BAYER}
     assert [image.log_time_ns for image in found] == sorted(image.log_time_ns for image in found)
     assert all(image.image.shape == (48, 64, 3) for image in found)
-    only = list(read_images(find_bag(path), (RAW,), tmp_path))
+    only = list(read_images(open_bag(path), (RAW,), tmp_path))
     assert [image.topic for image in only] == [RAW] * (len(found) // 3)
 
 
 def test_a_topic_without_images_is_named(tmp_path: Path) -> None:
     path = by_rosbags(tmp_path / "in", "sqlite3")
     with pytest.raises(BagError, match="no images on /imu/data; it has"):
-        list(read_images(find_bag(path), ("/imu/data",), tmp_path))
+        list(read_images(open_bag(path), ("/imu/data",), tmp_path))
 
 
 def depth(values: np.ndarray, encoding: str, *, bigendian: bool = False, padding: int = 0) -> Any:
@@ -72,7 +72,7 @@ def test_depth_is_in_metres_and_nan_where_unknown(
     values = metres * 1000 if encoding == "16UC1" else np.where(metres, metres, np.nan)
     message = depth(values, encoding, bigendian=order == "big", padding=padding)
     path = recording_of(message, tmp_path / "in")
-    (found,) = read_depths(find_bag(path), DEPTH, tmp_path)
+    (found,) = read_depth_maps(open_bag(path), DEPTH, tmp_path)
     assert found.log_time_ns == START_NS + 5 < START_NS + STEP_NS
     np.testing.assert_allclose(found.depth_m, np.where(metres > 0, metres, np.nan))
 
@@ -80,11 +80,11 @@ def test_depth_is_in_metres_and_nan_where_unknown(
 def test_what_is_no_depth_is_refused(tmp_path: Path) -> None:
     picture = recording_of(depth(np.ones((2, 3)), "mono8"), tmp_path / "picture")
     with pytest.raises(ImageFormatError, match="'mono8' is no depth"):
-        list(read_depths(find_bag(picture), DEPTH, tmp_path))
+        list(read_depth_maps(open_bag(picture), DEPTH, tmp_path))
     message = depth(np.ones((2, 3)), "16UC1")
     message.data = message.data[:-1]
     cut = recording_of(message, tmp_path / "cut")
     with pytest.raises(ImageFormatError, match="11 bytes for 2 rows"):
-        list(read_depths(find_bag(cut), DEPTH, tmp_path))
+        list(read_depth_maps(open_bag(cut), DEPTH, tmp_path))
     with pytest.raises(BagError, match="no sensor_msgs/msg/Image on /nowhere"):
-        list(read_depths(find_bag(cut), "/nowhere", tmp_path))
+        list(read_depth_maps(open_bag(cut), "/nowhere", tmp_path))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from anon_ros.bags.account import Kept
-from anon_ros.bags.instep import Expected, InStep, Pair
-from anon_ros.bags.records import Channel, Message
+from anon_ros.bags.run_files.report import TopicReport
+from anon_ros.bags.storage.records import Channel, Message
+from anon_ros.bags.verify.message_matcher import ExpectedMessage, MatchedPair, MessageMatcher
 
 TOPICS = ("/slow", "/fast", "/image")
 _CHANNELS = {topic: Channel(index, topic, "a/msg/A", "cdr") for index, topic in enumerate(TOPICS)}
@@ -27,17 +27,17 @@ def messages(count: int) -> list[Message]:
     ]
 
 
-def expected(before: list[Message]) -> Iterator[Expected]:
+def expected(before: list[Message]) -> Iterator[ExpectedMessage]:
     for each in before:
         topic = each.channel.topic
-        yield Expected(each, Kept(topic, topic, "a/msg/A", False, 0), None, False)
+        yield ExpectedMessage(each, TopicReport(topic, topic, "a/msg/A", False, 0), None, False)
 
 
-def pairs(before: list[Message], after: list[Message]) -> list[Pair]:
-    return list(InStep(expected(before), after).pairs())
+def pairs(before: list[Message], after: list[Message]) -> list[MatchedPair]:
+    return list(MessageMatcher(expected(before), after).pairs())
 
 
-def odd(found: list[Pair]) -> list[tuple[object, object]]:
+def odd(found: list[MatchedPair]) -> list[tuple[object, object]]:
     """Topic and time of what is not the same on both sides."""
     sides = [(one.message if one else None, other) for one, other in found]
     named = [
@@ -94,7 +94,7 @@ def test_a_topic_that_is_missing_is_not_held_in_memory() -> None:
             for each in made
             if (changed := after(each) if each.channel.topic == "/image" else each)
         )
-        step = InStep(expected(before), found)  # type: ignore[arg-type]  # a generator will do
+        step = MessageMatcher(expected(before), found)  # type: ignore[arg-type]  # a generator will do
         most = wrong = 0
         for one, other in step.pairs():
             most = max(most, step.held_bytes)

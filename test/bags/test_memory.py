@@ -15,8 +15,8 @@ from reading import fields, picture, read
 from recordings import RAW, by_rosbags, split, walking
 from sentinel import Painter, SentinelModels, SentinelSegmenter, persons_seen
 
-from anon_ros.bags.intake import Intake
-from anon_ros.bags.records import BagFile
+from anon_ros.bags.rewrite.batch_reader import BatchReader
+from anon_ros.bags.storage.records import StorageReader
 from anon_ros.cli import bag
 from anon_ros.core import Crop, Detections, RgbImage
 
@@ -42,7 +42,7 @@ class Blinking(SentinelSegmenter):
 def blinking(monkeypatch: pytest.MonkeyPatch) -> Blinking:
     segmenter = Blinking()
     models = SentinelModels(segmenter)
-    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     return segmenter
 
 
@@ -103,13 +103,13 @@ def test_a_file_without_images_is_read_once(
     messages = [m for m in messages if m.topic == RAW][:9] + [m for m in messages if m.topic != RAW]
     messages = [m._replace(time_ns=messages[0].time_ns + i) for i, m in enumerate(messages)]
     read_files = list[Path]()
-    batches = Intake.batches
+    batches = BatchReader.iter_batches
 
-    def counted(self: Intake, source: BagFile, *others: Any) -> Any:
+    def counted(self: BatchReader, source: StorageReader, *others: Any) -> Any:
         read_files.append(source.path)
         return batches(self, source, *others)
 
-    monkeypatch.setattr(Intake, "batches", counted)
+    monkeypatch.setattr(BatchReader, "iter_batches", counted)
     source = split(tmp_path / "in", storage, 3, messages=messages)
     assert run(source, tmp_path / "out") == 0
     counts = [read_files.count(path) for path in sorted(set(read_files))]
@@ -132,14 +132,18 @@ class Mixing(Painter):
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
         drawn = Painter.draw(crop)
-        return drawn if crop.start is None else cv2.addWeighted(drawn, 0.5, crop.start, 0.5, 0)
+        return (
+            drawn
+            if crop.init_image is None
+            else cv2.addWeighted(drawn, 0.5, crop.init_image, 0.5, 0)
+        )
 
 
 def test_between_drawn_images_the_synthetic_persons_move_on(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = SentinelModels(painter=Mixing())
-    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     flags = "--every-nth", 5, "--inpaint.min_person_px", 0, "--skip.on_skipped"
     assert run(source, tmp_path / "cover", *flags, "cover") == 0
@@ -159,7 +163,9 @@ def test_between_drawn_images_the_synthetic_persons_move_on(
 def test_a_start_from_the_frame_before_changes_what_is_drawn(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bag, "build_stream_anonymizer", SentinelModels(painter=Mixing()).anonymizer)
+    monkeypatch.setattr(
+        bag, "build_tracking_anonymizer", SentinelModels(painter=Mixing()).anonymizer
+    )
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     flags = "--inpaint.min_person_px", 0, "--identity.keyframe_s", 1
     assert run(source, tmp_path / "noise", *flags) == 0
@@ -183,7 +189,7 @@ def test_images_in_which_nobody_could_be_found_are_lost_and_the_others_are_not(
             return found
 
     models = SentinelModels(Failing(blind=[5, 6]))
-    monkeypatch.setattr(bag, "build_stream_anonymizer", models.anonymizer)
+    monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
     assert run(source, tmp_path / "out") == 2
     assert run(source, tmp_path / "out", "--salvage") == 0

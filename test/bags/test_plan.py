@@ -26,7 +26,7 @@ from recordings import (
 from rosbags.typesys import get_types_from_msg
 from sentinel import street
 
-from anon_ros.bags import Decision, Wishes, find_bag, survey
+from anon_ros.bags import TopicAction, TopicRules, inspect_bag, open_bag
 from anon_ros.errors import BagError
 
 Run = Callable[..., int]
@@ -110,84 +110,102 @@ GRID = TYPES.types["nav_msgs/msg/OccupancyGrid"](
     np.zeros(1, np.int8),
 )
 
-CASES: list[tuple[str, str, Any, Decision, str]] = [
-    ("/cam/image_raw", _IMAGE, raw(_PICTURE, 0), Decision.ANONYMIZE, ""),
-    ("/mono", _IMAGE, image("mono8", 1), Decision.ANONYMIZE, ""),
-    ("/mono16", _IMAGE, image("mono16"), Decision.ANONYMIZE, ""),
-    ("/thermal/image", _IMAGE, image("mono16"), Decision.ANONYMIZE, ""),
-    ("/thermal/image16", _IMAGE, image("16UC1"), Decision.ANONYMIZE, "thermal"),
-    ("/thermal/celsius", _IMAGE, image("32FC1", 4), Decision.UNDECIDED, "thermal"),
-    ("/depth_camera/ir/image_raw", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be"),
-    ("/tof_depth/amplitude", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be"),
-    ("/camera/image_b64", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), Decision.UNDECIDED, "text"),
-    ("/bgra_points", "sensor_msgs/msg/PointCloud2", cloud("x", "bgra"), Decision.UNDECIDED, "col"),
-    ("/red_points", "sensor_msgs/msg/PointCloud2", cloud("u8_red"), Decision.UNDECIDED, "col"),
-    ("/ring_points", "sensor_msgs/msg/PointCloud2", cloud("x", "ring", "t"), Decision.COPY, ""),
-    ("/depth/image_rect", _IMAGE, image("16UC1"), Decision.COPY, "depth"),
-    ("/camera/depth/image_raw", _IMAGE, image("32FC1", 4), Decision.COPY, "depth"),
-    ("/scan", _IMAGE, image("16UC1"), Decision.UNDECIDED, "may be depth or thermal"),
-    ("/odd_encoding", _IMAGE, image("64FC1", 8), Decision.UNDECIDED, "64FC1"),
-    ("/cam/compressed", _COMPRESSED, compressed("jpeg", _JPEG), Decision.ANONYMIZE, ""),
-    ("/lying", _COMPRESSED, compressed("h264", _JPEG), Decision.ANONYMIZE, ""),
+CASES: list[tuple[str, str, Any, TopicAction, str]] = [
+    ("/cam/image_raw", _IMAGE, raw(_PICTURE, 0), TopicAction.ANONYMIZE, ""),
+    ("/mono", _IMAGE, image("mono8", 1), TopicAction.ANONYMIZE, ""),
+    ("/mono16", _IMAGE, image("mono16"), TopicAction.ANONYMIZE, ""),
+    ("/thermal/image", _IMAGE, image("mono16"), TopicAction.ANONYMIZE, ""),
+    ("/thermal/image16", _IMAGE, image("16UC1"), TopicAction.ANONYMIZE, "thermal"),
+    ("/thermal/celsius", _IMAGE, image("32FC1", 4), TopicAction.UNDECIDED, "thermal"),
+    ("/depth_camera/ir/image_raw", _IMAGE, image("16UC1"), TopicAction.UNDECIDED, "may be"),
+    ("/tof_depth/amplitude", _IMAGE, image("16UC1"), TopicAction.UNDECIDED, "may be"),
+    (
+        "/camera/image_b64",
+        "my_msgs/msg/Note",
+        blob("my_msgs/msg/Note"),
+        TopicAction.UNDECIDED,
+        "text",
+    ),
+    (
+        "/bgra_points",
+        "sensor_msgs/msg/PointCloud2",
+        cloud("x", "bgra"),
+        TopicAction.UNDECIDED,
+        "col",
+    ),
+    ("/red_points", "sensor_msgs/msg/PointCloud2", cloud("u8_red"), TopicAction.UNDECIDED, "col"),
+    ("/ring_points", "sensor_msgs/msg/PointCloud2", cloud("x", "ring", "t"), TopicAction.COPY, ""),
+    ("/depth/image_rect", _IMAGE, image("16UC1"), TopicAction.COPY, "depth"),
+    ("/camera/depth/image_raw", _IMAGE, image("32FC1", 4), TopicAction.COPY, "depth"),
+    ("/scan", _IMAGE, image("16UC1"), TopicAction.UNDECIDED, "may be depth or thermal"),
+    ("/odd_encoding", _IMAGE, image("64FC1", 8), TopicAction.UNDECIDED, "64FC1"),
+    ("/cam/compressed", _COMPRESSED, compressed("jpeg", _JPEG), TopicAction.ANONYMIZE, ""),
+    ("/lying", _COMPRESSED, compressed("h264", _JPEG), TopicAction.ANONYMIZE, ""),
     (
         "/depth/compressedDepth",
         _COMPRESSED,
         compressed("16UC1; compressedDepth png", _PNG_DEPTH),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "neither JPEG nor PNG",
     ),
-    ("/zstd", _COMPRESSED, compressed("zstd", _ZSTD), Decision.UNDECIDED, "zstd"),
+    ("/zstd", _COMPRESSED, compressed("zstd", _ZSTD), TopicAction.UNDECIDED, "zstd"),
     (
         "/cam/theora",
         "theora_image_transport/msg/Packet",
         blob("theora_image_transport/msg/Packet"),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "cannot be anonymized",
     ),
     (
         "/cam/ffmpeg",
         "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
         blob("ffmpeg_image_transport_msgs/msg/FFMPEGPacket"),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "cannot be anonymized",
     ),
     (
         "/video",
         "foxglove_msgs/msg/CompressedVideo",
         blob("foxglove_msgs/msg/CompressedVideo"),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "cannot be anonymized",
     ),
-    ("/cam/image_zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.UNDECIDED, "bytes"),
-    ("/radar", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.COPY, ""),
-    ("/camera/zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), Decision.UNDECIDED, "bytes"),
+    (
+        "/cam/image_zip",
+        "my_msgs/msg/Blob",
+        blob("my_msgs/msg/Blob"),
+        TopicAction.UNDECIDED,
+        "bytes",
+    ),
+    ("/radar", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), TopicAction.COPY, ""),
+    ("/camera/zip", "my_msgs/msg/Blob", blob("my_msgs/msg/Blob"), TopicAction.UNDECIDED, "bytes"),
     (
         "/moment",
         "my_msgs/msg/Snapshot",
         blob("my_msgs/msg/Snapshot"),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "jpeg_data",
     ),
-    ("/patch", "my_msgs/msg/Patch", blob("my_msgs/msg/Patch"), Decision.UNDECIDED, "width"),
-    ("/map", "nav_msgs/msg/OccupancyGrid", GRID, Decision.COPY, ""),
-    ("/cam/image_note", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), Decision.COPY, ""),
+    ("/patch", "my_msgs/msg/Patch", blob("my_msgs/msg/Patch"), TopicAction.UNDECIDED, "width"),
+    ("/map", "nav_msgs/msg/OccupancyGrid", GRID, TopicAction.COPY, ""),
+    ("/cam/image_note", "my_msgs/msg/Note", blob("my_msgs/msg/Note"), TopicAction.COPY, ""),
     (
         "/scene",
         "my_msgs/msg/Scene",
         TYPES.types["my_msgs/msg/Scene"](1, jpeg(_PICTURE, 0)),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "holds sensor_msgs/msg/CompressedImage",
     ),
-    ("/points", "sensor_msgs/msg/PointCloud2", cloud("x", "y", "z"), Decision.COPY, ""),
+    ("/points", "sensor_msgs/msg/PointCloud2", cloud("x", "y", "z"), TopicAction.COPY, ""),
     (
         "/rgb_points",
         "sensor_msgs/msg/PointCloud2",
         cloud("x", "y", "z", "rgb"),
-        Decision.UNDECIDED,
+        TopicAction.UNDECIDED,
         "colours",
     ),
-    ("/cam/camera_info", *other("/cam/camera_info", 0), Decision.COPY, ""),
-    (IMU, *other(IMU, 0), Decision.COPY, ""),
+    ("/cam/camera_info", *other("/cam/camera_info", 0), TopicAction.COPY, ""),
+    (IMU, *other(IMU, 0), TopicAction.COPY, ""),
 ]
 
 
@@ -196,8 +214,8 @@ def messages(cases: Any = CASES) -> Iterator[Recorded]:
         yield Recorded(topic, type_name, START_NS + index, message)
 
 
-def planned(path: Path, tmp_path: Path, wishes: Wishes = Wishes()) -> Any:  # noqa: B008 - frozen
-    return survey(find_bag(path), wishes, 0, 0, salvage=False, scratch=tmp_path).plan
+def planned(path: Path, tmp_path: Path, wishes: TopicRules = TopicRules()) -> Any:  # noqa: B008 - frozen
+    return inspect_bag(open_bag(path), wishes, 0, 0, salvage=False, scratch=tmp_path).topics
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -222,14 +240,14 @@ def test_open_decisions_stop_the_run_before_models_are_loaded(
     assert list(tmp_path.iterdir()) == [source]
     for topic, type_name, _, decision, _ in CASES:
         assert topic in printed.out
-        assert (f"{topic} ({type_name}" in printed.err) == (decision is Decision.UNDECIDED)
+        assert (f"{topic} ({type_name}" in printed.err) == (decision is TopicAction.UNDECIDED)
     assert "--drop TOPIC" in printed.err
     assert "Traceback" not in printed.err
 
 
 def test_each_decision_is_followed(tmp_path: Path, run: Run) -> None:
     source = by_rosbags(tmp_path / "in", messages=messages())
-    undecided = [case[0] for case in CASES if case[3] is Decision.UNDECIDED]
+    undecided = [case[0] for case in CASES if case[3] is TopicAction.UNDECIDED]
     flags = [word for topic in undecided[1:] for word in ("--drop", topic)]
     flags += ["--copy", undecided[0]]
     assert run(source, tmp_path / "out", *flags) == 0
@@ -311,7 +329,7 @@ def test_images_that_are_not_cdr_need_a_decision(tmp_path: Path) -> None:
             writer.add_message(channel, 1, b"{}", 1)
         writer.finish()
     found = [entry.decision for entry in planned(path, tmp_path).entries]
-    assert found == [Decision.UNDECIDED] * 3
+    assert found == [TopicAction.UNDECIDED] * 3
 
 
 def test_a_type_without_a_definition_needs_a_decision(tmp_path: Path) -> None:
@@ -320,9 +338,9 @@ def test_a_type_without_a_definition_needs_a_decision(tmp_path: Path) -> None:
     with sqlite3.connect(path / "in.db3") as database:
         database.execute("DELETE FROM message_definitions")
     found = {entry.topic: entry for entry in planned(path, tmp_path).entries}
-    assert found["/odd"].decision is Decision.UNDECIDED
+    assert found["/odd"].decision is TopicAction.UNDECIDED
     assert "definition" in found["/odd"].reason
-    assert found[IMU].decision is Decision.COPY  # known without
+    assert found[IMU].decision is TopicAction.COPY  # known without
 
 
 def test_a_picture_that_is_called_a_text_is_not_copied(
@@ -366,7 +384,7 @@ def test_attached_pictures_need_a_decision(tmp_path: Path, run: Run) -> None:
         writer.finish()
     assert run(source, tmp_path / "fine.mcap") == 0
     with pytest.raises(BagError, match=r"scene\.jpg.*scene .*image/png"):
-        planned(tmp_path / "pictures.mcap", tmp_path).check()
+        planned(tmp_path / "pictures.mcap", tmp_path).require_decided()
     output = tmp_path / "out.mcap"
     flags = ("--drop", "scene.jpg", "--copy", "scene")
     assert run(tmp_path / "pictures.mcap", output, *flags) == 0

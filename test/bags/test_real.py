@@ -59,7 +59,7 @@ def test_pedestrians_disappear_from_a_recording(
     tmp_path: Path, bag: Path, demo_weights: Path, vtest_rgb: dict[str, RgbImage]
 ) -> None:
     flags = ("--detect.weights", demo_weights, "--detect.inference_px", 768)
-    classes = ("--detect.classes", "person", "fallen person", "--inpaint.kind", "fill")
+    classes = ("--detect.classes", "person", "fallen person", "--inpaint.method", "fill")
     done = anon_ros("bag", bag, tmp_path / "out", *flags, *classes)
     assert done.returncode == 0, done.stderr
     assert "ANONYMIZE  /cam/image_raw " in done.stdout

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from sentinel import street
 
-from anon_ros.bags.findings import Findings
-from anon_ros.bags.review import Doubtful, Sheet
+from anon_ros.bags.verify.findings import Findings
+from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 
 
 class Tags(HTMLParser):
@@ -24,15 +24,15 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def page(tmp_path: Path, sheet: Sheet, findings: Findings) -> str:
+def page(tmp_path: Path, sheet: ReviewPage, findings: Findings) -> str:
     sheet.write(tmp_path / "page.html", tmp_path / "<b>out", findings, "5 & more")
     return (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_the_most_doubtful_come_first_and_no_more_than_fit(tmp_path: Path) -> None:
-    sheet = Sheet()
+    sheet = ReviewPage()
     for number in range(100):
-        frame = Doubtful(number * 7 % 100, f"/cam{number * 7 % 100}", 5, ["why"], [])
+        frame = ReviewFrame(number * 7 % 100, f"/cam{number * 7 % 100}", 5, ["why"], [])
         sheet.offer(frame, street(64, 48))
     shown = re.findall(r"<b>/cam(\d+)</b>", page(tmp_path, sheet, Findings()))
     assert shown == [str(number) for number in range(99, 51, -1)]
@@ -40,11 +40,11 @@ def test_the_most_doubtful_come_first_and_no_more_than_fit(tmp_path: Path) -> No
 
 def test_nothing_is_taken_from_elsewhere_and_nothing_runs(tmp_path: Path) -> None:
     evil = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'
-    sheet, findings = Sheet(), Findings()
-    sheet.offer(Doubtful(1, evil, 2**62, [evil], [(1, 1, 20, 20)]), street(64, 48))
-    findings.breaks(evil, evil)
-    findings.suspects(evil, evil)
-    findings.unchecked.append(evil)
+    sheet, findings = ReviewPage(), Findings()
+    sheet.offer(ReviewFrame(1, evil, 2**62, [evil], [(1, 1, 20, 20)]), street(64, 48))
+    findings.add_error(evil, evil)
+    findings.add_warning(evil, evil)
+    findings.not_checked.append(evil)
     tags = Tags()
     tags.feed(page(tmp_path, sheet, findings))
     assert {tag for tag, _ in tags.found}.isdisjoint({"script", "link", "iframe", "object"})
@@ -55,9 +55,9 @@ def test_nothing_is_taken_from_elsewhere_and_nothing_runs(tmp_path: Path) -> Non
 
 
 def test_a_thumbnail_is_readable_and_shows_the_box(tmp_path: Path) -> None:
-    sheet = Sheet()
+    sheet = ReviewPage()
     image = np.full((1080, 1920, 3), 90, np.uint8)
-    sheet.offer(Doubtful(1, "/cam", 10**18 + 5 * 10**6, ["why"], [(400, 300, 800, 900)]), image)
+    sheet.offer(ReviewFrame(1, "/cam", 10**18 + 5 * 10**6, ["why"], [(400, 300, 800, 900)]), image)
     text = page(tmp_path, sheet, Findings())
     assert "1000000000005000000 ns, 2001-09-09 01:46:40.005 UTC" in text
     (found,) = re.findall(r'base64,([^"]+)"', text)

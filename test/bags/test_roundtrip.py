@@ -269,7 +269,7 @@ def test_with_diffusion_persons_of_several_images_are_drawn_together(
     tmp_path: Path, run: Run, models: Any
 ) -> None:
     source = by_rosbags(tmp_path / "in")
-    flags = ("--inpaint.kind", "sdxl", "--inpaint.min_person_px", 1)
+    flags = ("--inpaint.method", "sdxl", "--inpaint.min_person_px", 1)
     assert run(source, tmp_path / "out", *flags) == 0
     assert models.painter.batches == [8 * 3, 8 * 3, 2 * 3]
     # An interrupted run draws them in the same company.
@@ -297,8 +297,8 @@ def test_the_result_does_not_depend_on_batches_or_threads(
 ) -> None:
     source = by_rosbags(tmp_path / "in")
     assert run(source, tmp_path / "one") == 0
-    monkeypatch.setattr("anon_ros.bags.intake._BATCH_BYTES", 1)
-    monkeypatch.setattr("anon_ros.bags.rewrite._BATCHES_AHEAD", 1)
+    monkeypatch.setattr("anon_ros.bags.rewrite.batch_reader._BATCH_BYTES", 1)
+    monkeypatch.setattr("anon_ros.bags.rewrite.rewriter._BATCHES_AHEAD", 1)
     assert run(source, tmp_path / "two") == 0
     assert read(tmp_path / "one") == read(tmp_path / "two")
 
@@ -342,7 +342,7 @@ def test_a_conversion_that_failed_is_done_again(
 ) -> None:
     source = by_ros1(tmp_path / "in.bag")
     with monkeypatch.context() as patch:
-        patch.setattr("anon_ros.bags.job._sync", _full)
+        patch.setattr("anon_ros.bags.rewrite.job._sync", _full)
         assert run(source, tmp_path / "out") == 2
     drawn = len(models.painter.batches)
     assert run(source, tmp_path / "out") == 0

@@ -78,9 +78,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path
             source = by_rosbags(folder / "in", storage)
             models = SentinelModels()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("anon_ros.cli.bag.build_stream_anonymizer", models.anonymizer)
+                patch.setattr("anon_ros.cli.bag.build_tracking_anonymizer", models.anonymizer)
                 patch.setattr("anon_ros.cli.bag.model_hashes", lambda _: [])
-                words = ["bag", str(source), str(folder / "out"), "--inpaint.kind", "fill"]
+                words = ["bag", str(source), str(folder / "out"), "--inpaint.method", "fill"]
                 assert main.main(words) == 0
             made[storage] = source, folder / "out"
         return made[storage]
@@ -222,7 +222,7 @@ def test_synthetic_persons_without_masks_cannot_be_judged(
     tmp_path: Path, run: Run, check: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, output = by_rosbags(tmp_path / "in"), tmp_path / "out"
-    flags = ("--no-masks", "--inpaint.kind", "pixelate", "--inpaint.min_person_px", 1)
+    flags = ("--no-masks", "--inpaint.method", "pixelate", "--inpaint.min_person_px", 1)
     assert run(source, output, *flags) == 0
     assert check(source, output) == 1
     (told,) = lines(capsys, "suspicion")
@@ -592,7 +592,7 @@ def test_every_encoding(
     models.segmenter = Fixed()
     messages = [encoded(encoding, index) for index in range(2)]
     source, output = by_rosbags(tmp_path / "in", messages=messages), tmp_path / "out"
-    small = ("--inpaint.kind", kind, "--inpaint.min_person_px", 1)
+    small = ("--inpaint.method", kind, "--inpaint.min_person_px", 1)
     assert run(source, output, *small) == 0
     assert check(source, output, "--no-second-look") == 0, capsys.readouterr().out
     before = read(source)
@@ -618,7 +618,7 @@ def test_a_dark_person_in_the_dark(tmp_path: Path, run: Run, check: Run) -> None
     source, output = by_rosbags(tmp_path / "in", messages=messages), tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
         models = SentinelModels(segmenter=Seeing())
-        patch.setattr("anon_ros.cli.bag.build_stream_anonymizer", models.anonymizer)
+        patch.setattr("anon_ros.cli.bag.build_tracking_anonymizer", models.anonymizer)
         assert run(source, output) == 0
     assert json.loads((output / "report.json").read_text())["persons_per_frame"] == {"1": 6}
     assert check(source, output) == 0
@@ -692,7 +692,7 @@ def test_mirrored_boxes_lie_where_the_persons_are(bus_rgb: RgbImage, demo_weight
         "compute.device": "cpu",
     }
     segmenter = build_segmenter(load_config(None, values))
-    one, other = segmenter.segment(bus_rgb), verify.Mirrored(segmenter).segment(bus_rgb)
+    one, other = segmenter.segment(bus_rgb), verify.MirroredSegmenter(segmenter).segment(bus_rgb)
     best = [
         max((mask & each).sum() / (mask | each).sum() for each in other.masks) for mask in one.masks
     ]

@@ -34,7 +34,7 @@ def street(tmp_path: Path, bus_rgb: RgbImage) -> Path:
 def run(demo_weights: Path) -> Run:
     def call(*arguments: str | Path) -> int:
         flags = ["--detect.weights", demo_weights, "--detect.classes", "person", "fallen person"]
-        flags += ["--inpaint.kind", "fill", "--detect.inference_px", "320"]
+        flags += ["--inpaint.method", "fill", "--detect.inference_px", "320"]
         return main(["image", *map(str, [*arguments, *flags])])
 
     return call
@@ -114,7 +114,10 @@ def test_one_file_may_be_named_and_turned_upright(street: Path, tmp_path: Path, 
         (["void", "-o", "out"], "no .jpg, .jpeg, .png file in void"),
         (["in", "-o", "out", "--inpaint.beta_d", "7"], "0.05 to 1"),
         (["in", "-o", "out", "--config", "absent.yaml"], "absent.yaml"),
-        (["in", "-o", "out", "--inpaint.kind", "sdxl", "--inpaint.model", "nowhere/x"], "nowhere"),
+        (
+            ["in", "-o", "out", "--inpaint.method", "sdxl", "--inpaint.model", "nowhere/x"],
+            "nowhere",
+        ),
         (["in", "-o", "out", "--detect.weights", "nowhere/y.pt"], "nowhere/y.pt"),
     ],
 )
@@ -129,7 +132,7 @@ def test_what_cannot_start_says_so_in_one_line_and_writes_nothing(
     monkeypatch.chdir(street.parent)
     Path("void").mkdir()
     weights = ["--detect.weights", str(demo_weights), "--detect.classes", "person"]
-    assert main(["image", *weights, "--inpaint.kind", "fill", *arguments]) == 2
+    assert main(["image", *weights, "--inpaint.method", "fill", *arguments]) == 2
     error = capsys.readouterr().err
     assert told in error
     assert not Path("out").exists()
@@ -143,7 +146,7 @@ def test_the_installed_command_is_interrupted_without_a_traceback(
     command = [Path(sys.executable).with_name("anon_ros"), "image", street, "-o", tmp_path / "out"]
     command += ["--detect.weights", demo_weights, "--detect.classes", "person"]
     process = subprocess.Popen(
-        [*command, "--inpaint.kind", "fill"],
+        [*command, "--inpaint.method", "fill"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},

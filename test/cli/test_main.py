@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anon_ros.cli.main import main
-from anon_ros.config import Config, dump_docs, dump_yaml, parameters
+from anon_ros.config import Config, all_parameters, dump_markdown, dump_yaml
 
 _NOT_OF_ONE_IMAGE = (
     *("autostart", "topics.", "qos.", "skip.", "fail."),
@@ -17,26 +17,26 @@ def test_config_dump_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "dump"]) == 0
     assert capsys.readouterr().out == dump_yaml(Config())
     assert main(["config", "docs"]) == 0
-    assert capsys.readouterr().out == dump_docs()
+    assert capsys.readouterr().out == dump_markdown()
 
 
 def test_config_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    inpaint: {kind: fill, steps: 50}\n")
+    file.write_text("/**:\n  ros__parameters:\n    inpaint: {method: fill, steps: 50}\n")
     assert main(["config", "check", str(file)]) == 0
-    assert capsys.readouterr().out == f"{file}: ok; not default: inpaint.kind\n"
-    file.write_text("/**:\n  ros__parameters:\n    inpaint: {kind: fil}\n")
+    assert capsys.readouterr().out == f"{file}: ok; not default: inpaint.method\n"
+    file.write_text("/**:\n  ros__parameters:\n    inpaint: {method: fil}\n")
     assert main(["config", "check", str(file)]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.startswith(f"anon_ros: error: {file}: parameter inpaint.kind: 'fil'")
+    assert told.err.startswith(f"anon_ros: error: {file}: parameter inpaint.method: 'fil'")
 
 
 def test_each_parameter_of_an_image_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["image", "--help"])
     told = capsys.readouterr().out
-    for name in parameters():
+    for name in all_parameters():
         assert (f"--{name} " in told) == (not name.startswith(_NOT_OF_ONE_IMAGE))
 
 

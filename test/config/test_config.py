@@ -8,12 +8,12 @@ import yaml
 
 from anon_ros.config import (
     Config,
-    dump_docs,
+    all_parameters,
+    dump_markdown,
     dump_yaml,
-    get,
+    get_value,
     load_config,
-    parameters,
-    with_values,
+    with_overrides,
 )
 from anon_ros.errors import ConfigError
 
@@ -23,34 +23,34 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_generated_files_are_fresh() -> None:
     """`make docs` writes them."""
     assert (ROOT / "config/anonymize.yaml").read_text(encoding="utf-8") == dump_yaml(Config())
-    assert (ROOT / "docs/parameters.md").read_text(encoding="utf-8") == dump_docs()
+    assert (ROOT / "docs/parameters.md").read_text(encoding="utf-8") == dump_markdown()
 
 
 def test_each_parameter_is_complete_and_its_default_is_allowed() -> None:
-    for name, parameter in parameters().items():
+    for name, parameter in all_parameters().items():
         assert parameter.spec.help.endswith("."), name
-        assert parameter.check(parameter.default) == parameter.default
+        assert parameter.validate(parameter.default) == parameter.default
         if parameter.type in (int, float):
             assert parameter.spec.minimum is not None, name
             assert parameter.spec.maximum is not None, name
 
 
 def test_the_dumped_file_loads_to_what_was_dumped(tmp_path: Path) -> None:
-    changed = {"inpaint.kind": "blur", "inpaint.prompt": 'on: "é" # no', "detect.iou": 1.0}
+    changed = {"inpaint.method": "blur", "inpaint.prompt": 'on: "é" # no', "detect.nms_iou": 1.0}
     config = load_config(overrides=changed | {"topics.images": ["/a", "/b/c"]})
     file = tmp_path / "mine.yaml"
     file.write_text(dump_yaml(config), encoding="utf-8")
     assert load_config(file) == config
-    assert yaml.safe_load(file.read_text())["/**"]["ros__parameters"]["inpaint"]["kind"] == "blur"
+    assert yaml.safe_load(file.read_text())["/**"]["ros__parameters"]["inpaint"]["method"] == "blur"
 
 
 def test_overrides_are_flat_or_nested_and_win_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    inpaint: {kind: blur, steps: 9, beta_d: 1}\n")
-    for overrides in ({"inpaint.kind": "fill"}, {"inpaint": {"kind": "fill"}}):
+    file.write_text("/**:\n  ros__parameters:\n    inpaint: {method: blur, steps: 9, beta_d: 1}\n")
+    for overrides in ({"inpaint.method": "fill"}, {"inpaint": {"method": "fill"}}):
         config = load_config(file, overrides)
-        assert (config.inpaint.kind, config.inpaint.steps) == ("fill", 9)
-        assert get(config, "inpaint.beta_d") == 1.0
+        assert (config.inpaint.method, config.inpaint.steps) == ("fill", 9)
+        assert get_value(config, "inpaint.beta_d") == 1.0
         assert isinstance(config.inpaint.beta_d, float)
 
 
@@ -64,7 +64,7 @@ def test_overrides_are_flat_or_nested_and_win_over_the_file(tmp_path: Path) -> N
         ("inpaint.beta_d", None, "expected float"),
         ("inpaint.steps", 2.0, "expected int"),
         ("inpaint.steps", True, "expected int"),
-        ("inpaint.kind", "none", "one of sdxl, fill, telea, blur, pixelate"),
+        ("inpaint.method", "none", "one of sdxl, fill, telea, blur, pixelate"),
         ("inpaint.bta_d", 0.5, "did you mean inpaint.beta_d?"),
         ("inpaint.steps", 1, "run no step at all"),
         ("inpaint.generate_px", 1001, "no multiple of 8"),
@@ -82,7 +82,7 @@ def test_a_wrong_value_is_refused_with_name_value_and_remedy(
     name: str, value: Any, told: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        with_values(Config(), {name: value})
+        with_overrides(Config(), {name: value})
     assert told in str(caught.value)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -94,8 +94,8 @@ def test_a_wrong_value_is_refused_with_name_value_and_remedy(
         ("", "expected '/**: ros__parameters:'"),
         ("inpaint: {kind: fill}", "no ros__parameters"),
         ("/**: {ros__parameters: null}", "no ros__parameters"),
-        ("/other: {ros__parameters: {inpaint: {kind: fill}}}", "for another node"),
-        ("/**: {ros__parameters: {inpaint: {kind: fil}}}", "'fil' is not allowed"),
+        ("/other: {ros__parameters: {inpaint: {method: fill}}}", "for another node"),
+        ("/**: {ros__parameters: {inpaint: {method: fil}}}", "'fil' is not allowed"),
         ("a: [", "while parsing"),
     ],
 )
@@ -115,8 +115,8 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_dotted_key_in_a_file_is_a_name_too(tmp_path: Path) -> None:
     file = tmp_path / "dotted.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    inpaint.kind: fill\n")
-    assert load_config(file).inpaint.kind == "fill"
+    file.write_text("/**:\n  ros__parameters:\n    inpaint.method: fill\n")
+    assert load_config(file).inpaint.method == "fill"
 
 
 def test_of_several_files_the_later_one_wins(tmp_path: Path) -> None:

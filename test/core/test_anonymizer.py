@@ -9,15 +9,7 @@ from hypothesis import strategies as st
 from support import Drawing, Known, anonymizer, detections, noise, rectangle
 
 from anon_ros.config import InpaintConfig, MaskConfig
-from anon_ros.core import (
-    Anonymized,
-    Anonymizer,
-    Crop,
-    Detections,
-    Mask,
-    OutcomeKind,
-    RgbImage,
-)
+from anon_ros.core import AnonymizedFrame, Anonymizer, Crop, Detections, Mask, OutcomeKind, RgbImage
 from anon_ros.errors import SegmentationError
 
 
@@ -61,11 +53,11 @@ def frames(draw: st.DrawFn) -> tuple[RgbImage, list[Mask]]:
     return image, masks
 
 
-def assert_replaced(image: RgbImage, masks: Sequence[Mask], result: Anonymized) -> None:
+def assert_replaced(image: RgbImage, masks: Sequence[Mask], result: AnonymizedFrame) -> None:
     differs = (result.image != image).any(axis=2)
-    assert np.array_equal(differs, result.mask)
+    assert np.array_equal(differs, result.replaced_mask)
     for mask in masks:
-        assert not (mask & ~result.mask).any()
+        assert not (mask & ~result.replaced_mask).any()
 
 
 @given(frames(), st.sampled_from(sorted(DRAWINGS)), st.integers(0, 2**40))
@@ -156,12 +148,12 @@ def test_frames_together_give_what_each_gives_alone_and_one_failure_harms_none()
     assert calls == [6]
     assert isinstance(second, SegmentationError)
     for image, result in ((images[0], first), (images[2], third)):
-        assert isinstance(result, Anonymized)
+        assert isinstance(result, AnonymizedFrame)
         assert np.array_equal(result.image, subject.anonymize(image, 7).image)
         assert_replaced(image, masks, result)
     wrong = subject.anonymize_batch([(images[0], -1), (images[2], 7)])
     assert isinstance(wrong[0], ValueError)
-    assert isinstance(wrong[1], Anonymized)
+    assert isinstance(wrong[1], AnonymizedFrame)
 
 
 def test_a_wrong_number_of_drawings_covers_everybody() -> None:
@@ -207,7 +199,7 @@ def test_the_largest_person_ends_on_top_and_equals_keep_their_order() -> None:
 
 def result_dilated(mask: Mask) -> Mask:
     image = np.zeros((*mask.shape, 3), np.uint8)
-    return anonymizer(detections([mask])).anonymize(image).mask
+    return anonymizer(detections([mask])).anonymize(image).replaced_mask
 
 
 def test_a_feather_never_shows_the_neighbour() -> None:

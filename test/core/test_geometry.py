@@ -7,16 +7,23 @@ from hypothesis import strategies as st
 from support import rectangle
 
 from anon_ros.config import MaskConfig
-from anon_ros.core import Mask, Region, Roi, cover, person_region, smooth
+from anon_ros.core import (
+    Mask,
+    PersonRegion,
+    Roi,
+    cover_regions,
+    fill_from_surroundings,
+    make_region,
+)
 from anon_ros.core.coverage import coverage_order
-from anon_ros.core.crops import cut_crop, plan_crop
-from anon_ros.core.masks import union
+from anon_ros.core.crops import extract_crop, plan_crop
+from anon_ros.core.masks import union_mask
 
 BOX = np.zeros(4, np.float32)
 
 
-def region_of(mask: Mask, *, dilate: float = 0.05, feather: float = 0.015) -> Region:
-    return person_region(mask, BOX, MaskConfig(dilate_ratio=dilate, feather_ratio=feather))
+def region_of(mask: Mask, *, dilate: float = 0.05, feather: float = 0.015) -> PersonRegion:
+    return make_region(mask, BOX, MaskConfig(dilate_ratio=dilate, feather_ratio=feather))
 
 
 def grown_px(height_px: int) -> int:
@@ -32,8 +39,8 @@ def test_dilation_is_in_proportion_to_the_person_and_at_least_2_px() -> None:
 
 def test_the_feather_lies_outside_the_mask_and_falls_off() -> None:
     region = region_of(rectangle(300, 300, slice(50, 250), slice(50, 250)), feather=0.05)
-    assert (region.alpha[region.mask] == 1).all()
-    outward = region.alpha[region.mask.shape[0] // 2]
+    assert (region.feather_alpha[region.mask] == 1).all()
+    outward = region.feather_alpha[region.mask.shape[0] // 2]
     edge = int(np.argmax(region.mask[region.mask.shape[0] // 2]))
     assert edge == pytest.approx(10, abs=1)
     assert (np.diff(outward[: edge + 1]) > 0).all()
@@ -49,17 +56,17 @@ def test_holes_in_a_mask_are_filled() -> None:
 
 def test_an_empty_mask_counts_as_its_box_rounded_outward() -> None:
     box = np.array([10.6, 20.4, 30.2, 50.9], np.float32)
-    region = person_region(np.zeros((100, 100), np.bool_), box, MaskConfig())
-    assert region.person == Roi(10, 20, 31, 51)
-    assert region.mask[region.person.relative_to(region.window).slices].all()
+    region = make_region(np.zeros((100, 100), np.bool_), box, MaskConfig())
+    assert region.bounds == Roi(10, 20, 31, 51)
+    assert region.mask[region.bounds.relative_to(region.window).slices].all()
 
 
 def test_a_mask_that_misses_most_of_its_box_is_not_believed() -> None:
     box = np.array([10, 20, 90, 80], np.float32)
     few = rectangle(100, 100, slice(30, 34), slice(40, 44))
     enough = rectangle(100, 100, slice(30, 60), slice(40, 60))
-    assert person_region(few, box, MaskConfig()).person == Roi(10, 20, 90, 80)
-    assert person_region(enough, box, MaskConfig()).person == Roi(40, 30, 60, 60)
+    assert make_region(few, box, MaskConfig()).bounds == Roi(10, 20, 90, 80)
+    assert make_region(enough, box, MaskConfig()).bounds == Roi(40, 30, 60, 60)
 
 
 @given(
@@ -84,8 +91,8 @@ def test_a_crop_has_context_and_moves_inside_before_it_pads(
     roi = plan_crop(region, width_px, height_px, ratio, square=square)
     window = region.window
     assert roi.width_px / roi.height_px in ((1,) if square else (0.5, 1, 2))
-    assert roi.width_px >= ratio * region.person.width_px
-    assert roi.height_px >= ratio * region.person.height_px
+    assert roi.width_px >= ratio * region.bounds.width_px
+    assert roi.height_px >= ratio * region.bounds.height_px
     assert (roi.x0 <= window.x0, roi.y0 <= window.y0) == (True, True)
     assert (roi.x1 >= window.x1, roi.y1 >= window.y1) == (True, True)
     for low, high, length in ((roi.x0, roi.x1, width_px), (roi.y0, roi.y1, height_px)):
@@ -109,32 +116,35 @@ def test_a_crop_is_tall_wide_or_square_as_the_person_is(
 def test_a_crop_repeats_edge_pixels_and_keeps_masks_in_place() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
     region = region_of(rectangle(40, 20, slice(5, 35), slice(5, 15)))
-    people = union([region], 40, 20)
+    people = union_mask([region], 40, 20)
     roi = plan_crop(region, 20, 40, 1.5, square=True)
-    crop = cut_crop(image, people, region, roi, seed=3)
+    crop = extract_crop(image, people, region, roi, seed=3)
     inside = roi.clip(20, 40)
     inner = inside.relative_to(roi).slices
     assert roi.width_px == 45
     assert (crop.image[inner] == image[inside.slices]).all()
     assert (crop.image[inner[0], 0] == image[inside.slices][:, 0]).all()
-    assert (crop.people[inner] == people[inside.slices]).all()
-    assert crop.people.sum() == people.sum() == crop.mask.sum()
+    assert (crop.persons_mask[inner] == people[inside.slices]).all()
+    assert crop.persons_mask.sum() == people.sum() == crop.mask.sum()
 
 
 def test_no_pixel_of_a_person_has_an_influence_on_the_cover() -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (90, 120, 3), np.uint8)
     regions = [region_of(rectangle(90, 120, slice(20, 80), slice(x, x + 30))) for x in (0, 25, 80)]
-    people = union(regions, 90, 120)
+    people = union_mask(regions, 90, 120)
     other = image.copy()
     other[people] = random.integers(0, 256, (people.sum(), 3), np.uint8)
-    assert (cover(image, regions, people)[people] == cover(other, regions, people)[people]).all()
+    assert (
+        cover_regions(image, regions, people)[people]
+        == cover_regions(other, regions, people)[people]
+    ).all()
 
 
 def test_a_frame_that_is_all_person_is_covered_grey() -> None:
     image = np.full((30, 30, 3), 200, np.uint8)
     regions = [region_of(rectangle(30, 30, slice(0, 30), slice(0, 30)))]
-    assert (cover(image, regions, union(regions, 30, 30)) == 128).all()
+    assert (cover_regions(image, regions, union_mask(regions, 30, 30)) == 128).all()
 
 
 def test_narrow_gaps_between_persons_do_not_glow() -> None:
@@ -142,7 +152,7 @@ def test_narrow_gaps_between_persons_do_not_glow() -> None:
     people = np.ones((1080, 1080), np.bool_)
     people[:, ::60] = False
     people[500:503] = False
-    filled = smooth(image, people)
+    filled = fill_from_surroundings(image, people)
     assert np.abs(filled.astype(int) - 100).max() <= 28, "grey 128 where nothing is known"
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anon_ros.evaluate import Estimate, bootstrap
-from anon_ros.evaluate.average_precision import (
-    AREAS_PX,
+from anon_ros.metrics import Estimate, bootstrap
+from anon_ros.metrics.average_precision import (
+    SIZE_RANGES_PX,
     AveragePrecision,
     FrameMatches,
-    Truth,
+    GroundTruth,
     match_frame,
 )
 
@@ -24,7 +24,7 @@ from anon_ros.evaluate.average_precision import (
 class Case:
     """One frame: who is there, and what was found."""
 
-    truth: Truth
+    truth: GroundTruth
     boxes: np.ndarray[Any, Any]
     scores: np.ndarray[Any, Any]
 
@@ -38,7 +38,7 @@ def boxes_of(random: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
 def case_of(random: np.random.Generator, persons: int, others: int) -> Case:
     boxes = boxes_of(random, persons)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) * random.choice([0.5, 0.75, 1], persons)
-    truth = Truth(boxes, areas, random.random(persons) < 0.2)
+    truth = GroundTruth(boxes, areas, random.random(persons) < 0.2)
     # Some of the persons are found several times, exactly or nearly; scores are often equal.
     near = boxes[random.integers(0, persons, 2 * persons)] if persons else boxes
     near = near + random.integers(-12, 13, near.shape) * (random.random((len(near), 1)) < 0.8) / 4
@@ -87,9 +87,9 @@ def matches_of(cases: Sequence[Case], *area: tuple[float, float]) -> list[FrameM
 
 def ours(cases: Sequence[Case]) -> dict[str, list[float]]:
     every = np.arange(len(cases))
-    found = {"all": list(astuple(AveragePrecision(matches_of(cases)).over(every)))}
-    for name, area in AREAS_PX.items():
-        found[name] = [AveragePrecision(matches_of(cases, area)).over(every).ap]
+    found = {"all": list(astuple(AveragePrecision(matches_of(cases)).compute(every)))}
+    for name, area in SIZE_RANGES_PX.items():
+        found[name] = [AveragePrecision(matches_of(cases, area)).compute(every).ap]
     return {name: [-1 if v is None else v for v in values] for name, values in found.items()}
 
 
@@ -112,14 +112,16 @@ def test_a_frame_drawn_twice_counts_as_two_frames(seed: int) -> None:
         for case in cases_of(seed)
     ]
     chosen = np.sort(random.integers(0, len(cases), len(cases)))
-    known = AveragePrecision(matches_of(cases)).over(chosen)
+    known = AveragePrecision(matches_of(cases)).compute(chosen)
     expected = by_coco([cases[index] for index in chosen])["all"]
     assert list(astuple(known)) == pytest.approx(expected, abs=1e-12)
 
 
-def person(*boxes: tuple[float, float, float, float], crowd: bool = False) -> Truth:
+def person(*boxes: tuple[float, float, float, float], crowd: bool = False) -> GroundTruth:
     array = np.array(boxes, np.float64).reshape(-1, 4)
-    return Truth(array, np.prod(array[:, 2:] - array[:, :2], axis=1), np.full(len(array), crowd))
+    return GroundTruth(
+        array, np.prod(array[:, 2:] - array[:, :2], axis=1), np.full(len(array), crowd)
+    )
 
 
 def test_a_case_by_hand() -> None:
@@ -127,7 +129,7 @@ def test_a_case_by_hand() -> None:
     truth = person((0, 0, 10, 10), (50, 50, 60, 60))
     found = np.array([[20, 20, 30, 30], [0, 0, 10, 10]], np.float64)
     frame = match_frame(truth, found, np.array([0.9, 0.8]))
-    known = AveragePrecision([frame]).over(np.array([0]))
+    known = AveragePrecision([frame]).compute(np.array([0]))
     # Precision 1/2 at the 51 recalls 0.00 .. 0.50 of 101, nothing above.
     assert list(astuple(known)) == pytest.approx([51 / 101 / 2] * 3 + [0.5])
 
@@ -137,13 +139,13 @@ def test_boxes_in_a_crowd_are_neither_right_nor_wrong() -> None:
     frame = match_frame(person((0, 0, 100, 100), crowd=True), found, np.array([0.9, 0.8]))
     assert frame.persons == 0
     assert frame.is_ignored.all()
-    assert AveragePrecision([frame]).over(np.array([0])).ap is None
+    assert AveragePrecision([frame]).compute(np.array([0])).ap is None
 
 
 def test_nothing_at_all_is_no_figure() -> None:
-    assert AveragePrecision([]).over(np.empty(0, np.int64)).ap is None
+    assert AveragePrecision([]).compute(np.empty(0, np.int64)).ap is None
     nobody = match_frame(person(), np.zeros((0, 4)), np.zeros(0))
-    assert AveragePrecision([nobody]).over(np.array([0])).ar100 is None
+    assert AveragePrecision([nobody]).compute(np.array([0])).ar100 is None
 
 
 def test_a_paired_difference_is_surer_than_two_figures() -> None:
@@ -158,8 +160,8 @@ def test_a_paired_difference_is_surer_than_two_figures() -> None:
         good.append(match_frame(truth, truth.boxes_xyxy[is_found], scores[is_found]))
         worse.append(match_frame(truth, truth.boxes_xyxy[is_kept], scores[is_kept]))
     first, second = AveragePrecision(good), AveragePrecision(worse)
-    lost = bootstrap(lambda c: first.over(c).ap - second.over(c).ap, 30, rounds=300)  # type: ignore[operator]
-    alone = bootstrap(lambda c: first.over(c).ap, 30, rounds=300)
+    lost = bootstrap(lambda c: first.compute(c).ap - second.compute(c).ap, 30, rounds=300)  # type: ignore[operator]
+    alone = bootstrap(lambda c: first.compute(c).ap, 30, rounds=300)
     assert lost.value is not None
     assert lost.value > 0
     assert width(lost) < width(alone) / 2
@@ -177,7 +179,7 @@ def test_a_thousand_rounds_are_quick() -> None:
     random = np.random.default_rng(0)
     cases = [case_of(random, 7, 86) for _ in range(100)]
     known = AveragePrecision(matches_of(cases))
-    estimate = bootstrap(lambda chosen: known.over(chosen).ap, 100)
+    estimate = bootstrap(lambda chosen: known.compute(chosen).ap, 100)
     assert estimate.value is not None
     assert width(estimate) > 0
 
@@ -185,4 +187,4 @@ def test_a_thousand_rounds_are_quick() -> None:
 @pytest.mark.parametrize("area", [np.zeros(2), np.zeros(1, np.float32)])
 def test_arrays_that_do_not_fit_are_refused(area: np.ndarray[Any, Any]) -> None:
     with pytest.raises(ValueError, match="areas_px"):
-        Truth(np.zeros((1, 4)), area, np.zeros(1, np.bool_))
+        GroundTruth(np.zeros((1, 4)), area, np.zeros(1, np.bool_))

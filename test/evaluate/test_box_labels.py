@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anon_ros.evaluate import EvaluationError, read_box_labels, read_boxes, read_polygons
+from anon_ros.evaluation.labels.boxes import read_box_labels, read_yolo_boxes
+from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
 
 MASKS = Path(__file__).parents[1] / "data" / "masks"
 
@@ -31,16 +32,16 @@ def coco(folder: Path, **changed: Any) -> Path:
 def test_a_box_and_an_outline_say_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("0 0.5 0.5 0.5 0.2\n\n1 0.25 0.4 0.75 0.4 0.75 0.6 0.25 0.6\n")
-    truth = read_boxes(path, 100, 200)
+    truth = read_yolo_boxes(path, 100, 200)
     assert truth.boxes_xyxy == pytest.approx(np.array([[50, 40, 150, 60]] * 2))
     assert truth.areas_px == pytest.approx([2000, 2000])
-    assert len(read_boxes(path, 100, 200, class_ids=[1]).boxes_xyxy) == 1
+    assert len(read_yolo_boxes(path, 100, 200, class_ids=[1]).boxes_xyxy) == 1
 
 
 def test_boxes_of_real_outlines_are_those_of_their_masks() -> None:
     path = MASKS / "vtest0240.txt"
-    truth = read_boxes(path, 576, 768)
-    for box, mask in zip(truth.boxes_xyxy, read_polygons(path, 576, 768), strict=True):
+    truth = read_yolo_boxes(path, 576, 768)
+    for box, mask in zip(truth.boxes_xyxy, read_yolo_polygons(path, 576, 768), strict=True):
         rows, columns = np.nonzero(mask)
         around = [columns.min(), rows.min(), columns.max(), rows.max()]
         assert np.minimum(box, [767, 575] * 2) == pytest.approx(around, abs=0.51)
@@ -112,8 +113,8 @@ def test_editors_marks_and_separators_are_read(tmp_path: Path) -> None:
     assert read_box_labels(path, ["person"], None).find("empty") == "empty"
     outline = tmp_path / "a.txt"
     outline.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9", encoding="utf-8-sig")
-    assert len(read_boxes(outline, 100, 100).boxes_xyxy) == 1
-    assert len(read_polygons(outline, 100, 100)) == 1
+    assert len(read_yolo_boxes(outline, 100, 100).boxes_xyxy) == 1
+    assert len(read_yolo_polygons(outline, 100, 100)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[]", "3", '"x"', "null", "{}"])
@@ -145,5 +146,5 @@ def test_a_damaged_box_is_named(tmp_path: Path, line: str, problem: str) -> None
     path = tmp_path / "a.txt"
     path.write_text(f"\n{line}\n")
     with pytest.raises(EvaluationError, match=r"a\.txt, line 2: ") as caught:
-        read_boxes(path, 10, 10)
+        read_yolo_boxes(path, 10, 10)
     assert problem in str(caught.value)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
-from anon_ros.evaluate import Cached, Colours, EvaluationError, Features
+from anon_ros.evaluation.feature_cache import CachedEmbedder
+from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.metrics import ColorHistogramEmbedder, Features
 
 
 class Counting:
@@ -17,7 +19,7 @@ class Counting:
     name = "counting"
 
     def __init__(self, key: str = "1", fails_after: int = 1000) -> None:
-        self.key = key
+        self.cache_key = key
         self.count = 0
         self.fails_after = fails_after
 
@@ -25,7 +27,7 @@ class Counting:
         if self.count + len(images) > self.fails_after:
             raise KeyboardInterrupt
         self.count += len(images)
-        return Colours().embed(images)
+        return ColorHistogramEmbedder().embed(images)
 
 
 def images(count: int) -> list[RgbImage]:
@@ -34,27 +36,29 @@ def images(count: int) -> list[RgbImage]:
 
 
 def test_vectors_are_those_of_the_embedder_in_the_order_asked_for(tmp_path: Path) -> None:
-    cached, some = Cached(Counting(), tmp_path / "new" / "v.db"), images(7)
-    np.testing.assert_array_equal(cached.embed(some), Colours().embed(some))
-    np.testing.assert_array_equal(cached.embed(some[::-1]), Colours().embed(some[::-1]))
+    cached, some = CachedEmbedder(Counting(), tmp_path / "new" / "v.db"), images(7)
+    np.testing.assert_array_equal(cached.embed(some), ColorHistogramEmbedder().embed(some))
+    np.testing.assert_array_equal(
+        cached.embed(some[::-1]), ColorHistogramEmbedder().embed(some[::-1])
+    )
     assert cached.embed([]).shape == (0, 0)
 
 
 def test_nothing_is_computed_twice_nor_after_a_stop(tmp_path: Path) -> None:
     some, stopped = images(80), Counting(fails_after=64)
     with pytest.raises(KeyboardInterrupt):
-        Cached(stopped, tmp_path / "v.db").embed(some)
+        CachedEmbedder(stopped, tmp_path / "v.db").embed(some)
     again = Counting()
-    found = Cached(again, tmp_path / "v.db").embed([*some, *some])
+    found = CachedEmbedder(again, tmp_path / "v.db").embed([*some, *some])
     assert again.count == 80 - 64
-    np.testing.assert_array_equal(found[:80], Colours().embed(some))
+    np.testing.assert_array_equal(found[:80], ColorHistogramEmbedder().embed(some))
 
 
 def test_another_network_or_shape_is_another_vector(tmp_path: Path) -> None:
     image = np.zeros((4, 6, 3), np.uint8)
     for key, each in (("1", image), ("2", image), ("1", image.reshape(6, 4, 3))):
         embedder = Counting(key)
-        Cached(embedder, tmp_path / "v.db").embed([each, each])
+        CachedEmbedder(embedder, tmp_path / "v.db").embed([each, each])
         assert embedder.count == 1
     file = sqlite3.connect(tmp_path / "v.db")
     assert file.execute("SELECT count(*) FROM vector").fetchone() == (3,)
@@ -66,4 +70,4 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "v.db", tmp_path / "file" / "v.db"):
         with pytest.raises(EvaluationError, match=r"v\.db cannot be used"):
-            Cached(Counting(), path).embed(images(1))
+            CachedEmbedder(Counting(), path).embed(images(1))

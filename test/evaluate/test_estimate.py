@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anon_ros.evaluate import Estimate, bootstrap, mean_estimate, ratio_estimate
+from anon_ros.metrics import Estimate, bootstrap, bootstrap_ratio, mean_estimate
 
 
 def test_of_a_hundred_intervals_95_hold_the_truth() -> None:
@@ -44,13 +44,13 @@ def test_what_tells_nothing_has_no_interval() -> None:
 def test_a_ratio_is_of_sums_over_units() -> None:
     """One person with nothing sharp about it does not blow the figure up; frames are units."""
     parts, wholes = np.array([1.0, 2.0, 5.0, 0.1]), np.array([2.0, 4.0, 10.0, 0.0])
-    found = ratio_estimate(parts, wholes, np.array([0, 0, 1, 1]))
+    found = bootstrap_ratio(parts, wholes, np.array([0, 0, 1, 1]))
     assert found.value == pytest.approx(8.1 / 16)
-    assert ratio_estimate(parts, np.zeros(4), np.arange(4)) == Estimate(None)
-    assert ratio_estimate(np.zeros(0), np.zeros(0), np.zeros(0, np.int64)) == Estimate(None)
+    assert bootstrap_ratio(parts, np.zeros(4), np.arange(4)) == Estimate(None)
+    assert bootstrap_ratio(np.zeros(0), np.zeros(0), np.zeros(0, np.int64)) == Estimate(None)
     values = np.random.default_rng(0).normal(size=40)
-    alone = ratio_estimate(values, np.ones(40), np.arange(40))
-    crowded = ratio_estimate(values.repeat(7), np.ones(280), np.arange(40).repeat(7))
+    alone = bootstrap_ratio(values, np.ones(40), np.arange(40))
+    crowded = bootstrap_ratio(values.repeat(7), np.ones(280), np.arange(40).repeat(7))
     assert (crowded.value, crowded.low, crowded.high) == pytest.approx(
         (alone.value, alone.low, alone.high)
     )

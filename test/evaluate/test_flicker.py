@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import rectangle
 
 from anon_ros.core import Mask, RgbImage
-from anon_ros.evaluate import Flicker, FlickerReport
+from anon_ros.metrics import FlickerMetric, FlickerReport
 
 H, W = 160, 200
 PATCH_PX = 60
@@ -53,15 +53,15 @@ def measured(
     original: list[RgbImage] = ORIGINAL,
     masks: list[Mask] = MASKS,
 ) -> FlickerReport:
-    flicker = Flicker()
+    flicker = FlickerMetric()
     for frame in zip(original, anonymized, masks, strict=True):
-        flicker.add(*frame)
-    return flicker.report()
+        flicker.update(*frame)
+    return flicker.compute()
 
 
 def test_nothing_was_measured() -> None:
     nothing = FlickerReport(0, 0, None, None, None, None, None, None)
-    assert Flicker().report() == nothing
+    assert FlickerMetric().compute() == nothing
     nobody = [np.zeros((H, W), np.bool_)] * 4
     assert measured(ORIGINAL, masks=nobody) == FlickerReport(4, 0, *[None] * 6)
 
@@ -70,7 +70,7 @@ def test_one_frame_has_a_distance_alone() -> None:
     report = measured(filled([0] * 4)[:1], ORIGINAL[:1], MASKS[:1])
     levels = ORIGINAL[0][MASKS[0]].mean()
     assert report.distance_levels == pytest.approx(levels)
-    assert (report.warp_error_levels, report.difference_of_differences_levels) == (None, None)
+    assert (report.warp_error_levels, report.temporal_difference_error_levels) == (None, None)
 
 
 def test_a_copy_of_the_input_flickers_as_the_input_and_hides_nobody() -> None:
@@ -81,8 +81,8 @@ def test_a_copy_of_the_input_flickers_as_the_input_and_hides_nobody() -> None:
     assert report.warp_error_levels == report.original_warp_error_levels
     assert report.warp_error_levels is not None
     assert report.warp_error_levels > 2
-    assert report.difference_of_differences_levels == 0
-    assert report.difference_of_differences_ratio == 0
+    assert report.temporal_difference_error_levels == 0
+    assert report.temporal_difference_error_ratio == 0
     assert report.distance_levels == 0
 
 
@@ -96,8 +96,8 @@ def test_the_numbers_of_a_still_scene() -> None:
     assert report.warped_px == pytest.approx(2 * PATCH_PX**2, rel=0.1)
     assert report.warp_error_levels == pytest.approx(10, abs=1e-3)
     assert report.original_warp_error_levels == pytest.approx(0, abs=0.05)
-    assert report.difference_of_differences_levels == pytest.approx(10)
-    assert report.difference_of_differences_ratio is None
+    assert report.temporal_difference_error_levels == pytest.approx(10)
+    assert report.temporal_difference_error_ratio is None
     off = [np.abs(a[masks[0]] - texture(0)[masks[0]].astype(float)).mean() for a in anonymized]
     assert report.distance_levels == pytest.approx(np.mean(off))
 
@@ -110,8 +110,8 @@ def test_differences_are_taken_inside_the_union_of_both_masks() -> None:
     original[left] = 50
     anonymized[left | right] = 40
     report = measured([black, anonymized], [black, original], [left, right])
-    assert report.difference_of_differences_levels == pytest.approx(40 - 25)
-    assert report.difference_of_differences_ratio == pytest.approx(15 / 25)
+    assert report.temporal_difference_error_levels == pytest.approx(40 - 25)
+    assert report.temporal_difference_error_ratio == pytest.approx(15 / 25)
     assert report.distance_levels == pytest.approx(40 / 2)
 
 
@@ -136,14 +136,14 @@ def test_a_new_colour_in_each_frame_flickers_more_than_one_that_stays() -> None:
     assert stays.warp_error_ratio is not None
     assert changes.warp_error_ratio is not None
     assert stays.warp_error_ratio < 1 < changes.warp_error_ratio
-    assert stays.difference_of_differences_levels is not None
-    assert changes.difference_of_differences_levels is not None
-    assert stays.difference_of_differences_levels < changes.difference_of_differences_levels
+    assert stays.temporal_difference_error_levels is not None
+    assert changes.temporal_difference_error_levels is not None
+    assert stays.temporal_difference_error_levels < changes.temporal_difference_error_levels
 
 
 def test_a_frozen_person_differs_by_as_much_as_the_original_moves() -> None:
     report = measured([texture(5)] * 4)
-    assert report.difference_of_differences_ratio == pytest.approx(1)
+    assert report.temporal_difference_error_ratio == pytest.approx(1)
 
 
 def test_pixels_that_come_from_outside_the_last_mask_do_not_count() -> None:
@@ -151,8 +151,8 @@ def test_pixels_that_come_from_outside_the_last_mask_do_not_count() -> None:
     left, right = person_at(20, 50), person_at(20 + PATCH_PX, 50)
     report = measured([texture(3), texture(4)], still, [left, right])
     assert (report.warped_px, report.warp_error_levels) == (0, None)
-    assert report.difference_of_differences_levels is not None
-    assert report.difference_of_differences_levels > 20
+    assert report.temporal_difference_error_levels is not None
+    assert report.temporal_difference_error_levels > 20
 
 
 def test_pixels_that_were_hidden_before_do_not_count() -> None:
@@ -178,12 +178,12 @@ def test_what_is_far_from_the_masks_has_no_influence(seed: int) -> None:
 
 def test_a_reader_may_fill_one_buffer_again_and_again() -> None:
     buffers = [np.empty((H, W, 3), np.uint8), np.empty((H, W, 3), np.uint8), MASKS[0].copy()]
-    flicker, anonymized = Flicker(), filled([90, 200, 30, 140])
+    flicker, anonymized = FlickerMetric(), filled([90, 200, 30, 140])
     for frame in zip(ORIGINAL, anonymized, MASKS, strict=True):
         for buffer, part in zip(buffers, frame, strict=True):
             buffer[:] = part
-        flicker.add(*buffers)
-    assert flicker.report() == measured(anonymized)
+        flicker.update(*buffers)
+    assert flicker.compute() == measured(anonymized)
 
 
 @pytest.mark.parametrize("x", [0, W - PATCH_PX])
@@ -195,17 +195,17 @@ def test_persons_at_the_border_are_measured(x: int) -> None:
 
 
 def test_frames_that_make_no_sense_are_refused() -> None:
-    flicker, image, mask = Flicker(), ORIGINAL[0], MASKS[0]
+    flicker, image, mask = FlickerMetric(), ORIGINAL[0], MASKS[0]
     with pytest.raises(ValueError, match="200 x 31 px, flow needs 32"):
-        flicker.add(image[:31], image[:31], mask[:31])
+        flicker.update(image[:31], image[:31], mask[:31])
     with pytest.raises(ValueError, match="mask: uint8"):
-        flicker.add(image, image, mask.view(np.uint8))
+        flicker.update(image, image, mask.view(np.uint8))
     with pytest.raises(ValueError, match="anonymized"):
-        flicker.add(image, image[1:], mask)
-    flicker.add(image, image, mask)
+        flicker.update(image, image[1:], mask)
+    flicker.update(image, image, mask)
     with pytest.raises(ValueError, match="original"):
-        flicker.add(image[1:], image[1:], mask[1:])
-    assert flicker.report().frames == 1
+        flicker.update(image[1:], image[1:], mask[1:])
+    assert flicker.compute().frames == 1
 
 
 def test_the_smallest_frame_is_measured() -> None:

@@ -9,11 +9,11 @@ from torch_fidelity.metric_kid import kernel_poly, kid_features_to_metric, mmd2
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
-from anon_ros.evaluate import (
+from anon_ros.metrics import (
     Estimate,
     frechet_distance,
-    half_jackknife,
     inception_score,
+    jackknife_halves,
     kernel_distance,
 )
 
@@ -122,7 +122,9 @@ def test_the_interval_of_halves_covers_a_known_mean() -> None:
     held = 0
     for seed in range(200):
         values = random.normal(3, 1, 60)
-        found = half_jackknife(lambda chosen, v=values: float(v[chosen].mean()), FRAMES, seed=seed)
+        found = jackknife_halves(
+            lambda chosen, v=values: float(v[chosen].mean()), FRAMES, seed=seed
+        )
         assert found.low is not None
         assert found.high is not None
         held += found.low <= 3 <= found.high
@@ -131,9 +133,9 @@ def test_the_interval_of_halves_covers_a_known_mean() -> None:
 
 def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
     values = np.random.default_rng(0).normal(size=60)
-    alone = half_jackknife(lambda chosen: float(values[chosen].mean()), FRAMES)
+    alone = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES)
     often = values.repeat(9)
-    crowded = half_jackknife(lambda chosen: float(often[chosen].mean()), FRAMES.repeat(9))
+    crowded = jackknife_halves(lambda chosen: float(often[chosen].mean()), FRAMES.repeat(9))
     assert crowded.value == pytest.approx(alone.value)
     widths = [each.high - each.low for each in (alone, crowded)]  # type: ignore[operator]
     assert widths[1] == pytest.approx(widths[0])
@@ -141,22 +143,22 @@ def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
 
 def test_an_interval_ends_where_the_statistic_does_and_skips_what_tells_nothing() -> None:
     values = np.random.default_rng(0).exponential(size=60) ** 4
-    found = half_jackknife(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
+    found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
     assert found.low == 0
-    seldom = half_jackknife(lambda chosen: 1.0 if len(chosen) == 60 else None, FRAMES)
+    seldom = jackknife_halves(lambda chosen: 1.0 if len(chosen) == 60 else None, FRAMES)
     assert seldom == Estimate(1.0)
 
 
 def test_copies_do_not_widen_what_is_biased_for_few_images() -> None:
     one, other = two_sets(60, 64)
     other = other[:60]
-    found = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES)
+    found = jackknife_halves(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES)
     assert found.value is not None
     assert found.low is not None
     assert 0 < found.value - found.low < found.value
-    few = half_jackknife(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES[:5])
+    few = jackknife_halves(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES[:5])
     assert (few.low, few.high) == (None, None)
-    assert half_jackknife(lambda _: 1.0, FRAMES[:1]).value is None
+    assert jackknife_halves(lambda _: 1.0, FRAMES[:1]).value is None
 
 
 @pytest.mark.parametrize(

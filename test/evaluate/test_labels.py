@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anon_ros.errors import AnonRosError
-from anon_ros.evaluate import EvaluationError, read_polygons
+from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
 
 DATA = Path(__file__).parents[1] / "data" / "masks"
 SQUARE = "0 0.25 0.25 0.5 0.25 0.5 0.5 0.25 0.5"
@@ -19,7 +19,7 @@ def written(folder: Path, text: str | bytes) -> Path:
 
 
 def test_an_outline_belongs_to_its_instance(tmp_path: Path) -> None:
-    masks = read_polygons(written(tmp_path, SQUARE), 20, 40)
+    masks = read_yolo_polygons(written(tmp_path, SQUARE), 20, 40)
     assert masks.shape == (1, 20, 40)
     assert masks.dtype == np.bool_
     rows, columns = np.nonzero(masks[0])
@@ -29,14 +29,14 @@ def test_an_outline_belongs_to_its_instance(tmp_path: Path) -> None:
 
 def test_instances_keep_the_order_of_the_lines_and_blank_lines_are_none(tmp_path: Path) -> None:
     path = written(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n\n{SQUARE}\r\n  \n")
-    first, second = read_polygons(path, 100, 100)
+    first, second = read_yolo_polygons(path, 100, 100)
     assert (first[5, 8], first[30, 30]) == (True, False)
     assert (second[5, 8], second[30, 30]) == (False, True)
 
 
 def test_only_classes_that_are_asked_for_are_persons(tmp_path: Path) -> None:
     path = written(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n{SQUARE}")
-    assert [len(read_polygons(path, 50, 50, ids)) for ids in (None, [0], [0, 1], [2])] == [
+    assert [len(read_yolo_polygons(path, 50, 50, ids)) for ids in (None, [0], [0, 1], [2])] == [
         2,
         1,
         2,
@@ -46,11 +46,11 @@ def test_only_classes_that_are_asked_for_are_persons(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n", " \n\n"])
 def test_an_empty_file_says_that_nobody_is_there(tmp_path: Path, text: str) -> None:
-    assert read_polygons(written(tmp_path, text), 30, 40).shape == (0, 30, 40)
+    assert read_yolo_polygons(written(tmp_path, text), 30, 40).shape == (0, 30, 40)
 
 
 def test_a_person_at_the_far_corner_has_a_pixel(tmp_path: Path) -> None:
-    masks = read_polygons(written(tmp_path, "0 1 1 1 1 1 1"), 30, 40)
+    masks = read_yolo_polygons(written(tmp_path, "0 1 1 1 1 1 1"), 30, 40)
     assert np.argwhere(masks).tolist() == [[0, 29, 39]]
 
 
@@ -74,7 +74,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str | bytes, problem: str
     damaged = line if isinstance(line, bytes) else line.encode()
     path = written(tmp_path, SQUARE.encode() + b"\n" + damaged)
     with pytest.raises(EvaluationError) as caught:
-        read_polygons(path, 20, 40, class_ids=[5])
+        read_yolo_polygons(path, 20, 40, class_ids=[5])
     assert str(caught.value).startswith(f"{path}, line 2: ")
     assert problem in str(caught.value)
     assert isinstance(caught.value, AnonRosError)
@@ -82,7 +82,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str | bytes, problem: str
 
 def test_real_labels_are_persons_of_a_likely_shape() -> None:
     paths = sorted(DATA.glob("*.txt"))
-    frames = [read_polygons(path, 576, 768) for path in paths]
+    frames = [read_yolo_polygons(path, 576, 768) for path in paths]
     lines = [len(path.read_text().splitlines()) for path in paths]
     assert [len(masks) for masks in frames] == lines
     areas_px = np.concatenate([masks.sum(axis=(1, 2)) for masks in frames])

@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 from support import detections, rectangle
 
 from anon_ros.config import MaskConfig
-from anon_ros.core import Detections, RgbImage, person_region
+from anon_ros.core import Detections, RgbImage, make_region
 from anon_ros.core.coverage import coverage_order, coverage_px
-from anon_ros.evaluate import (
-    CAUSES,
-    NOBODY,
+from anon_ros.metrics import (
+    BACKGROUND,
+    MISORDER_CAUSES,
     Cutout,
-    box_bottom_first,
-    causes,
-    coverage_first,
-    cut_out,
-    depth_first,
-    detection_first,
+    evaluate_paste_order,
+    extract_cutouts,
     make_scene,
     match_masks,
-    stack,
+    misorder_cause,
+    order_by_box_bottom,
+    order_by_coverage,
+    order_by_depth,
+    order_by_detection,
 )
 
 EXACT = MaskConfig(dilate_ratio=0, feather_ratio=0)
@@ -41,28 +41,28 @@ def three() -> Detections:
 
 def regions_of(found: Detections) -> list:  # type: ignore[type-arg]
     pairs = zip(found.masks, found.boxes_xyxy, strict=True)
-    return [person_region(mask, box, EXACT) for mask, box in pairs]
+    return [make_region(mask, box, EXACT) for mask, box in pairs]
 
 
 def test_orders_of_a_hand_made_case() -> None:
     found = three()
-    assert coverage_first(found) == [2, 1, 0] == coverage_order(coverage_px(found))
-    assert detection_first(found) == [0, 1, 2]
-    assert box_bottom_first(found) == [2, 0, 1]
+    assert order_by_coverage(found) == [2, 1, 0] == coverage_order(coverage_px(found))
+    assert order_by_detection(found) == [0, 1, 2]
+    assert order_by_box_bottom(found) == [2, 0, 1]
     depth = np.full((H, W), np.nan, np.float32)
     depth[found.masks[0]], depth[found.masks[1]] = 9, 4
-    assert depth_first(found, depth) == [2, 0, 1]  # of the last one nothing is known
+    assert order_by_depth(found, depth) == [2, 0, 1]  # of the last one nothing is known
 
 
 def test_contested_and_wrong_pixels_of_a_hand_made_case() -> None:
     found = three()
     regions, depths = regions_of(found), [9.0, 4.0, 5.0]
     shared_px = int((regions_px(found, 0) & regions_px(found, 1)).sum())
-    right = stack(regions, [2, 0, 1], depths)
-    assert (right.contested_px, right.wrong_px, right.pairs) == (shared_px, 0, {(1, 0)})
+    right = evaluate_paste_order(regions, [2, 0, 1], depths)
+    assert (right.overlap_px, right.misordered_px, right.pairs) == (shared_px, 0, {(1, 0)})
     assert right.wrong_pairs == frozenset()
-    wrong = stack(regions, coverage_first(found), depths)
-    assert (wrong.contested_px, wrong.wrong_px) == (shared_px, shared_px)
+    wrong = evaluate_paste_order(regions, order_by_coverage(found), depths)
+    assert (wrong.overlap_px, wrong.misordered_px) == (shared_px, shared_px)
     assert wrong.wrong_pairs == {(1, 0)}
     assert wrong.people_px == int((union_px(found)).sum())
 
@@ -70,9 +70,9 @@ def test_contested_and_wrong_pixels_of_a_hand_made_case() -> None:
 def test_of_who_is_equally_far_away_nobody_is_wrong() -> None:
     regions, depths = regions_of(three()), [5.0, 5.0, 5.0]
     for order in ([0, 1, 2], [1, 0, 2]):
-        found = stack(regions, order, depths)
-        assert found.contested_px > 0
-        assert (found.wrong_px, found.pairs) == (0, frozenset())
+        found = evaluate_paste_order(regions, order, depths)
+        assert found.overlap_px > 0
+        assert (found.misordered_px, found.pairs) == (0, frozenset())
 
 
 def regions_px(found: Detections, index: int) -> np.ndarray:
@@ -87,8 +87,8 @@ def union_px(found: Detections) -> np.ndarray:
 
 
 def test_nobody_is_no_case() -> None:
-    nothing = stack([], [], [])
-    assert (nothing.contested_px, nothing.people_px, nothing.pairs) == (0, 0, frozenset())
+    nothing = evaluate_paste_order([], [], [])
+    assert (nothing.overlap_px, nothing.people_px, nothing.pairs) == (0, 0, frozenset())
 
 
 @given(
@@ -108,10 +108,13 @@ def test_pasted_from_far_to_near_nothing_is_wrong_and_reversed_everything(
     random.shuffle(depths)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
     far_first = sorted(range(len(boxes)), key=lambda index: -depths[index])
     regions = regions_of(found)
-    right, wrong = stack(regions, far_first, depths), stack(regions, far_first[::-1], depths)
-    assert right.wrong_px == 0
+    right, wrong = (
+        evaluate_paste_order(regions, far_first, depths),
+        evaluate_paste_order(regions, far_first[::-1], depths),
+    )
+    assert right.misordered_px == 0
     assert not right.wrong_pairs
-    assert wrong.wrong_px == wrong.contested_px == right.contested_px
+    assert wrong.misordered_px == wrong.overlap_px == right.overlap_px
     assert wrong.wrong_pairs == wrong.pairs == right.pairs
 
 
@@ -123,14 +126,14 @@ def test_the_first_reason_that_applies_is_told() -> None:
             "visible_ratios": [1.0, 1.0],
             "depths": [2.0, 4.0],
         }
-        return causes((0, 1), **(facts | changes))  # type: ignore[arg-type]
+        return misorder_cause((0, 1), **(facts | changes))  # type: ignore[arg-type]
 
-    assert why() == CAUSES[-1]
-    assert why(depths=[2.0, 2.2]) == CAUSES[3]
-    assert why(is_child=[True, False]) == CAUSES[2]
-    assert why(is_child=[True, True]) == CAUSES[-1]
-    assert why(visible_ratios=[0.5, 1.0], is_child=[True, False]) == CAUSES[1]
-    assert why(inside_ratios=[0.5, 1.0], visible_ratios=[0.5, 1.0]) == CAUSES[0]
+    assert why() == MISORDER_CAUSES[-1]
+    assert why(depths=[2.0, 2.2]) == MISORDER_CAUSES[3]
+    assert why(is_child=[True, False]) == MISORDER_CAUSES[2]
+    assert why(is_child=[True, True]) == MISORDER_CAUSES[-1]
+    assert why(visible_ratios=[0.5, 1.0], is_child=[True, False]) == MISORDER_CAUSES[1]
+    assert why(inside_ratios=[0.5, 1.0], visible_ratios=[0.5, 1.0]) == MISORDER_CAUSES[0]
 
 
 def test_only_standing_persons_who_are_seen_whole_are_cut_out() -> None:
@@ -141,10 +144,10 @@ def test_only_standing_persons_who_are_seen_whole_are_cut_out() -> None:
     touching = rectangle(200, 300, slice(20, 120), slice(200, 240))
     touched = rectangle(200, 300, slice(60, 180), slice(230, 270))
     masks = np.array([alone, at_the_border, lying, touching, touched])
-    (cutout,) = cut_out(image, masks)
+    (cutout,) = extract_cutouts(image, masks)
     assert cutout.mask.all()
     assert np.array_equal(cutout.image, image[20:120, 20:60])
-    assert cut_out(image, masks[:0]) == []
+    assert extract_cutouts(image, masks[:0]) == []
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +168,13 @@ def test_a_scene_shows_the_nearer_person_and_repeats_itself(people: list[Cutout]
             make_scene(people, background, np.random.default_rng(seed)) for _ in range(2)
         )
         assert np.array_equal(scene.image, again.image)
-        assert np.array_equal(scene.owners, again.owners)
-        check_scene(scene.image, scene.owners, background)
+        assert np.array_equal(scene.index_map, again.index_map)
+        check_scene(scene.image, scene.index_map, background)
         depths = [actor.depth_m for actor in scene.actors]
         assert depths == sorted(depths, reverse=True)
         visible_px = scene.visible().sum(axis=(1, 2))
         for actor, seen_px in zip(scene.actors, visible_px, strict=True):
-            assert seen_px <= actor.inside_px <= actor.whole_px
+            assert seen_px <= actor.inside_px <= actor.total_px
             hidden += seen_px < actor.inside_px
         contested += scene.actors[-1].inside_px == visible_px[-1]  # the nearest is never hidden
     assert contested == 40
@@ -179,7 +182,7 @@ def test_a_scene_shows_the_nearer_person_and_repeats_itself(people: list[Cutout]
 
 
 def check_scene(image: RgbImage, owners: np.ndarray, background: RgbImage) -> None:
-    nobody = owners == NOBODY
+    nobody = owners == BACKGROUND
     assert np.array_equal(image[nobody], background[nobody])
 
 

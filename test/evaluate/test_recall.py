@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import rectangle
 
 from anon_ros.core import Mask
-from anon_ros.evaluate import PersonSecond, Recall
+from anon_ros.metrics import PersonSecond, TemporalRecall
 
 H, W = 20, 50
 LEFT = rectangle(H, W, slice(0, 10), slice(0, 10))
@@ -28,28 +28,28 @@ def pair(left_covered: float, right_covered: float) -> Mask:
     return covered
 
 
-def one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> Recall:
+def one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> TemporalRecall:
     """One person in one frame after the other; 1 if uncovered, -1 if not labelled, else 0."""
-    recall = Recall()
+    recall = TemporalRecall()
     for index, state in enumerate(uncovered):
         labels, ids = (NOBODY, []) if state < 0 else (LEFT[None], [7])
         covered = NOTHING if state == 1 else EVERYTHING
-        recall.add(100 + interval_s * index, labels, ids, covered)
+        recall.update(100 + interval_s * index, labels, ids, covered)
     return recall
 
 
 def test_nothing_was_measured() -> None:
-    report = Recall().report(0)
+    report = TemporalRecall().compute(0)
     assert (report.frames, report.person_frames, report.uncovered_ratio) == (0, 0, None)
-    assert (report.false_cover_mean_ratio, report.false_cover_max_ratio) == (None, None)
+    assert (report.overcoverage_mean_ratio, report.overcoverage_max_ratio) == (None, None)
     assert (report.longest_uncovered_s, report.seconds) == (0, ())
 
 
 def test_the_same_frames_are_reported_at_several_tolerances() -> None:
-    recall = Recall()
-    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.9))
-    recall.add(1, np.array([RIGHT, LEFT]), [1, 0], pair(0.5, 1))
-    reports = [recall.report(tolerance) for tolerance in (0, 0.09, 0.1, 0.49, 0.5)]
+    recall = TemporalRecall()
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.9))
+    recall.update(1, np.array([RIGHT, LEFT]), [1, 0], pair(0.5, 1))
+    reports = [recall.compute(tolerance) for tolerance in (0, 0.09, 0.1, 0.49, 0.5)]
     assert [report.uncovered_frames for report in reports] == [2, 2, 1, 1, 0]
     assert [report.uncovered_ratio for report in reports] == [0.5, 0.5, 0.25, 0.25, 0]
     assert {report.person_frames for report in reports} == {4}
@@ -57,37 +57,37 @@ def test_the_same_frames_are_reported_at_several_tolerances() -> None:
 
 
 def test_one_pixel_is_uncovered_without_tolerance() -> None:
-    recall = Recall()
+    recall = TemporalRecall()
     covered = EVERYTHING.copy()
     covered[0, 0] = False
-    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], covered)
-    assert (recall.report(0).uncovered_frames, recall.report(0.01).uncovered_frames) == (1, 0)
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], covered)
+    assert (recall.compute(0).uncovered_frames, recall.compute(0.01).uncovered_frames) == (1, 0)
 
 
 def test_covering_everything_leaves_nobody_and_its_false_cover() -> None:
-    recall = Recall()
-    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], EVERYTHING)
-    recall.add(1, LEFT[None], [0], EVERYTHING)
-    recall.add(2, NOBODY, [], EVERYTHING)
-    report = recall.report(0)
+    recall = TemporalRecall()
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], EVERYTHING)
+    recall.update(1, LEFT[None], [0], EVERYTHING)
+    recall.update(2, NOBODY, [], EVERYTHING)
+    report = recall.compute(0)
     assert (report.uncovered_ratio, report.longest_uncovered_s) == (0, 0)
-    assert report.false_cover_mean_ratio == pytest.approx((0.8 + 0.9 + 1) / 3)
-    assert report.false_cover_max_ratio == 1
+    assert report.overcoverage_mean_ratio == pytest.approx((0.8 + 0.9 + 1) / 3)
+    assert report.overcoverage_max_ratio == 1
 
 
 def test_cover_of_another_person_is_not_false() -> None:
-    recall = Recall()
-    recall.add(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.5))
-    assert recall.report(0).false_cover_max_ratio == 0
+    recall = TemporalRecall()
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.5))
+    assert recall.compute(0).overcoverage_max_ratio == 0
 
 
 def test_seconds_count_from_the_first_frame_by_person() -> None:
-    recall = Recall()
+    recall = TemporalRecall()
     for index in range(5):  # 0, 0.8, 1.6, 2.4 and 3.2 s after a time that rounds badly
         left_covered, right_covered = float(index != 1), float(index < 3)
         covered = pair(left_covered, right_covered)
-        recall.add(1700000000.1 + 0.8 * index, np.array([RIGHT, LEFT]), [9, 4], covered)
-    assert recall.report(0).seconds == (
+        recall.update(1700000000.1 + 0.8 * index, np.array([RIGHT, LEFT]), [9, 4], covered)
+    assert recall.compute(0).seconds == (
         PersonSecond(4, 0, 2, 0.5),
         PersonSecond(4, 1, 1, 0),
         PersonSecond(4, 2, 1, 0),
@@ -100,10 +100,10 @@ def test_seconds_count_from_the_first_frame_by_person() -> None:
 
 
 def test_a_whole_second_is_not_lost_to_rounding() -> None:
-    recall = Recall()
+    recall = TemporalRecall()
     for time_s in (0.1, 0.1 + 0.7 + 0.3 - 2**-52):
-        recall.add(time_s, LEFT[None], [0], EVERYTHING)
-    assert [second.second for second in recall.report(0).seconds] == [0, 1]
+        recall.update(time_s, LEFT[None], [0], EVERYTHING)
+    assert [second.second for second in recall.compute(0).seconds] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,24 @@ def test_a_whole_second_is_not_lost_to_rounding() -> None:
     ],
 )
 def test_the_longest_time_uncovered(uncovered: list[int], longest_s: float | None) -> None:
-    assert one_person(uncovered).report(0).longest_uncovered_s == longest_s
+    assert one_person(uncovered).compute(0).longest_uncovered_s == longest_s
 
 
 @given(st.integers(0, 8), st.integers(0, 8))
 @settings(deadline=None)
 def test_uncovered_in_exactly_frames_k_to_m(first: int, last: int) -> None:
     first, last = sorted((first, last))
-    report = one_person([int(first <= i <= last) for i in range(10)]).report(0)
+    report = one_person([int(first <= i <= last) for i in range(10)]).compute(0)
     assert report.longest_uncovered_s == 0.5 * (last + 1 - first)
     assert report.uncovered_ratio == pytest.approx((last + 1 - first) / 10)
 
 
 def test_two_persons_who_are_uncovered_in_turn_make_no_longer_time() -> None:
-    recall = Recall()
+    recall = TemporalRecall()
     for index in range(4):
         covered = pair(float(index >= 2), float(index < 2))
-        recall.add(index, np.array([LEFT, RIGHT]), [0, 1], covered)
-    assert recall.report(0).longest_uncovered_s == 2
+        recall.update(index, np.array([LEFT, RIGHT]), [0, 1], covered)
+    assert recall.compute(0).longest_uncovered_s == 2
 
 
 def frame(**other: Any) -> dict[str, Any]:
@@ -158,28 +158,28 @@ def frame(**other: Any) -> dict[str, Any]:
     ],
 )
 def test_a_frame_that_makes_no_sense_is_refused(wrong: dict[str, Any], problem: str) -> None:
-    recall = Recall()
-    recall.add(**frame(time_s=1.0))
+    recall = TemporalRecall()
+    recall.update(**frame(time_s=1.0))
     with pytest.raises(ValueError, match=problem):
-        recall.add(**frame(**wrong))
-    recall.add(**frame())
-    assert recall.report(0).frames == 2
+        recall.update(**frame(**wrong))
+    recall.update(**frame())
+    assert recall.compute(0).frames == 2
 
 
 @pytest.mark.parametrize("tolerance_ratio", [-0.1, 1, float("nan")])
 def test_a_tolerance_out_of_range_is_refused(tolerance_ratio: float) -> None:
     with pytest.raises(ValueError, match="tolerance_ratio"):
-        Recall().report(tolerance_ratio)
+        TemporalRecall().compute(tolerance_ratio)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 @settings(deadline=None)
 def test_more_tolerance_never_leaves_more_uncovered(covered: list[float]) -> None:
-    recall = Recall()
+    recall = TemporalRecall()
     for index, share in enumerate(covered):
-        recall.add(index, LEFT[None], [0], pair(share, 0))
+        recall.update(index, LEFT[None], [0], pair(share, 0))
     counts: npt.NDArray[np.int64] = np.array(
-        [recall.report(tolerance).uncovered_frames for tolerance in (0, 0.2, 0.5, 0.99)]
+        [recall.compute(tolerance).uncovered_frames for tolerance in (0, 0.2, 0.5, 0.99)]
     )
     assert (np.diff(counts) <= 0).all()
     assert counts[0] == sum(round(10 * share) < 10 for share in covered)

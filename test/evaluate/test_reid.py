@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from anon_ros.evaluate import JUNK, Ranking, Side, chance, search
+from anon_ros.metrics import JUNK_ID, FeatureSet, ReidResult, chance_level, evaluate_reid
 
 
-def side(vectors: object, persons: object, cameras: object) -> Side:
-    return Side(
+def side(vectors: object, persons: object, cameras: object) -> FeatureSet:
+    return FeatureSet(
         np.array(vectors, np.float32).reshape(len(np.array(persons)), -1),
         np.array(persons, np.int64),
         np.array(cameras, np.int64),
@@ -22,33 +22,33 @@ def test_a_case_by_hand_with_junk_and_the_queries_own_camera() -> None:
     query = side([angle(0)], [7], [1])
     # By distance: own camera (out), junk (out), wrong, right, wrong, right.
     gallery = side(
-        [angle(a) for a in (1, 2, 10, 20, 30, 40)], [7, JUNK, 3, 7, 0, 7], [1, 2, 1, 2, 2, 3]
+        [angle(a) for a in (1, 2, 10, 20, 30, 40)], [7, JUNK_ID, 3, 7, 0, 7], [1, 2, 1, 2, 2, 3]
     )
-    found = search(query, gallery)
+    found = evaluate_reid(query, gallery)
     assert found.first_ranks.tolist() == [2]
     assert found.average_precisions[0] == pytest.approx((1 / 2 + 2 / 4) / 2)
-    assert found.rank(1).value == 0
-    assert found.rank(5).value == 1
+    assert found.cmc(1).value == 0
+    assert found.cmc(5).value == 1
 
 
 def test_a_query_that_nobody_can_answer_counts_in_no_figure() -> None:
     query = side([angle(0), angle(90)], [1, 2], [1, 1])
     gallery = side([angle(0), angle(80)], [2, 1], [1, 2])  # person 2 by her own camera only
-    found = search(query, gallery)
-    assert found.answerable.tolist() == [True, False]
-    assert found.rank(1).value == 0  # person 2's image is nearer to person 1
+    found = evaluate_reid(query, gallery)
+    assert found.is_valid.tolist() == [True, False]
+    assert found.cmc(1).value == 0  # person 2's image is nearer to person 1
     assert np.isnan(found.average_precisions[1])
-    nobody = search(side([angle(0)], [9], [1]), gallery)
-    assert nobody.rank(1).value is None
+    nobody = evaluate_reid(side([angle(0)], [9], [1]), gallery)
+    assert nobody.cmc(1).value is None
     assert nobody.mean_average_precision().value is None
 
 
 def test_who_cannot_tell_anybody_apart_finds_nobody() -> None:
     query = side([[1, 1]] * 3, [1, 2, 3], [1, 1, 1])
     gallery = side(np.full((9, 2), 0.3), [1, 2, 3] * 3, [2] * 9)
-    assert search(query, gallery).first_ranks.tolist() == [7, 7, 7]
+    assert evaluate_reid(query, gallery).first_ranks.tolist() == [7, 7, 7]
     blank = side(np.zeros((9, 2)), [1, 2, 3] * 3, [2] * 9)
-    assert search(query, blank).first_ranks.tolist() == [7, 7, 7]
+    assert evaluate_reid(query, blank).first_ranks.tolist() == [7, 7, 7]
 
 
 def test_who_differs_by_little_is_told_apart_all_the_same() -> None:
@@ -58,35 +58,35 @@ def test_who_differs_by_little_is_told_apart_all_the_same() -> None:
     there = random.normal(size=(40, 64))
     query = side(1000 + there, persons, np.zeros(40))
     gallery = side(1000 + there + 0.01 * random.normal(size=(40, 64)), persons, np.ones(40))
-    assert search(query, gallery).first_ranks.tolist() == [1] * 40
+    assert evaluate_reid(query, gallery).first_ranks.tolist() == [1] * 40
 
 
 def test_intervals_are_over_persons_not_over_their_queries() -> None:
     firsts = np.array([1, 2, 1, 2, 2])
-    once = Ranking(firsts, 1 / firsts, np.arange(5))
-    often = Ranking(firsts.repeat(50), 1 / firsts.repeat(50), np.arange(5).repeat(50))
-    assert once.rank(1).high == pytest.approx(often.rank(1).high)
+    once = ReidResult(firsts, 1 / firsts, np.arange(5))
+    often = ReidResult(firsts.repeat(50), 1 / firsts.repeat(50), np.arange(5).repeat(50))
+    assert once.cmc(1).high == pytest.approx(often.cmc(1).high)
     one, other = once.mean_average_precision(), often.mean_average_precision()
     assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
-    nobody = Ranking(np.full(5, 9), np.full(5, 0.1), np.arange(5)).rank(1)
+    nobody = ReidResult(np.full(5, 9), np.full(5, 0.1), np.arange(5)).cmc(1)
     assert nobody.value == 0
     assert nobody.high is not None
     assert nobody.high > 0.3
 
 
-def brute_force(query: Side, gallery: Side, index: int) -> tuple[int, float]:
+def brute_force(query: FeatureSet, gallery: FeatureSet, index: int) -> tuple[int, float]:
     """Straight from the definition, one gallery image at a time."""
     left = []
     for vector, person, camera in zip(
-        gallery.vectors, gallery.persons, gallery.cameras, strict=True
+        gallery.vectors, gallery.person_ids, gallery.camera_ids, strict=True
     ):
         if person == -1:
             continue
-        if person == query.persons[index] and camera == query.cameras[index]:
+        if person == query.person_ids[index] and camera == query.camera_ids[index]:
             continue
         own = query.vectors[index]
         cosine = float(own @ vector) / float(np.linalg.norm(own) * np.linalg.norm(vector))
-        left.append((-cosine, person == query.persons[index]))
+        left.append((-cosine, person == query.person_ids[index]))
     left.sort()
     hits, precisions, first = 0, [], 0
     for place, (_, is_right) in enumerate(left, start=1):
@@ -107,14 +107,14 @@ def test_equals_brute_force_on_random_data(seed: int) -> None:
     gallery = side(
         random.normal(size=(60, 8)), random.integers(-1, persons, 60), random.integers(0, 3, 60)
     )
-    found = search(query, gallery)
+    found = evaluate_reid(query, gallery)
     for index in range(15):
         first, precision = brute_force(query, gallery, index)
         assert found.first_ranks[index] == first
         assert found.average_precisions[index] == pytest.approx(precision, nan_ok=True)
     answered = [brute_force(query, gallery, i) for i in range(15)]
     firsts = [first for first, _ in answered if first]
-    assert found.rank(5).value == pytest.approx(np.mean([first <= 5 for first in firsts]))
+    assert found.cmc(5).value == pytest.approx(np.mean([first <= 5 for first in firsts]))
     assert found.mean_average_precision().value == pytest.approx(
         np.nanmean([precision for _, precision in answered])
     )
@@ -124,9 +124,11 @@ def test_chance_is_what_random_vectors_reach() -> None:
     random = np.random.default_rng(0)
     persons, cameras = random.integers(0, 6, 40), random.integers(0, 3, 40)
     gallery_of = random.integers(-1, 6, 50), random.integers(0, 3, 50)
-    expected = chance(side(np.ones((40, 1)), persons, cameras), side(np.ones((50, 1)), *gallery_of))
+    expected = chance_level(
+        side(np.ones((40, 1)), persons, cameras), side(np.ones((50, 1)), *gallery_of)
+    )
     rankings = [
-        search(
+        evaluate_reid(
             side(random.normal(size=(40, 16)), persons, cameras),
             side(random.normal(size=(50, 16)), *gallery_of),
         )
@@ -134,7 +136,7 @@ def test_chance_is_what_random_vectors_reach() -> None:
     ]
     firsts = np.concatenate([each.first_ranks for each in rankings])
     precisions = np.concatenate([each.average_precisions for each in rankings])
-    together = Ranking(firsts, precisions, np.tile(persons, 60))
+    together = ReidResult(firsts, precisions, np.tile(persons, 60))
     for most, share in expected.ranks.items():
         assert share == pytest.approx((together.first_ranks <= most).mean(), abs=0.03)
     assert expected.mean_average_precision == pytest.approx(precisions.mean(), abs=0.02)
@@ -142,14 +144,14 @@ def test_chance_is_what_random_vectors_reach() -> None:
 
 def test_chance_of_one_in_four_by_hand() -> None:
     query, gallery = side([[1]], [1], [1]), side([[1]] * 4, [1, 2, 3, 4], [2] * 4)
-    found = chance(query, gallery, (1, 2, 5))
+    found = chance_level(query, gallery, (1, 2, 5))
     assert found.ranks == pytest.approx({1: 0.25, 2: 0.5, 5: 1.0})
     assert found.mean_average_precision == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
-    assert chance(side([[1]], [9], [1]), gallery).mean_average_precision == 0
+    assert chance_level(side([[1]], [9], [1]), gallery).mean_average_precision == 0
 
 
 def test_vectors_of_two_kinds_are_refused() -> None:
     with pytest.raises(ValueError, match="elements"):
-        search(side([[1, 2]], [1], [1]), side([[1]], [1], [2]))
+        evaluate_reid(side([[1, 2]], [1], [1]), side([[1]], [1], [2]))
     with pytest.raises(ValueError, match="persons"):
-        Side(np.ones((2, 3), np.float32), np.zeros(1, np.int64), np.zeros(2, np.int64))
+        FeatureSet(np.ones((2, 3), np.float32), np.zeros(1, np.int64), np.zeros(2, np.int64))

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from anon_ros.evaluate import JUNK, EvaluationError, find_set
+from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.evaluation.reid.datasets import load_reid_dataset
+from anon_ros.metrics import JUNK_ID
 
 MARKET = [
     "query/0001_c1s1_001051_00.jpg",
@@ -38,11 +40,11 @@ def make(folder: Path, names: list[str]) -> Path:
 
 
 def test_market1501(tmp_path: Path) -> None:
-    found = find_set(make(tmp_path, MARKET))
+    found = load_reid_dataset(make(tmp_path, MARKET))
     assert found is not None
     assert [(image.person, image.camera) for image in found.query] == [(1, 1), (2, 1)]
     gallery = [(image.person, image.camera) for image in found.gallery]
-    assert gallery == [(JUNK, 1), (0, 1), (1, 1), (1, 2), (2, 3)]
+    assert gallery == [(JUNK_ID, 1), (0, 1), (1, 1), (1, 2), (2, 3)]
 
 
 def test_junk_is_nobody_to_search_for_and_litter_no_image(tmp_path: Path) -> None:
@@ -50,14 +52,14 @@ def test_junk_is_nobody_to_search_for_and_litter_no_image(tmp_path: Path) -> Non
     make(tmp_path, [*MARKET, *litter])
     (tmp_path / "query" / "folder.jpg").mkdir()
     (tmp_path / "query" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    found = find_set(tmp_path)
+    found = load_reid_dataset(tmp_path)
     assert found is not None
     assert [image.person for image in found.query] == [1, 2]
-    assert found.left_out == 1
+    assert found.num_junk_queries == 1
 
 
 def test_last_has_a_camera_per_image_and_prefers_the_test_part(tmp_path: Path) -> None:
-    found = find_set(make(tmp_path, LAST))
+    found = load_reid_dataset(make(tmp_path, LAST))
     assert found is not None
     assert [image.person for image in found.query] == [3, 4]
     assert [image.person for image in found.gallery] == [3, 9]
@@ -66,7 +68,7 @@ def test_last_has_a_camera_per_image_and_prefers_the_test_part(tmp_path: Path) -
     for path in (tmp_path / "test").rglob("*.jpg"):
         path.unlink()
     (tmp_path / "test" / "query").rmdir()
-    only_val = find_set(tmp_path)
+    only_val = load_reid_dataset(tmp_path)
     assert only_val is not None
     assert [image.person for image in (*only_val.query, *only_val.gallery)] == [2, 2]
 
@@ -75,14 +77,14 @@ def test_a_table(tmp_path: Path) -> None:
     make(tmp_path, ["a.png", "b/c.png"])
     table = tmp_path / "set.CSV"
     table.write_text("split,path,person,camera\nquery,a.png,5,0\ngallery,b/c.png,5,1\n", "utf-8")
-    found = find_set(table)
+    found = load_reid_dataset(table)
     assert found is not None
     assert found.query[0].path == tmp_path / "a.png"
     assert (found.gallery[0].person, found.gallery[0].camera) == (5, 1)
 
 
 def test_a_folder_of_frames_is_no_set(tmp_path: Path) -> None:
-    assert find_set(make(tmp_path, ["000.jpg"])) is None
+    assert load_reid_dataset(make(tmp_path, ["000.jpg"])) is None
 
 
 def table_of(*lines: str) -> Callable[[Path], Path]:
@@ -133,11 +135,11 @@ def test_what_is_broken_is_named(
     broken: Callable[[Path], Path], problem: str, tmp_path: Path
 ) -> None:
     with pytest.raises(EvaluationError, match=problem):
-        find_set(broken(tmp_path))
+        load_reid_dataset(broken(tmp_path))
 
 
 def test_a_format_that_is_asked_for_is_not_guessed(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="query is missing"):
-        find_set(make(tmp_path, ["000.jpg"]), "market1501")
+        load_reid_dataset(make(tmp_path, ["000.jpg"]), "market1501")
     with pytest.raises(EvaluationError, match="is no file; expected a table"):
-        find_set(tmp_path, "csv")
+        load_reid_dataset(tmp_path, "csv")

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from anon_ros.evaluate import (
-    Estimate,
+from anon_ros.evaluation.report.model import (
     Plot,
     Report,
     ReportError,
     Table,
-    bar_plot,
-    line_plot,
-    number,
-    spoken,
-    text_table,
+    format_estimate,
+    format_markdown,
+    format_number,
     write_report,
 )
+from anon_ros.evaluation.report.plots import plot_bars, plot_lines
+from anon_ros.metrics import Estimate
 
 EVIL = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'
 
@@ -46,7 +45,7 @@ def table() -> Table:
 
 
 def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
-    plot = Plot("bars", "Bars", bar_plot({"a": {"fill": Estimate(1, 0.5, 2)}}, "m, %", None))
+    plot = Plot("bars", "Bars", plot_bars({"a": {"fill": Estimate(1, 0.5, 2)}}, "m, %", None))
     page = write_report(
         Report("Title", ["the answer"], [table()], [plot], ["a limit"], {"command": "x"}),
         tmp_path / "new" / "folder",
@@ -64,7 +63,7 @@ def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
     assert rows[0] == ["fill", "12.345", "10.01", "14.0", "3"]
     assert rows[1] == ["blur", "", "", "", "12345"]
     told = json.loads((folder / "report.json").read_text("utf-8"))
-    assert told["answers"] == ["the answer"]
+    assert told["summary"] == ["the answer"]
     assert told["tables"][0]["rows"][0][1] == {"value": 12.345, "low": 10.01, "high": 14.0}
     assert told["tables"][0]["rows"][2][1]["value"] is None  # NaN is no JSON
     text = page.read_text("utf-8")
@@ -73,7 +72,7 @@ def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
 
 
 def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path: Path) -> None:
-    plot = Plot("p", EVIL, line_plot({EVIL[:20]: [(0, Estimate(1, 0, 2))]}, "x, s", "y, %"))
+    plot = Plot("p", EVIL, plot_lines({EVIL[:20]: [(0, Estimate(1, 0, 2))]}, "x, s", "y, %"))
     evil = Table("t", EVIL, [EVIL, EVIL], [[EVIL, 1]], EVIL)
     report = Report(EVIL, [EVIL], [evil], [plot], [EVIL], {EVIL: {EVIL: [EVIL]}})
     text = write_report(report, tmp_path).read_text("utf-8")
@@ -90,7 +89,7 @@ def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path: Path) -> N
 
 def test_plots_repeat_themselves_and_refer_to_nothing() -> None:
     one, other = (
-        bar_plot({"a": {"x": Estimate(3, 1, 4), "y": Estimate(None)}}, "z, %", {"chance": 1.0})
+        plot_bars({"a": {"x": Estimate(3, 1, 4), "y": Estimate(None)}}, "z, %", {"chance": 1.0})
         for _ in range(2)
     )
     assert one == other
@@ -103,9 +102,9 @@ def test_names_are_no_formulas_and_all_of_them_are_shown() -> None:
         {name: {"x": Estimate(1)} for name in names},
         {"a": dict.fromkeys(names, Estimate(1))},
     ):
-        bar_plot(bars, "z, %", None)
+        plot_bars(bars, "z, %", None)
     shown, less = (
-        line_plot({name: [(0.2, Estimate(1))] for name in chosen}, "x", "y, %")
+        plot_lines({name: [(0.2, Estimate(1))] for name in chosen}, "x", "y, %")
         for chosen in (names, names[:1])
     )
     assert shown.count(b'id="legend') == 1
@@ -127,16 +126,16 @@ def test_names_are_no_formulas_and_all_of_them_are_shown() -> None:
     ],
 )
 def test_three_digits_that_count(value: float | None, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_figures_in_sentences_and_on_a_terminal() -> None:
-    assert spoken(Estimate(5.0, 4.0, 6.0)) == "5.00 % (4.00 to 6.00)"
-    assert spoken(Estimate(5.0), "") == "5.00"
-    lines = text_table(table()).splitlines()
+    assert format_estimate(Estimate(5.0, 4.0, 6.0)) == "5.00 % (4.00 to 6.00)"
+    assert format_estimate(Estimate(5.0), "") == "5.00"
+    lines = format_markdown(table()).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12.3 (10.0 to 14.0)" in lines[2]
-    broken = text_table(Table("t", "t", ("a|b", "c"), [["one\ntwo", 1]]))
+    broken = format_markdown(Table("t", "t", ("a|b", "c"), [["one\ntwo", 1]]))
     assert broken.splitlines()[0].startswith(r"| a\|b ")
     assert "one two" in broken
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from support import rectangle
 
-from anon_ros.evaluate import Switches
+from anon_ros.metrics import IdSwitches
 
 H, W = 20, 60
 
@@ -23,14 +23,14 @@ def boxes(*columns_px: int) -> npt.NDArray[np.float32]:
 
 
 def test_nothing_was_measured() -> None:
-    report = Switches().report()
+    report = IdSwitches().report()
     assert (report.persons, report.matches, report.switches) == (0, 0, 0)
     assert report.tracks_per_person == {}
 
 
 @pytest.mark.parametrize("tracks", [at, boxes])
 def test_a_true_tracker_has_no_switch(tracks: Any) -> None:
-    switches = Switches()
+    switches = IdSwitches()
     for x in (0, 5, 10):
         switches.add(at(x, x + 30), [0, 1], tracks(x + 30, x), [8, 9])
     report = switches.report()
@@ -40,7 +40,7 @@ def test_a_true_tracker_has_no_switch(tracks: Any) -> None:
 
 @pytest.mark.parametrize("tracks", [at, boxes])
 def test_tracks_that_change_places_are_two_switches(tracks: Any) -> None:
-    switches = Switches()
+    switches = IdSwitches()
     for ids in ([8, 9], [9, 8], [9, 8]):
         switches.add(at(0, 30), [0, 1], tracks(0, 30), ids)
     report = switches.report()
@@ -49,7 +49,7 @@ def test_tracks_that_change_places_are_two_switches(tracks: Any) -> None:
 
 
 def test_a_switch_counts_after_a_gap_and_on_the_way_back() -> None:
-    switches = Switches()
+    switches = IdSwitches()
     for columns, ids in (([0], [8]), ([], []), ([0], [9]), ([0], [8])):
         switches.add(at(0), [0], at(*columns), ids)
     report = switches.report()
@@ -58,7 +58,7 @@ def test_a_switch_counts_after_a_gap_and_on_the_way_back() -> None:
 
 
 def test_a_person_without_a_track_is_counted() -> None:
-    switches = Switches()
+    switches = IdSwitches()
     switches.add(at(0, 30), [4, 5], at(30), [1])
     switches.add(at(), [], at(), [])
     report = switches.report()
@@ -70,14 +70,14 @@ def test_a_person_without_a_track_is_counted() -> None:
 @pytest.mark.parametrize(("moved_px", "matches"), [(3, 1), (4, 0)])
 def test_half_of_the_union_is_enough(tracks: Any, moved_px: int, matches: int) -> None:
     """7 of 13 columns are shared, or 6 of 14."""
-    switches = Switches()
+    switches = IdSwitches()
     switches.add(at(0), [0], tracks(moved_px), [1])
     assert switches.report().matches == matches
 
 
 @pytest.mark.parametrize(("rows", "matches"), [(5, 1), (4, 0)])
 def test_exactly_half_is_a_match(rows: int, matches: int) -> None:
-    switches = Switches()
+    switches = IdSwitches()
     track = rectangle(H, W, slice(5, 5 + rows), slice(0, 10))
     switches.add(at(0), [0], track[None], [1])
     assert switches.report().matches == matches
@@ -86,7 +86,7 @@ def test_exactly_half_is_a_match(rows: int, matches: int) -> None:
 @pytest.mark.parametrize("tracks", [at, boxes])
 def test_the_highest_overlap_is_matched_first(tracks: Any) -> None:
     """Track 1 overlaps both persons enough, the second one more."""
-    switches = Switches()
+    switches = IdSwitches()
     switches.add(at(0, 4), [0, 1], tracks(3), [1])
     assert switches.report().tracks_per_person == {0: 0, 1: 1}
 
@@ -95,7 +95,7 @@ def test_masks_tell_apart_what_boxes_cannot() -> None:
     half = at(0)
     half[:, 5:15, 0:10] = np.tri(10, dtype=np.bool_)
     other = at(0) & ~half
-    by_mask, by_box = Switches(), Switches()
+    by_mask, by_box = IdSwitches(), IdSwitches()
     by_mask.add(half, [0], other, [1])
     by_box.add(half, [0], boxes(0), [1])
     assert (by_mask.report().matches, by_box.report().matches) == (0, 1)
@@ -121,7 +121,7 @@ def test_a_frame_that_makes_no_sense_is_refused(wrong: dict[str, Any], problem: 
         "tracks": at(0, 30),
         "track_ids": [8, 9],
     }
-    switches = Switches()
+    switches = IdSwitches()
     with pytest.raises(ValueError, match=problem):
         switches.add(**given | wrong)
     switches.add(**given)

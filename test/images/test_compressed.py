@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import CompressedData, decode_compressed, encode_compressed
+from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 
 HEIGHT_PX, WIDTH_PX = 48, 64
 SAMPLINGS = {  # libjpeg's factors of Y, Cb, Cr and pixels (width, height) per chroma sample
@@ -62,12 +62,12 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + kind + content + checksum
 
 
-def jpeg(data: bytes) -> CompressedData:
-    return CompressedData("jpeg", data)
+def jpeg(data: bytes) -> CompressedImageData:
+    return CompressedImageData("jpeg", data)
 
 
-def png(data: bytes) -> CompressedData:
-    return CompressedData("png", data)
+def png(data: bytes) -> CompressedImageData:
+    return CompressedImageData("png", data)
 
 
 def noise(dtype: type, channels: int) -> npt.NDArray[np.generic]:
@@ -113,7 +113,7 @@ def test_grey_jpeg_stays_grey() -> None:
 def test_rgb_and_bgr_are_not_mixed_up() -> None:
     """``rgb8; jpeg compressed bgr8`` is a standard JPEG (compressed_image_transport)."""
     for declared in ("jpeg", "rgb8; jpeg compressed bgr8", "bgr8; jpeg compressed bgr8"):
-        image = decode_compressed(CompressedData(declared, pillow_jpeg(subsampling="4:4:4")))
+        image = decode_compressed(CompressedImageData(declared, pillow_jpeg(subsampling="4:4:4")))
         assert np.abs(image.astype(int) - scene()).max() <= 6
 
 
@@ -154,7 +154,7 @@ def test_png_changes_nothing_but_colours_in_the_mask(dtype: type, channels: int)
 
 def test_12_bit_png_is_neither_dark_nor_out_of_range() -> None:
     samples = noise(np.uint16, 1) >> 4
-    original = CompressedData("mono16; png compressed ", opencv_file(".png", samples))
+    original = CompressedImageData("mono16; png compressed ", opencv_file(".png", samples))
     image = decode_compressed(original)
     assert image.max() == 255
     white = np.full_like(image, 255)
@@ -179,7 +179,7 @@ def test_unusual_png_shows_the_result(mode: str) -> None:
 def test_an_empty_mask_gives_the_original_bytes(suffix: str) -> None:
     data = opencv_file(suffix, scene())
     mask = np.zeros_like(box())
-    original = CompressedData("any", np.frombuffer(data, np.uint8))
+    original = CompressedImageData("any", np.frombuffer(data, np.uint8))
     assert encode_compressed(original, scene(), mask, 95) == data
 
 
@@ -195,8 +195,8 @@ WHOLE = {
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_zeros_may_follow_the_end(name: str) -> None:
-    image = decode_compressed(CompressedData("", WHOLE[name]))
-    assert np.array_equal(decode_compressed(CompressedData("", WHOLE[name] + bytes(7))), image)
+    image = decode_compressed(CompressedImageData("", WHOLE[name]))
+    assert np.array_equal(decode_compressed(CompressedImageData("", WHOLE[name] + bytes(7))), image)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -204,14 +204,14 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(name: str) -> None:
     data = WHOLE[name]
     for length in range(0, len(data), max(1, len(data) // 400)):
         with pytest.raises(ImageFormatError):
-            decode_compressed(CompressedData("", data[:length]))
+            decode_compressed(CompressedImageData("", data[:length]))
         with pytest.raises(ImageFormatError):
-            decode_compressed(CompressedData("", data[:length] + bytes(len(data) - length)))
+            decode_compressed(CompressedImageData("", data[:length] + bytes(len(data) - length)))
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_half_file_is_neither_decoded_nor_encoded(name: str) -> None:
-    half = CompressedData("", WHOLE[name][: len(WHOLE[name]) // 2])
+    half = CompressedImageData("", WHOLE[name][: len(WHOLE[name]) // 2])
     with pytest.raises(ImageFormatError, match=rf"of {len(half.data)} bytes is cut short"):
         decode_compressed(half)
     with pytest.raises(ImageFormatError, match="is cut short"):
@@ -221,7 +221,7 @@ def test_a_half_file_is_neither_decoded_nor_encoded(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_second_picture_behind_the_end_is_never_passed_on(name: str) -> None:
     """Phones put a video there; nobody has looked for persons in it."""
-    original = CompressedData("", WHOLE[name] + WHOLE["baseline"])
+    original = CompressedImageData("", WHOLE[name] + WHOLE["baseline"])
     image = decode_compressed(original)
     nobody = np.zeros(image.shape[:2], np.bool_)
     kept = encode_compressed(original, image, nobody, 95)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import CompressedData, decode_compressed, encode_compressed
+from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 
 GREY = np.full((24, 32), 99, np.uint8)
 JPEG = cv2.imencode(".jpg", GREY)[1].tobytes()
@@ -20,7 +20,7 @@ DEPTH_PNG = cv2.imencode(".png", GREY.astype(np.uint16) * 20)[1].tobytes()
 )  # fmt: skip
 def test_the_data_decides_what_it_is(declared: str) -> None:
     for data in (JPEG, PNG):
-        assert (decode_compressed(CompressedData(declared, data)) == 99).all()
+        assert (decode_compressed(CompressedImageData(declared, data)) == 99).all()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_the_data_decides_what_it_is(declared: str) -> None:
     ],
 )
 def test_depth_is_refused_by_name(declared: str, message: str) -> None:
-    depth = CompressedData(declared, DEPTH_PNG)
+    depth = CompressedImageData(declared, DEPTH_PNG)
     with pytest.raises(ImageFormatError, match=message):
         decode_compressed(depth)
     with pytest.raises(ImageFormatError, match=message):
@@ -52,4 +52,4 @@ def test_depth_is_refused_by_name(declared: str, message: str) -> None:
 )
 def test_other_data_is_refused_by_name(declared: str, data: bytes) -> None:
     with pytest.raises(ImageFormatError, match=f"'{declared}' with data that starts with"):
-        decode_compressed(CompressedData(declared, data))
+        decode_compressed(CompressedImageData(declared, data))

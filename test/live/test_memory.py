@@ -18,10 +18,10 @@ from sentinel import (
 )
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import MOVED, Anonymized, Detections, OutcomeKind, RgbImage
-from anon_ros.live import Pipeline, Ports, Taken
-from anon_ros.temporal import Tracker
-from anon_ros.temporal.moving import Keepsake
+from anon_ros.core import MOVED, AnonymizedFrame, Detections, OutcomeKind, RgbImage
+from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
+from anon_ros.tracking import Tracker
+from anon_ros.tracking.warping import CachedPerson
 
 IMAGE = street(320, 240)
 STEP_NS = 100_000_000
@@ -51,29 +51,29 @@ class Camera:
 
     models: SentinelModels
     overrides: dict[str, Any] = field(default_factory=dict)
-    published: list[tuple[int, Anonymized]] = field(default_factory=list)
+    published: list[tuple[int, AnonymizedFrame]] = field(default_factory=list)
     stands: bool = False  # the stamp
 
     def __post_init__(self) -> None:
-        ports = Ports(
+        ports = FrameIO(
             lambda frame: frame[1], lambda frame: frame[0], lambda _, result, __: result, self._keep
         )
-        self.pipeline: Pipeline[Any] = Pipeline(self.config(), self.models, ports)
+        self.pipeline: FramePipeline[Any] = FramePipeline(self.config(), self.models, ports)
         self.pipeline.load()
 
     def config(self, **others: Any) -> Config:
         given = self.overrides | {n.replace("__", "."): v for n, v in others.items()}
-        return load_config(overrides={"inpaint.kind": "fill", "inpaint.min_person_px": 0} | given)
+        return load_config(overrides={"inpaint.method": "fill", "inpaint.min_person_px": 0} | given)
 
     def see(
         self, index: int, because: str = "", name: str = "a", image: RgbImage = IMAGE
     ) -> Exception | None:
         moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
         stamp_ns = 10**18 + (0 if self.stands else index * STEP_NS)
-        taken = Taken(name, (moving, stamp_ns), index * STEP_NS, because)
+        taken = QueuedFrame(name, (moving, stamp_ns), index * STEP_NS, because)
         return self.pipeline.process([taken])[0]
 
-    def _keep(self, taken: Taken[Any], _: Anonymized, result: Anonymized) -> None:
+    def _keep(self, taken: QueuedFrame[Any], _: AnonymizedFrame, result: AnonymizedFrame) -> None:
         self.published.append((taken.frame[1], result))
 
     def seen(self) -> list[bool]:
@@ -86,7 +86,7 @@ def test_who_is_missed_for_a_moment_stays_covered() -> None:
     assert [camera.see(index) for index in range(25)] == [None] * 25
     assert not any(camera.seen())
     assert min(len(result.outcomes) for _, result in camera.published[5:]) >= 3
-    tracks = [set(result.tracks) for _, result in camera.published[2:]]
+    tracks = [set(result.track_ids) for _, result in camera.published[2:]]
     assert all(each & tracks[0] for each in tracks)
 
 
@@ -125,7 +125,7 @@ def test_each_camera_has_a_memory_of_its_own() -> None:
     [
         ({"inpaint.beta_d": 0.8}, True),
         ({"identity.reuse": "off"}, True),
-        ({"memory.s": 2.0}, False),
+        ({"memory.duration_s": 2.0}, False),
     ],
 )
 def test_a_changed_parameter_forgets_only_what_it_concerns(
@@ -191,18 +191,22 @@ def test_skipped_frames_show_the_last_synthetic_person(alone: dict[str, Any]) ->
         assert {o.kind for o in inner} == {OutcomeKind.INPAINTED}
         # One of the three is cut by the border and changes its shape.
         assert len(inner) >= 2
-        assert close(result.image, np.roll(drawn.image, 2 * index, axis=1), result.mask)
+        assert close(result.image, np.roll(drawn.image, 2 * index, axis=1), result.replaced_mask)
     assert {o.reason for o in old.outcomes} == {"skipped"}
 
 
 def test_drawings_are_kept_of_the_last_frame_alone() -> None:
     """They hold a part of the original."""
-    options = {"identity.reuse": "previous", "identity.keyframe_s": 3600.0, "memory.s": 0.2}
+    options = {
+        "identity.reuse": "previous",
+        "identity.keyframe_s": 3600.0,
+        "memory.duration_s": 0.2,
+    }
     camera = Camera(SentinelModels(Blinking(blind=range(5, 100))), options)
-    kept: list[weakref.ref[Keepsake]] = []
+    kept: list[weakref.ref[CachedPerson]] = []
     for index in range(10):
         camera.see(index)
-        known = [each for each in gc.get_objects() if type(each) is Keepsake]
+        known = [each for each in gc.get_objects() if type(each) is CachedPerson]
         kept.extend(weakref.ref(each) for each in known)
         del known
         assert len({id(each()) for each in kept} - {id(None)}) <= 4

@@ -10,12 +10,12 @@ import pytest
 from sentinel import FaultyPainter, FaultySegmenter, Painter, SentinelModels, persons_seen, street
 
 from anon_ros.config import load_config
-from anon_ros.core import Anonymized, RgbImage
+from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError, ModelError
-from anon_ros.live import Pipeline, Ports, Taken, Withheld
+from anon_ros.live import FrameIO, FramePipeline, GateClosed, QueuedFrame
 
 IMAGE = street(320, 240)
-FILL = {"inpaint.kind": "fill"}
+FILL = {"inpaint.method": "fill"}
 MS = 1_000_000
 
 
@@ -23,7 +23,7 @@ MS = 1_000_000
 class Outside:
     """What lies around the pipeline: frames are arrays; time passes only when told to."""
 
-    published: list[tuple[str, RgbImage, Anonymized]] = field(default_factory=list)
+    published: list[tuple[str, RgbImage, AnonymizedFrame]] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
     now_ns: int = 0
 
@@ -35,31 +35,33 @@ class Outside:
         self._maybe_fail("decode")
         return frame
 
-    def encode(self, _: RgbImage, result: Anonymized, _quality: int) -> RgbImage:
+    def encode(self, _: RgbImage, result: AnonymizedFrame, _quality: int) -> RgbImage:
         self._maybe_fail("encode")
         return result.image
 
-    def publish(self, taken: Taken[RgbImage], message: RgbImage, result: Anonymized) -> None:
+    def publish(
+        self, taken: QueuedFrame[RgbImage], message: RgbImage, result: AnonymizedFrame
+    ) -> None:
         self._maybe_fail("publish")
         self.published.append((taken.stream, message, result))
 
-    def pipeline(self, models: Any = None, **overrides: Any) -> Pipeline[RgbImage]:
+    def pipeline(self, models: Any = None, **overrides: Any) -> FramePipeline[RgbImage]:
         named = {name.replace("__", "."): value for name, value in overrides.items()}
-        pipeline = Pipeline(
+        pipeline = FramePipeline(
             load_config(overrides=FILL | named),
             models or SentinelModels(),
-            Ports(lambda _: 0, self.decode, self.encode, self.publish),
+            FrameIO(lambda _: 0, self.decode, self.encode, self.publish),
             lambda: self.now_ns,
         )
         pipeline.load()
         return pipeline
 
 
-def taken(name: str = "a", because: str = "", arrived_ns: int = 0) -> Taken[RgbImage]:
-    return Taken(name, IMAGE, arrived_ns, because)
+def taken(name: str = "a", because: str = "", arrived_ns: int = 0) -> QueuedFrame[RgbImage]:
+    return QueuedFrame(name, IMAGE, arrived_ns, because)
 
 
-def reasons(result: Anonymized) -> set[str]:
+def reasons(result: AnonymizedFrame) -> set[str]:
     return {outcome.reason for outcome in result.outcomes}
 
 
@@ -75,7 +77,7 @@ def test_a_frame_is_published_without_its_persons() -> None:
 
 
 @pytest.mark.parametrize("stage", ["decode", "encode", "publish"])
-@pytest.mark.parametrize("error", [ImageFormatError("bad"), MemoryError(), Withheld()])
+@pytest.mark.parametrize("error", [ImageFormatError("bad"), MemoryError(), GateClosed()])
 def test_a_stage_that_fails_publishes_nothing(stage: str, error: Exception) -> None:
     outside = Outside(fails={stage: error})
     assert outside.pipeline().process([taken("a"), taken("b")]) == [error, error]
@@ -84,7 +86,7 @@ def test_a_stage_that_fails_publishes_nothing(stage: str, error: Exception) -> N
 
 def test_one_bad_frame_does_not_touch_those_processed_with_it() -> None:
     outside = Outside()
-    bad = Taken("b", np.zeros((3, 3), np.uint8), 0)
+    bad = QueuedFrame("b", np.zeros((3, 3), np.uint8), 0)
     errors = outside.pipeline().process([taken("a"), bad, taken("c")])
     assert [error is None for error in errors] == [True, False, True]
     assert [name for name, *_ in outside.published] == ["a", "c"]
@@ -108,8 +110,8 @@ def test_a_frame_to_be_covered_goes_out_at_once_with_the_reason() -> None:
     assert reasons(outside.published[0][2]) == {"skipped"}
     assert not persons_seen(outside.published[0][1]).any()
     assert models.painter.batches == [3]
-    assert pipeline.covers_of("b").counts() == {"skipped": 3}
-    assert pipeline.covers_of("a").counts() == {}
+    assert pipeline.cover_counts("b").counts() == {"skipped": 3}
+    assert pipeline.cover_counts("a").counts() == {}
 
 
 @dataclass
@@ -125,31 +127,31 @@ class Slow(Painter):
 def test_over_budget_persons_are_covered_and_inpainting_is_tried_again_later() -> None:
     outside = Outside()
     painter = Slow(outside=outside, each_ns=100 * MS)
-    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__budget_ms=200.0)
+    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__latency_budget_ms=200.0)
     covered = []
     for _ in range(100):
         pipeline.process([taken(arrived_ns=outside.now_ns)])
-        covered.append("over skip.budget_ms" in reasons(outside.published[-1][2]))
+        covered.append("over skip.latency_budget_ms" in reasons(outside.published[-1][2]))
     assert not covered[0]  # nothing is known of the first
     assert covered[1:40] == [True] * 39
     assert not all(covered[40:])
     assert len(outside.published) == 100
-    assert pipeline.covers_of("a").counts() == {"over skip.budget_ms": 3 * sum(covered)}
+    assert pipeline.cover_counts("a").counts() == {"over skip.latency_budget_ms": 3 * sum(covered)}
 
 
 def test_what_waited_counts_for_the_budget_and_a_fast_inpainter_keeps_it() -> None:
     outside = Outside()
     painter = Slow(outside=outside, each_ns=10 * MS)
-    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__budget_ms=200.0)
+    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__latency_budget_ms=200.0)
     for waited_ms, late in ((0, False), (150, False), (180, True), (400, True)):
         pipeline.process([taken(arrived_ns=outside.now_ns - waited_ms * MS)])
-        assert ("over skip.budget_ms" in reasons(outside.published[-1][2])) is late
+        assert ("over skip.latency_budget_ms" in reasons(outside.published[-1][2])) is late
 
 
 def test_of_frames_drawn_together_the_last_ones_may_be_over_budget() -> None:
     outside = Outside()
     painter = Slow(outside=outside, each_ns=20 * MS)
-    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__budget_ms=130.0)
+    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__latency_budget_ms=130.0)
     pipeline.process([taken("first")])
     outside.published.clear()
     frames = [taken(name, arrived_ns=outside.now_ns) for name in "abc"]
@@ -172,7 +174,9 @@ def test_a_new_config_applies_to_the_next_frames() -> None:
     assert models.configs[-1] == after
     assert len(models.configs) == 2, "the same config must not load twice"
     # Numbers would make every person's reason another one.
-    assert list(pipeline.covers_of("a").counts()) == ["NxN px is below inpaint.min_person_px = N"]
+    assert list(pipeline.cover_counts("a").counts()) == [
+        "NxN px is below inpaint.min_person_px = N"
+    ]
 
 
 def test_a_change_that_fails_publishes_nothing_until_the_next_change() -> None:
@@ -216,7 +220,7 @@ def test_a_frame_that_failed_is_gone_from_memory_at_once(stage: str) -> None:
         for _ in range(3):
             image = np.zeros((2, 2), np.uint8) if stage == "size" else IMAGE.copy()
             gone.append(weakref.ref(image))
-            frames = [Taken("a", image, 0)]
+            frames = [QueuedFrame("a", image, 0)]
             del image
             try:
                 assert pipeline.process(frames) != [None]
@@ -230,8 +234,8 @@ def test_a_frame_that_failed_is_gone_from_memory_at_once(stage: str) -> None:
 
 def test_only_diffusion_takes_several_frames_at_once() -> None:
     outside = Outside()
-    assert outside.pipeline().most_frames == 1
-    assert outside.pipeline(inpaint__kind="sdxl").most_frames == 8
+    assert outside.pipeline().max_batch == 1
+    assert outside.pipeline(inpaint__method="sdxl").max_batch == 8
 
 
 def test_latencies_are_measured_by_stage_and_stream() -> None:
@@ -239,7 +243,7 @@ def test_latencies_are_measured_by_stage_and_stream() -> None:
     painter = Slow(outside=outside, each_ns=10 * MS)
     pipeline = outside.pipeline(SentinelModels(painter=painter))
     pipeline.process([taken("a", arrived_ns=30 * MS)])
-    stages = pipeline.stages.quantiles_ms()
+    stages = pipeline.stage_latencies.quantiles_ms()
     assert list(stages) == [
         "wait",
         "decode",
@@ -252,18 +256,18 @@ def test_latencies_are_measured_by_stage_and_stream() -> None:
     ]
     assert stages["wait"] == pytest.approx((20, 20))
     assert stages["inpaint"] == pytest.approx((30, 30))
-    assert pipeline.totals.quantiles_ms()["a"] == pytest.approx((50, 50))
+    assert pipeline.stream_latencies.quantiles_ms()["a"] == pytest.approx((50, 50))
 
 
 def test_the_budget_is_learned_anew_when_the_inpainting_changes() -> None:
     outside = Outside()
     painter = Slow(outside=outside, each_ns=10_000 * MS)
-    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__budget_ms=500.0)
+    pipeline = outside.pipeline(SentinelModels(painter=painter), skip__latency_budget_ms=500.0)
     for _ in range(2):
         pipeline.process([taken(arrived_ns=outside.now_ns)])
-    assert reasons(outside.published[-1][2]) == {"over skip.budget_ms"}
+    assert reasons(outside.published[-1][2]) == {"over skip.latency_budget_ms"}
     painter.each_ns = MS
-    cheaper = {"skip.budget_ms": 500.0, "inpaint.steps": 10}
+    cheaper = {"skip.latency_budget_ms": 500.0, "inpaint.steps": 10}
     pipeline.reconfigure(load_config(overrides=FILL | cheaper))
     pipeline.process([taken(arrived_ns=outside.now_ns)])
     assert reasons(outside.published[-1][2]) == {""}
@@ -273,9 +277,9 @@ def test_the_memory_is_asked_for_in_the_workers_thread_and_forgotten_at_the_end(
     models = SentinelModels(memory=(5, 10))
     pipeline = Outside().pipeline(models)
     pipeline.process([taken()])
-    assert pipeline.memory == (5, 10)
+    assert pipeline.gpu_memory == (5, 10)
     pipeline.close()
-    assert pipeline.memory is None
+    assert pipeline.gpu_memory is None
 
 
 def test_closing_frees_the_models() -> None:
@@ -291,6 +295,6 @@ def test_reasons_of_covers_cannot_grow_without_end() -> None:
     for number in range(60):
         word = "x" * (number + 1)
         pipeline.process([taken("a", f"because {word}")])
-    counts = pipeline.covers_of("a").counts()
+    counts = pipeline.cover_counts("a").counts()
     assert len(counts) == 21
     assert sum(counts.values()) == 180

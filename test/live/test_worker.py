@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from anon_ros.config import SkipConfig
-from anon_ros.live import Counts, Gate, Inbox, Taken, Withheld, Worker
+from anon_ros.live import FrameCounts, GateClosed, InferenceWorker, Mailbox, OutputGate, QueuedFrame
 
 
 @dataclass
@@ -18,14 +18,14 @@ class Each:
     """A Processor made of a function for one frame."""
 
     work: Callable[[str, int], None]
-    most_frames: int = 1
+    max_batch: int = 1
     together: list[list[str]] = field(default_factory=list)
     closed: bool = False
 
     def load(self) -> None:
         pass
 
-    def process(self, frames: Sequence[Taken[int]]) -> list[Exception | None]:
+    def process(self, frames: Sequence[QueuedFrame[int]]) -> list[Exception | None]:
         self.together.append([taken.stream for taken in frames])
         errors: list[Exception | None] = []
         for taken in frames:
@@ -40,7 +40,7 @@ class Each:
         self.closed = True
 
 
-def add_up(counts: Counts) -> bool:
+def add_up(counts: FrameCounts) -> bool:
     return counts.received == counts.processed + counts.skipped + counts.failed + counts.waiting
 
 
@@ -61,12 +61,12 @@ def fail_on(*bad: int) -> Callable[[str, int], None]:
 
 
 def test_of_frames_processed_together_each_has_its_own_fate() -> None:
-    box: Inbox[int] = Inbox(SkipConfig())
+    box: Mailbox[int] = Mailbox(SkipConfig())
     errors: list[str] = []
     for name, frame in (("a", 1), ("b", 2), ("c", 3)):
-        box.offer(name, frame)
-    processor = Each(fail_on(2), most_frames=8)
-    worker = Worker(box, processor, lambda name, error: errors.append(f"{name}: {error}"))
+        box.put(name, frame)
+    processor = Each(fail_on(2), max_batch=8)
+    worker = InferenceWorker(box, processor, lambda name, error: errors.append(f"{name}: {error}"))
     worker.start()
     until(lambda: not any(counts.waiting for counts in box.counts().values()))
     assert worker.stop(5)
@@ -75,81 +75,83 @@ def test_of_frames_processed_together_each_has_its_own_fate() -> None:
     assert errors == ["b: bad 2"]
     assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]
     assert [box.counts()[name].processed for name in "abc"] == [1, 0, 1]
-    assert worker.in_row == {"a": 0, "b": 1, "c": 0}
+    assert worker.consecutive_failures == {"a": 0, "b": 1, "c": 0}
     assert worker.last_error == {"b": "ValueError: bad 2"}
 
 
 def test_a_frame_that_fails_does_not_stop_the_worker_and_the_next_one_ends_the_row() -> None:
-    box: Inbox[int] = Inbox(SkipConfig())
-    worker = Worker(box, Each(fail_on(1)), lambda *_: None)
+    box: Mailbox[int] = Mailbox(SkipConfig())
+    worker = InferenceWorker(box, Each(fail_on(1)), lambda *_: None)
     worker.start()
-    box.offer("a", 1)
+    box.put("a", 1)
     until(lambda: box.counts()["a"].failed)
-    assert worker.in_row == {"a": 1}
-    box.offer("a", 2)
+    assert worker.consecutive_failures == {"a": 1}
+    box.put("a", 2)
     until(lambda: box.counts()["a"].processed)
     assert worker.stop(5)
     assert worker.error is None
-    assert worker.in_row == {"a": 0}
+    assert worker.consecutive_failures == {"a": 0}
     assert not worker.last_error
 
 
 def test_a_row_of_failures_ends_the_worker_but_one_good_stream_keeps_it() -> None:
-    box: Inbox[int] = Inbox(SkipConfig())
+    box: Mailbox[int] = Mailbox(SkipConfig())
     processor = Each(fail_on(1))
-    worker = Worker(box, processor, lambda *_: None, max_consecutive=3)
+    worker = InferenceWorker(box, processor, lambda *_: None, max_consecutive=3)
     worker.start()
     for _ in range(5):
         for name, frame in (("bad", 1), ("good", 2)):
             before = box.counts().get(name)
-            box.offer(name, frame)
+            box.put(name, frame)
             until(lambda name=name, b=before: box.counts()[name].waiting == 0 and box.counts() != b)
-    assert not worker.ended.is_set()
+    assert not worker.finished.is_set()
     for _ in range(3):
-        box.offer("bad", 1)
-        until(lambda: worker.ended.is_set() or box.counts()["bad"].waiting == 0)
-    assert worker.ended.wait(5)
+        box.put("bad", 1)
+        until(lambda: worker.finished.is_set() or box.counts()["bad"].waiting == 0)
+    assert worker.finished.wait(5)
     assert "3 frames in a row failed (fail.max_consecutive)" in str(worker.error)
     assert "bad 1" in str(worker.error)
     assert processor.closed
-    box.offer("bad", 1)
+    box.put("bad", 1)
     assert box.counts()["bad"].waiting == 0
     assert all(map(add_up, box.counts().values()))
 
 
 def test_a_frame_withheld_at_the_gate_is_skipped_not_failed() -> None:
-    gate, sent = Gate(), []
-    gate.run(lambda: sent.append(1))
+    gate, sent = OutputGate(), []
+    gate.send(lambda: sent.append(1))
     gate.set_open(is_open=False)
-    with pytest.raises(Withheld):
-        gate.run(lambda: sent.append(2))
+    with pytest.raises(GateClosed):
+        gate.send(lambda: sent.append(2))
     gate.set_open(is_open=True)
-    gate.end()
+    gate.close()
     gate.set_open(is_open=True)
 
-    box: Inbox[int] = Inbox(SkipConfig())
-    worker = Worker(box, Each(lambda *_: gate.run(lambda: sent.append(3))), lambda *_: None)
-    box.offer("a", 1)
+    box: Mailbox[int] = Mailbox(SkipConfig())
+    worker = InferenceWorker(
+        box, Each(lambda *_: gate.send(lambda: sent.append(3))), lambda *_: None
+    )
+    box.put("a", 1)
     worker.start()
     until(lambda: box.counts()["a"].waiting == 0)
     assert worker.stop(5)
     assert sent == [1]
-    assert box.counts()["a"] == Counts(1, processed=0, skipped=1, failed=0, waiting=0)
+    assert box.counts()["a"] == FrameCounts(1, processed=0, skipped=1, failed=0, waiting=0)
     assert not worker.last_error
 
 
 def test_a_worker_waits_for_the_one_before_it_to_free_its_models() -> None:
     release, loaded = threading.Event(), threading.Event()
-    first_box: Inbox[int] = Inbox(SkipConfig())
-    first = Worker(first_box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    first_box: Mailbox[int] = Mailbox(SkipConfig())
+    first = InferenceWorker(first_box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
     first.start()
-    first_box.offer("a", 1)
+    first_box.put("a", 1)
     until(lambda: first.busy_s > 0)
     first_box.close()
 
     processor = Each(fail_on())
     processor.load = loaded.set  # type: ignore[method-assign]
-    second = Worker(Inbox(SkipConfig()), processor, lambda *_: None, after=first)
+    second = InferenceWorker(Mailbox(SkipConfig()), processor, lambda *_: None, wait_for=first)
     second.start()
     assert not loaded.wait(0.1)
     release.set()
@@ -167,9 +169,9 @@ def test_models_that_cannot_be_loaded_end_the_worker_with_the_error(
 
     processor = Each(fail_on())
     processor.load = load  # type: ignore[method-assign]
-    worker = Worker(Inbox(SkipConfig()), processor, lambda *_: None)
+    worker = InferenceWorker(Mailbox(SkipConfig()), processor, lambda *_: None)
     worker.start()
-    assert worker.ended.wait(5)
+    assert worker.finished.wait(5)
     assert str(worker.error) == "no weights"
     assert not worker.ready.is_set()
 
@@ -179,9 +181,9 @@ def test_what_is_no_failure_of_a_frame_still_counts_it(fatal: type[BaseException
     def work(*_: object) -> None:
         raise fatal
 
-    box: Inbox[int] = Inbox(SkipConfig())
-    worker = Worker(box, Each(work), lambda *_: None)
-    box.offer("a", 1)
+    box: Mailbox[int] = Mailbox(SkipConfig())
+    worker = InferenceWorker(box, Each(work), lambda *_: None)
+    box.put("a", 1)
     worker.start()
     until(lambda: box.counts()["a"].failed == 1)
     assert isinstance(worker.error, fatal) or issubclass(fatal, Exception)
@@ -189,11 +191,11 @@ def test_what_is_no_failure_of_a_frame_still_counts_it(fatal: type[BaseException
 
 
 def test_stopping_tells_when_a_frame_is_stuck() -> None:
-    box: Inbox[int] = Inbox(SkipConfig())
+    box: Mailbox[int] = Mailbox(SkipConfig())
     release = threading.Event()
-    worker = Worker(box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    worker = InferenceWorker(box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
     worker.start()
-    box.offer("a", 1)
+    box.put("a", 1)
     until(lambda: worker.busy_s > 0)
     assert not worker.stop(0.05)
     release.set()
@@ -208,17 +210,17 @@ def test_a_frame_that_failed_is_gone_from_memory_at_once() -> None:
         pass
 
     class Failing(Each):
-        def process(self, _: Sequence[Taken[Picture]]) -> list[Exception | None]:
+        def process(self, _: Sequence[QueuedFrame[Picture]]) -> list[Exception | None]:
             message = "all of them"
             raise ValueError(message)
 
-    box: Inbox[Picture] = Inbox(SkipConfig())
-    worker = Worker(box, Failing(fail_on()), lambda *_: None)
+    box: Mailbox[Picture] = Mailbox(SkipConfig())
+    worker = InferenceWorker(box, Failing(fail_on()), lambda *_: None)
     gc.disable()
     try:
         picture = Picture()
         gone = weakref.ref(picture)
-        box.offer("a", picture)
+        box.put("a", picture)
         del picture
         worker.start()
         until(lambda: box.counts()["a"].failed)
@@ -229,15 +231,15 @@ def test_a_frame_that_failed_is_gone_from_memory_at_once() -> None:
 
 
 def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
-    box: Inbox[int] = Inbox(SkipConfig(every_nth=2))
+    box: Mailbox[int] = Mailbox(SkipConfig(every_nth=2))
     errors: list[Exception] = []
     multiples = fail_on(*range(0, 2000, 3))
-    worker = Worker(box, Each(multiples), lambda _, error: errors.append(error))
+    worker = InferenceWorker(box, Each(multiples), lambda _, error: errors.append(error))
     worker.start()
 
     def feed(name: str) -> None:
         for frame in range(2000):
-            box.offer(name, frame)
+            box.put(name, frame)
 
     feeders = [threading.Thread(target=feed, args=(name,)) for name in "abc"]
     for feeder in feeders:

@@ -1,6 +1,6 @@
 import pytest
 
-from anon_ros.models.buckets import BatchSizes, Bucket, Buckets, padded_count
+from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, compiled_batch_size
 
 TALL = Bucket(1024, 512)
 
@@ -40,14 +40,14 @@ def test_smaller_buckets_keep_the_shape() -> None:
 
 def test_memory_limits_the_batch_and_is_learned() -> None:
     free = 1000
-    sizes = BatchSizes(8, lambda: free)
+    sizes = BatchSizer(8, lambda: free)
     assert sizes.next(TALL, 20) == 1  # nothing is known yet
-    sizes.ran(TALL, 1, 200)
+    sizes.record_success(TALL, 1, 200)
     assert sizes.next(TALL, 20) == 5
     assert sizes.next(TALL, 3) == 3
-    sizes.failed(TALL, 5)
+    sizes.record_failure(TALL, 5)
     assert sizes.next(TALL, 20) == 2
-    sizes.ran(TALL, 2, 400)
+    sizes.record_success(TALL, 2, 400)
     assert sizes.next(TALL, 20) == 2  # the failure is not forgotten
     free = 4000  # somebody else's memory was freed
     assert sizes.next(TALL, 20) == 8
@@ -56,12 +56,18 @@ def test_memory_limits_the_batch_and_is_learned() -> None:
 
 
 def test_without_a_limit_of_memory_the_batch_is_what_was_asked_for() -> None:
-    assert BatchSizes(4, lambda: None).next(TALL, 20) == 4
+    assert BatchSizer(4, lambda: None).next(TALL, 20) == 4
 
 
 def test_compiled_sizes_are_filled_to_three_quarters_at_least() -> None:
     for count in range(1, 65):
-        taken, padded = padded_count(count)
+        taken, padded = compiled_batch_size(count)
         assert padded in {1, 2, 4, 8, 16, 32, 64}
         assert 0.75 * padded <= taken <= min(count, padded)
-    assert [padded_count(n) for n in (1, 3, 5, 6, 8)] == [(1, 1), (3, 4), (4, 4), (6, 8), (8, 8)]
+    assert [compiled_batch_size(n) for n in (1, 3, 5, 6, 8)] == [
+        (1, 1),
+        (3, 4),
+        (4, 4),
+        (6, 8),
+        (8, 8),
+    ]

@@ -9,27 +9,27 @@ import pytest
 import torch
 
 from anon_ros import build_anonymizer, load_config
-from anon_ros.core import Anonymized, OutcomeKind, RgbImage
+from anon_ros.core import AnonymizedFrame, OutcomeKind, RgbImage
 from anon_ros.errors import SegmentationError
-from anon_ros.models.sdxl import SdxlInpainter
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 # A point in the body of each person and in each face, x and y px.
 BODIES = [(130, 560), (280, 520), (785, 560), (20, 680)]
 FACES = [(132, 440), (287, 440), (798, 420)]
 
 
-def check(result: Anonymized, image: RgbImage) -> None:
+def check(result: AnonymizedFrame, image: RgbImage) -> None:
     assert all(result.detections.masks[:, y, x].any() for x, y in [*BODIES, *FACES])
-    assert not (result.detections.masks.any(axis=0) & ~result.mask).any()
+    assert not (result.detections.masks.any(axis=0) & ~result.replaced_mask).any()
     changed = (result.image != image).any(axis=2)
-    assert np.array_equal(changed, result.mask)
+    assert np.array_equal(changed, result.replaced_mask)
 
 
 @pytest.mark.parametrize("kind", ["fill", "telea", "blur", "pixelate"])
 def test_everybody_is_replaced_without_a_model(
     demo_weights: Path, bus_rgb: RgbImage, kind: str
 ) -> None:
-    overrides = {"detect.weights": str(demo_weights), "inpaint.kind": kind}
+    overrides = {"detect.weights": str(demo_weights), "inpaint.method": kind}
     result = build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)
     check(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.INPAINTED}
@@ -90,7 +90,7 @@ def test_where_diffusion_fails_everybody_is_covered(
         "inpaint.steps": 10,
     }
     anonymizer = build_anonymizer(load_config(overrides=overrides))
-    assert isinstance(anonymizer.inpainter, SdxlInpainter)
+    assert isinstance(anonymizer.inpainter, DiffusionInpainter)
     break_it(anonymizer.inpainter.diffusion)
     result = anonymizer.anonymize(bus_rgb)
     check(result, bus_rgb)
@@ -104,7 +104,7 @@ def test_a_frame_with_more_persons_than_allowed_is_not_returned(
     overrides = {
         "detect.weights": str(demo_weights),
         "detect.max_persons": 2,
-        "inpaint.kind": "fill",
+        "inpaint.method": "fill",
     }
     with pytest.raises(SegmentationError, match="max_persons"):
         build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)

@@ -8,14 +8,14 @@ import ultralytics
 
 from anon_ros.config import Config, load_config
 from anon_ros.errors import ModelError
-from anon_ros.models import LoadedModels, build_tracker
+from anon_ros.models import ModelCache, build_tracker
 
 OFF = {"memory.mode": "off", "identity.reuse": "off"}
 
 
 def config(weights: object, **overrides: object) -> Config:
     return load_config(
-        overrides={"inpaint.kind": "fill", "detect.weights": str(weights)} | overrides
+        overrides={"inpaint.method": "fill", "detect.weights": str(weights)} | overrides
     )
 
 
@@ -44,8 +44,8 @@ def test_an_old_ultralytics_is_refused_when_models_are_loaded(
 ) -> None:
     monkeypatch.setattr(ultralytics, "__version__", version)
     with pytest.raises(ModelError, match=rf"8\.4\.175 or later, this is {version}.*pip install"):
-        LoadedModels().anonymizer(config(demo_weights))
-    LoadedModels().anonymizer(config(demo_weights, **OFF))
+        ModelCache().anonymizer(config(demo_weights))
+    ModelCache().anonymizer(config(demo_weights, **OFF))
 
 
 @pytest.mark.parametrize("version", ["8.4.175", "8.5.0", "9.0.0.dev1"])
@@ -59,5 +59,5 @@ def test_a_missing_lap_is_named_when_models_are_loaded(
 ) -> None:
     monkeypatch.setitem(sys.modules, "lap", None)
     with pytest.raises(ModelError, match=r"package lap.*pip install lap"):
-        LoadedModels().anonymizer(config(demo_weights))
-    LoadedModels().anonymizer(config(demo_weights, **OFF))
+        ModelCache().anonymizer(config(demo_weights))
+    ModelCache().anonymizer(config(demo_weights, **OFF))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anon_ros.errors import ModelError
-from anon_ros.models.chain import make_scheduler, plan_chain
+from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
 
 SCHEDULERS = ("euler", "dpm", "lcm", "tcd")
 
@@ -33,9 +33,9 @@ def test_the_chain_starts_at_beta_d_within_one_step_of_the_schedule(
     for steps in range(1, 51):
         if int(steps * beta_d + 1e-6) < 1:
             with pytest.raises(ModelError, match=f"beta_d = {beta_d} with inpaint.steps = {steps}"):
-                plan_chain(kind, real, steps, beta_d)
+                plan_timesteps(kind, real, steps, beta_d)
             continue
-        chain = plan_chain(kind, real, steps, beta_d)
+        chain = plan_timesteps(kind, real, steps, beta_d)
         start = chain.timesteps[0]
         assert abs(start - beta_d * 1000) <= 1000 / steps
         assert start >= beta_d * 1000 - 1  # never less noise than asked for
@@ -53,7 +53,7 @@ def test_the_chain_starts_at_beta_d_within_one_step_of_the_schedule(
 @pytest.mark.parametrize("kind", ["lcm", "tcd"])
 def test_distilled_models_run_only_timesteps_that_they_were_trained_on(kind: str) -> None:
     for steps in range(2, 51):
-        timesteps = plan_chain(kind, scheduler(kind), steps, 0.57).timesteps
+        timesteps = plan_timesteps(kind, scheduler(kind), steps, 0.57).timesteps
         assert {(timestep + 1) % 20 for timestep in timesteps} == {0}
 
 
@@ -67,12 +67,12 @@ def test_distilled_models_run_only_timesteps_that_they_were_trained_on(kind: str
     ],
 )
 def test_few_steps(kind: str, steps: int, beta_d: float, timesteps: tuple[int, ...]) -> None:
-    assert plan_chain(kind, scheduler(kind), steps, beta_d).timesteps == timesteps
+    assert plan_timesteps(kind, scheduler(kind), steps, beta_d).timesteps == timesteps
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_the_whole_chain_starts_from_noise_alone(kind: str) -> None:
-    chain = plan_chain(kind, scheduler(kind), 50, 1.0)
+    chain = plan_timesteps(kind, scheduler(kind), 50, 1.0)
     assert len(chain.timesteps) == 50
     assert chain.from_noise
     assert chain.noise_ratio > 0.99
@@ -80,17 +80,17 @@ def test_the_whole_chain_starts_from_noise_alone(kind: str) -> None:
 
 def test_a_chain_of_no_steps_is_refused_with_the_number_needed() -> None:
     with pytest.raises(ModelError, match=r"runs no step; set inpaint\.steps to 10 or more"):
-        plan_chain("euler", scheduler("euler"), 9, 0.1)
+        plan_timesteps("euler", scheduler("euler"), 9, 0.1)
 
 
 @pytest.mark.parametrize("kind", ["lcm", "tcd"])
 def test_more_steps_than_a_distilled_model_knows_are_refused(kind: str) -> None:
     with pytest.raises(ModelError, match=r"set inpaint\.steps to 50 or fewer"):
-        plan_chain(kind, scheduler(kind), 51, 0.6)
+        plan_timesteps(kind, scheduler(kind), 51, 0.6)
 
 
 def test_a_model_that_asks_for_other_noise_levels_gets_the_timesteps() -> None:
     real = scheduler("euler", use_karras_sigmas=True)
-    chain = plan_chain("euler", real, 20, 0.6)
+    chain = plan_timesteps("euler", real, 20, 0.6)
     real.set_timesteps(timesteps=list(chain.timesteps))
     assert int(real.timesteps[0]) == 599

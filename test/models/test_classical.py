@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import Crop, Mask, RgbImage, Roi
-from anon_ros.models.classical import CLASSICAL
+from anon_ros.models.inpainting.classical import CLASSICAL
 
 
 def make_crop(image: RgbImage, mask: Mask, people: Mask | None = None) -> Crop:

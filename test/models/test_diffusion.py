@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from anon_ros.config import InpaintConfig
-from anon_ros.models.chain import make_scheduler
-from anon_ros.models.diffusion import Diffusion
-from anon_ros.models.pipeline import load_diffusion
+from anon_ros.models.inpainting.diffusion import Diffusion
+from anon_ros.models.inpainting.noise_schedule import make_scheduler
+from anon_ros.models.inpainting.pipeline_loader import load_diffusion
 
 CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry")
 CPU = torch.device("cpu")
@@ -47,13 +47,13 @@ def reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
     pipeline.scheduler = make_scheduler(config.scheduler, base.scheduler)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(ours.dtype)
-    timesteps = list(ours.chain.timesteps)
+    timesteps = list(ours.noise_schedule.timesteps)
 
     def draw(images: torch.Tensor, cells: torch.Tensor, seeds: list[int], kind: str) -> Any:
         count = len(images)
         # diffusers cuts a share off the timesteps' front: the first of ours is only there for it.
-        whole = timesteps if ours.chain.from_noise else [999, *timesteps]
-        strength = 1.0 if ours.chain.from_noise else (len(timesteps) + 0.5) / len(whole)
+        whole = timesteps if ours.noise_schedule.from_noise else [999, *timesteps]
+        strength = 1.0 if ours.noise_schedule.from_noise else (len(timesteps) + 0.5) / len(whole)
         masked = images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8))
         return pipeline(
             prompt=[config.prompt] * count,
@@ -65,7 +65,7 @@ def reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
             width=32,
             timesteps=whole,
             strength=strength,
-            guidance_scale=config.guidance,
+            guidance_scale=config.guidance_scale,
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type=kind,
         ).images
@@ -91,7 +91,7 @@ def test_the_latents_equal_those_of_diffusers_alone_and_in_batches(
 ) -> None:
     scheduler, steps, beta_d = chain
     folder = request.getfixturevalue(model)
-    config = replace(CONFIG, model=str(folder), guidance=guidance, scheduler=scheduler)
+    config = replace(CONFIG, model=str(folder), guidance_scale=guidance, scheduler=scheduler)
     config = replace(config, steps=steps, beta_d=beta_d)
     ours = load_diffusion(config, CPU)
     draw = reference(folder, config, ours)
@@ -112,16 +112,16 @@ def test_the_images_equal_those_of_diffusers(tiny_sdxl: Path) -> None:
     images, cells = inputs(3)
     with torch.inference_mode():
         expected = reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "pt")
-    assert (ours.draw(images, cells, [1, 2, 3]) - expected).abs().max() < 1e-4
+    assert (ours.inpaint_batch(images, cells, [1, 2, 3]) - expected).abs().max() < 1e-4
 
 
 def test_a_result_does_not_depend_on_the_batch(tiny_sdxl: Path) -> None:
     ours = load_diffusion(replace(CONFIG, model=str(tiny_sdxl)), CPU)
     images, cells = inputs(8)
-    together = ours.draw(images, cells, list(range(8)))
+    together = ours.inpaint_batch(images, cells, list(range(8)))
     for index in range(8):
         one = slice(index, index + 1)
-        alone = ours.draw(images[one], cells[one], [index])
+        alone = ours.inpaint_batch(images[one], cells[one], [index])
         assert (alone - together[one]).abs().max() < 1e-4
 
 
@@ -150,7 +150,7 @@ def test_prompts_are_encoded_once_and_images_no_more_than_needed(
     calls = []
     diffusion.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
     images, cells = inputs(3)
-    diffusion.draw(images, cells, [1, 2, 3])
+    diffusion.inpaint_batch(images, cells, [1, 2, 3])
     assert len(calls) == encodes
     assert not [name for name in vars(diffusion) if "text" in name]
 
@@ -164,10 +164,10 @@ def test_starts_show_the_networks_nothing_more_and_no_other_shape(
     for network in (diffusion.vae.encoder, diffusion.vae.decoder, diffusion.unet):
         network.register_forward_pre_hook(lambda _, positional: shapes.append(positional[0].shape))
     images, cells = inputs(3)
-    diffusion.draw(images, cells, [1, 2, 3])
+    diffusion.inpaint_batch(images, cells, [1, 2, 3])
     without = shapes.copy()
     shapes.clear()
-    diffusion.draw(images, cells, [1, 2, 3], -images)
+    diffusion.inpaint_batch(images, cells, [1, 2, 3], -images)
     assert shapes == without
 
 
@@ -178,15 +178,15 @@ def test_to_start_from_the_images_is_the_default(
 ) -> None:
     diffusion = on_chain(request.getfixturevalue(model), *chain)
     images, cells = inputs(3)
-    expected = diffusion.draw(images, cells, [1, 2, 3])
-    assert torch.equal(diffusion.draw(images, cells, [1, 2, 3], images), expected)
+    expected = diffusion.inpaint_batch(images, cells, [1, 2, 3])
+    assert torch.equal(diffusion.inpaint_batch(images, cells, [1, 2, 3], images), expected)
 
 
 def test_pure_noise_has_no_start(tiny_sdxl: Path) -> None:
     diffusion = on_chain(tiny_sdxl, "euler", 8, 1)
     images, cells = inputs(2)
-    expected = diffusion.draw(images, cells, [1, 2])
-    assert torch.equal(diffusion.draw(images, cells, [1, 2], -images), expected)
+    expected = diffusion.inpaint_batch(images, cells, [1, 2])
+    assert torch.equal(diffusion.inpaint_batch(images, cells, [1, 2], -images), expected)
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
@@ -202,9 +202,9 @@ def test_of_a_person_who_is_not_in_the_start_nothing_is_left(
     inside = blocks_of(cells).bool().expand_as(scene)
     person, other = (torch.where(inside, torch.full_like(scene, grey), scene) for grey in (-1, 1))
     start = torch.where(inside, torch.zeros_like(scene), scene)
-    both = [diffusion.draw(images, cells, [1]) for images in (person, other)]
+    both = [diffusion.inpaint_batch(images, cells, [1]) for images in (person, other)]
     assert (both[0] - both[1])[inside].abs().mean() > {"blocks": 0.02, "random": 0.001}[vae]
-    both = [diffusion.draw(images, cells, [1], start) for images in (person, other)]
+    both = [diffusion.inpaint_batch(images, cells, [1], start) for images in (person, other)]
     assert torch.equal(*both)
 
 
@@ -216,7 +216,7 @@ def test_with_little_noise_a_drawing_resembles_its_start(
     diffusion.vae = Blocks()
     images, cells = inputs(3)
     starts = torch.zeros_like(images) + 0.5
-    drawn = diffusion.draw(images, cells, [1, 2, 3], starts) * 2 - 1
+    drawn = diffusion.inpaint_batch(images, cells, [1, 2, 3], starts) * 2 - 1
     inside = blocks_of(cells).bool().expand_as(images)
     to_start, to_image = ((drawn - each)[inside].abs().mean() for each in (starts, images))
     assert to_start < 0.5 * to_image
@@ -226,7 +226,7 @@ def test_with_4_channels_the_image_stays_outside_whatever_the_start(tiny_sdxl_ba
     diffusion = on_chain(tiny_sdxl_base, "euler", 10, 0.6)
     diffusion.vae = Blocks()
     images, cells = inputs(3)
-    drawn = diffusion.draw(images, cells, [1, 2, 3], torch.ones_like(images)) * 2 - 1
+    drawn = diffusion.inpaint_batch(images, cells, [1, 2, 3], torch.ones_like(images)) * 2 - 1
     kept = blocks_of(torch.nn.functional.avg_pool2d(images, 8))
     outside = ~blocks_of(cells).bool().expand_as(images)
     assert (drawn - kept)[outside].abs().max() < 1e-5

@@ -8,7 +8,7 @@ import torch
 
 from anon_ros.errors import ModelError
 from anon_ros.models import load_embedder
-from anon_ros.models.embedders import NetworkEmbedder
+from anon_ros.models.features.embedders import NetworkEmbedder
 
 MEAN, DEVIATION = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
 
@@ -77,7 +77,7 @@ def test_onnx_gives_the_same_and_tells_its_size(tmp_path: Path, images: list[np.
 def test_the_key_changes_with_the_weights_and_the_size(tmp_path: Path) -> None:
     one, other = scripted(Tiny(), tmp_path / "a.pt"), scripted(Fixed(), tmp_path / "b.pt")
     keys = {
-        load_embedder(spec, "cpu").key
+        load_embedder(spec, "cpu").cache_key
         for spec in (f"{one}@64x32", f"{one}@32x32", f"{other}@64x32", f"x={one}@64x32")
     }
     assert len(keys) == 3  # a name changes nothing
@@ -89,10 +89,10 @@ def test_a_map_is_given_for_each_image(tmp_path: Path, images: list[np.ndarray])
             return batch.mean(dim=1)
 
     embedder = load_embedder(f"{scripted(Depth(), tmp_path / 'depth.pt')}@64x32", "cpu")
-    maps = embedder.maps(images[:2])
+    maps = embedder.predict(images[:2])
     assert [each.shape for each in maps] == [(64, 32), (64, 32)]
     with pytest.raises(ModelError, match="expected a map"):
-        load_embedder(f"{scripted(Tiny(), tmp_path / 'tiny.pt')}@64x32", "cpu").maps(images[:1])
+        load_embedder(f"{scripted(Tiny(), tmp_path / 'tiny.pt')}@64x32", "cpu").predict(images[:1])
 
 
 def test_what_is_wrong_is_named(tmp_path: Path, images: list[np.ndarray]) -> None:

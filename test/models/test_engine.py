@@ -10,9 +10,15 @@ import torch
 
 from anon_ros.config import ComputeConfig, InpaintConfig
 from anon_ros.errors import ModelError
-from anon_ros.models.diffusion import Diffusion
-from anon_ros.models.engine import accelerate, compile_networks, compiles, fuse, quantize
-from anon_ros.models.pipeline import load_diffusion
+from anon_ros.models.inpainting.acceleration import (
+    compile_networks,
+    fuse_qkv,
+    optimize_networks,
+    quantize,
+    should_compile,
+)
+from anon_ros.models.inpainting.diffusion import Diffusion
+from anon_ros.models.inpainting.pipeline_loader import load_diffusion
 
 CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry", steps=10)
 CPU = torch.device("cpu")
@@ -25,11 +31,13 @@ def diffusion(folder: Path, **options: Any) -> Diffusion:
 def draw(network: Diffusion, height_px: int = 64, count: int = 2) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(count, 3, height_px, 32, generator=generator) * 2 - 1
-    return network.draw(images, torch.ones(count, 1, height_px // 8, 4), list(range(count)))
+    return network.inpaint_batch(
+        images, torch.ones(count, 1, height_px // 8, 4), list(range(count))
+    )
 
 
 def fuse_all(network: Diffusion) -> None:
-    fuse(network.unet, network.vae)
+    fuse_qkv(network.unet, network.vae)
 
 
 def compile_all(network: Diffusion) -> None:
@@ -44,7 +52,7 @@ def test_the_drawing_stays(
 ) -> None:
     folder = str(request.getfixturevalue(vae)) if vae else ""
     # Guidance would multiply the rounding of a network of random weights.
-    plain, changed = (diffusion(tiny_sdxl, vae=folder, guidance=1.0) for _ in range(2))
+    plain, changed = (diffusion(tiny_sdxl, vae=folder, guidance_scale=1.0) for _ in range(2))
     change(changed)
     difference = (draw(changed) - draw(plain)).abs()
     # On the CPU, group normalisation of channels that come last is less exact.
@@ -54,7 +62,7 @@ def test_the_drawing_stays(
 
 def test_every_shape_is_compiled_once_and_whole(tiny_sdxl: Path, tiny_vae: Path) -> None:
     """Beyond its limit of 8 shapes torch would go on uncompiled without a word."""
-    network = diffusion(tiny_sdxl, vae=str(tiny_vae), guidance=1.0)
+    network = diffusion(tiny_sdxl, vae=str(tiny_vae), guidance_scale=1.0)
     compile_all(network)
     torch._dynamo.reset()  # noqa: SLF001 - the counters are nowhere else
     torch._dynamo.utils.counters.clear()  # noqa: SLF001
@@ -79,11 +87,11 @@ def test_fp8_is_refused_where_the_processor_cannot(tiny_sdxl: Path) -> None:
 
 
 def test_nothing_is_compiled_on_the_cpu(tiny_sdxl: Path) -> None:
-    compute = ComputeConfig(compile="max-autotune")
-    assert not compiles(CPU, compute)
+    compute = ComputeConfig(compile_mode="max-autotune")
+    assert not should_compile(CPU, compute)
     network = diffusion(tiny_sdxl)
     expected = draw(network)
-    accelerate(network.unet, network.vae, CPU, compute)
+    optimize_networks(network.unet, network.vae, CPU, compute)
     assert torch.equal(draw(network), expected)
 
 

@@ -19,12 +19,13 @@ import torch
 from support import Known, detections
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import Anonymized, Anonymizer, Detections, Inpainter, Mask, RgbImage
-from anon_ros.evaluate import Flicker, FlickerReport, read_polygons
+from anon_ros.core import AnonymizedFrame, Anonymizer, Detections, Inpainter, Mask, RgbImage
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
+from anon_ros.metrics import FlickerMetric, FlickerReport
 from anon_ros.models import build_inpainter, build_tracker
-from anon_ros.models.classical import CLASSICAL
-from anon_ros.models.sdxl import SdxlInpainter
-from anon_ros.temporal import Drawings, LiveStream, moment_of
+from anon_ros.models.inpainting.classical import CLASSICAL
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from anon_ros.tracking import OnlineStream, SyntheticCache, observe_frame
 
 MASKS = Path(__file__).resolve().parents[1] / "data" / "masks"
 FRAMES = 10
@@ -83,7 +84,7 @@ class Cutout:
 
 
 def cutout(walker: Walker, still: RgbImage) -> Cutout:
-    labels = read_polygons(MASKS / f"{walker.still}.txt", *still.shape[:2])
+    labels = read_yolo_polygons(MASKS / f"{walker.still}.txt", *still.shape[:2])
     mask = labels[walker.label]
     return Cutout(still, mask.astype(np.float32), *cv2.boundingRect(mask.view(np.uint8)))
 
@@ -117,30 +118,30 @@ def frame_at(
 
 
 def config_of(kind: str, reuse: str, model: Path | None = None) -> Config:
-    options = {"inpaint.kind": kind, "identity.reuse": reuse, "inpaint.min_person_px": 0}
+    options = {"inpaint.method": kind, "identity.reuse": reuse, "inpaint.min_person_px": 0}
     options |= {"memory.mode": "off", "identity.keyframe_s": NO_LIMIT_S, "compute.device": "cpu"}
     options |= {"inpaint.generate_px": 64, "inpaint.steps": 5, "inpaint.prompt": "a person"}
     return load_config(overrides=options | ({"inpaint.model": str(model)} if model else {}))
 
 
-def tracked(film: Film, config: Config, inpainter: Inpainter) -> list[Anonymized]:
+def tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
     """As the node does it."""
-    stream, drawings = LiveStream(config, lambda: build_tracker(config)), Drawings(config)
+    stream, drawings = OnlineStream(config, lambda: build_tracker(config)), SyntheticCache(config)
     results = []
     for index, (image, found) in enumerate(film):
         time_ns = (1 + index) * PERIOD_NS
         anonymizer = Anonymizer(Known(found), inpainter, config.mask, config.inpaint)
-        persons = stream.persons(moment_of(image, anonymizer.find(image), time_ns))
+        persons = stream.persons_in(observe_frame(image, anonymizer.detect_persons(image), time_ns))
         covered = anonymizer.cover_persons(image, persons)
-        covered = drawings.prepare(covered, anonymizer, time_ns, inpaints=True)
-        (result,) = anonymizer.inpaint_all([covered])
-        assert isinstance(result, Anonymized)
-        drawings.remember(covered, anonymizer, result, time_ns)
+        covered = drawings.attach(covered, anonymizer, time_ns, inpaints=True)
+        (result,) = anonymizer.inpaint_frames([covered])
+        assert isinstance(result, AnonymizedFrame)
+        drawings.store(covered, anonymizer, result, time_ns)
         results.append(result)
     return results
 
 
-def anew(film: Film, config: Config, inpainter: Inpainter) -> list[Anonymized]:
+def anew(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
     """Each frame as if it were the only one, and with a seed of its own."""
     return [
         Anonymizer(Known(found), inpainter, config.mask, config.inpaint).anonymize(image, index)
@@ -157,12 +158,12 @@ class Figures(NamedTuple):
     distance: float
 
 
-def measured(name: str, film: Film, results: Sequence[Anonymized]) -> Figures:
+def measured(name: str, film: Film, results: Sequence[AnonymizedFrame]) -> Figures:
     """Measure and print."""
-    flicker = Flicker()
+    flicker = FlickerMetric()
     for (image, _), result in zip(film, results, strict=True):
-        flicker.add(image, result.image, result.mask)
-    figures = figures_of(flicker.report())
+        flicker.update(image, result.image, result.replaced_mask)
+    figures = figures_of(flicker.compute())
     reasons = Counter(o.reason or "inpainted" for each in results for o in each.outcomes)
     print(  # noqa: T201 - the figures that the documentation tells
         f"{name:22} warping error {figures.warp:5.2f} ({figures.warp_ratio:5.2f} of the film's)"
@@ -177,7 +178,7 @@ def figures_of(report: FlickerReport) -> Figures:
     values = (
         report.warp_error_levels,
         report.warp_error_ratio,
-        report.difference_of_differences_levels,
+        report.temporal_difference_error_levels,
         report.distance_levels,
     )
     known = [value for value in values if value is not None]
@@ -205,7 +206,7 @@ def test_to_start_from_the_drawing_before_is_as_calm_and_further_from_the_origin
 ) -> None:
     config = config_of("sdxl", "noise", tiny_sdxl)
     config = replace(config, inpaint=replace(config.inpaint, generate_px=192, steps=10))
-    inpainter = SdxlInpainter.load(config.inpaint, config.compute)
+    inpainter = DiffusionInpainter.load(config.inpaint, config.compute)
     inpainter.diffusion.vae = Colours()
     inpainter.diffusion.unet = Deciding(inpainter.diffusion.scheduler)
     noise, previous, _, new_seeds = played_in_all_ways("deciding", film, config, inpainter)

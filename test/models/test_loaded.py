@@ -11,7 +11,7 @@ import pytest
 from anon_ros.config import Config, load_config
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError
-from anon_ros.models import LoadedModels, build_stream_anonymizer
+from anon_ros.models import ModelCache, build_tracking_anonymizer
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def base(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
         "detect.weights": str(demo_weights),
         "detect.inference_px": 320,
         "inpaint.model": str(tiny_sdxl),
-        "inpaint.kind": "sdxl",
+        "inpaint.method": "sdxl",
         "inpaint.steps": 5,
         "inpaint.generate_px": 64,
-        "memory.mode": "off",  # else whoever reaches track.confidence is told
+        "memory.mode": "off",  # else whoever reaches track.low_confidence is told
     }
 
 
@@ -42,14 +42,14 @@ def config(base: dict[str, Any], **changes: Any) -> Config:
         {"detect__confidence": 0.6},
         {"detect__inference_px": 640},
         {"mask__dilate_ratio": 0.2},
-        {"inpaint__beta_d": 0.2, "inpaint__prompt": "x", "detect__iou": 0.5},
+        {"inpaint__beta_d": 0.2, "inpaint__prompt": "x", "detect__nms_iou": 0.5},
     ],
 )
 def test_a_change_gives_what_loading_anew_gives_and_loads_no_network(
     base: dict[str, Any], change: dict[str, Any], bus_rgb: RgbImage
 ) -> None:
     image = np.ascontiguousarray(bus_rgb[::2, ::2])
-    models = LoadedModels()
+    models = ModelCache()
     first = models.anonymizer(config(base))
     before = first.anonymize(image).image
     after = config(base, **change)
@@ -57,37 +57,37 @@ def test_a_change_gives_what_loading_anew_gives_and_loads_no_network(
     assert changed.inpainter is first.inpainter
     assert changed.segmenter.network is first.segmenter.network
     result = changed.anonymize(image).image
-    assert np.array_equal(result, build_stream_anonymizer(after).anonymize(image).image)
+    assert np.array_equal(result, build_tracking_anonymizer(after).anonymize(image).image)
     assert not np.array_equal(result, before)
     back = models.anonymizer(config(base)).anonymize(image).image
     assert np.array_equal(back, before)
 
 
 def test_another_kind_frees_the_diffusion(base: dict[str, Any]) -> None:
-    models = LoadedModels()
+    models = ModelCache()
     gone = weakref.ref(models.anonymizer(config(base)).inpainter.diffusion.unet)
     assert gone() is not None
-    models.anonymizer(config(base, inpaint__kind="fill"))
+    models.anonymizer(config(base, inpaint__method="fill"))
     gc.collect()
     assert gone() is None
 
 
 def test_free_lets_go_of_everything(base: dict[str, Any]) -> None:
-    models = LoadedModels()
+    models = ModelCache()
     anonymizer = models.anonymizer(config(base))
     gone = [
         weakref.ref(anonymizer.inpainter.diffusion.unet),
         weakref.ref(anonymizer.segmenter.network),
     ]
     del anonymizer
-    models.free()
+    models.release()
     gc.collect()
     assert [each() for each in gone] == [None, None]
 
 
 def test_a_prompt_under_a_lora_loads_the_model_anew(base: dict[str, Any], tiny_lora: Path) -> None:
     with_lora = base | {"inpaint.lora": str(tiny_lora)}
-    models = LoadedModels()
+    models = ModelCache()
     first = models.anonymizer(config(with_lora)).inpainter
     assert models.anonymizer(config(with_lora, inpaint__seed=1)).inpainter is first
     assert models.anonymizer(config(with_lora, inpaint__prompt="x")).inpainter is not first
@@ -97,7 +97,7 @@ def test_after_a_change_that_failed_the_next_one_is_whole(
     base: dict[str, Any], bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = np.ascontiguousarray(bus_rgb[::2, ::2])
-    models = LoadedModels()
+    models = ModelCache()
     models.anonymizer(config(base))
     wanted = config(base, inpaint__prompt="a robot", detect__confidence=0.6)
 
@@ -106,18 +106,18 @@ def test_after_a_change_that_failed_the_next_one_is_whole(
         raise ModelError(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr("anon_ros.models.sdxl.load_prompt", gone)
+        patch.setattr("anon_ros.models.inpainting.diffusion_inpainter.encode_prompts", gone)
         with pytest.raises(ModelError, match="gone"):
             models.anonymizer(wanted)
     result = models.anonymizer(config(base, inpaint__prompt="a robot", detect__confidence=0.6))
-    expected = build_stream_anonymizer(wanted).anonymize(image).image
+    expected = build_tracking_anonymizer(wanted).anonymize(image).image
     assert np.array_equal(result.anonymize(image).image, expected)
 
 
 def test_fallbacks_are_told(base: dict[str, Any]) -> None:
-    models = LoadedModels()
+    models = ModelCache()
     assert models.fallbacks == {}
     models.anonymizer(config(base)).inpainter.fallbacks["out of GPU memory"] += 2
     assert models.fallbacks == {"out of GPU memory": 2}
-    models.free()
+    models.release()
     assert models.fallbacks == {}

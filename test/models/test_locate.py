@@ -10,8 +10,8 @@ import pytest
 
 from anon_ros.config import Config, load_config
 from anon_ros.errors import ModelError
-from anon_ros.models import build_anonymizer, needed_models
-from anon_ros.models.locate import find_lora, find_pipeline, find_vae, find_weights
+from anon_ros.models import build_anonymizer, required_models
+from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, find_weights
 
 HUB_ID = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 
@@ -117,7 +117,7 @@ def test_the_hub_cache_is_searched_at_the_pinned_revision(tiny_sd2: Path, tmp_pa
     cache = tmp_path / "hub"
     shutil.copytree(tiny_sd2, cache / "models--owner--name" / "snapshots" / "abc123")
     code = (
-        "from anon_ros.models.locate import find_pipeline\n"
+        "from anon_ros.models.weights.locate import find_pipeline\n"
         "print(find_pipeline('owner/name', 'abc123'))\n"
         "try: find_pipeline('owner/name', 'def456')\n"
         "except Exception as error: print(type(error).__name__)\n"
@@ -162,7 +162,7 @@ def test_nothing_is_built_without_its_weights(parameter: str, demo_weights: Path
     """In particular no other inpainter takes the place of the diffusion model."""
     overrides = {"detect.weights": str(demo_weights)} if parameter == "inpaint.model" else {}
     kind = "sdxl" if parameter == "inpaint.model" else "fill"
-    config = load_config(overrides={"inpaint.kind": kind, **overrides})
+    config = load_config(overrides={"inpaint.method": kind, **overrides})
     start_s = time.monotonic()
     with pytest.raises(ModelError, match=parameter):
         build_anonymizer(config)
@@ -171,30 +171,30 @@ def test_nothing_is_built_without_its_weights(parameter: str, demo_weights: Path
 
 def test_the_inventory_tells_found_and_missing(models: Path) -> None:
     (models / "yolov8x-seg.pt").write_bytes(b"12345")
-    weights, model = needed_models(Config())
+    weights, model = required_models(Config())
     assert (weights.parameter, weights.size_bytes, weights.problem) == ("detect.weights", 5, "")
     assert weights.path == models / "yolov8x-seg.pt"
     assert model.path is None
-    assert model.fetch in model.problem
-    assert model.fetch.startswith("hf download")
+    assert model.fetch_command in model.problem
+    assert model.fetch_command.startswith("hf download")
 
 
 def test_the_inventory_of_a_classical_inpainter_has_weights_only(
     demo_weights: Path, tiny_sdxl: Path
 ) -> None:
     overrides = {"detect.weights": str(demo_weights), "inpaint.model": str(tiny_sdxl)}
-    (weights,) = needed_models(load_config(overrides=overrides | {"inpaint.kind": "blur"}))
+    (weights,) = required_models(load_config(overrides=overrides | {"inpaint.method": "blur"}))
     assert weights.path == demo_weights
-    _, model = needed_models(load_config(overrides=overrides))
+    _, model = required_models(load_config(overrides=overrides))
     assert model.path == tiny_sdxl
     assert model.size_bytes > 100_000
 
 
 def test_the_inventory_imports_no_model_library() -> None:
     code = (
-        "import sys\nfrom anon_ros.models import needed_models\n"
+        "import sys\nfrom anon_ros.models import required_models\n"
         "from anon_ros.config import Config\n"
-        "needed_models(Config())\n"
+        "required_models(Config())\n"
         "print(*{'torch', 'ultralytics', 'diffusers', 'transformers'} & set(sys.modules))"
     )
     done = subprocess.run(
@@ -211,7 +211,7 @@ def refuse(*_, **__): raise SystemExit("the network was used")
 socket.socket.connect = socket.getaddrinfo = refuse
 from anon_ros import build_anonymizer, load_config
 build_anonymizer(load_config(overrides={{
-    "inpaint.kind": "fill", "detect.weights": {str(demo_weights)!r}}}))
+    "inpaint.method": "fill", "detect.weights": {str(demo_weights)!r}}}))
 from ultralytics.utils import AUTOINSTALL, ONLINE
 print(AUTOINSTALL, ONLINE)
 """

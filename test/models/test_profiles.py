@@ -7,7 +7,7 @@ import pytest
 
 from anon_ros.config import load_config
 from anon_ros.core import Crop, Roi
-from anon_ros.models.sdxl import SdxlInpainter
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 PROFILES = Path(__file__).resolve().parents[2] / "config" / "profiles"
 
@@ -40,7 +40,7 @@ def test_the_chain_that_really_runs(
     if profile == "fast":
         overrides |= {"inpaint.vae": str(tiny_vae), "inpaint.lora": str(tiny_lora)}
     config = load_config(PROFILES / f"{profile}.yaml", overrides)
-    inpainter = SdxlInpainter.load(config.inpaint, config.compute)
+    inpainter = DiffusionInpainter.load(config.inpaint, config.compute)
     ran: list[tuple[int, int]] = []
     inpainter.diffusion.unet.register_forward_pre_hook(
         lambda _, positional: ran.append((int(positional[1]), len(positional[0])))
@@ -50,8 +50,8 @@ def test_the_chain_that_really_runs(
     inpainter.inpaint([Crop(image, mask, mask, Roi(0, 0, 30, 60), 0)])
     assert [timestep for timestep, _ in ran] == list(timesteps)
     assert {images for _, images in ran} == {2 if guided else 1}
-    assert inpainter.chain.timesteps[0] == 599
-    assert inpainter.chain.noise_ratio == pytest.approx(0.92, abs=0.005)
+    assert inpainter.noise_schedule.timesteps[0] == 599
+    assert inpainter.noise_schedule.noise_ratio == pytest.approx(0.92, abs=0.005)
 
 
 def test_every_profile_is_tested() -> None:

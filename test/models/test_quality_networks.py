@@ -9,9 +9,9 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchmetrics.functional.image.lpips import _LPIPS
 
 from anon_ros.errors import ModelError
-from anon_ros.models import FEATURES, load_inception, load_lpips
-from anon_ros.models.inception import INCEPTION_FILE
-from anon_ros.models.lpips import LPIPS_FILE
+from anon_ros.models import NUM_FEATURES, load_inception, load_lpips
+from anon_ros.models.features.inception import INCEPTION_FILE
+from anon_ros.models.features.lpips import LPIPS_FILE
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_inception_gives_the_features_of_fid_and_the_logits_of_is(
         batch = torch.from_numpy(image).permute(2, 0, 1)[None]
         with torch.inference_mode():
             features, logits = library(batch)
-        np.testing.assert_allclose(row[:FEATURES], features[0], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(row[FEATURES:], logits[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(row[:NUM_FEATURES], features[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(row[NUM_FEATURES:], logits[0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_lpips_of_weights_that_are_no_numbers_is_no_distance(
 ) -> None:
     lpips = load_lpips(spoiled(alexnet_file, "features.0.weight", tmp_path), "cpu")
     with pytest.raises(ModelError, match="not finite"):
-        lpips.distances(images[1:2], images[2:3])
+        lpips.compute(images[1:2], images[2:3])
 
 
 def test_lpips_is_torchmetrics_with_this_backbone(
@@ -118,12 +118,12 @@ def test_lpips_is_torchmetrics_with_this_backbone(
     tensors = [torch.from_numpy(i).permute(2, 0, 1)[None].float() / 255 for i in (one, other)]
     with torch.inference_mode():
         expected = float(library(*tensors, normalize=True))
-    assert lpips.distances([one, one], [other, one]) == pytest.approx([expected, 0], rel=1e-4)
+    assert lpips.compute([one, one], [other, one]) == pytest.approx([expected, 0], rel=1e-4)
     assert expected > 0
 
 
 def test_small_images_are_enlarged(alexnet_file: Path, images: list[np.ndarray]) -> None:
-    (distance,) = load_lpips(str(alexnet_file), "cpu").distances(images[:1], [images[0][::-1]])
+    (distance,) = load_lpips(str(alexnet_file), "cpu").compute(images[:1], [images[0][::-1]])
     assert distance > 0
 
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from anon_ros.config import ComputeConfig, InpaintConfig
-from anon_ros.core import Crop, Refusal, RgbImage, Roi
+from anon_ros.core import Crop, InpaintFailure, RgbImage, Roi
 from anon_ros.errors import ModelError
-from anon_ros.models.sdxl import SdxlInpainter
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 
-def load(folder: Path, batch: int = 0, **options: Any) -> SdxlInpainter:
+def load(folder: Path, batch_size: int = 0, **options: Any) -> DiffusionInpainter:
     config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
     config = replace(config, negative_prompt="blurry", **options)
-    return SdxlInpainter.load(config, ComputeConfig(device="cpu", batch=batch))
+    return DiffusionInpainter.load(config, ComputeConfig(device="cpu", batch_size=batch_size))
 
 
 def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
@@ -28,7 +28,7 @@ def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
     return Crop(square, mask, mask, Roi(60, 400, 60 + side_px, 400 + side_px), seed)
 
 
-def unet_of(inpainter: SdxlInpainter) -> torch.nn.Module:
+def unet_of(inpainter: DiffusionInpainter) -> torch.nn.Module:
     unet = inpainter.diffusion.unet
     assert isinstance(unet, torch.nn.Module)
     return unet
@@ -50,7 +50,7 @@ def test_every_kind_of_pipeline_draws(
 def test_exactly_steps_times_beta_d_run(
     tiny_sdxl: Path, bus_rgb: RgbImage, beta_d: float, calls: int, guidance: float
 ) -> None:
-    inpainter = load(tiny_sdxl, steps=50, beta_d=beta_d, guidance=guidance)
+    inpainter = load(tiny_sdxl, steps=50, beta_d=beta_d, guidance_scale=guidance)
     timesteps: list[float] = []
     unet_of(inpainter).register_forward_pre_hook(
         lambda _, positional: timesteps.append(float(positional[1]))
@@ -86,14 +86,14 @@ def test_the_same_seed_gives_the_same_bytes_in_any_company(
 
 def test_in_one_call_only_rounding_differs(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
-    batched, alone = load(tiny_sdxl, batch=8), load(tiny_sdxl, batch=1)
+    batched, alone = load(tiny_sdxl, batch_size=8), load(tiny_sdxl, batch_size=1)
     sizes = batch_sizes(batched)
     pairs = zip(drawing(batched, crops), drawing(alone, crops), strict=True)
     assert max(int(np.abs(one.astype(int) - two).max()) for one, two in pairs) <= 1
     assert set(sizes) == {5}
 
 
-def batch_sizes(inpainter: SdxlInpainter) -> list[int]:
+def batch_sizes(inpainter: DiffusionInpainter) -> list[int]:
     """Filled with the number of persons of each call of the network, two images each."""
     sizes: list[int] = []
     unet_of(inpainter).register_forward_pre_hook(
@@ -102,13 +102,13 @@ def batch_sizes(inpainter: SdxlInpainter) -> list[int]:
     return sizes
 
 
-def drawing(inpainter: SdxlInpainter, crops: list[Crop]) -> list[RgbImage]:
+def drawing(inpainter: DiffusionInpainter, crops: list[Crop]) -> list[RgbImage]:
     answers = inpainter.inpaint(crops)
-    assert not [answer for answer in answers if isinstance(answer, Refusal)]
-    return [answer for answer in answers if not isinstance(answer, Refusal)]
+    assert not [answer for answer in answers if isinstance(answer, InpaintFailure)]
+    return [answer for answer in answers if not isinstance(answer, InpaintFailure)]
 
 
-def run_out_of_memory(inpainter: SdxlInpainter, allowed: Callable[[int, int], bool]) -> None:
+def run_out_of_memory(inpainter: DiffusionInpainter, allowed: Callable[[int, int], bool]) -> None:
     """Let the network fail for more persons, or larger latents, than allowed."""
 
     def fail(_: object, positional: tuple[torch.Tensor, ...]) -> None:
@@ -130,8 +130,8 @@ def test_out_of_memory_halves_the_batch(
     tiny_sdxl: Path, bus_rgb: RgbImage, caplog: pytest.LogCaptureFixture
 ) -> None:
     crops = tall_crops(bus_rgb, 5)
-    expected = drawing(load(tiny_sdxl, batch=8), crops)
-    inpainter = load(tiny_sdxl, batch=8)
+    expected = drawing(load(tiny_sdxl, batch_size=8), crops)
+    inpainter = load(tiny_sdxl, batch_size=8)
     run_out_of_memory(inpainter, lambda count, _: count <= 2)
     for drawn, wanted in zip(drawing(inpainter, crops), expected, strict=True):
         assert np.abs(drawn.astype(int) - wanted).max() <= 1
@@ -147,7 +147,7 @@ def test_out_of_memory_halves_the_batch(
 def test_out_of_memory_for_one_person_takes_a_smaller_size(
     tiny_sdxl: Path, bus_rgb: RgbImage
 ) -> None:
-    inpainter = load(tiny_sdxl, batch=8)
+    inpainter = load(tiny_sdxl, batch_size=8)
     run_out_of_memory(inpainter, lambda _, height: height <= 4)
     (drawn,) = drawing(inpainter, tall_crops(bus_rgb, 1))
     assert drawn.shape == (100, 50, 3)
@@ -160,11 +160,11 @@ def test_out_of_memory_for_one_person_takes_a_smaller_size(
 def test_out_of_memory_at_the_smallest_size_refuses_and_harms_no_later_frame(
     tiny_sdxl: Path, bus_rgb: RgbImage
 ) -> None:
-    inpainter = load(tiny_sdxl, batch=8)
+    inpainter = load(tiny_sdxl, batch_size=8)
     allowed = {"largest": 0}
     run_out_of_memory(inpainter, lambda count, _: count <= allowed["largest"])
     answers = inpainter.inpaint(tall_crops(bus_rgb, 2))
-    assert all(isinstance(answer, Refusal) for answer in answers)
+    assert all(isinstance(answer, InpaintFailure) for answer in answers)
     assert "out of GPU memory" in str(answers[0])
     assert inpainter.fallbacks["out of GPU memory at 16x32 px: covered"] == 2
     allowed["largest"] = 8
@@ -174,7 +174,7 @@ def test_out_of_memory_at_the_smallest_size_refuses_and_harms_no_later_frame(
 def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
     tiny_sdxl: Path, bus_rgb: RgbImage
 ) -> None:
-    inpainter = load(tiny_sdxl, batch=3)
+    inpainter = load(tiny_sdxl, batch_size=3)
     crops = tall_crops(bus_rgb, 2)
     expected = drawing(inpainter, crops)
     seen: list[tuple[int, ...]] = []
@@ -192,7 +192,7 @@ def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
 
 def started(crop: Crop, colour: int = 128) -> Crop:
     """The crop with a start that shows nobody."""
-    return replace(crop, start=np.where(crop.mask[..., None], np.uint8(colour), crop.image))
+    return replace(crop, init_image=np.where(crop.mask[..., None], np.uint8(colour), crop.image))
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
@@ -202,7 +202,7 @@ def test_a_start_is_drawn_from_instead_of_the_person(
     inpainter = load(request.getfixturevalue(model), beta_d=0.1)
     crop = crop_of(bus_rgb)
     usual, same, other = drawing(
-        inpainter, [crop, replace(crop, start=crop.image), started(crop, 250)]
+        inpainter, [crop, replace(crop, init_image=crop.image), started(crop, 250)]
     )
     assert np.array_equal(same, usual)
     assert (other != usual)[crop.mask].mean() > 0.2
@@ -215,22 +215,22 @@ def test_nothing_is_left_of_whom_the_start_does_not_show(
     inpainter = load(request.getfixturevalue(model), beta_d=0.6)
     crop = crop_of(bus_rgb, side_px=64)  # is not scaled, which would smear the person
     cells = np.kron(crop.mask.reshape(8, 8, 8, 8).any(axis=(1, 3)), np.ones((8, 8), np.bool_))
-    crop = replace(crop, mask=cells, people=cells)
+    crop = replace(crop, mask=cells, persons_mask=cells)
     persons = [
         replace(crop, image=np.where(cells[..., None], np.uint8(grey), crop.image))
         for grey in (20, 235)
     ]
     one, other = drawing(inpainter, persons)
     assert (one != other)[cells].mean() > 0.1
-    start = started(crop).start
-    one, other = drawing(inpainter, [replace(crop, start=start) for crop in persons])
+    start = started(crop).init_image
+    one, other = drawing(inpainter, [replace(crop, init_image=start) for crop in persons])
     assert np.array_equal(one[cells], other[cells])
 
 
 def test_some_of_a_batch_have_a_start(tiny_sdxl_base: Path, bus_rgb: RgbImage) -> None:
     crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
     crops = [started(crop, 250) if index in {1, 4} else crop for index, crop in enumerate(crops)]
-    batched, alone = load(tiny_sdxl_base, batch=8), load(tiny_sdxl_base, batch=1)
+    batched, alone = load(tiny_sdxl_base, batch_size=8), load(tiny_sdxl_base, batch_size=1)
     sizes = batch_sizes(batched)
     for one, two in zip(drawing(batched, crops), drawing(alone, crops), strict=True):
         assert np.abs(one.astype(int) - two).max() <= 1
@@ -243,14 +243,14 @@ def test_a_start_that_does_not_fit_its_crop_is_refused_alone(
     inpainter = load(tiny_sdxl)
     crop = crop_of(bus_rgb)
     small, floats = crop.image[:-1], crop.image.astype(np.float32)
-    wrong = [replace(crop, start=start) for start in (small, floats)]
+    wrong = [replace(crop, init_image=start) for start in (small, floats)]
     *refused, drawn = inpainter.inpaint([*wrong, crop])
-    assert [answer.reason for answer in refused if isinstance(answer, Refusal)] == [
+    assert [answer.reason for answer in refused if isinstance(answer, InpaintFailure)] == [
         "the start is uint8 (89, 90, 3), the crop uint8 (90, 90, 3)",
         "the start is float32 (90, 90, 3), the crop uint8 (90, 90, 3)",
     ]
     assert np.array_equal(drawn, drawing(inpainter, [crop])[0])
-    assert isinstance(inpainter.inpaint(wrong)[0], Refusal)
+    assert isinstance(inpainter.inpaint(wrong)[0], InpaintFailure)
 
 
 def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
@@ -293,7 +293,7 @@ def test_nan_is_refused(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     with torch.no_grad():
         next(unet_of(inpainter).parameters()).fill_(torch.nan)
     (answer,) = inpainter.inpaint([crop_of(bus_rgb)])
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, InpaintFailure)
     assert "NaN" in answer.reason
 
 
@@ -354,5 +354,5 @@ def test_damaged_weights_are_named(tiny_sd2: Path, tmp_path: Path) -> None:
 def test_a_missing_model_is_told_at_once() -> None:
     start_s = time.monotonic()
     with pytest.raises(ModelError, match="hf download"):
-        SdxlInpainter.load(InpaintConfig(), ComputeConfig())
+        DiffusionInpainter.load(InpaintConfig(), ComputeConfig())
     assert time.monotonic() - start_s < 1

@@ -11,12 +11,12 @@ import pytest
 import torch
 from ultralytics import YOLO
 
-from anon_ros.config import DetectConfig
+from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.models.detection.letterbox import Letterbox
+from anon_ros.models.detection.segmenter import YoloSegmenter
 from anon_ros.models.device import resolve_device
-from anon_ros.models.letterbox import Letterbox
-from anon_ros.models.segmenter import YoloSegmenter
 
 MASKS = Path(__file__).resolve().parents[1] / "data" / "masks"
 CPU = torch.device("cpu")
@@ -38,9 +38,9 @@ def candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
     return torch.tensor([*box_cxcywh, *scores, 1.0])
 
 
-def drawn(*candidates: torch.Tensor, config: DetectConfig | None = None) -> YoloSegmenter:
+def drawn(*candidates: torch.Tensor, config: DetectionConfig | None = None) -> YoloSegmenter:
     network = Drawn(torch.stack(candidates, dim=1))
-    return YoloSegmenter(network, [1, 2], config or DetectConfig(), CPU)
+    return YoloSegmenter(network, [1, 2], config or DetectionConfig(), CPU)
 
 
 def disc(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
@@ -70,7 +70,7 @@ def test_a_known_mask_comes_back_where_it_was(
 ) -> None:
     image, known = disc(width_px, height_px)
     everything = candidate([500, 500, 2000, 2000], [0, 0.9, 0])
-    segmenter = drawn(everything, config=DetectConfig(inference_px=inference_px))
+    segmenter = drawn(everything, config=DetectionConfig(inference_px=inference_px))
     (mask,) = segmenter.segment(image).masks
     assert mask.shape == (height_px, width_px)
     assert boundary_error_px(mask, known) <= 1
@@ -80,7 +80,7 @@ def test_a_known_mask_comes_back_where_it_was(
 def test_boxes_come_back_where_they_were(image_wh: tuple[int, int]) -> None:
     letterbox = Letterbox.plan(image_wh, 640, 32)
     assert all(side % 32 == 0 for side in letterbox.network_wh)
-    (left, top), (width, height) = letterbox.offset_xy, letterbox.content_wh
+    (left, top), (width, height) = letterbox.offset_xy, letterbox.resized_wh
     whole = np.array([[left, top, left + width, top + height]], np.float32)
     assert letterbox.boxes_to_image(whole)[0].tolist() == pytest.approx([0, 0, *image_wh])
     beyond = np.array([[-50, -50, 5000, 5000]], np.float32)
@@ -124,15 +124,15 @@ def test_a_box_in_the_padding_keeps_a_pixel() -> None:
 
 def test_too_many_persons_fail_the_frame() -> None:
     columns = [candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
-    assert len(drawn(*columns, config=DetectConfig(max_persons=4)).segment(GREY)) == 3
+    assert len(drawn(*columns, config=DetectionConfig(max_persons=4)).segment(GREY)) == 3
     with pytest.raises(SegmentationError, match=r"3 persons reach detect\.max_persons = 3"):
-        drawn(*columns, config=DetectConfig(max_persons=3)).segment(GREY)
+        drawn(*columns, config=DetectionConfig(max_persons=3)).segment(GREY)
 
 
 def test_candidates_are_told_as_far_as_there_is_room_and_fail_no_frame() -> None:
     scores = [0.6, 0.2, 0.05, 0.3, 0.7]
     columns = [candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
-    config = DetectConfig(confidence=0.5, max_persons=4)
+    config = DetectionConfig(confidence=0.5, max_persons=4)
     found = drawn(*columns, config=config).with_thresholds(config, 0.1).segment(GREY)
     assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3, 0.2])
     few = replace(config, max_persons=3)
@@ -151,7 +151,7 @@ def test_an_answer_that_is_not_finite_fails_the_frame(value: float) -> None:
 
 
 def demo(weights: Path, **options: Any) -> YoloSegmenter:
-    return YoloSegmenter.load(replace(DetectConfig(weights=str(weights)), **options), "cpu")
+    return YoloSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
 
 
 def iou(a: Mask, b: Mask) -> float:

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from anon_ros.errors import ModelError
-from anon_ros.models import Training, train_detector
+from anon_ros.models import TrainingConfig, train_detector
 
 DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture
-def training(tmp_path: Path) -> Training:
+def training(tmp_path: Path) -> TrainingConfig:
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()
     paths = sorted(DATA.glob("vtest/*.jpg"))[:2]
@@ -25,20 +25,20 @@ def training(tmp_path: Path) -> Training:
         (tmp_path / "labels" / f"{path.stem}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
     images = tmp_path / "train.txt"
     images.write_text("".join(f"{tmp_path / 'images' / path.name}\n" for path in paths))
-    return Training(
-        start="yolov8n.yaml",
+    return TrainingConfig(
+        init_weights="yolov8n.yaml",
         images=images,
-        data="these",
-        folder=tmp_path / "run",
+        data_digest="these",
+        directory=tmp_path / "run",
         epochs=2,
-        image_px=64,
+        image_size_px=64,
         batch=2,
         seed=0,
         device="cpu",
     )
 
 
-def epochs_of(training: Training, stop_after: int = 0) -> list[int]:
+def epochs_of(training: TrainingConfig, stop_after: int = 0) -> list[int]:
     """The epochs that were trained; interrupted after one of them."""
     epochs: list[int] = []
 
@@ -48,61 +48,65 @@ def epochs_of(training: Training, stop_after: int = 0) -> list[int]:
             raise KeyboardInterrupt
 
     try:
-        assert train_detector(training, told) == training.folder / "detector.pt"
+        assert train_detector(training, told) == training.directory / "detector.pt"
     except KeyboardInterrupt:
         assert stop_after
     return epochs
 
 
-def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(training: Training) -> None:
+def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
+    training: TrainingConfig,
+) -> None:
     threads = cv2.getNumThreads(), torch.get_num_threads(), os.environ.get("CUDA_VISIBLE_DEVICES")
     assert epochs_of(training, stop_after=1) == [1]
-    assert not (training.folder / "detector.pt").exists()
+    assert not (training.directory / "detector.pt").exists()
     assert epochs_of(training) == [2]
     assert epochs_of(training) == []
-    assert (training.folder / "detector.pt").is_file()
-    assert not list(training.folder.rglob("*partial*"))
+    assert (training.directory / "detector.pt").is_file()
+    assert not list(training.directory.rglob("*partial*"))
     assert threads == (
         *(cv2.getNumThreads(), torch.get_num_threads()),
         os.environ.get("CUDA_VISIBLE_DEVICES"),
     )
 
 
-def test_a_run_that_was_stopped_before_its_last_step_only_takes_that(training: Training) -> None:
+def test_a_run_that_was_stopped_before_its_last_step_only_takes_that(
+    training: TrainingConfig,
+) -> None:
     assert epochs_of(training, stop_after=2) == [1, 2]
     assert epochs_of(training) == []
-    assert (training.folder / "detector.pt").is_file()
+    assert (training.directory / "detector.pt").is_file()
 
 
 def test_a_damaged_checkpoint_starts_over(
-    training: Training, caplog: pytest.LogCaptureFixture
+    training: TrainingConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     epochs_of(training, stop_after=1)
-    last = training.folder / "weights" / "last.pt"
+    last = training.directory / "weights" / "last.pt"
     last.write_bytes(last.read_bytes()[:1000])
     assert epochs_of(training) == [1, 2]
     assert "is damaged" in caplog.text
 
 
-def test_other_frames_or_parameters_are_another_run(training: Training) -> None:
+def test_other_frames_or_parameters_are_another_run(training: TrainingConfig) -> None:
     once = replace(training, epochs=1)
     assert epochs_of(once) == [1]
     assert epochs_of(once) == []
-    assert epochs_of(replace(once, data="others")) == [1]
-    assert epochs_of(replace(once, data="others", seed=1)) == [1]
+    assert epochs_of(replace(once, data_digest="others")) == [1]
+    assert epochs_of(replace(once, data_digest="others", seed=1)) == [1]
 
 
-def test_the_same_seed_gives_the_same_weights(training: Training) -> None:
+def test_the_same_seed_gives_the_same_weights(training: TrainingConfig) -> None:
     once = replace(training, epochs=1)
     first, second = (
         torch.load(train_detector(each, lambda _: None), weights_only=False)["model"].state_dict()
-        for each in (once, replace(once, folder=once.folder.with_name("again")))
+        for each in (once, replace(once, directory=once.directory.with_name("again")))
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_changed_labels_are_read_even_if_their_files_have_the_same_size(
-    training: Training,
+    training: TrainingConfig,
 ) -> None:
     once = replace(training, epochs=1)
     weights = []
@@ -111,22 +115,24 @@ def test_changed_labels_are_read_even_if_their_files_have_the_same_size(
             path.write_text(f"0 {x} 0.5 0.2 0.4\n")
         if folder == "three":
             (once.images.parent / "labels.cache").unlink()
-        done = train_detector(replace(once, folder=once.folder.with_name(folder)), lambda _: None)
+        done = train_detector(
+            replace(once, directory=once.directory.with_name(folder)), lambda _: None
+        )
         weights.append(torch.load(done, weights_only=False)["model"].state_dict())
     one, two, three = weights
     assert all(torch.equal(two[name], three[name]) for name in two)
     assert not all(torch.equal(one[name], two[name]) for name in two)
 
 
-def test_what_cannot_be_trained_is_told(training: Training, demo_weights: Path) -> None:
+def test_what_cannot_be_trained_is_told(training: TrainingConfig, demo_weights: Path) -> None:
     with pytest.raises(ModelError, match="is for segment; take"):
-        epochs_of(replace(training, start=str(demo_weights)))
+        epochs_of(replace(training, init_weights=str(demo_weights)))
     with pytest.raises(ModelError, match="cannot be loaded to train"):
-        epochs_of(replace(training, start="unknown.yaml"))
-    damaged = training.folder.with_name("damaged.pt")
+        epochs_of(replace(training, init_weights="unknown.yaml"))
+    damaged = training.directory.with_name("damaged.pt")
     damaged.write_bytes(b"no weights")
     with pytest.raises(ModelError, match=r"damaged\.pt cannot be loaded to train"):
-        epochs_of(replace(training, start=str(damaged)))
+        epochs_of(replace(training, init_weights=str(damaged)))
     training.images.write_text("/nowhere.jpg\n")
     with pytest.raises(ModelError, match="the training failed"):
         epochs_of(training)

@@ -183,7 +183,7 @@ class LiveNode:
 
     def _run(self) -> None:
         if self.node.autostart:
-            self.node.autostart_now()
+            self.node.configure_and_activate()
         while not self._stop.is_set():
             self._executor.spin_once(timeout_sec=0.05)
             self.node.check_worker()
@@ -206,7 +206,7 @@ def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
     started: list[LiveNode] = []
 
     def run(models: Any = None, options: Any = None, **parameters: Any) -> LiveNode:
-        fast = {"inpaint__kind": "fill"} | parameters
+        fast = {"inpaint__method": "fill"} | parameters
         started.append(LiveNode(domain, models or SentinelModels(), options or {}, **fast))
         return started[-1]
 

@@ -16,7 +16,7 @@ from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
-from anon_ros.ros.debug import detections_message
+from anon_ros.ros.debug_topics import make_detections_message
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 IMAGE = street(320, 240)
@@ -207,4 +207,4 @@ def test_detections_are_boxes_with_scores_in_vision_msgs(peer: Any, live: Any) -
     box = message.detections[0].bbox
     assert box.size_x == pytest.approx(32, abs=4)
     found = SentinelModels().segmenter.segment(IMAGE)
-    assert detections_message(vision, message.header, found) == message
+    assert make_detections_message(vision, message.header, found) == message

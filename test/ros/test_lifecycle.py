@@ -190,7 +190,7 @@ def test_an_exception_while_activating_is_told_and_leaves_the_node_inactive(
         message = "no more file descriptors"
         raise OSError(message)
 
-    monkeypatch.setattr("anon_ros.ros.streams.Streams.open", broken)
+    monkeypatch.setattr("anon_ros.ros.topic_manager.Streams.open", broken)
     node = live(topics__images=[TOPIC])
     assert peer.spin_until(lambda: node.node.must_end)
     assert "no more file descriptors" in str(node.node.failure)
@@ -205,7 +205,7 @@ def test_a_row_of_failures_ends_the_process_with_1(
         detect__weights=demo_weights,
         detect__classes="[person]",
         topics__images=f"[{TOPIC}]",
-        inpaint__kind="fill",
+        inpaint__method="fill",
         fail__max_consecutive="4",
     )
     node.wait_for("models loaded")

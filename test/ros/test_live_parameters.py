@@ -19,11 +19,11 @@ from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 from sentinel import SentinelModels, street
 
-from anon_ros.config import Config, get, parameters
-from anon_ros.models import LoadedModels
+from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.models import ModelCache
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
-LIVE = {name: p for name, p in parameters().items() if p.spec.reconfigurable}
+LIVE = {name: p for name, p in all_parameters().items() if p.spec.reconfigurable}
 
 
 def as_message(name: str, value: Any) -> Parameter:
@@ -70,14 +70,14 @@ def current(node: Any) -> Config:
 
 
 def test_every_live_parameter_takes_allowed_values(peer: Any, node: Any) -> None:
-    assert {"inpaint.beta_d", "inpaint.steps", "inpaint.prompt", "inpaint.kind"} <= LIVE.keys()
+    assert {"inpaint.beta_d", "inpaint.steps", "inpaint.prompt", "inpaint.method"} <= LIVE.keys()
     assert {"detect.confidence", "skip.on_skipped", "skip.every_nth"} <= LIVE.keys()
     for name in LIVE:
         value = another(name)
         (result,) = put(peer, **{name: value})
         assert result.successful, (name, value, result.reason)
         assert read(peer, name) == value
-        assert get(current(node), name) == value
+        assert get_value(current(node), name) == value
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -107,9 +107,9 @@ def test_values_out_of_range_are_rejected_with_the_range(
 
 @pytest.mark.usefixtures("node")
 def test_structural_parameters_are_read_only_with_a_reason(peer: Any) -> None:
-    fixed = parameters().keys() - LIVE.keys()
+    fixed = all_parameters().keys() - LIVE.keys()
     assert {"detect.weights", "topics.images", "compute.device", "autostart"} <= fixed
-    request = DescribeParameters.Request(names=sorted(parameters()))
+    request = DescribeParameters.Request(names=sorted(all_parameters()))
     descriptors = peer.call(
         "/anonymizer/describe_parameters", DescribeParameters, request
     ).descriptors
@@ -150,7 +150,7 @@ def test_an_int_is_taken_for_a_float_and_an_unknown_name_is_refused(peer: Any, n
     (result,) = put(peer, inpaint__strength=0.5)
     assert not result.successful
     names = peer.call("/anonymizer/list_parameters", ListParameters, ListParameters.Request())
-    assert set(parameters()) <= set(names.result.names)
+    assert set(all_parameters()) <= set(names.result.names)
 
 
 def test_an_unknown_parameter_is_warned_of(
@@ -162,10 +162,10 @@ def test_an_unknown_parameter_is_warned_of(
 
 def test_a_diffusion_model_that_is_missing_is_told_at_once(peer: Any, live: Any) -> None:
     node = live(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
-    (result,) = put(peer, inpaint__kind="sdxl")
+    (result,) = put(peer, inpaint__method="sdxl")
     assert not result.successful
     assert "/nowhere/sdxl" in result.reason
-    assert current(node).inpaint.kind == "fill"
+    assert current(node).inpaint.method == "fill"
 
 
 def test_a_change_applies_between_frames_and_loads_what_it_needs(
@@ -174,7 +174,7 @@ def test_a_change_applies_between_frames_and_loads_what_it_needs(
     """Real models: from the fill to a tiny SDXL, another chain, another prompt, and back."""
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    models = LoadedModels()
+    models = ModelCache()
     node = live(
         models,
         topics__images=[TOPIC],
@@ -197,19 +197,19 @@ def test_a_change_applies_between_frames_and_loads_what_it_needs(
 
     shown = [mirrored()]
     for change in (
-        {"inpaint__kind": "sdxl"},
+        {"inpaint__method": "sdxl"},
         {"inpaint__beta_d": 1.0},
         {"inpaint__prompt": "a robot"},
         {"inpaint__seed": 3},
         {"detect__confidence": 1.0},
-        {"inpaint__kind": "pixelate", "detect__confidence": 0.1},
+        {"inpaint__method": "pixelate", "detect__confidence": 0.1},
     ):
         for result in put(peer, **change):
             assert result.successful, result.reason
         shown.append(mirrored())
     assert len(set(shown)) == len(shown), "each change shows"
     inpainter = node.node._session.pipeline._anonymizer.inpainter  # noqa: SLF001 - freed?
-    assert type(inpainter).__name__ == "Classical"
+    assert type(inpainter).__name__ == "ClassicalInpainter"
     assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
 
 

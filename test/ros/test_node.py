@@ -17,7 +17,7 @@ from support import counts_in
 from anon_ros.core import RgbImage
 
 FAST = {
-    "inpaint__kind": "fill",
+    "inpaint__method": "fill",
     "detect__classes": "[person, fallen person]",
     "detect__inference_px": "320",
 }
@@ -148,10 +148,10 @@ def test_a_signal_ends_the_node_cleanly(
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({"detect__weights": "/nowhere/yolov8x-seg.pt", "inpaint__kind": "fill"}, "/nowhere"),
+        ({"detect__weights": "/nowhere/yolov8x-seg.pt", "inpaint__method": "fill"}, "/nowhere"),
         ({"inpaint__beta_d": "7.0"}, "0.05 to 1"),
         ({"inpaint__beta_d": "high"}, "expected float"),
-        ({"inpaint__kind": "magic"}, "one of sdxl, fill"),
+        ({"inpaint__method": "magic"}, "one of sdxl, fill"),
         ({"topics__images": "[/a b]"}, "topics.images"),
         ({"topics__images": "[/a, /anon/a]"}, "/anon/a is the mirrored topic"),
     ],
@@ -174,7 +174,7 @@ def test_a_missing_diffusion_model_is_no_reason_to_use_another(
         detect__weights=demo_weights,
         topics__images="[/cam/image_raw]",
         inpaint__model="/nowhere/sdxl",
-        **{name: value for name, value in FAST.items() if name != "inpaint__kind"},
+        **{name: value for name, value in FAST.items() if name != "inpaint__method"},
     )
     assert node.wait(60) == 1
     assert "/nowhere/sdxl" in node.log

@@ -32,7 +32,7 @@ STREAMS = {
 }
 ARGUMENTS = {
     "topics.images": f"[{', '.join(STREAMS)}]",
-    "inpaint.kind": "fill",
+    "inpaint.method": "fill",
     "fail.max_consecutive": "0",
 }
 

@@ -24,7 +24,7 @@ from sentinel import Painter, SentinelModels, persons_seen, street
 from std_srvs.srv import SetBool
 from visualization_msgs.msg import Marker
 
-from anon_ros.models import LoadedModels
+from anon_ros.models import ModelCache
 
 RAW = street(320, 240)
 BEST_EFFORT = {"reliability": ReliabilityPolicy.BEST_EFFORT}
@@ -197,11 +197,11 @@ def test_other_listeners_of_the_original_images_are_named_unless_trusted(
 ) -> None:
     for topic in ("/a/image_raw", "/b/image_raw"):
         peer.advertise(topic, Image)
-    live(topics__images=["/a/image_raw", "/b/image_raw"], topics__trusted=["/peer"])
+    live(topics__images=["/a/image_raw", "/b/image_raw"], topics__trusted_subscribers=["/peer"])
     peer.record("/diagnostics", DiagnosticArray)
     stranger.rename("rosbag2_recorder")
     stranger.record("/a/image_raw", Image)
-    assert log("/a/image_raw", "/rosbag2_recorder", "being recorded", "topics.trusted")
+    assert log("/a/image_raw", "/rosbag2_recorder", "being recorded", "topics.trusted_subscribers")
     assert peer.spin_until(
         lambda: any(
             "the original images go to /rosbag2_recorder" in status.message
@@ -216,7 +216,7 @@ def test_other_listeners_of_the_original_images_are_named_unless_trusted(
 
 def test_qos_match_copies_the_publishers_profile(peer: Any, live: Callable[..., Any]) -> None:
     peer.advertise("/cam/image_raw", Image, **BEST_EFFORT)
-    live(topics__images=["/cam/*"], qos__match=True, topics__lazy=False)
+    live(topics__images=["/cam/*"], qos__match_publisher=True, topics__lazy=False)
     assert peer.spin_until(lambda: peer.listeners("/cam/image_raw"))
     (published,) = peer._node.get_publishers_info_by_topic("/anon/cam/image_raw")  # noqa: SLF001
     assert published.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
@@ -288,9 +288,13 @@ def test_other_topics_are_forwarded_byte_for_byte_but_never_pixels(
         peer.record(f"/anon{topic}", message_type, raw=True)
     peer.advertise("/other/image", Image)
     peer.advertise("/other/marker", Marker)  # its texture is a CompressedImage
-    live(topics__images=["/cam/image_raw"], topics__forward=["/imu", "/grey", "/rgb", "/other/*"])
-    assert log("/other/image: topics.forward", "carries pixels")
-    assert log("/other/marker: topics.forward", "carries pixels (sensor_msgs/msg/CompressedImage)")
+    live(
+        topics__images=["/cam/image_raw"], topics__passthrough=["/imu", "/grey", "/rgb", "/other/*"]
+    )
+    assert log("/other/image: topics.passthrough", "carries pixels")
+    assert log(
+        "/other/marker: topics.passthrough", "carries pixels (sensor_msgs/msg/CompressedImage)"
+    )
     assert peer.spin_until(lambda: all(map(peer.listeners, ("/imu", "/grey", "/rgb"))))
     imu = stamped(Imu(), 3)
     imu.orientation.w = 0.5
@@ -314,7 +318,7 @@ def test_a_latched_topic_is_forwarded_once_the_node_is_enabled(
     def enable(*, enabled: bool) -> None:
         peer.call("/anonymizer/enable", SetBool, SetBool.Request(data=enabled))
 
-    live(topics__images=["/cam/image_raw"], topics__forward=["/imu"], topics__lazy=False)
+    live(topics__images=["/cam/image_raw"], topics__passthrough=["/imu"], topics__lazy=False)
     enable(enabled=False)
     peer.advertise("/imu", Imu, **LASTING)
     peer.record("/anon/imu", Imu, **LASTING)
@@ -505,19 +509,19 @@ def test_persons_of_two_cameras_go_through_one_diffusion(
     """Real weights and a tiny SDXL, two frames at once."""
     topics = ["/left/image_raw", "/right/image_raw"]
     mirrored = [mirror(peer, topic, Image) for topic in topics]
-    models = LoadedModels()
+    models = ModelCache()
     node = live(
         models,
         topics__images=topics,
         detect__weights=str(demo_weights),
         detect__inference_px=320,
-        inpaint__kind="sdxl",
+        inpaint__method="sdxl",
         inpaint__model=str(tiny_sdxl),
         inpaint__steps=5,
         inpaint__generate_px=64,
     )
     assert peer.spin_until(peer.connected)
-    assert node.node._session.pipeline.most_frames == 8  # noqa: SLF001 - what this is about
+    assert node.node._session.pipeline.max_batch == 8  # noqa: SLF001 - what this is about
     image = np.ascontiguousarray(bus_rgb[360:960:2, ::2])
     for index in range(6):
         for topic in topics:

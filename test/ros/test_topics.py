@@ -5,7 +5,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from anon_ros.config import mirrored_topic
 from anon_ros.ros.camera_info import CameraInfoPairing
-from anon_ros.ros.topics import camera_info_topic
+from anon_ros.ros.topic_names import camera_info_topic
 
 
 @pytest.mark.parametrize("prefix", ["/anon", "anon", "/anon/"])

@@ -7,9 +7,9 @@ import numpy as np
 from support import detections
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import Detections, Mask, Persons, RgbImage
+from anon_ros.core import Detections, FramePersons, Mask, RgbImage
 from anon_ros.models import build_tracker
-from anon_ros.temporal import LiveStream, Tracker, look_ahead, moment_of
+from anon_ros.tracking import OnlineStream, Tracker, iter_with_lookahead, observe_frame
 
 WIDTH_PX, HEIGHT_PX = 480, 270
 STEP_NS = 100_000_000
@@ -46,31 +46,34 @@ class Film:
         before_ns = self.frames[-1][3] if self.frames else START_NS
         self.frames.append((image, [m for m in masks if m.any()], score, before_ns + step_ns))
 
-    def play(self, **overrides: object) -> list[Persons]:
+    def play(self, **overrides: object) -> list[FramePersons]:
         """The persons of each frame."""
         config = config_of(**overrides)
         moments, given = [], []
         for image, masks, score, time_ns in self.frames:
             found = detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
             found = replace(found, scores=np.full(len(masks), score, np.float32))
-            moments.append(moment_of(image, found, time_ns))
+            moments.append(observe_frame(image, found, time_ns))
             given.append(found.masks)
         if config.memory.mode == "both":
-            return [line.persons(m) for line, m in look_ahead(moments, config, tracker(config))]
-        stream = LiveStream(config, tracker(config))
-        return [stream.persons(*each) for each in zip(moments, given, strict=True)]
+            return [
+                line.persons_in(m)
+                for line, m in iter_with_lookahead(moments, config, tracker(config))
+            ]
+        stream = OnlineStream(config, tracker(config))
+        return [stream.persons_in(*each) for each in zip(moments, given, strict=True)]
 
 
 def config_of(**overrides: object) -> Config:
     named = {name.replace("__", "."): value for name, value in overrides.items()}
-    return load_config(overrides={"inpaint.kind": "fill", **named})
+    return load_config(overrides={"inpaint.method": "fill", **named})
 
 
 def tracker(config: Config) -> Callable[[], Tracker]:
     return lambda: build_tracker(config)
 
 
-def covered(persons: Persons) -> Mask:
+def covered(persons: FramePersons) -> Mask:
     """(H, W) bool: everybody's pixels, before they are dilated."""
     masks = persons.detections.masks
     return masks.any(axis=0) if len(masks) else np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)

@@ -9,13 +9,13 @@ from street import HEIGHT_PX, WIDTH_PX, figure
 from support import detections
 
 from anon_ros.core import Mask, Roi
-from anon_ros.temporal.motion import NS_PER_S, continued
-from anon_ros.temporal.remembered import Recall
-from anon_ros.temporal.sightings import Sighting, moved, sightings_of
+from anon_ros.tracking.mask_memory import MaskMemory
+from anon_ros.tracking.motion_model import NS_PER_S, extrapolate_box
+from anon_ros.tracking.observations import PersonObservation, observe_persons, stretched_to
 
 
-def sighting(mask: Mask, time_s: float = 0) -> Sighting:
-    (found,) = sightings_of(detections([mask]), round(time_s * NS_PER_S))
+def sighting(mask: Mask, time_s: float = 0) -> PersonObservation:
+    (found,) = observe_persons(detections([mask]), round(time_s * NS_PER_S))
     return found
 
 
@@ -25,7 +25,9 @@ def whole(window: Roi, mask: Mask) -> Mask:
     return image
 
 
-def walked(rate_hz: float, speed_px_s: float, frames: int, start: float = 100) -> list[Sighting]:
+def walked(
+    rate_hz: float, speed_px_s: float, frames: int, start: float = 100
+) -> list[PersonObservation]:
     times_s = [index / rate_hz for index in range(frames)]
     return [sighting(figure(start + speed_px_s * at), at) for at in times_s]
 
@@ -38,20 +40,20 @@ def centre(box: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
 def test_a_walker_goes_on_at_his_speed(rate_hz: float) -> None:
     seen = walked(rate_hz, 60, max(round(rate_hz), 3))
     last_s = seen[-1].time_ns / NS_PER_S
-    box = continued(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
+    box = extrapolate_box(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
     assert centre(box) == pytest.approx(100 + 15 + 60 * (last_s + 1), abs=3)
 
 
 def test_stamps_that_come_in_bursts_tell_no_speed() -> None:
     """20 px from frame to frame, as at 10 Hz, but stamped 1 ms apart: that would be 20,000 px/s."""
     seen = [sighting(figure(100 + 20 * index), index / 1000) for index in range(6)]
-    box = continued(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
+    box = extrapolate_box(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
     assert abs(centre(box) - centre(seen[-1].box_xyxy)) < 100
 
 
 def test_a_trembling_box_drifts_no_farther_than_its_size() -> None:
     seen = [sighting(figure(100 + 2 * (index % 2)), index / 60) for index in range(4)]
-    box = continued(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
+    box = extrapolate_box(seen, seen[-1].time_ns + NS_PER_S, WIDTH_PX)
     assert abs(centre(box) - 115) < 40
 
 
@@ -62,7 +64,7 @@ def test_who_has_come_in_through_the_border_grows_no_wider_than_a_person(at_left
     edges = [x - 30 if at_left else WIDTH_PX - x for x in inside]
     seen = [sighting(figure(x), index / 10) for index, x in enumerate(edges)]
     for after_s, width_px, gap_px in ((0.5, 40, 0), (1.0, 48, 12)):
-        x0, _, x1, _ = continued(seen, seen[-1].time_ns + round(after_s * NS_PER_S), WIDTH_PX)
+        x0, _, x1, _ = extrapolate_box(seen, seen[-1].time_ns + round(after_s * NS_PER_S), WIDTH_PX)
         assert x1 - x0 == pytest.approx(width_px, abs=2)
         assert (x0 if at_left else WIDTH_PX - x1) == pytest.approx(gap_px, abs=2)
 
@@ -82,9 +84,9 @@ def test_whatever_the_box_the_mask_is_that_of_the_image(
 ) -> None:
     x0, y0, width, height = place
     box = np.array([x0, y0, x0 + width, y0 + height])
-    window, part = moved(sighting(mask), box, growth_px, WIDTH_PX, HEIGHT_PX)
+    window, part = stretched_to(sighting(mask), box, growth_px, WIDTH_PX, HEIGHT_PX)
     assert part.shape == (window.height_px, window.width_px)
-    assert Roi(0, 0, WIDTH_PX, HEIGHT_PX).holds(window)
+    assert Roi(0, 0, WIDTH_PX, HEIGHT_PX).contains(window)
     # A full figure fills its box: the image's pixels that are no farther from it than it grows.
     ys, xs = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
     dx = np.maximum(np.maximum(x0 - xs, xs + 1 - (x0 + width)), 0)
@@ -98,7 +100,7 @@ def test_whatever_the_box_the_mask_is_that_of_the_image(
 def test_where_he_was_seen_he_is_as_he_was_seen() -> None:
     person = figure(200, height_px=60) | figure(210, 90, 10)
     once = sighting(person)
-    window, part = moved(once, once.box_xyxy, 0, WIDTH_PX, HEIGHT_PX)
+    window, part = stretched_to(once, once.box_xyxy, 0, WIDTH_PX, HEIGHT_PX)
     assert (whole(window, part) == person).all()
 
 
@@ -106,7 +108,7 @@ def test_specks_do_not_grow() -> None:
     speck = figure(200).copy()
     speck[20:22, 20:22] = True
     once = sighting(speck)
-    window, part = moved(once, once.box_xyxy, 10, WIDTH_PX, HEIGHT_PX)
+    window, part = stretched_to(once, once.box_xyxy, 10, WIDTH_PX, HEIGHT_PX)
     assert not whole(window, part)[:60, :60].any()
 
 
@@ -117,9 +119,9 @@ def test_specks_do_not_grow() -> None:
 def test_a_carried_mask_grows_with_age_up_to_its_size(ratio: float, grown_px: float) -> None:
     """By a quarter of memory.growth_ratio per second beyond the end; 49 px is its size."""
     seen = [sighting(figure(200), index / 10) for index in range(5)]
-    recall = Recall(10 * NS_PER_S, ratio, 0.0, WIDTH_PX, HEIGHT_PX)
+    recall = MaskMemory(10 * NS_PER_S, ratio, 0.0, WIDTH_PX, HEIGHT_PX)
     age_s = 0.5 if ratio < 10 else 2
-    missed = recall.carried(seen, seen[-1].time_ns + round(age_s * NS_PER_S))
+    missed = recall.propagate(seen, seen[-1].time_ns + round(age_s * NS_PER_S))
     assert missed is not None
     columns = np.flatnonzero(whole(missed.window, missed.mask).any(axis=0))
     assert columns[0] == pytest.approx(200 - grown_px, abs=1.5)
@@ -129,7 +131,7 @@ def test_a_carried_mask_grows_with_age_up_to_its_size(ratio: float, grown_px: fl
 def test_growing_by_a_whole_person_takes_no_seconds() -> None:
     """Done with a disc it would, and the answer must be the disc's."""
     once = sighting(figure(50, 20, 200))
-    window, part = moved(once, once.box_xyxy, 120, WIDTH_PX, HEIGHT_PX)
+    window, part = stretched_to(once, once.box_xyxy, 120, WIDTH_PX, HEIGHT_PX)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (241, 241))
     wide = np.pad(figure(50, 20, 200), 200).view(np.uint8)
     expected = cv2.dilate(wide, disc)[200:-200, 200:-200].astype(np.bool_)
@@ -142,8 +144,8 @@ def test_at_the_border_a_person_is_stretched_as_in_the_middle(growth_px: int) ->
     person = figure(200, 30, 50) & (np.random.default_rng(0).random((HEIGHT_PX, WIDTH_PX)) < 0.9)
     once = sighting(person)
     box = np.array([40.0, 30.0, 107.0, 201.0])
-    wide = whole(*moved(once, box, growth_px, WIDTH_PX, HEIGHT_PX))
-    window, part = moved(once, box, growth_px, 80, 150)
+    wide = whole(*stretched_to(once, box, growth_px, WIDTH_PX, HEIGHT_PX))
+    window, part = stretched_to(once, box, growth_px, 80, 150)
     narrow = np.zeros((150, 80), np.bool_)
     narrow[window.slices] = part
     assert (narrow == wide[:150, :80]).all()

@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import rectangle
 
-from anon_ros.core import Crop, Mask, Refusal, RgbImage, Roi
-from anon_ros.temporal.moving import Keepsake, Limits, Moved, Target, keep, move, paste_over
+from anon_ros.core import Crop, InpaintFailure, Mask, RgbImage, Roi
+from anon_ros.tracking.warping import (
+    CachedPerson,
+    WarpedPerson,
+    WarpLimits,
+    WarpTarget,
+    cache_person,
+    overlay_warped,
+    warp_person,
+)
 
-DEFAULT = Limits(max_age_s=2.0)
-ANYTHING = Limits(
+DEFAULT = WarpLimits(max_age_s=2.0)
+ANYTHING = WarpLimits(
     max_age_s=1e9,
     max_size_ratio=1e9,
     min_overlap=0,
@@ -52,7 +60,7 @@ def shifted(image: RgbImage, dx_px: int, dy_px: int) -> RgbImage:
     return np.roll(image, (dy_px, dx_px), (0, 1))
 
 
-def assert_follows(moved: Moved, dx_px: float, dy_px: float, within_px: float) -> None:
+def assert_follows(moved: WarpedPerson, dx_px: float, dy_px: float, within_px: float) -> None:
     """Each pixel shows the drawing's pixel at its own place less (dx, dy)."""
     y, x = np.nonzero(moved.valid)
     red, green, blue = moved.drawing[y, x].astype(float).T
@@ -61,8 +69,10 @@ def assert_follows(moved: Moved, dx_px: float, dy_px: float, within_px: float) -
     assert (blue == 99).all()
 
 
-def succeed(answer: tuple[Moved, Keepsake] | Refusal) -> tuple[Moved, Keepsake]:
-    assert not isinstance(answer, Refusal), answer.reason
+def succeed(
+    answer: tuple[WarpedPerson, CachedPerson] | InpaintFailure,
+) -> tuple[WarpedPerson, CachedPerson]:
+    assert not isinstance(answer, InpaintFailure), answer.reason
     return answer
 
 
@@ -73,31 +83,31 @@ def test_a_person_that_moves_takes_the_drawing_along_exactly(
 ) -> None:
     dx, dy = step
     mask = ellipse(200, 100)
-    kept = keep(crop_of(mask, Roi(300, 200, 400, 400)), coordinates(200, 100), image, 0)
+    kept = cache_person(crop_of(mask, Roi(300, 200, 400, 400)), coordinates(200, 100), image, 0)
     x0, y0 = (300 + dx, 200 + dy) if follows else (300, 200)
     target_mask = mask if follows else np.roll(mask, (dy, dx), (0, 1))
-    target = Target(shifted(image, dx, dy), target_mask, Roi(x0, y0, x0 + 100, y0 + 200), 10**8)
-    moved, newer = succeed(move(kept, target, DEFAULT))
+    target = WarpTarget(shifted(image, dx, dy), target_mask, Roi(x0, y0, x0 + 100, y0 + 200), 10**8)
+    moved, newer = succeed(warp_person(kept, target, DEFAULT))
     assert_follows(moved, *((0, 0) if follows else step), within_px=0)
-    assert newer.newest.roi == target.roi
+    assert newer.last_patch.roi == target.roi
     assert newer.drawing is kept.drawing
     assert np.count_nonzero(moved.valid) > 0.95 * np.count_nonzero(target_mask)
 
 
 def test_a_step_wider_than_the_person_is_followed(image: RgbImage) -> None:
     mask = ellipse(200, 100)
-    kept = keep(crop_of(mask, Roi(300, 200, 400, 400)), coordinates(200, 100), image, 0)
-    far = Target(shifted(image, 150, -100), mask, Roi(450, 100, 550, 300), 1)
-    moved, _ = succeed(move(kept, far, DEFAULT))
+    kept = cache_person(crop_of(mask, Roi(300, 200, 400, 400)), coordinates(200, 100), image, 0)
+    far = WarpTarget(shifted(image, 150, -100), mask, Roi(450, 100, 550, 300), 1)
+    moved, _ = succeed(warp_person(kept, far, DEFAULT))
     assert_follows(moved, 0, 0, within_px=0)
 
 
 def test_a_person_who_stands_still_keeps_every_pixel(image: RgbImage) -> None:
     mask, roi = ellipse(200, 100), Roi(300, 200, 400, 400)
     drawing = np.random.default_rng(0).integers(0, 256, (200, 100, 3), np.uint8)
-    kept = keep(crop_of(mask, roi), drawing, image, 0)
+    kept = cache_person(crop_of(mask, roi), drawing, image, 0)
     for now_ns in range(5):
-        moved, kept = succeed(move(kept, Target(image, mask, roi, now_ns), DEFAULT))
+        moved, kept = succeed(warp_person(kept, WarpTarget(image, mask, roi, now_ns), DEFAULT))
         assert np.array_equal(moved.valid, mask)
         assert np.array_equal(moved.drawing[mask], drawing[mask])
         assert not moved.drawing[~mask].any()
@@ -105,11 +115,13 @@ def test_a_person_who_stands_still_keeps_every_pixel(image: RgbImage) -> None:
 
 def test_a_person_who_comes_nearer_is_enlarged(image: RgbImage) -> None:
     mask, roi = ellipse(240, 120), Roi(300, 200, 420, 440)
-    kept = keep(crop_of(mask, roi), coordinates(240, 120), image, 0)
+    kept = cache_person(crop_of(mask, roi), coordinates(240, 120), image, 0)
     scale, middle = 1.06, (359.5, 319.5)
     nearer = cv2.warpAffine(image, cv2.getRotationMatrix2D(middle, 0, scale), image.shape[1::-1])
     large = ellipse(260, 130, 0.33 * scale * 240 / 260)
-    moved, _ = succeed(move(kept, Target(nearer, large, Roi(295, 190, 425, 450), 1), DEFAULT))
+    moved, _ = succeed(
+        warp_person(kept, WarpTarget(nearer, large, Roi(295, 190, 425, 450), 1), DEFAULT)
+    )
     y, x = np.nonzero(moved.valid)
     red, green, _ = moved.drawing[y, x].astype(float).T
     assert np.abs(red - ((x + 295 - middle[0]) / scale + middle[0] - 300)).max() < 1.5
@@ -118,14 +130,14 @@ def test_a_person_who_comes_nearer_is_enlarged(image: RgbImage) -> None:
 
 def test_twenty_steps_do_not_drift_and_do_not_blur(image: RgbImage) -> None:
     mask, random = ellipse(160, 80), np.random.default_rng(3)
-    kept = keep(crop_of(mask, Roi(250, 300, 330, 460)), coordinates(160, 80), image, 0)
+    kept = cache_person(crop_of(mask, Roi(250, 300, 330, 460)), coordinates(160, 80), image, 0)
     for step in range(1, 21):
         dx, dy = 7 * step, -5 * step
         left, top, right, bottom = random.integers(0, 20, 4).tolist()
         window_mask = np.pad(mask, ((top, bottom), (left, right)))
         roi = Roi(250 + dx - left, 300 + dy - top, 330 + dx + right, 460 + dy + bottom)
-        target = Target(shifted(image, dx, dy), window_mask, roi, step)
-        moved, kept = succeed(move(kept, target, DEFAULT))
+        target = WarpTarget(shifted(image, dx, dy), window_mask, roi, step)
+        moved, kept = succeed(warp_person(kept, target, DEFAULT))
         assert_follows(moved, left, top, within_px=1)
     assert np.count_nonzero(moved.valid) > 0.95 * np.count_nonzero(mask)
 
@@ -157,16 +169,16 @@ def test_nothing_but_the_synthetic_person_and_the_cover_is_ever_shown(
     frames = [random.integers(0, 100, (80, 100, 3), np.uint8) for _ in places]
     frames = [cv2.blur(frame, (blur_px, blur_px)) for frame in frames]
     (mask, roi), *later = places
-    kept = keep(crop_of(mask, roi), drawn(mask, random), frames[0], 0)
+    kept = cache_person(crop_of(mask, roi), drawn(mask, random), frames[0], 0)
     assert not kept.drawing[~mask].any()
     for frame, (new_mask, new_roi) in zip(frames[1:], later, strict=True):
-        answer = move(kept, Target(frame, new_mask, new_roi, 1), ANYTHING)
-        if isinstance(answer, Refusal):
+        answer = warp_person(kept, WarpTarget(frame, new_mask, new_roi, 1), ANYTHING)
+        if isinstance(answer, InpaintFailure):
             assert answer.reason
             continue
         moved, kept = answer
         covered = random.integers(120, 180, (*new_mask.shape, 3), np.uint8)
-        result = paste_over(covered, moved)
+        result = overlay_warped(covered, moved)
         assert result.dtype == np.uint8
         assert not (moved.valid & ~new_mask).any()
         assert (result[moved.valid] >= 200).all()
@@ -178,84 +190,88 @@ def test_a_drawing_is_not_mixed_with_what_is_around_the_synthetic_person(image: 
     mask, roi = ellipse(100, 50), Roi(300, 200, 350, 300)
     drawing = np.where(mask[..., None], np.uint8(250), np.uint8(10)) * np.ones(3, np.uint8)
     half = cv2.warpAffine(image, np.array([[1, 0, 0.5], [0, 1, 0]]), image.shape[1::-1])
-    kept = keep(crop_of(mask, roi), drawing, image, 0)
-    moved, _ = succeed(move(kept, Target(half, np.ones_like(mask), roi, 1), ANYTHING))
+    kept = cache_person(crop_of(mask, roi), drawing, image, 0)
+    moved, _ = succeed(warp_person(kept, WarpTarget(half, np.ones_like(mask), roi, 1), ANYTHING))
     assert (moved.drawing[moved.valid] == 250).all()
 
 
 @pytest.fixture
-def standing(image: RgbImage) -> tuple[Keepsake, Target]:
+def standing(image: RgbImage) -> tuple[CachedPerson, WarpTarget]:
     """A person who did not move."""
     mask, roi = ellipse(200, 100), Roi(300, 200, 400, 400)
-    kept = keep(crop_of(mask, roi), coordinates(200, 100), image, 10**9)
-    return kept, Target(image, mask, roi, 10**9)
+    kept = cache_person(crop_of(mask, roi), coordinates(200, 100), image, 10**9)
+    return kept, WarpTarget(image, mask, roi, 10**9)
 
 
 def assert_refused(answer: object, *words: str) -> None:
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, InpaintFailure)
     for word in words:
         assert word in answer.reason
 
 
 @pytest.mark.parametrize(("now_ns", "age"), [(3_500_000_000, "2.500 s"), (0, "-1.000 s")])
 def test_an_old_drawing_is_refused_and_one_of_the_future(
-    standing: tuple[Keepsake, Target], now_ns: int, age: str
+    standing: tuple[CachedPerson, WarpTarget], now_ns: int, age: str
 ) -> None:
     kept, target = standing
-    assert_refused(move(kept, replace(target, now_ns=now_ns), DEFAULT), age, "2.0 s")
-    succeed(move(kept, replace(target, now_ns=3_000_000_000), DEFAULT))
+    assert_refused(warp_person(kept, replace(target, now_ns=now_ns), DEFAULT), age, "2.0 s")
+    succeed(warp_person(kept, replace(target, now_ns=3_000_000_000), DEFAULT))
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
-def test_another_size_is_refused(standing: tuple[Keepsake, Target], share: float) -> None:
+def test_another_size_is_refused(standing: tuple[CachedPerson, WarpTarget], share: float) -> None:
     kept, target = standing
-    answer = move(kept, replace(target, mask=ellipse(200, 100, share)), DEFAULT)
+    answer = warp_person(kept, replace(target, mask=ellipse(200, 100, share)), DEFAULT)
     assert_refused(answer, "factor of 1.", "above 1.5")
 
 
-def test_another_shape_is_refused(standing: tuple[Keepsake, Target]) -> None:
+def test_another_shape_is_refused(standing: tuple[CachedPerson, WarpTarget]) -> None:
     kept, target = standing
     lying = rectangle(200, 100, slice(90, 150), slice(0, 100))
-    assert_refused(move(kept, replace(target, mask=lying), DEFAULT), "overlaps", "below 0.4")
+    assert_refused(warp_person(kept, replace(target, mask=lying), DEFAULT), "overlaps", "below 0.4")
 
 
-def test_another_content_is_refused(standing: tuple[Keepsake, Target]) -> None:
+def test_another_content_is_refused(standing: tuple[CachedPerson, WarpTarget]) -> None:
     kept, target = standing
     random = np.random.default_rng(0)
     other = random.integers(0, 256, target.image.shape, np.uint8)
-    answer = move(kept, replace(target, image=cv2.blur(other, (5, 5)) * 2), DEFAULT)
+    answer = warp_person(kept, replace(target, image=cv2.blur(other, (5, 5)) * 2), DEFAULT)
     assert_refused(answer, "grey levels", "above 25")
 
 
 def test_a_mask_that_the_drawing_does_not_fill_is_refused(
-    standing: tuple[Keepsake, Target],
+    standing: tuple[CachedPerson, WarpTarget],
 ) -> None:
     kept, target = standing
     grown = replace(target, mask=ellipse(200, 100, 0.45))
-    assert_refused(move(kept, grown, replace(DEFAULT, min_valid_ratio=0.6)), "0.5", "below 0.6")
-    moved, _ = succeed(move(kept, grown, DEFAULT))
+    assert_refused(
+        warp_person(kept, grown, replace(DEFAULT, min_valid_ratio=0.6)), "0.5", "below 0.6"
+    )
+    moved, _ = succeed(warp_person(kept, grown, DEFAULT))
     assert np.array_equal(moved.valid, ellipse(200, 100))
 
 
 def test_a_flow_that_is_not_finite_is_refused(
-    standing: tuple[Keepsake, Target], monkeypatch: pytest.MonkeyPatch
+    standing: tuple[CachedPerson, WarpTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = np.full((2, 256, 128), np.nan, np.float32)
-    monkeypatch.setattr("anon_ros.temporal.moving.measure_flow", lambda *_: flow)
-    assert_refused(move(*standing, DEFAULT), "not finite")
+    monkeypatch.setattr("anon_ros.tracking.warping.estimate_flow", lambda *_: flow)
+    assert_refused(warp_person(*standing, DEFAULT), "not finite")
 
 
-def test_masks_and_windows_without_a_pixel_are_refused(standing: tuple[Keepsake, Target]) -> None:
+def test_masks_and_windows_without_a_pixel_are_refused(
+    standing: tuple[CachedPerson, WarpTarget],
+) -> None:
     kept, target = standing
     empty = np.zeros_like(target.mask)
-    assert_refused(move(kept, replace(target, mask=empty), ANYTHING), "empty")
-    blank = keep(crop_of(empty, target.roi), coordinates(200, 100), target.image, 0)
-    assert_refused(move(blank, target, ANYTHING), "empty")
+    assert_refused(warp_person(kept, replace(target, mask=empty), ANYTHING), "empty")
+    blank = cache_person(crop_of(empty, target.roi), coordinates(200, 100), target.image, 0)
+    assert_refused(warp_person(blank, target, ANYTHING), "empty")
     away = replace(target, roi=Roi(5000, 200, 5100, 400))
-    assert_refused(move(kept, away, ANYTHING), "no pixel of the image")
+    assert_refused(warp_person(kept, away, ANYTHING), "no pixel of the image")
     nothing = replace(target, mask=empty[:0, :0], roi=Roi(5, 5, 5, 5))
-    assert_refused(move(kept, nothing, ANYTHING), "no pixel of the image")
-    assert_refused(move(kept, replace(target, mask=empty[1:]), ANYTHING), "(199, 100)")
+    assert_refused(warp_person(kept, nothing, ANYTHING), "no pixel of the image")
+    assert_refused(warp_person(kept, replace(target, mask=empty[1:]), ANYTHING), "(199, 100)")
 
 
 @pytest.mark.parametrize("wh", [(1, 1), (1, 300), (300, 1), (2, 3), (11, 11), (700, 20)])
@@ -263,17 +279,17 @@ def test_windows_of_any_shape_are_followed(image: RgbImage, wh: tuple[int, int])
     width_px, height_px = wh
     mask = np.ones((height_px, width_px), np.bool_)
     roi = Roi(20, 200, 20 + width_px, 200 + height_px)
-    kept = keep(crop_of(mask, roi), np.full((*mask.shape, 3), 7, np.uint8), image, 0)
-    moved, _ = succeed(move(kept, Target(image, mask, roi, 1), DEFAULT))
+    kept = cache_person(crop_of(mask, roi), np.full((*mask.shape, 3), 7, np.uint8), image, 0)
+    moved, _ = succeed(warp_person(kept, WarpTarget(image, mask, roi, 1), DEFAULT))
     assert moved.drawing.shape == (height_px, width_px, 3)
     assert np.array_equal(moved.drawing == 7, np.repeat(moved.valid[..., None], 3, axis=2))
 
 
 def test_a_window_beyond_the_border_is_followed(image: RgbImage) -> None:
     mask = rectangle(250, 150, slice(100, 235), slice(60, 140))
-    kept = keep(crop_of(mask, Roi(-55, -90, 95, 160)), coordinates(250, 150), image, 0)
-    target = Target(shifted(image, 4, 3), mask, Roi(-51, -87, 99, 163), 1)
-    moved, _ = succeed(move(kept, target, DEFAULT))
+    kept = cache_person(crop_of(mask, Roi(-55, -90, 95, 160)), coordinates(250, 150), image, 0)
+    target = WarpTarget(shifted(image, 4, 3), mask, Roi(-51, -87, 99, 163), 1)
+    moved, _ = succeed(warp_person(kept, target, DEFAULT))
     assert_follows(moved, 0, 0, within_px=1)
 
 
@@ -281,11 +297,11 @@ def test_the_same_gives_the_same_from_any_thread(
     image: RgbImage, vtest_rgb: dict[str, RgbImage]
 ) -> None:
     mask, roi = ellipse(200, 100), Roi(300, 200, 400, 400)
-    kept = keep(crop_of(mask, roi), coordinates(200, 100), image, 0)
+    kept = cache_person(crop_of(mask, roi), coordinates(200, 100), image, 0)
     later = vtest_rgb["vtest0360"]
 
     def drawing(_: int) -> RgbImage:
-        return succeed(move(kept, Target(later, mask, roi, 1), ANYTHING))[0].drawing
+        return succeed(warp_person(kept, WarpTarget(later, mask, roi, 1), ANYTHING))[0].drawing
 
     with ThreadPoolExecutor(4) as pool:
         first, *others = pool.map(drawing, range(12))
@@ -293,15 +309,17 @@ def test_the_same_gives_the_same_from_any_thread(
 
 
 def test_what_was_given_is_not_modified_and_a_wrong_cover_is_told(
-    standing: tuple[Keepsake, Target],
+    standing: tuple[CachedPerson, WarpTarget],
 ) -> None:
     kept, target = standing
-    before = kept.offsets_px.copy(), kept.drawing.copy(), target.image.copy()
-    moved, _ = succeed(move(kept, replace(target, image=shifted(target.image, 3, 1)), ANYTHING))
-    after = kept.offsets_px, kept.drawing, target.image
+    before = kept.flow_offsets_px.copy(), kept.drawing.copy(), target.image.copy()
+    moved, _ = succeed(
+        warp_person(kept, replace(target, image=shifted(target.image, 3, 1)), ANYTHING)
+    )
+    after = kept.flow_offsets_px, kept.drawing, target.image
     assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
     covered = np.full((200, 100, 3), 5, np.uint8)
-    paste_over(covered, moved)
+    overlay_warped(covered, moved)
     assert (covered == 5).all()
     with pytest.raises(ValueError, match=r"cover is \(199, 100, 3\)"):
-        paste_over(covered[1:], moved)
+        overlay_warped(covered[1:], moved)

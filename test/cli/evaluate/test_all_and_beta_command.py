@@ -9,10 +9,10 @@ import cv2
 import pytest
 from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
 
-from anon_ros.cli.evaluate.noise import variant_of
 from anon_ros.cli.main import main
 from anon_ros.config import InpaintConfig
 from anon_ros.core import RgbImage
+from anon_ros.evaluation.beta.tables import format_variant
 
 STEP_PX, FRAMES = 4, 6
 
@@ -67,7 +67,7 @@ def test_a_sweep_of_noise_levels_and_sizes(
 def test_prompts_that_begin_alike_are_told_apart() -> None:
     start = "a photo of a person walking"
     prompts = {f"{start}, summer", f"{start}, winter", "a person in a grey winter coat"}
-    variants = {variant_of(replace(InpaintConfig(), prompt=each), prompts) for each in prompts}
+    variants = {format_variant(replace(InpaintConfig(), prompt=each), prompts) for each in prompts}
     assert variants == {
         f"1024 px, '{start}, summer'",
         f"1024 px, '{start}, winter'",
@@ -88,13 +88,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, Rgb
 
 def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_path: Path) -> None:
     output = tmp_path / "anonymized"
-    flags = [*detect(demo_weights), "--inpaint.kind", "fill"]
+    flags = [*detect(demo_weights), "--inpaint.method", "fill"]
     assert main(["bag", str(recording), str(output), *flags]) == 0
     given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "proof")]
     given += [*detect(demo_weights), "--scenes", "3", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
-    told = " ".join(report["answers"])
+    told = " ".join(report["summary"])
     for section in ("What was done", "Found again", "Through time", "Appearance", "Detection"):
         assert f"{section}. " in told, section
     assert "0 were found to be broken" in told
@@ -109,12 +109,12 @@ def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_pat
     (row,) = [row for row in report["tables"][0]["rows"] if row[0] == RAW]
     assert row[1:4] == ["sensor_msgs/msg/Image", "ANONYMIZE", FRAMES]
     assert row[6] > FRAMES  # persons
-    made = report["made"]
+    made = report["provenance"]
     assert "SHA-256" in made["anonymized with"]["detect.weights"]
-    assert made["anonymized with parameters"]["inpaint.kind"] == "fill"
+    assert made["anonymized with parameters"]["inpaint.method"] == "fill"
     assert any(line.startswith("detector: ") and "SHA-256" in line for line in made["networks"])
     assert any(line.startswith("colours: ") for line in made["networks"])
-    assert any("only where labels say" in line for line in report["limits"])
+    assert any("only where labels say" in line for line in report["limitations"])
     page = (tmp_path / "proof" / "report.html").read_text("utf-8")
     assert "http" not in page.replace("http-equiv", "").replace("https://github.com", "").replace(
         "https://download.pytorch.org", ""
@@ -125,16 +125,18 @@ def test_a_recording_without_its_report_is_measured_and_the_gap_is_told(
     recording: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "anonymized"
-    flags = [*detect(demo_weights), "--inpaint.kind", "fill"]
+    flags = [*detect(demo_weights), "--inpaint.method", "fill"]
     assert main(["bag", str(recording), str(output), *flags]) == 0
     (output / "report.json").unlink()
     given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "a" / "proof")]
     given += [*detect(demo_weights), "--scenes", "2", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "a" / "proof" / "report.json").read_text("utf-8"))
-    (gap,) = [line for line in report["limits"] if line.startswith("Not measured: What was done")]
+    (gap,) = [
+        line for line in report["limitations"] if line.startswith("Not measured: What was done")
+    ]
     assert "report.json is missing" in gap
-    assert any(line.startswith("Appearance. ") for line in report["answers"])
+    assert any(line.startswith("Appearance. ") for line in report["summary"])
 
 
 def test_what_cannot_be_measured_is_told_and_stops_nothing_else(
@@ -145,8 +147,8 @@ def test_what_cannot_be_measured_is_told_and_stops_nothing_else(
     given = [str(tmp_path / "one"), "--out", str(tmp_path / "proof"), "--scenes", "2"]
     assert main(["evaluate", "all", *given, *detect(demo_weights)]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
-    assert any(line.startswith("Not measured: Found again: ") for line in report["limits"])
-    assert any(line.startswith("Appearance. ") for line in report["answers"])
+    assert any(line.startswith("Not measured: Found again: ") for line in report["limitations"])
+    assert any(line.startswith("Appearance. ") for line in report["summary"])
 
 
 def test_if_nothing_can_be_measured_that_is_an_error(

@@ -10,16 +10,18 @@ import cv2
 import pytest
 from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
 
-from anon_ros.cli.evaluate.modes import Modes
-from anon_ros.cli.evaluate.outlines import labelled_masks
-from anon_ros.cli.evaluate.recorded import done_report, take_parameters
-from anon_ros.cli.evaluate.sources import all_frames, pairs_of
-from anon_ros.cli.flags import config_from
+from anon_ros.cli.config_flags import parse_config
 from anon_ros.cli.main import main
-from anon_ros.config import Config, DetectConfig, InpaintConfig, MaskConfig
-from anon_ros.core import Anonymizer, Crop, Refusal, RgbImage
+from anon_ros.config import Config, DetectionConfig, InpaintConfig, MaskConfig
+from anon_ros.core import Anonymizer, Crop, InpaintFailure, RgbImage
 from anon_ros.errors import ModelError
-from anon_ros.evaluate import EvaluationError, Report, Table, read_box_labels, write_report
+from anon_ros.evaluation.inputs.frames import iter_all_frames, iter_frame_pairs
+from anon_ros.evaluation.inputs.mask_labels import load_mask_labels
+from anon_ros.evaluation.labels.boxes import read_box_labels
+from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.evaluation.methods import MethodRunner
+from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
+from anon_ros.evaluation.report.model import Report, Table, write_report
 from anon_ros.models import build_segmenter
 
 OTHER = "/other/image_raw"
@@ -94,25 +96,25 @@ def test_frames_without_a_counterpart_are_counted(
     shutil.copy(min(images.iterdir()), tmp_path / "given")
     asked = Namespace(topics=[], every_nth=1, limit=0, prefix="")
     with caplog.at_level(logging.WARNING, logger="anon_ros"):
-        assert len(list(pairs_of(images, tmp_path / "given", asked))) == 1
+        assert len(list(iter_frame_pairs(images, tmp_path / "given", asked))) == 1
     assert "1 of 2 frames are not in" in caplog.text
 
 
 def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: Path) -> None:
     messages = [each for each in recorded(3) if each.topic == RAW]
     source = by_rosbags(tmp_path / "in", messages=messages)
-    frames = list(all_frames(source, []))
+    frames = list(iter_all_frames(source, []))
     folder = tmp_path / "labels" / RAW.strip("/")
     folder.mkdir(parents=True)
     for name in ("000001", str(messages[2].time_ns)):
         shutil.copy(LABELS, folder / f"{name}.txt")
-    masks = labelled_masks(tmp_path / "labels")
+    masks = load_mask_labels(tmp_path / "labels")
     assert [masks(frame) is not None for frame in frames] == [False, True, True]
     boxes = read_box_labels(tmp_path / "labels", ["person"], None)
     assert [boxes.find(*frame.names) is not None for frame in frames] == [False, True, True]
     shutil.copy(LABELS, folder / "000002.txt")  # beside the one named by its time
     with pytest.raises(EvaluationError, match="several labels for one frame"):
-        labelled_masks(tmp_path / "labels")(frames[2])
+        load_mask_labels(tmp_path / "labels")(frames[2])
     with pytest.raises(EvaluationError, match="several labels for one frame"):
         read_box_labels(tmp_path / "labels", ["person"], None).find(*frames[2].names)
 
@@ -123,20 +125,22 @@ class Failing:
     def __init__(self, fails: Sequence[bool]) -> None:
         self.fails = fails
 
-    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | Refusal]:
-        refusal = Refusal("out of memory after 3 MB")
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
+        refusal = InpaintFailure("out of memory after 3 MB")
         return [
             refusal if self.fails[index % len(self.fails)] else 255 - crop.image
             for index, crop in enumerate(crops)
         ]
 
 
-def failing_modes(kind: str, fails: Sequence[bool], weights: Path, drawn: Path | None) -> Modes:
-    detect = DetectConfig(weights=str(weights), classes=("person", "fallen person"))
+def failing_modes(
+    kind: str, fails: Sequence[bool], weights: Path, drawn: Path | None
+) -> MethodRunner:
+    detect = DetectionConfig(weights=str(weights), classes=("person", "fallen person"))
     segmenter = build_segmenter(Config(detect=detect))
-    inpaint = InpaintConfig(kind=kind, min_person_px=48)
+    inpaint = InpaintConfig(method=kind, min_person_px=48)
     anonymizer = Anonymizer(segmenter, Failing(fails), MaskConfig(), inpaint)
-    return Modes(segmenter, {kind: anonymizer}, 0, drawn)
+    return MethodRunner(segmenter, {kind: anonymizer}, 0, drawn)
 
 
 @pytest.mark.parametrize("fails", [[True], [True, False], [False]])
@@ -145,12 +149,12 @@ def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
 ) -> None:
     modes = failing_modes("sdxl", fails, demo_weights, tmp_path / "drawn")
     image = vtest_rgb["vtest0120"]
-    modes.draw(image, modes.find(image))
+    modes.anonymize(image, modes.detect(image))
     if all(fails):
         with pytest.raises(ModelError, match="nobody could be drawn: out of memory"):
-            modes.limits()
+            modes.limitations()
     else:
-        told = "\n".join(modes.limits())
+        told = "\n".join(modes.limitations())
         assert "are below inpaint.min_person_px = 48" in told
         assert ("stayed covered: out of memory after N MB" in told) == any(fails)
     assert (tmp_path / "drawn").is_dir() == (not any(fails))
@@ -160,8 +164,8 @@ def test_a_cover_is_no_failure_of_the_cover(
     vtest_rgb: dict[str, RgbImage], demo_weights: Path
 ) -> None:
     modes = failing_modes("fill", [True], demo_weights, None)
-    modes.draw(vtest_rgb["vtest0120"], modes.find(vtest_rgb["vtest0120"]))
-    assert modes.limits() == []
+    modes.anonymize(vtest_rgb["vtest0120"], modes.detect(vtest_rgb["vtest0120"]))
+    assert modes.limitations() == []
 
 
 def test_the_page_says_what_was_not_anonymized_written_or_verified(
@@ -175,23 +179,23 @@ def test_the_page_says_what_was_not_anonymized_written_or_verified(
     ]
     source = by_rosbags(tmp_path / "in", messages=messages)
     given = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
-    given += ["--copy", OTHER, "--no-masks", "--every-nth", "2", "--inpaint.kind", "telea"]
+    given += ["--copy", OTHER, "--no-masks", "--every-nth", "2", "--inpaint.method", "telea"]
     assert main(["bag", str(source), str(tmp_path / "out"), *given]) == 0
     arguments = Namespace(
         input=source, anonymized=tmp_path / "out", out=tmp_path, every_nth=1, config=[]
     )
-    take_parameters(arguments)
-    config = config_from(arguments)
-    assert (config.detect.weights, config.inpaint.kind) == (str(demo_weights), "telea")
-    report = done_report(arguments)
-    assert report.answers[0].startswith(f"NOT anonymized, copied as recorded: {OTHER} (sensor_msgs")
-    assert "times by telea (inpaint.kind), no synthetic person" in report.answers[1]
-    assert report.answers[2] == "2 images were skipped and 0 lost: they are not written."
-    assert any("Not verified: pixels outside" in line for line in report.limits)
+    inherit_parameters(arguments)
+    config = parse_config(arguments)
+    assert (config.detect.weights, config.inpaint.method) == (str(demo_weights), "telea")
+    report = summarize_recording(arguments)
+    assert report.summary[0].startswith(f"NOT anonymized, copied as recorded: {OTHER} (sensor_msgs")
+    assert "times by telea (inpaint.method), no synthetic person" in report.summary[1]
+    assert report.summary[2] == "2 images were skipped and 0 lost: they are not written."
+    assert any("Not verified: pixels outside" in line for line in report.limitations)
 
 
 def test_flags_win_over_what_a_recording_was_made_with(tmp_path: Path) -> None:
     arguments = Namespace(anonymized=tmp_path, config=[], **{"inpaint.seed": 7})
     (tmp_path / "metadata.yaml").touch()  # damaged: nobody knows
-    take_parameters(arguments)
-    assert config_from(arguments).inpaint.seed == 7
+    inherit_parameters(arguments)
+    assert parse_config(arguments).inpaint.seed == 7

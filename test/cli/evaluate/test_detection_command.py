@@ -68,9 +68,9 @@ def test_the_boxes_on_the_original_are_their_own_truth(labelled: Path) -> None:
 
 def test_the_page_tells_what_it_does_not_tell(labelled: Path) -> None:
     report = json.loads((labelled / "report.json").read_text())
-    assert any("--detector" in line for line in report["limits"])
-    assert any("paper-blur: AP" in line for line in report["answers"])
-    assert "ORIGINAL frames" not in str(report["limits"])
+    assert any("--detector" in line for line in report["limitations"])
+    assert any("paper-blur: AP" in line for line in report["summary"])
+    assert "ORIGINAL frames" not in str(report["limitations"])
 
 
 def test_an_anonymized_version_that_is_the_original_loses_nothing(

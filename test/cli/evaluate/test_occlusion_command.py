@@ -52,7 +52,7 @@ def test_scenes_and_real_frames_in_one_report(
     assert table["real frames: coverage"]["scenes"] == "3"
     assert "real frames: depth map" in table
     report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
-    assert report["made"]["models"]["detect.weights"].count("SHA-256")
+    assert report["provenance"]["models"]["detect.weights"].count("SHA-256")
     assert "wrong on top" in capsys.readouterr().out
     assert (tmp_path / "out" / "wrong_on_top.svg").read_bytes().startswith(b"<?xml")
 

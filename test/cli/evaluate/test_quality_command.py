@@ -12,7 +12,7 @@ import torchvision
 
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
-from anon_ros.models import Lpips, NetworkEmbedder
+from anon_ros.models import LpipsDistance, NetworkEmbedder
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_no_vector_is_computed_twice(
     torch.save(torchvision.models.alexnet(weights=None).state_dict(), alexnet)
     seen: list[int] = []
     most = 6
-    embed, distances = NetworkEmbedder.embed, Lpips.distances
+    embed, distances = NetworkEmbedder.embed, LpipsDistance.compute
 
     def counted(self: NetworkEmbedder, images: list[RgbImage]) -> np.ndarray:
         if len(seen) >= most:
@@ -129,12 +129,14 @@ def test_no_vector_is_computed_twice(
         seen.append(len(images))
         return embed(self, images)
 
-    def counted_pairs(self: Lpips, ones: list[RgbImage], others: list[RgbImage]) -> np.ndarray:
+    def counted_pairs(
+        self: LpipsDistance, ones: list[RgbImage], others: list[RgbImage]
+    ) -> np.ndarray:
         seen.append(len(ones))
         return distances(self, ones, others)
 
     monkeypatch.setattr(NetworkEmbedder, "embed", counted)
-    monkeypatch.setattr(Lpips, "distances", counted_pairs)
+    monkeypatch.setattr(LpipsDistance, "compute", counted_pairs)
     more = ["--features", f"{network}@64x64", "--lpips", str(alexnet), "--limit", "2"]
     assert run(frames, tmp_path / "out", demo_weights, *more) == 130
     first = sum(seen)
@@ -196,6 +198,6 @@ def test_the_report_names_what_it_was_made_with(
     frames: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     assert run(frames, tmp_path, demo_weights, "--limit", "1") == 0
-    made = json.loads((tmp_path / "report.json").read_text("utf-8"))["made"]
+    made = json.loads((tmp_path / "report.json").read_text("utf-8"))["provenance"]
     assert made["parameters"]["detect.classes"] == ["person", "fallen person"]
     assert "SHA-256" in made["models"]["detect.weights"]

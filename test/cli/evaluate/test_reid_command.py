@@ -12,7 +12,7 @@ import torch
 
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
-from anon_ros.evaluate import read_polygons
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 
 MASKS = Path(__file__).resolve().parents[2] / "data" / "masks"
 CONTEXT = 0.4
@@ -21,7 +21,7 @@ CONTEXT = 0.4
 def persons_of(vtest_rgb: dict[str, RgbImage]) -> Iterator[RgbImage]:
     """Real persons with some of their surroundings, 256 px high."""
     for name, image in vtest_rgb.items():
-        for mask in read_polygons(MASKS / f"{name}.txt", *image.shape[:2]):
+        for mask in read_yolo_polygons(MASKS / f"{name}.txt", *image.shape[:2]):
             x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
             left, top = max(0, int(x - CONTEXT * w)), max(0, int(y - CONTEXT * h))
             crop = image[top : int(y + (1 + CONTEXT) * h), left : int(x + (1 + CONTEXT) * w)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import BAYER, RAW, Recorded, by_mcap, by_rosbags, recorded
 
-from anon_ros.cli.evaluate.sources import SourceError, frames_of, pairs_of
+from anon_ros.evaluation.inputs.frames import SourceError, iter_frame_pairs, iter_frames
 
 
 def asked(**changes: object) -> Namespace:
@@ -36,7 +36,7 @@ def video(path: Path, frames: int) -> Path:
 def test_a_folder_is_walked_by_name(tmp_path: Path) -> None:
     path = folder(tmp_path, ["b.png", "a.png", "left/10.png", "left/9.png"])
     (tmp_path / "notes.txt").touch()
-    frames = list(frames_of(path, asked()))
+    frames = list(iter_frames(path, asked()))
     assert [frame.key for frame in frames] == ["a", "b", "left/9", "left/10"]
     assert [frame.camera for frame in frames] == ["", "", "left", "left"]
     assert frames[0].time_s is None
@@ -44,14 +44,14 @@ def test_a_folder_is_walked_by_name(tmp_path: Path) -> None:
 
 
 def test_a_video_has_times_and_numbers(tmp_path: Path) -> None:
-    frames = list(frames_of(video(tmp_path / "v.avi", 6), asked(every_nth=2, limit=2)))
+    frames = list(iter_frames(video(tmp_path / "v.avi", 6), asked(every_nth=2, limit=2)))
     assert [(frame.key, frame.time_s) for frame in frames] == [("000000", 0), ("000002", 0.25)]
     assert all(frame.is_numbered for frame in frames)
 
 
 def test_a_recording_has_its_topics_as_cameras(tmp_path: Path) -> None:
     path = by_mcap(tmp_path / "in.mcap")
-    frames = list(frames_of(path, asked(topics=[RAW], limit=3)))
+    frames = list(iter_frames(path, asked(topics=[RAW], limit=3)))
     assert {frame.camera for frame in frames} == {RAW}
     assert np.diff([frame.time_s for frame in frames]) == pytest.approx(0.1, abs=1e-5)
 
@@ -62,17 +62,17 @@ def test_what_holds_no_frame_is_named(name: str, tmp_path: Path) -> None:
     for file in ("text.avi", "broken.png"):
         (tmp_path / file).write_text("no frame", "utf-8")
     with pytest.raises(SourceError, match=name):
-        list(frames_of(tmp_path / name, asked()))
+        list(iter_frames(tmp_path / name, asked()))
 
 
 def test_files_belong_together_by_their_path(tmp_path: Path) -> None:
     original = folder(tmp_path / "in", [f"{i:02d}.png" for i in range(30)])
     some = [f"{i:02d}.png" for i in range(30) if i % 3]  # every third was not published
     anonymized = folder(tmp_path / "out", some)
-    pairs = list(pairs_of(original, anonymized, asked()))
+    pairs = list(iter_frame_pairs(original, anonymized, asked()))
     assert [one.key for one, _ in pairs] == [name.removesuffix(".png") for name in some]
     assert all(one.key == other.key for one, other in pairs)
-    chosen = list(pairs_of(original, anonymized, asked(every_nth=4, limit=3)))
+    chosen = list(iter_frame_pairs(original, anonymized, asked(every_nth=4, limit=3)))
     assert [one.key for one, _ in chosen] == ["01", "07", "13"]
 
 
@@ -85,27 +85,27 @@ def test_recordings_belong_together_by_topic_and_time(tmp_path: Path) -> None:
         if index != 2
     ]
     anonymized = by_rosbags(tmp_path / "out", "mcap", messages=moved)
-    pairs = list(pairs_of(original, anonymized, asked(prefix="/anon")))
+    pairs = list(iter_frame_pairs(original, anonymized, asked(prefix="/anon")))
     assert len(pairs) == 5
     for one, other in pairs:
         assert one.time_s == other.time_s
         np.testing.assert_array_equal(one.image, other.image)
     with pytest.raises(SourceError, match=r"no counterpart|has its counterpart"):
-        list(pairs_of(original, anonymized, asked()))
+        list(iter_frame_pairs(original, anonymized, asked()))
 
 
 def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
     original = folder(tmp_path / "in", ["a.png", "b.png"])
     with pytest.raises(SourceError, match=r"a: \(30, 41\), but \(30, 40\)"):
-        list(pairs_of(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
+        list(iter_frame_pairs(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
     with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
-        list(pairs_of(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
+        list(iter_frame_pairs(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
     at_the_end = folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
     with pytest.raises(SourceError, match=r"c of .*longer has no counterpart"):
-        list(pairs_of(original, at_the_end, asked()))
+        list(iter_frame_pairs(original, at_the_end, asked()))
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
-        list(pairs_of(original, tmp_path / "empty", asked()))
+        list(iter_frame_pairs(original, tmp_path / "empty", asked()))
 
 
 @pytest.mark.parametrize("prefix", ["", "/anon"])
@@ -113,6 +113,6 @@ def test_some_topics_have_their_counterparts_among_all(tmp_path: Path, prefix: s
     original = by_rosbags(tmp_path / "in")
     moved = [Recorded(f"{prefix}{each.topic}", *each[1:]) for each in recorded()]
     anonymized = by_rosbags(tmp_path / "out", messages=moved)
-    pairs = list(pairs_of(original, anonymized, asked(topics=[BAYER], prefix=prefix)))
+    pairs = list(iter_frame_pairs(original, anonymized, asked(topics=[BAYER], prefix=prefix)))
     assert [one.camera for one, _ in pairs] == [BAYER] * 6
     assert {other.camera for _, other in pairs} == {f"{prefix}{BAYER}"}

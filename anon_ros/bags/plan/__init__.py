@@ -1,0 +1,1 @@
+"""The plan: one action per topic of a bag."""

@@ -1,0 +1,1 @@
+"""Anonymizing a bag: two passes from the input to the output."""

@@ -1,0 +1,125 @@
+"""What was done, for whoever has to answer for it."""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from anon_ros.bags.plan.topic_plan import TopicAction
+from anon_ros.bags.rewrite.rewriter import Rewriter
+from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
+from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.core import without_numbers
+
+if TYPE_CHECKING:
+    from anon_ros.bags.rewrite.job import RewriteJob
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+VERSIONS: Mapping[str, str] = {
+    "python": platform.python_version(),
+    **{
+        name: _version(name)
+        for name in (
+            "anon_ros",
+            "numpy",
+            "opencv-python-headless",
+            "torch",
+            "ultralytics",
+            "diffusers",
+            "rosbags",
+            "mcap",
+        )
+    },
+}
+
+
+def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str, Any]:
+    """Everything about a run whose files are all written."""
+    journal = rewriter.journal
+    written = Counter[str]()
+    for finished in journal.finished().values():
+        written.update(finished.tally.counts)
+    return {
+        "job": number,
+        "input": str(job.bag.path.absolute()),
+        "output": str(job.target.path.absolute()),
+        "started": journal.get("started"),
+        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": VERSIONS,
+        "models": [dict(model) for model in job.models],
+        "seed": job.config.inpaint.seed,
+        "parameters": _values(job.config),
+        "prefix": job.prefix,
+        "log_times_ns": [job.bag_plan.start_ns, job.bag_plan.stop_ns],
+        "masks": job.keep_masks,
+        "topics": [
+            {
+                "topic": entry.topic,
+                "type": entry.type_name,
+                "decision": entry.decision.value,
+                "reason": entry.reason,
+                "output_topic": rewriter.output_topic(entry.topic),
+                "messages": entry.count,
+                "written": written[rewriter.output_topic(entry.topic)],
+                **(
+                    _frames(journal, entry.topic) if entry.decision is TopicAction.ANONYMIZE else {}
+                ),
+            }
+            for entry in job.bag_plan.topics.entries
+        ],
+        "persons_per_frame": _histogram(journal),
+        "covered": _reasons(journal),
+        "lost": {"count": rewriter.losses.count, "places": rewriter.losses.losses},
+    }
+
+
+def _values(config: Config) -> dict[str, Any]:
+    return {name: get_value(config, name) for name in all_parameters()}
+
+
+def _frames(journal: Journal, topic: str) -> dict[str, int]:
+    """How many images of a topic became what, and the persons in them."""
+    rows = journal.query(
+        "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
+        "sum(carried) "
+        "FROM frames GROUP BY 1, 2"
+    )
+    mine = {outcome: numbers for name, outcome, *numbers in rows if name == topic}
+    frames, persons, covered, carried = mine.get(ANONYMIZED, (0, 0, 0, 0))
+    return {
+        "anonymized": frames,
+        "skipped": mine.get(SKIPPED, (0,))[0],
+        "lost": mine.get(LOST, (0,))[0],
+        "persons": persons,
+        "inpainted": persons - covered,
+        "covered": covered,
+        "carried": carried,
+    }
+
+
+def _histogram(journal: Journal) -> dict[str, int]:
+    """Frames by how many persons were found in them."""
+    rows = journal.query(
+        f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
+    )
+    return {str(persons): count for persons, count in rows}
+
+
+def _reasons(journal: Journal) -> dict[str, int]:
+    """Persons that were covered instead of inpainted, by reason."""
+    rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
+    reasons = Counter[str]()
+    for texts, frames in rows:
+        for reason in json.loads(texts):
+            reasons[without_numbers(reason)] += frames
+    return dict(reasons.most_common())

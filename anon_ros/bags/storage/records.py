@@ -1,0 +1,168 @@
+"""What a recording is made of, whatever its storage."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from anon_ros.errors import BagDamageError
+
+MAX_TIME_NS = 2**63 - 1
+ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
+"""Name and key of the Metadata that rosbag2 writes into a file about itself."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Under which name and type messages were recorded; a topic has one or several.
+
+    Attributes:
+        id: within its file.
+        topic: as recorded.
+        type_name: as in "sensor_msgs/msg/Image", for ROS 1, too.
+        serialization: of the messages: "cdr", "ros1" or whatever an MCAP file names.
+        definition: text of the message definition; empty if the recording has none.
+        definition_encoding: "ros2msg", "ros2idl" or whatever an MCAP file names.
+        type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the recording has none.
+        qos: offered QoS profiles as YAML text, as recorded.
+        extra: key-value pairs: all of an MCAP channel, or callerid and latching of ROS 1.
+    """
+
+    id: int
+    topic: str
+    type_name: str
+    serialization: str
+    definition: str = ""
+    definition_encoding: str = ""
+    type_hash: str = ""
+    qos: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+class Message(NamedTuple):
+    """One recorded message, not deserialised.
+
+    Attributes:
+        channel: that it came on.
+        log_time_ns: when it was recorded.
+        data: as it was stored; in bags compressed by message still compressed.
+        publish_time_ns: MCAP only, else ``log_time_ns``.
+        sequence: MCAP only, else 0.
+    """
+
+    channel: Channel
+    log_time_ns: int
+    data: bytes
+    publish_time_ns: int
+    sequence: int
+
+
+class Attachment(NamedTuple):
+    """A file inside an MCAP file."""
+
+    name: str
+    media_type: str
+    create_time_ns: int
+    log_time_ns: int
+    data: bytes
+
+
+class MetadataRecord(NamedTuple):
+    """Named key-value pairs of an MCAP file."""
+
+    name: str
+    values: Mapping[str, str]
+
+
+Record: TypeAlias = Message | Attachment | MetadataRecord
+
+
+@dataclass
+class DamageLog:
+    """What could not be read or anonymized.
+
+    Attributes:
+        salvage: keep on reading behind a damaged place.
+        losses: place and problem of each loss, the first thousand of them.
+        count: of all.
+    """
+
+    salvage: bool = False
+    losses: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def record(self, place: str, problem: str) -> None:
+        """Note a loss.
+
+        Raises:
+            BagDamageError: unless ``salvage``.
+        """
+        if not self.salvage:
+            message = f"{place}: {problem}; --salvage leaves it out and keeps the rest"
+            raise BagDamageError(message)
+        self.count += 1
+        if len(self.losses) < 1000:  # noqa: PLR2004 - enough to look at
+            self.losses.append(f"{place}: {problem}")
+
+
+class StorageReader(Protocol):
+    """One storage file, opened for reading.
+
+    Attributes:
+        path: of the file.
+        channels: that the file announces.
+        message_counts: messages by channel id; what a damaged index says may be wrong.
+        start_ns: smallest log time; MAX_TIME_NS without messages.
+        end_ns: largest log time; 0 without messages.
+        attachments: name and media type of each attachment.
+        compression: of chunks: "", "zstd", "lz4" or "bz2".
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def channels(self) -> Sequence[Channel]: ...
+    @property
+    def message_counts(self) -> Mapping[int, int]: ...
+    @property
+    def start_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+    @property
+    def attachments(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def compression(self) -> str: ...
+
+    def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:
+        """Everything in the order of the file; messages with start_ns <= log time < stop_ns.
+
+        Raises:
+            BagDamageError: at a damaged place, unless ``losses.salvage``.
+        """
+        ...
+
+    def read_samples(self, channel: Channel, count: int) -> list[bytes]:
+        """The first messages of a channel; fewer where they cannot be read."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class StorageWriter(Protocol):
+    """One storage file, opened for writing."""
+
+    def write(self, record: Record) -> None:
+        """Append ``record``, whose channel was announced when the file was created."""
+        ...
+
+    def finish(self, information: Mapping[str, Any] | None) -> None:
+        """Complete the file.
+
+        Args:
+            information: as in metadata.yaml, of this file alone; None to keep none in it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of a file that is not finished."""
+        ...

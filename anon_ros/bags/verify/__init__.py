@@ -1,0 +1,1 @@
+"""Verification of an output bag against its input."""

@@ -1,0 +1,69 @@
+"""The parameters as text: the commented YAML file and the table for the documentation."""
+
+import json
+import textwrap
+
+from anon_ros.config.groups import Config, ParameterValue
+from anon_ros.config.parameters import Parameter, all_parameters, get_value
+
+_YAML_HEAD = """\
+# Every parameter of anon_ros with its default. Generated: `anon_ros config dump`.
+# Copy it, keep the lines that you change, and check it: `anon_ros config check FILE`.
+/**:
+  ros__parameters:
+"""
+
+_DOCS_HEAD = """\
+# Parameters
+
+Generated from `anon_ros/config/schema.py`: `anon_ros config docs`. The same names are ROS
+parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
+
+Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
+between two frames. The others are read-only there.
+
+| parameter | type | default | allowed | live | what it does |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+def dump_yaml(config: Config) -> str:
+    """``config`` as a ROS parameter file in which each value is explained."""
+    lines = [_YAML_HEAD]
+    group = ""
+    for parameter in all_parameters().values():
+        head, _, leaf = parameter.name.rpartition(".")
+        if head != group:
+            lines.append(f"    {head}:\n")
+            group = head
+        indent = "      " if group else "    "
+        lines.append(_comment(parameter, indent))
+        lines.append(f"{indent}{leaf}: {_yaml(get_value(config, parameter.name))}\n")
+    return "".join(lines)
+
+
+def dump_markdown() -> str:
+    """A Markdown table of every parameter."""
+    return _DOCS_HEAD + "".join(_row(p) for p in all_parameters().values())
+
+
+def _row(p: Parameter) -> str:
+    cells = [f"`{p.name}`", p.type_name, f"`{_yaml(p.default)}`", p.allowed_text]
+    cells += ["live" if p.spec.reconfigurable else "", p.spec.help.replace("*", r"\*")]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _comment(parameter: Parameter, indent: str) -> str:
+    allowed = f" [{parameter.allowed_text}]" if parameter.allowed_text else ""
+    return textwrap.fill(
+        parameter.spec.help + allowed,
+        width=100,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+        break_on_hyphens=False,
+    ).join(("", "\n"))
+
+
+def _yaml(value: ParameterValue) -> str:
+    # JSON's scalars and lists are YAML's, and keep 1.0 a float and "on" a string.
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

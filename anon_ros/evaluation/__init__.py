@@ -1,0 +1,1 @@
+"""Experiments on anonymized images: what is lost, and who can be recognized."""

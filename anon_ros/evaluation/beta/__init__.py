@@ -1,0 +1,1 @@
+"""Sweep over the noise level beta_d."""

@@ -1,0 +1,1 @@
+"""Inputs of the experiments: frames, tracks, depth, mask labels."""

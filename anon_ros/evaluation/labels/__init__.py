@@ -1,0 +1,1 @@
+"""Readers of box and polygon labels."""

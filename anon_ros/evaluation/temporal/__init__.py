@@ -1,0 +1,1 @@
+"""Experiment on missed frames and flicker."""

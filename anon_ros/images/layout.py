@@ -1,0 +1,91 @@
+"""What raw and compressed images share."""
+
+from array import array
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import Mask, RgbImage, Roi
+
+ByteData: TypeAlias = "bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]"
+"""The ``data`` of a message as rclpy (array), rosbags (ndarray) or a file (bytes) give it."""
+
+Samples: TypeAlias = npt.NDArray[Any]
+"""(H, W) or (H, W, C) uint8 or uint16, one number per channel."""
+
+
+@dataclass(frozen=True)
+class RowBuffer:
+    """The bytes of a raw image, row by row.
+
+    Attributes:
+        data: (R, step) uint8, padding included; a view of the message's bytes or of their copy.
+        height_px: of the image. R is larger where chroma planes follow the luma plane.
+        width_px: of the image.
+        is_bigendian: byte order of 16-bit samples.
+    """
+
+    data: npt.NDArray[np.uint8]
+    height_px: int
+    width_px: int
+    is_bigendian: bool
+
+
+class PixelLayout(Protocol):
+    """How the pixels of one encoding lie in its rows."""
+
+    @property
+    def size_multiple_hw(self) -> tuple[int, int]:
+        """Height and width of the image must be multiples of these."""
+        ...
+
+    @property
+    def min_px(self) -> int:
+        """Smallest height and width that can be decoded."""
+        ...
+
+    def row_bytes(self, width_px: int) -> int:
+        """Bytes of one row without its padding."""
+        ...
+
+    def row_count(self, height_px: int) -> int:
+        """Rows of ``step`` bytes, those of chroma planes included."""
+        ...
+
+    def decode(self, rows: RowBuffer) -> RgbImage:
+        """The image, in memory of its own."""
+        ...
+
+    def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
+        """Overwrite the samples of the pixels in ``mask``, all of which lie in ``roi``.
+
+        What is written depends on no pixel of ``image`` outside ``mask``.
+        """
+        ...
+
+
+def validate_result(image: RgbImage, mask: Mask, height_px: int, width_px: int) -> None:
+    """Refuse an anonymized image that does not belong to its original.
+
+    Raises:
+        ValueError: if ``image`` is not (height_px, width_px, 3) uint8 or ``mask`` not
+            (height_px, width_px) bool.
+    """
+    if image.shape != (height_px, width_px, 3) or image.dtype != np.uint8:
+        message = f"image is {image.dtype} {image.shape}, not uint8 {(height_px, width_px, 3)}"
+        raise ValueError(message)
+    if mask.shape != (height_px, width_px) or mask.dtype != np.bool_:
+        message = f"mask is {mask.dtype} {mask.shape}, not bool {(height_px, width_px)}"
+        raise ValueError(message)
+
+
+def mask_roi(mask: Mask) -> Roi:
+    """Bounds of a mask that is not empty, grown to whole 2x2 cells of the image."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    x0, y0 = (int(first[0]) // 2 * 2 for first in (columns, rows))
+    x1, y1 = (int(last[-1]) // 2 * 2 + 2 for last in (columns, rows))
+    height_px, width_px = mask.shape
+    return Roi(x0, y0, x1, y1).clip(width_px, height_px)

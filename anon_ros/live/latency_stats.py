@@ -1,0 +1,31 @@
+"""How long things took lately."""
+
+from collections import defaultdict, deque
+from threading import Lock
+
+import numpy as np
+
+_KEPT = 500
+_MS_PER_NS = 1e-6
+
+
+class LatencyStats:
+    """The newest 500 durations by name. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._newest_ns: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_KEPT))
+
+    def add(self, name: str, duration_ns: int) -> None:
+        with self._lock:
+            self._newest_ns[name].append(duration_ns)
+
+    def quantiles_ms(self) -> dict[str, tuple[float, float]]:
+        """p50 and p99 of each, in the order in which the names came up."""
+        with self._lock:
+            copies = {name: list(newest) for name, newest in self._newest_ns.items()}
+        quantiles = {name: np.quantile(values, (0.5, 0.99)) for name, values in copies.items()}
+        return {
+            name: (float(p50) * _MS_PER_NS, float(p99) * _MS_PER_NS)
+            for name, (p50, p99) in quantiles.items()
+        }

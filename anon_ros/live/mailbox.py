@@ -1,0 +1,247 @@
+"""Where frames wait for the worker: for each stream the newest, or with covers all in order."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from threading import Condition
+from typing import Generic, TypeVar
+
+from anon_ros.config import SkipConfig
+from anon_ros.core import SkipPolicy
+
+T = TypeVar("T")
+
+_NS_PER_S = 1_000_000_000
+SKIPPED = "skipped"
+TOO_OLD = "waited longer than skip.max_age_s"
+
+
+class FrameStatus(Enum):
+    """What became of a frame that was received."""
+
+    PROCESSED = "processed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """Frames of one stream: received = processed + skipped + failed + waiting, at any time."""
+
+    received: int
+    processed: int
+    skipped: int
+    failed: int
+    waiting: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{value} {name}" for name, value in vars(self).items())
+
+
+@dataclass(frozen=True)
+class QueuedFrame(Generic[T]):
+    """A frame in the worker's hands.
+
+    Attributes:
+        stream: its name.
+        frame: as it was offered.
+        arrived_ns: when, by the inbox's clock.
+        cover_reason: why its persons are only covered; empty to inpaint them.
+        epoch: how often the inbox had been paused when it was taken.
+    """
+
+    stream: str
+    frame: T
+    arrived_ns: int
+    cover_reason: str = ""
+    epoch: int = 0
+
+
+@dataclass
+class _Waiting(Generic[T]):
+    frame: T
+    arrived_ns: int
+    turn_ns: int  # the streams' turns are in this order
+    cover_reason: str
+
+
+@dataclass
+class _Stream(Generic[T]):
+    policy: SkipPolicy
+    queue: deque[_Waiting[T]] = field(default_factory=deque)
+    in_work: int = 0
+    received: int = 0
+    fates: dict[FrameStatus, int] = field(default_factory=lambda: dict.fromkeys(FrameStatus, 0))
+
+
+class Mailbox(Generic[T]):
+    """Queues that any thread fills and one worker empties. Nothing here blocks for a frame's time.
+
+    At most one frame of a stream waits to be inpainted: the newest that the skip policy accepts.
+    With ``skip.on_skipped`` other than drop the others wait to be covered, in their order.
+
+    Args:
+        skip: which frames are accepted.
+        clock_ns: a steady clock.
+    """
+
+    def __init__(self, skip: SkipConfig, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._skip = skip
+        self._clock_ns = clock_ns
+        self._streams: dict[str, _Stream[T]] = {}
+        self._changed = Condition()
+        self._paused = False
+        self._epoch = 0
+        self._closed = False
+
+    def put(self, name: str, frame: T) -> None:
+        """Count a frame as received and let it wait, or skip it.
+
+        The skip policy decides here, on arrival: deciding later, a frame to be skipped could push
+        out one that was to be processed.
+        """
+        now_ns = self._clock_ns()
+        with self._changed:
+            stream = self._streams.setdefault(name, _Stream(SkipPolicy(self._skip)))
+            stream.received += 1
+            if self._closed or self._paused:
+                stream.fates[FrameStatus.SKIPPED] += 1
+                return
+            accepted = stream.policy.accepts(now_ns)
+            if not accepted and not self._covers:
+                stream.fates[FrameStatus.SKIPPED] += 1
+                return
+            waiting = _Waiting(frame, now_ns, now_ns, "" if accepted else SKIPPED)
+            if accepted:
+                self._replace_pending(stream, waiting)
+            stream.queue.append(waiting)
+            self._trim(stream)
+            self._changed.notify()
+
+    def take(self, most: int = 1) -> list[QueuedFrame[T]] | None:
+        """Wait for a frame; return the oldest of each waiting stream, None once closed.
+
+        The stream that waited longest comes first. The caller must ``settle`` each of them.
+
+        Args:
+            most: how many to return, at least 1.
+        """
+        with self._changed:
+            taken: list[QueuedFrame[T]] = []
+            while not taken:
+                self._changed.wait_for(lambda: self._closed or self._by_turn())
+                if self._closed:
+                    return None
+                for name in self._by_turn():
+                    if len(taken) < most:
+                        taken += self._take_from(name)
+            return taken
+
+    def finish(self, name: str, fate: FrameStatus) -> None:
+        """Say what became of a frame that was taken."""
+        with self._changed:
+            self._streams[name].in_work -= 1
+            self._streams[name].fates[fate] += 1
+
+    def reconfigure(self, skip: SkipConfig) -> None:
+        """Let another policy decide from the next frame on."""
+        with self._changed:
+            before, self._skip = self._skip, skip
+            for stream in self._streams.values():
+                if (before.every_nth, before.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
+                    stream.policy = SkipPolicy(skip)
+                self._trim(stream)
+
+    def pause(self, *, paused: bool) -> None:
+        """While paused, skip what waits and all that comes."""
+        with self._changed:
+            self._paused = paused
+            if paused:
+                self._epoch += 1
+                self._skip_all()
+
+    @property
+    def epoch(self) -> int:
+        """How often it was paused: a frame that was taken in an earlier one is not wanted."""
+        return self._epoch
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Skip what waits and all that comes, and let ``take`` return None."""
+        with self._changed:
+            self._closed = True
+            self._skip_all()
+            self._changed.notify_all()
+
+    def counts(self) -> dict[str, FrameCounts]:
+        """The counters of every stream, of one moment."""
+        with self._changed:
+            return {name: _count(stream) for name, stream in self._streams.items()}
+
+    def queue_age_s(self) -> dict[str, float]:
+        """How long the oldest waiting frame of each stream has waited; 0 for none."""
+        with self._changed:
+            now_ns = self._clock_ns()
+            return {
+                name: (now_ns - stream.queue[0].arrived_ns) / _NS_PER_S if stream.queue else 0.0
+                for name, stream in self._streams.items()
+            }
+
+    @property
+    def _covers(self) -> bool:
+        return self._skip.on_skipped != "drop"
+
+    def _trim(self, stream: _Stream[T]) -> None:
+        while len(stream.queue) > self._skip.queue_size:
+            stream.queue.popleft()
+            stream.fates[FrameStatus.SKIPPED] += 1
+
+    def _replace_pending(self, stream: _Stream[T], newer: _Waiting[T]) -> None:
+        """Skip the frame that waits to be inpainted; its stream keeps its turn."""
+        older = next((waiting for waiting in stream.queue if not waiting.cover_reason), None)
+        if older is None:
+            return
+        if self._covers:
+            older.cover_reason = SKIPPED
+        else:
+            newer.turn_ns = older.turn_ns
+            stream.queue.remove(older)
+            stream.fates[FrameStatus.SKIPPED] += 1
+
+    def _take_from(self, name: str) -> list[QueuedFrame[T]]:
+        """The stream's oldest frame; none if that is too old and is skipped."""
+        stream = self._streams[name]
+        waiting = stream.queue.popleft()
+        because = waiting.cover_reason
+        age_ns = self._clock_ns() - waiting.arrived_ns
+        if not because and self._skip.max_age_s and age_ns > self._skip.max_age_s * _NS_PER_S:
+            because = TOO_OLD
+            if not self._covers:
+                stream.fates[FrameStatus.SKIPPED] += 1
+                return []
+        stream.in_work += 1
+        return [QueuedFrame(name, waiting.frame, waiting.arrived_ns, because, self._epoch)]
+
+    def _by_turn(self) -> list[str]:
+        waiting = [name for name, stream in self._streams.items() if stream.queue]
+        return sorted(waiting, key=lambda name: self._streams[name].queue[0].turn_ns)
+
+    def _skip_all(self) -> None:
+        for stream in self._streams.values():
+            stream.fates[FrameStatus.SKIPPED] += len(stream.queue)
+            stream.queue.clear()
+
+
+def _count(stream: _Stream[T]) -> FrameCounts:
+    return FrameCounts(
+        received=stream.received,
+        processed=stream.fates[FrameStatus.PROCESSED],
+        skipped=stream.fates[FrameStatus.SKIPPED],
+        failed=stream.fates[FrameStatus.FAILED],
+        waiting=stream.in_work + len(stream.queue),
+    )

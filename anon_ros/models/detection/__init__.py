@@ -1,0 +1,1 @@
+"""Person detection and segmentation with Ultralytics YOLO."""

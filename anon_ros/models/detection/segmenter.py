@@ -1,0 +1,145 @@
+"""Finding persons with YOLO (arXiv 2410.08551, section 3)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torchvision  # type: ignore[import-untyped]  # ships no types
+
+from anon_ros.config import DetectionConfig
+from anon_ros.core import Detections, RgbImage, Roi
+from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.models.detection.letterbox import Letterbox
+from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
+from anon_ros.models.device import resolve_device
+from anon_ros.models.weights.locate import find_weights
+
+
+@dataclass(frozen=True)
+class YoloSegmenter:
+    """A Segmenter over a YOLO network, tuned to lose nobody.
+
+    A candidate counts by its best score among ``class_ids``, whatever else it scores higher as. A
+    person whose mask is empty gets the whole box as mask.
+
+    Attributes:
+        network: on ``device``.
+        class_ids: indices of the classes that count as a person.
+        config: thresholds.
+        device: where the network is.
+        min_confidence: score from which candidates are told, too, the best of them as long as
+            all are no more than ``config.max_persons``; None for persons alone.
+    """
+
+    network: DetectorNetwork
+    class_ids: Sequence[int]
+    config: DetectionConfig
+    device: torch.device
+    min_confidence: float | None = None
+
+    @classmethod
+    def load(cls, config: DetectionConfig, device: str) -> "YoloSegmenter":
+        """Load ``config.weights`` on the device of that name.
+
+        Raises:
+            ModelError: if the weights are missing, damaged or lack a class, or the device is not
+                there.
+        """
+        path = find_weights(config.weights)
+        where = resolve_device(device)
+        network = load_yolo(path, where)
+        return cls(network, find_class_ids(network, config.classes, path), config, where)
+
+    def with_thresholds(
+        self, config: DetectionConfig, min_confidence: float | None
+    ) -> "YoloSegmenter":
+        """The same network, with everything but weights and classes from ``config``."""
+        return replace(self, config=config, min_confidence=min_confidence)
+
+    def segment(self, image: RgbImage) -> Detections:
+        """Find every person of ``image``, with masks at its full resolution.
+
+        Raises:
+            SegmentationError: if the network's answer is not finite or reaches ``max_persons``.
+        """
+        height_px, width_px = image.shape[:2]
+        letterbox = Letterbox.plan(
+            (width_px, height_px), self.config.inference_px, self.network.stride_px
+        )
+        pixels = torch.from_numpy(letterbox.apply(image)).to(self.device)
+        with torch.inference_mode():
+            candidates, prototypes = self.network(pixels.permute(2, 0, 1)[None].float() / 255)
+            _require_finite(candidates, prototypes)
+            boxes, scores, classes, coefficients = self._select(candidates.float())
+            boxes_xyxy = letterbox.boxes_to_image(boxes.cpu().numpy())
+            windows = [_window(box, width_px, height_px) for box in boxes_xyxy]
+            masks = np.zeros((len(windows), height_px, width_px), np.bool_)
+            for index, window in enumerate(windows):
+                masks[index][window.slices] = (
+                    True
+                    if prototypes is None
+                    else _mask(letterbox, coefficients[index], prototypes.float(), window)
+                )
+        return Detections(boxes_xyxy, scores.cpu().numpy(), classes.cpu().numpy(), masks)
+
+    def _select(self, candidates: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Boxes (N, 4) xyxy of the network's input, scores, class ids, mask coefficients."""
+        first_coefficient = 4 + len(self.network.names)
+        class_ids = torch.tensor(self.class_ids, device=candidates.device)
+        scores, best = candidates[4:first_coefficient][class_ids].max(dim=0)
+        confidence = self.config.confidence
+        likely = scores >= (confidence if self.min_confidence is None else self.min_confidence)
+        rows = candidates.T[likely]
+        boxes = torchvision.ops.box_convert(rows[:, :4], "cxcywh", "xyxy")
+        # Across classes, so that a person who is found as two classes is one person.
+        kept = torchvision.ops.nms(boxes, scores[likely], self.config.nms_iou)
+        persons = int((scores[likely][kept] >= confidence).sum())
+        if persons >= self.config.max_persons:
+            message = (
+                f"{persons} persons reach detect.max_persons = {self.config.max_persons}; "
+                f"raise it, or detect.confidence = {confidence}"
+            )
+            raise SegmentationError(message)
+        kept = kept[: self.config.max_persons]  # by score
+        found = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
+        return tuple(values[kept] for values in found)
+
+
+def find_class_ids(network: DetectorNetwork, names: Sequence[str], path: Path) -> list[int]:
+    """Indices of the classes of these names.
+
+    Raises:
+        ModelError: if the network, which was loaded from ``path``, lacks one.
+    """
+    ids = {name: index for index, name in network.names.items()}
+    if unknown := sorted(set(names) - ids.keys()):
+        message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
+        raise ModelError(message)
+    return [ids[name] for name in names]
+
+
+def _require_finite(candidates: torch.Tensor, prototypes: torch.Tensor | None) -> None:
+    for values in (candidates, prototypes):
+        if values is not None and not torch.isfinite(values).all():
+            message = "the segmentation network returned NaN or infinity; check detect.weights"
+            raise SegmentationError(message)
+
+
+def _window(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
+    """The pixels that a box touches: inside the image, and at least one."""
+    x0, y0, x1, y1 = box_xyxy.tolist()
+    left, top = min(math.floor(x0), width_px - 1), min(math.floor(y0), height_px - 1)
+    return Roi(left, top, max(math.ceil(x1), left + 1), max(math.ceil(y1), top + 1))
+
+
+def _mask(
+    letterbox: Letterbox, coefficients: torch.Tensor, prototypes: torch.Tensor, window: Roi
+) -> npt.NDArray[np.bool_]:
+    """The person's pixels in its box; all of them if the network marks none."""
+    logits = torch.tensordot(coefficients, prototypes, dims=1)
+    mask = (letterbox.sample(logits, window) > 0).cpu().numpy()
+    return np.asarray(mask if mask.any() else np.ones_like(mask))

@@ -1,0 +1,193 @@
+"""Training a detector with Ultralytics, so that an interrupted run goes on."""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from anon_ros.errors import ModelError, format_error
+from anon_ros.models.detection.training_config import TrainingConfig
+from anon_ros.models.device import resolve_device
+from anon_ros.models.weights.locate import find_training_start
+from anon_ros.models.weights.offline import disable_network_access
+
+_LOG = logging.getLogger(__name__)
+_RUN, _DONE = "run.json", "detector.pt"
+_LAST = Path("weights") / "last.pt"
+_MOST_WORKERS = 4
+
+
+def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) -> Path:
+    """Train, or go on where an earlier run was interrupted; a finished run is not repeated.
+
+    The weights are those after the last epoch: none is chosen, so no image is needed to choose.
+    A run that goes on draws other random numbers than one that was not interrupted.
+
+    Args:
+        training: what to do.
+        on_epoch: called after each epoch, with the number of those done.
+
+    Returns:
+        The weights.
+
+    Raises:
+        ModelError: if the start or the images are of no use, or the device is not there.
+    """
+    start = find_training_start(training.init_weights, "--train")
+    done = training.directory / _DONE
+    _prepare_directory(training, start)
+    if done.is_file():
+        return done
+    with _restore_process_state():
+        try:
+            _run(training, start, on_epoch)
+        except ModelError:
+            raise
+        except Exception as error:
+            message = f"{training.directory}: the training failed: {format_error(error)}"
+            raise ModelError(message) from error
+    return done
+
+
+def _prepare_directory(training: TrainingConfig, start: str) -> None:
+    """Make the folder this run's own: what another one left there is removed."""
+    is_file = Path(start).is_file()
+    digest = hashlib.sha256(Path(start).read_bytes()).hexdigest() if is_file else start
+    told = {"start": digest} | {
+        name: value
+        for name, value in vars(training).items()
+        if name not in {"init_weights", "images", "directory", "device"}
+    }
+    path = training.directory / _RUN
+    text = json.dumps(told, indent=2) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        try:
+            if training.directory.exists():
+                shutil.rmtree(training.directory)
+            training.directory.mkdir(parents=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            message = f"{training.directory} cannot be written: {format_error(error)}"
+            raise ModelError(message) from error
+
+
+@contextmanager
+def _restore_process_state() -> Iterator[None]:
+    """Undo what Ultralytics changes for the whole process."""
+    threads, opencv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(opencv_threads)
+        if visible is None:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible
+
+
+def _run(training: TrainingConfig, start: str, on_epoch: Callable[[int], None]) -> None:
+    disable_network_access()
+    last = training.directory / _LAST
+    epochs_done = _epochs_done(last)
+    # Older versions know labels again by the sum of their sizes alone, which other labels share.
+    (training.images.parent / "labels.cache").unlink(missing_ok=True)
+    if epochs_done < training.epochs:
+        if not epochs_done:
+            _require_detector(start)
+        options = _options(training, start) | ({"resume": str(last)} if epochs_done else {})
+        trainer = _trainer_class(training.images)(overrides=options)
+        trainer.add_callback("on_fit_epoch_end", lambda it: on_epoch(it.epoch + 1))
+        trainer.train()
+    from ultralytics.utils.torch_utils import strip_optimizer  # noqa: PLC0415 - after the switches
+
+    partial = training.directory / f"partial-{_DONE}"
+    strip_optimizer(last, s=str(partial))
+    partial.replace(training.directory / _DONE)
+    shutil.rmtree(last.parent)  # four times the size, and needed no more
+
+
+def _epochs_done(last: Path) -> int:
+    """Of the checkpoint of an interrupted run; 0 if there is none that can be read."""
+    if not last.is_file():
+        return 0
+    try:
+        # Our own file; Ultralytics' checkpoints hold a whole module.
+        return int(torch.load(last, map_location="cpu", weights_only=False)["epoch"]) + 1
+    except Exception as error:  # noqa: BLE001 - whatever a damaged pickle raises
+        _LOG.warning("%s is damaged (%s); this training starts over", last, format_error(error))
+        return 0
+
+
+def _require_detector(start: str) -> None:
+    from ultralytics import YOLO  # noqa: PLC0415 - after the switches
+
+    try:
+        task = YOLO(start).task
+    except Exception as error:
+        message = f"{start} cannot be loaded to train: {' '.join(str(error).split())}"
+        raise ModelError(message) from error
+    if task != "detect":
+        message = f"{start} is for {task}; take weights or an architecture for detection"
+        raise ModelError(message)
+
+
+def _options(training: TrainingConfig, start: str) -> dict[str, Any]:
+    device = resolve_device(training.device)
+    return {
+        "model": start,
+        "data": str(training.images),
+        "save_dir": str(training.directory),
+        "epochs": training.epochs,
+        "imgsz": training.image_size_px,
+        "batch": training.batch,
+        "seed": training.seed,
+        "device": str(device),
+        "workers": 0 if device.type == "cpu" else min(_MOST_WORKERS, os.cpu_count() or 1),
+        "deterministic": True,
+        "amp": False,  # its check wants a model that it would download
+        "patience": 0,
+        "val": False,
+        "plots": False,
+        "verbose": False,
+    }
+
+
+def _trainer_class(images: Path) -> Any:
+    """Ultralytics' trainer without what looks at the network or at images to test with."""
+    from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: PLC0415
+
+    class Trainer(DetectionTrainer):  # type: ignore[misc]  # ships no types
+        def get_dataset(self) -> dict[str, Any]:
+            """The images, without the check that fetches a font."""
+            parts = {"train": str(images), "val": str(images), "path": images.parent}
+            return {**parts, "names": {0: "person"}, "nc": 1, "channels": 3}
+
+        def validate(self) -> tuple[dict[str, float], float]:
+            """Of no use: the weights after the last epoch are taken."""
+            return {}, 0.0
+
+        def final_eval(self) -> None:
+            """As ``validate``."""
+
+        def save_model(self) -> bool:
+            """Write last.pt whole or not at all, and no best.pt."""
+            self.best_fitness = math.nan  # equals no fitness
+            last, partial = self.wdir / _LAST.name, self.wdir / "partial.pt"
+            self.last = partial
+            super().save_model()
+            self.last = last
+            partial.replace(last)
+            return True
+
+    return Trainer

@@ -1,0 +1,93 @@
+"""From a Config to running models."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anon_ros.config import Config
+from anon_ros.core import Anonymizer, Inpainter
+from anon_ros.models.detection.training_config import TrainingConfig
+from anon_ros.models.inpainting.classical import CLASSICAL
+from anon_ros.models.weights.offline import disable_network_access
+from anon_ros.tracking import Tracker, min_confidence
+
+# torch and what stands on it are imported inside the functions: they take seconds.
+if TYPE_CHECKING:
+    from anon_ros.models.detection.detector import PersonDetector
+    from anon_ros.models.detection.segmenter import YoloSegmenter
+
+
+def build_anonymizer(config: Config) -> Anonymizer:
+    """Load every model that ``config`` asks for.
+
+    Raises:
+        ModelError: if weights are missing or damaged, or the device is not there.
+    """
+    inpainter = build_inpainter(config)
+    return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
+
+
+def build_tracking_anonymizer(config: Config) -> Anonymizer:
+    """As ``build_anonymizer``, for the frames of a stream: it finds what counts in a track, too."""
+    inpainter = build_inpainter(config)
+    segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
+
+
+def build_segmenter(config: Config) -> "YoloSegmenter":
+    """Load ``detect.weights``.
+
+    Raises:
+        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+    """
+    from anon_ros.models.detection.segmenter import YoloSegmenter  # noqa: PLC0415
+
+    return YoloSegmenter.load(config.detect, config.compute.device)
+
+
+def build_detector(config: Config) -> "PersonDetector":
+    """Load ``detect.weights`` for boxes alone, down to those that are hardly likely.
+
+    Raises:
+        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+    """
+    from anon_ros.models.detection.detector import PersonDetector  # noqa: PLC0415
+
+    return PersonDetector.load(config.detect, config.compute.device)
+
+
+def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) -> Path:
+    """Train an Ultralytics detector, or go on with it; see ``anon_ros.models.training.train``.
+
+    Raises:
+        ModelError: if it cannot be trained.
+    """
+    from anon_ros.models.detection.training import train_detector  # noqa: PLC0415
+
+    return train_detector(training, on_epoch)
+
+
+def build_inpainter(config: Config) -> Inpainter:
+    """Load what ``inpaint.method`` names; never anything else in its place.
+
+    Raises:
+        ModelError: if the diffusion model is missing or damaged, its noise chain cannot start at
+            ``inpaint.beta_d``, or the device is not there.
+    """
+    if config.inpaint.method in CLASSICAL:
+        return CLASSICAL[config.inpaint.method]
+    disable_network_access()
+    from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter  # noqa: PLC0415
+
+    return DiffusionInpainter.load(config.inpaint, config.compute)
+
+
+def build_tracker(config: Config) -> Tracker:
+    """A new tracker, for one camera.
+
+    Raises:
+        ModelError: if a package is missing or too old.
+    """
+    from anon_ros.models.detection.bytetrack import ByteTrackTracker  # noqa: PLC0415
+
+    return ByteTrackTracker(config.detect.confidence)

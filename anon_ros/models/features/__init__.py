@@ -1,0 +1,1 @@
+"""Networks that measure images: embedders, Inception, LPIPS."""

@@ -1,0 +1,1 @@
+"""Inpainters: diffusion, classical, and the baselines of the paper."""

@@ -1,0 +1,226 @@
+"""The diffusion loop over diffusers' UNet, VAE and schedulers: a batch of images in, one out.
+
+It computes what ``StableDiffusionXLInpaintPipeline`` does (and the test compares them), without
+what that repeats at every call: prompt encoding, a second VAE encode for a UNet that takes none, a
+VAE moved to float32 and back, images encoded one by one, arrays sent through PIL.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
+
+_INPAINTING_CHANNELS = 9
+_VAE_PIXELS = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Text embeddings; with guidance those of the negative prompt come first.
+
+    Attributes:
+        tokens: (1 or 2, tokens, width).
+        pooled: (1 or 2, width), which SDXL takes beside them; None for SD 2.
+    """
+
+    tokens: torch.Tensor
+    pooled: torch.Tensor | None
+
+
+class Diffusion:
+    """Draws into the masked part of images, starting from these images, or others, under noise.
+
+    No inference_mode: torch.compile would translate a network again for its tensors.
+
+    Args:
+        unet: UNet2DConditionModel of 9 (inpainting) or 4 input channels.
+        vae: AutoencoderKL or AutoencoderTiny.
+        scheduler: from ``make_scheduler``.
+        noise_schedule: the steps to run.
+        prompt: what to draw, on the UNet's device and in its dtype.
+        guidance: classifier-free guidance scale; above 1 the prompt must hold a negative one.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a pipeline
+        self,
+        unet: Any,
+        vae: Any,
+        scheduler: Any,
+        chain: NoiseSchedule,
+        prompt: Prompt,
+        guidance: float,
+    ) -> None:
+        self.unet = unet
+        self.vae = vae
+        self.noise_schedule = chain
+        self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.scheduler = scheduler
+        self.prompt = prompt
+        self._guidance = guidance
+        self._takes_masked_image = unet.config.in_channels == _INPAINTING_CHANNELS
+        self._step_options = _step_options(scheduler)
+
+    @property
+    def device(self) -> torch.device:
+        return self.prompt.tokens.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.prompt.tokens.dtype
+
+    @torch.no_grad()
+    def inpaint_batch(
+        self,
+        images: torch.Tensor,
+        latent_mask: torch.Tensor,
+        seeds: Sequence[int],
+        init_images: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Draw a batch. An image's result does not depend on the others, but for rounding.
+
+        Args:
+            images: (B, 3, H, W) float in -1..1, sides multiples of ``vae_scale_factor``.
+            latent_mask: (B, 1, H / cell_px, W / cell_px), 1 where to draw.
+            seeds: one per image.
+            init_images: (B, 3, H, W) float in -1..1, what to start from in ``latent_mask``; around
+                them it is always ``images``. None for ``images`` everywhere.
+
+        Returns:
+            (B, 3, H, W) float32 in 0..1, not finite where the networks failed.
+        """
+        pixels = latent_mask.repeat_interleave(self.vae_scale_factor, 2).repeat_interleave(
+            self.vae_scale_factor, 3
+        )
+        # Joined before the VAE: it spreads what it sees, so that latents of ``images`` would tell
+        # of the persons even around them.
+        started = images if init_images is None else torch.where(pixels > 0, init_images, images)
+        masked = self.encode(images * (1 - pixels)) if self._takes_masked_image else None
+        return self.decode(
+            self.denoise(self.encode(started), masked, latent_mask.to(self.dtype), seeds)
+        )
+
+    @torch.no_grad()
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) in -1..1 to latents (B, 4, h, w): the VAE's mean, so nothing is random."""
+        return torch.cat([self._encode(part) for part in _parts(images, images[0, 0].numel())])
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        latents: torch.Tensor,
+        masked: torch.Tensor | None,
+        latent_mask: torch.Tensor,
+        seeds: Sequence[int],
+    ) -> torch.Tensor:
+        """Run the chain.
+
+        Args:
+            latents: (B, 4, h, w) of the images.
+            masked: the same of the images without what is to be drawn, for a UNet of 9 channels.
+            latent_mask: (B, 1, h, w), 1 where to draw.
+            seeds: one per image.
+
+        Returns:
+            (B, 4, h, w), outside ``latent_mask`` equal to ``latents`` for a UNet of 4 channels.
+        """
+        from diffusers.utils.torch_utils import randn_tensor  # noqa: PLC0415 - slow to import
+
+        scheduler = self.scheduler
+        scheduler.set_timesteps(timesteps=list(self.noise_schedule.timesteps))
+        scheduler.set_begin_index(0)
+        generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        noise = randn_tensor(latents.shape, generators, self.device, self.dtype)
+        # The scheduler's timesteps stay on the CPU: it branches on them.
+        on_device = scheduler.timesteps.to(self.device)
+        conditions = self._conditions(latents)
+        originals, latents = latents, self._first(latents, noise)
+        for index, timestep in enumerate(scheduler.timesteps):
+            model_input = scheduler.scale_model_input(latents, timestep)
+            if masked is not None:
+                model_input = torch.cat([model_input, latent_mask, masked], dim=1)
+            predicted = self._predict(model_input, on_device[index], conditions)
+            stepped = scheduler.step(
+                predicted, timestep, latents, generator=generators, **self._step_options
+            )
+            latents = stepped[0]
+            if masked is None:
+                kept = originals
+                if index + 1 < len(scheduler.timesteps):
+                    following = scheduler.timesteps[index + 1 : index + 2]
+                    kept = scheduler.add_noise(originals, noise, following)
+                latents = (1 - latent_mask) * kept + latent_mask * latents
+        return latents
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents (B, 4, h, w) to images (B, 3, H, W) float32 in 0..1."""
+        pixels = latents[0, 0].numel() * self.vae_scale_factor**2
+        return torch.cat([self._decode(part) for part in _parts(latents, pixels)])
+
+    def _encode(self, images: torch.Tensor) -> torch.Tensor:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        encoded = self.vae.encode(images.to(self.vae.dtype))
+        # AutoencoderTiny has no distribution.
+        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+        scaled: torch.Tensor = (latents * self.vae.config.scaling_factor).to(self.dtype)
+        return scaled
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        scaled = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
+        decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
+        return (decoded.float() / 2 + 0.5).clamp(0, 1)
+
+    def _first(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        scheduler = self.scheduler
+        if self.noise_schedule.from_noise:
+            started: torch.Tensor = noise * scheduler.init_noise_sigma
+        else:
+            started = scheduler.add_noise(latents, noise, scheduler.timesteps[:1])
+        return started
+
+    def _predict(
+        self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
+    ) -> torch.Tensor:
+        """The UNet's answer, with guidance."""
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        guided = self._guidance > 1
+        if guided:
+            model_input = torch.cat([model_input] * 2)
+        answer: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[0]
+        if not guided:
+            return answer
+        negative, positive = answer.chunk(2)
+        return negative + self._guidance * (positive - negative)
+
+    def _conditions(self, latents: torch.Tensor) -> dict[str, Any]:
+        """What the UNet is told beside the latents, for each of the batch."""
+        count, _, height, width = latents.shape
+        conditions: dict[str, Any] = {
+            "encoder_hidden_states": self.prompt.tokens.repeat_interleave(count, dim=0)
+        }
+        if self.prompt.pooled is not None:
+            # Original size, offset of the crop, target size: an image that was not cut.
+            height_px, width_px = height * self.vae_scale_factor, width * self.vae_scale_factor
+            ids = [height_px, width_px, 0, 0, height_px, width_px]
+            pooled = self.prompt.pooled.repeat_interleave(count, dim=0)
+            time_ids = torch.tensor([ids], dtype=self.dtype).to(self.device, non_blocking=True)
+            conditions["added_cond_kwargs"] = {
+                "text_embeds": pooled,
+                "time_ids": time_ids.repeat(len(pooled), 1),
+            }
+        return conditions
+
+
+def _parts(images: torch.Tensor, pixels: int) -> tuple[torch.Tensor, ...]:
+    """What the VAE takes at once: it is full at few images, and its memory exceeds the UNet's."""
+    return torch.split(images, max(1, _VAE_PIXELS // pixels))
+
+
+def _step_options(scheduler: Any) -> dict[str, float]:
+    # TCD adds noise between the steps by default; as diffusers' pipeline we leave that out.
+    return {"eta": 0.0} if "eta" in inspect.signature(scheduler.step).parameters else {}

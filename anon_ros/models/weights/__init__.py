@@ -1,0 +1,1 @@
+"""Weights on this machine: search, inventory, offline switches."""

@@ -1,0 +1,22 @@
+"""Keeping the model libraries from installing, downloading or reporting anything."""
+
+import os
+from pathlib import Path
+
+_SWITCHES = {
+    "YOLO_AUTOINSTALL": "false",  # or it runs pip when an import is missing
+    "YOLO_OFFLINE": "true",  # no look-ups at import, no downloads, no usage statistics
+    "YOLO_VERBOSE": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DIFFUSERS_VERBOSITY": "error",  # it warns of timesteps that we chose on purpose
+}
+
+
+def disable_network_access() -> None:
+    """Set the libraries' switches for this process. Call it before their first import."""
+    os.environ.update(_SWITCHES)
+    # Ultralytics writes a settings file when it is imported: into a cache, not among the user's.
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(cache) / "anon_ros"))

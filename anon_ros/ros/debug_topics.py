@@ -1,0 +1,80 @@
+"""What was found, for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
+
+from array import array
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from anon_ros.core import AnonymizedFrame, Detections
+
+_DEPTH = 5
+_WHITE = 255
+
+
+class DebugTopics:
+    """Published while somebody subscribes, with the header of the image that they belong to.
+
+    Both tell where a person was, and nothing of its looks.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._masks = node.create_publisher(Image, "~/debug/mask", QoSProfile(depth=_DEPTH))
+        self._vision = _vision_msgs()
+        self._detections = (
+            node.create_publisher(
+                self._vision.Detection2DArray, "~/detections", QoSProfile(depth=_DEPTH)
+            )
+            if self._vision
+            else None
+        )
+
+    def publish(self, header: Any, result: AnonymizedFrame) -> None:
+        """Any thread may. A failure is logged: the image itself is out already."""
+        try:
+            if self._masks.get_subscription_count():
+                self._masks.publish(make_mask_message(header, result))
+            if self._detections and self._detections.get_subscription_count():
+                message = make_detections_message(self._vision, header, result.detections)
+                self._detections.publish(message)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._node.get_logger().warning(f"debug topics: {error}", throttle_duration_sec=10.0)
+
+
+def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
+    """The replaced pixels, mono8: 255 where replaced, else 0."""
+    height_px, width_px = result.replaced_mask.shape
+    data = array("B")
+    data.frombytes((result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)).tobytes())
+    return Image(
+        header=header, height=height_px, width=width_px, encoding="mono8", step=width_px, data=data
+    )
+
+
+def make_detections_message(vision: Any, header: Any, detections: Detections) -> Any:
+    """vision_msgs/Detection2DArray: a box, in pixels, with class "person" and its score."""
+    message = vision.Detection2DArray(header=header)
+    pairs = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), strict=True)
+    for (x0, y0, x1, y1), score in pairs:
+        detection = vision.Detection2D(header=header)
+        detection.bbox.center.position.x = (x0 + x1) / 2
+        detection.bbox.center.position.y = (y0 + y1) / 2
+        detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
+        hypothesis = vision.ObjectHypothesisWithPose()
+        hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "person", score
+        detection.results.append(hypothesis)
+        message.detections.append(detection)
+    return message
+
+
+def _vision_msgs() -> ModuleType | None:
+    """vision_msgs 4 (ROS 2 Humble and later), which is no part of ROS's base installation."""
+    try:
+        return import_module("vision_msgs.msg")
+    except ImportError:
+        return None

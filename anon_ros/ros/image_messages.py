@@ -1,0 +1,79 @@
+"""From image messages to arrays and back; everything but pixels is taken over as it came."""
+
+from array import array
+from typing import TypeAlias
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.core import AnonymizedFrame, RgbImage
+from anon_ros.images import (
+    CompressedImageData,
+    RawImage,
+    decode_compressed,
+    decode_raw,
+    encode_compressed,
+    encode_raw,
+)
+
+ImageMessage: TypeAlias = Image | CompressedImage
+
+
+def decode_message(message: ImageMessage) -> RgbImage:
+    """The pixels of a message.
+
+    Raises:
+        ImageFormatError: if the encoding is not supported or the data is damaged.
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(_compressed(message))
+    return decode_raw(_raw(message))
+
+
+def stamp_ns(message: ImageMessage) -> int:
+    """When the image was taken; 0 if the driver does not say."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def encode_message(
+    message: ImageMessage, result: AnonymizedFrame, jpeg_quality: int
+) -> ImageMessage:
+    """A message like ``message`` that shows the anonymized image."""
+    if isinstance(message, CompressedImage):
+        data = encode_compressed(
+            _compressed(message), result.image, result.replaced_mask, jpeg_quality
+        )
+        return CompressedImage(header=message.header, format=message.format, data=_array(data))
+    if not result.outcomes:
+        return message
+    return Image(
+        header=message.header,
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=message.is_bigendian,
+        step=message.step,
+        data=_array(encode_raw(_raw(message), result.image, result.replaced_mask)),
+    )
+
+
+def _raw(message: Image) -> RawImage:
+    return RawImage(
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=bool(message.is_bigendian),
+        step=message.step,
+        data=message.data,
+    )
+
+
+def _compressed(message: CompressedImage) -> CompressedImageData:
+    return CompressedImageData(format=message.format, data=message.data)
+
+
+def _array(data: bytes) -> "array[int]":
+    # rclpy checks every element of any other type: seconds for one image.
+    result = array("B")
+    result.frombytes(data)
+    return result

@@ -1,0 +1,119 @@
+"""One image topic and its mirrored topic."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.config import Config, mirrored_topic
+from anon_ros.ros.camera_info import TIME_JUMP_NS, CameraInfoMirror, stamp_ns
+from anon_ros.ros.image_messages import ImageMessage
+from anon_ros.ros.qos import (
+    default_profiles,
+    matched_profiles,
+    publisher_options,
+    subscription_options,
+)
+
+_YIELD_S = 5e-5
+
+MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+}
+
+
+class ImageStream:
+    """Subscribes to an image topic while somebody wants its mirror, and publishes that.
+
+    Args:
+        node: owner of subscription and publisher.
+        topic: as configured, where remapping applies, or fully qualified.
+        publishers: of the topic; their type counts, and their QoS with ``qos.match_publisher``.
+        infos: of the camera.
+        config: prefix and QoS.
+        on_image: called in the executor's thread with name and image.
+
+    Attributes:
+        name: of the topic, fully qualified.
+        type_name: of its messages.
+        mirrored_topic: name of the mirrored topic.
+        num_time_jumps: how often the stamps jumped back.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what joins two topics
+        self,
+        node: Node,
+        topic: str,
+        publishers: Sequence[TopicEndpointInfo],
+        infos: CameraInfoMirror,
+        config: Config,
+        on_image: Callable[[str, ImageMessage], None],
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._on_image = on_image
+        self._subscription: object = None
+        self._newest_ns = 0
+        self.infos = infos
+        self.num_time_jumps = 0
+        self.name = str(node.resolve_topic_name(topic))
+        self.type_name = str(publishers[0].topic_type)
+        subscribed, published = (
+            matched_profiles(publishers) if config.qos.match_publisher else default_profiles()
+        )
+        self._profile = subscribed
+        mirrored = mirrored_topic(self.name, config.topics.prefix)
+        self._images = node.create_publisher(
+            MESSAGE_TYPES[self.type_name], mirrored, published, **publisher_options(node, mirrored)
+        )
+        self.mirrored_topic = str(self._images.topic_name)
+
+    @property
+    def is_subscribed(self) -> bool:
+        return self._subscription is not None
+
+    @property
+    def subscribers(self) -> int:
+        """Of the mirrored topic."""
+        return int(self._images.get_subscription_count())
+
+    def set_subscribed(self, *, wanted: bool) -> None:
+        """Subscribe, or stop."""
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                MESSAGE_TYPES[self.type_name],
+                self._topic,
+                self._receive,
+                self._profile,
+                **subscription_options(self._node, self.name),
+            )
+        elif not wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def publish(self, image: ImageMessage) -> None:
+        """Publish an anonymized image and the CameraInfo that belongs to it. Any thread may."""
+        self._images.publish(image)
+        self.infos.on_image(image)
+
+    def close(self) -> None:
+        self.set_subscribed(wanted=False)
+        self._node.destroy_publisher(self._images)
+
+    def _receive(self, image: ImageMessage) -> None:
+        stamp = stamp_ns(image)
+        back_ns = self._newest_ns - stamp
+        if back_ns > TIME_JUMP_NS:
+            self.num_time_jumps += 1
+            self.infos.pairing.on_jump(stamp)
+            self._node.get_logger().warning(
+                f"{self.name}: the stamps jumped back by {back_ns / 1e9:.1f} s; starting anew"
+            )
+            self._newest_ns = stamp
+        self._newest_ns = max(self._newest_ns, stamp)
+        self._on_image(self.name, image)
+        # Python's lock is the worker's now; else this thread keeps it through rclpy's bookkeeping.
+        time.sleep(_YIELD_S)

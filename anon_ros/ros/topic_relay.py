@@ -1,0 +1,134 @@
+"""Topics that are mirrored unchanged, byte for byte."""
+
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import PointCloud2
+
+from anon_ros.errors import ConfigError, format_error
+from anon_ros.images import POINT_CLOUD_TYPE, has_color_fields, may_carry_pixels
+from anon_ros.live import GateClosed, OutputGate
+from anon_ros.ros.qos import matched_profiles, publisher_options, subscription_options
+
+# Late subscribers of latched topics, as /tf_static, are to get the messages of all publishers.
+_DEPTH = 100
+
+
+class TopicRelay:
+    """Copies the messages of one topic to its mirrored topic while somebody wants them.
+
+    Args:
+        node: owner of subscription and publisher.
+        topic: fully qualified.
+        mirrored: of the mirrored topic.
+        publishers: of the topic; their QoS is copied.
+        gate: that every message has to pass.
+
+    Raises:
+        ConfigError: if the type carries pixels, or is not installed.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        mirrored: str,
+        publishers: Sequence[TopicEndpointInfo],
+        gate: OutputGate,
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._gate = gate
+        self.type_name = str(publishers[0].topic_type)
+        self._type = _message_type(self.type_name)
+        self._profile, published = matched_profiles(publishers, _DEPTH)
+        self._subscription: object = None
+        self._publisher = node.create_publisher(
+            self._type, mirrored, published, **publisher_options(node, mirrored)
+        )
+
+    def update_subscription(self, *, lazy: bool) -> None:
+        """Subscribe while it is wanted.
+
+        Not while the gate is shut: the last message of a latched topic would be lost for good.
+        """
+        wanted = self._gate.is_open
+        wanted = wanted and (not lazy or self._publisher.get_subscription_count() > 0)
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                self._type,
+                self._topic,
+                self._forward,
+                self._profile,
+                raw=True,
+                **subscription_options(self._node, self._topic),
+            )
+        elif not wanted:
+            self._stop()
+
+    def close(self) -> None:
+        self._stop()
+        self._node.destroy_publisher(self._publisher)
+
+    def _stop(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _forward(self, data: bytes) -> None:
+        try:
+            if self.type_name == POINT_CLOUD_TYPE and _has_colour(
+                deserialize_message(data, self._type)
+            ):
+                message = "coloured points show what the camera saw"
+                raise ConfigError(message)
+            self._gate.send(lambda: self._publisher.publish(data))
+        except GateClosed:
+            pass
+        except Exception as error:  # noqa: BLE001 - one message's failure must not end the node
+            self._node.get_logger().error(
+                f"{self._topic}: not forwarded: {format_error(error)}", throttle_duration_sec=10.0
+            )
+
+
+def _has_colour(cloud: PointCloud2) -> bool:
+    return has_color_fields(field.name for field in cloud.fields)
+
+
+def _message_type(type_name: str) -> Any:
+    """The class of a type none of whose fields, however deep, carries pixels."""
+    message_type = _import(type_name)
+    if inside := _find_pixel_type(type_name, message_type):
+        message = (
+            f"topics.passthrough: {type_name} carries pixels ({inside}) and is not copied "
+            "unchanged; "
+            f"leave it out, or name it in topics.images if it is an Image or CompressedImage"
+        )
+        raise ConfigError(message)
+    return message_type
+
+
+def _find_pixel_type(type_name: str, message_type: Any) -> str:
+    """The type that carries pixels, in this one or itself; empty if there is none."""
+    if may_carry_pixels(type_name):
+        return type_name
+    for field in message_type.get_fields_and_field_types().values():
+        for package, name in re.findall(r"(\w+)/(\w+)", field):
+            nested = f"{package}/msg/{name}"
+            if inside := _find_pixel_type(nested, _import(nested)):
+                return inside
+    return ""
+
+
+def _import(type_name: str) -> Any:
+    package, kind, name = type_name.split("/")
+    try:
+        return getattr(import_module(f"{package}.{kind}"), name)
+    except (ImportError, AttributeError) as error:
+        message = f"topics.passthrough: the type {type_name} is not installed here"
+        raise ConfigError(message) from error

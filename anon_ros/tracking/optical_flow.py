@@ -1,0 +1,128 @@
+"""How a person moved between two original frames: optical flow in a window around it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.core import Mask, RgbImage, Roi
+
+# Every window is brought to this longer side, so that a small person is followed as finely.
+_GRID_PX = 256
+# DIS reads beyond its memory where a side is shorter than this.
+_LEAST_GRID_PX = 32
+# The flow has one vector per 2 x 2 grid points; the preset's 4 x 4 lose a small person's legs.
+_FINEST_SCALE = 1
+# Of the square root of the mask's area, both. The mask's rim shows what is behind the person.
+_RIM_RATIO = 0.05
+_SMOOTH_RATIO = 0.1
+# Beside the weight 1 of a person's pixel: far from the person, its mean flow counts.
+_LEAST_WEIGHT = 1e-3
+
+FlowField = npt.NDArray[np.float32]
+"""(2, gh, gw): x and y, for each point of a grid."""
+
+
+@dataclass(frozen=True)
+class FlowPatch:
+    """A person's window of an original frame on the small grid that the flow is measured on.
+
+    Attributes:
+        roi: the window in the image.
+        grey: (gh, gw) uint8 levels.
+        person: (gh, gw) uint8, 1 in the person's mask and 0 elsewhere.
+    """
+
+    roi: Roi
+    grey: npt.NDArray[np.uint8]
+    person: npt.NDArray[np.uint8]
+
+    @property
+    def steps_px(self) -> tuple[float, float]:
+        """Image pixels from one grid point to the next, in x and y."""
+        height, width = self.grey.shape
+        return self.roi.width_px / width, self.roi.height_px / height
+
+    @property
+    def person_side(self) -> float:
+        """Square root of the mask's area, in grid points."""
+        return math.sqrt(np.count_nonzero(self.person))
+
+    @property
+    def centre_px(self) -> tuple[float, float]:
+        """The middle of the mask in the image, in x and y; the window's if the mask is empty."""
+        moments = cv2.moments(self.person, binaryImage=True)
+        height, width = self.person.shape
+        area = moments["m00"]
+        x, y = (moments["m10"] / area, moments["m01"] / area) if area else (width / 2, height / 2)
+        return self.roi.x0 + x * self.steps_px[0], self.roi.y0 + y * self.steps_px[1]
+
+
+def make_patch(image: RgbImage, mask: Mask, roi: Roi) -> FlowPatch:
+    """The window on its grid; all black if it has no pixel of the image."""
+    shrink = _GRID_PX / max(roi.width_px, roi.height_px)
+    width = max(_LEAST_GRID_PX, round(roi.width_px * shrink))
+    height = max(_LEAST_GRID_PX, round(roi.height_px * shrink))
+    person = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    interpolation = cv2.INTER_AREA if shrink < 1 else cv2.INTER_LINEAR
+    grey = cv2.resize(_grey(image, roi), (width, height), interpolation=interpolation)
+    return FlowPatch(roi, np.asarray(grey, np.uint8), np.asarray(person, np.uint8))
+
+
+def _grey(image: RgbImage, roi: Roi) -> npt.NDArray[np.uint8]:
+    """(h, w) levels of the window; beyond the image's border its edge pixels are repeated."""
+    inside = roi.clip(image.shape[1], image.shape[0])
+    if not inside.width_px or not inside.height_px:
+        return np.zeros((roi.height_px, roi.width_px), np.uint8)
+    grey = cv2.cvtColor(image[inside.slices], cv2.COLOR_RGB2GRAY)
+    border = (inside.y0 - roi.y0, roi.y1 - inside.y1, inside.x0 - roi.x0, roi.x1 - inside.x1)
+    return np.asarray(cv2.copyMakeBorder(grey, *border, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def estimate_flow(now: FlowPatch, before: FlowPatch) -> FlowField:
+    """From the image's points on ``now``'s grid to where they were before, smooth."""
+    # What the masks moved by is taken off first; whole pixels, so that nothing is blurred.
+    shift_px = np.rint(np.subtract(before.centre_px, now.centre_px)).astype(np.float32)
+    expected = sample_at(before.grey, map_to_previous(now, before, shift_px[:, None, None]))
+    # Not shared between threads: it holds buffers, and making one takes 10 us.
+    preset = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
+    method = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]
+    method.setFinestScale(_FINEST_SCALE)
+    flow = method.calc(now.grey, expected, np.zeros((*now.grey.shape, 2), np.float32))
+    planes = zip(cv2.split(flow), now.steps_px, shift_px, strict=True)
+    return np.stack([_smooth(plane, now) * np.float32(step) + by for plane, step, by in planes])
+
+
+def _smooth(plane: npt.NDArray[Any], look: FlowPatch) -> npt.NDArray[np.float32]:
+    """(gh, gw) float32: the flow of the person's inner pixels, averaged and spread outward."""
+    rim = 2 * round(_RIM_RATIO * look.person_side) + 1
+    inner = cv2.erode(look.person, np.ones((rim, rim), np.uint8)).astype(np.float32)
+    if not inner.any():
+        inner = look.person.astype(np.float32)
+    mean = (plane * inner).sum() / max(float(inner.sum()), 1)
+    side = 2 * round(_SMOOTH_RATIO * look.person_side / 2) + 1
+    excess = cv2.blur((plane - mean) * inner, (side, side))
+    weight = cv2.blur(inner, (side, side)) + _LEAST_WEIGHT
+    return np.asarray(mean + excess / weight, np.float32)
+
+
+def map_to_previous(now: FlowPatch, before: FlowPatch, flow_px: FlowField) -> FlowField:
+    """Where ``now``'s grid points, moved by the flow, lie on ``before``'s grid."""
+    height, width = now.grey.shape
+    (step_x, step_y), (before_x, before_y) = now.steps_px, before.steps_px
+    # A point is the middle of its pixel.
+    x_px = now.roi.x0 - before.roi.x0 + (np.arange(width) + 0.5) * step_x
+    y_px = now.roi.y0 - before.roi.y0 + (np.arange(height)[:, None] + 0.5) * step_y
+    points = np.empty((2, height, width), np.float32)
+    points[0] = (flow_px[0] + x_px.astype(np.float32)) / np.float32(before_x) - np.float32(0.5)
+    points[1] = (flow_px[1] + y_px.astype(np.float32)) / np.float32(before_y) - np.float32(0.5)
+    return points
+
+
+def sample_at(plane: npt.NDArray[Any], points: FlowField) -> npt.NDArray[Any]:
+    """(gh, gw): the values at the points; beyond the border those at the edge."""
+    x, y = points
+    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
