@@ -4,7 +4,7 @@ import random
 import sys
 from typing import Any
 
-from sentinel import FaultyPainter, FaultySegmenter, SentinelModels
+from sentinel import FaultyInpainter, FaultySegmenter, SentinelModelProvider
 
 import anon_ros.ros.session
 from anon_ros.core import AnonymizedFrame
@@ -15,11 +15,11 @@ from anon_ros.ros.main import main
 _SEGMENT, _INPAINT, _ENCODE, _PUBLISH, _LOAD = 0.1, 0.2, 0.03, 0.03, 0.2
 
 
-class FaultyModels(SentinelModels):
+class FaultyModelProvider(SentinelModelProvider):
     """Now and then a change of parameters cannot be loaded."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__(FaultySegmenter(_SEGMENT, seed), FaultyPainter(_INPAINT, seed + 1))
+        super().__init__(FaultySegmenter(_SEGMENT, seed), FaultyInpainter(_INPAINT, seed + 1))
         self._random = random.Random(seed + 2)  # noqa: S311 - nothing secret
 
     def anonymizer(self, config: Any) -> Any:
@@ -29,7 +29,7 @@ class FaultyModels(SentinelModels):
         return super().anonymizer(config)
 
 
-def inject(seed: int) -> None:
+def inject_faults(seed: int) -> None:
     """Let encoding and publishing fail, which the real ones cannot be made to."""
     chance = random.Random(seed + 3)  # noqa: S311 - nothing secret
     encode, publish = anon_ros.ros.session.encode_message, ImageStream.publish
@@ -51,5 +51,5 @@ def inject(seed: int) -> None:
 
 if __name__ == "__main__":
     number = int(sys.argv.pop(1))
-    inject(number)
-    sys.exit(main(lambda: FaultyModels(number)))
+    inject_faults(number)
+    sys.exit(main(lambda: FaultyModelProvider(number)))

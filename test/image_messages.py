@@ -8,26 +8,26 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.core import RgbImage
-from anon_ros.ros.image_messages import decode_message
+from anon_ros.ros.image_messages import decode_message  # noqa: F401 - moved next
 
 
-def stamped(message: Any, index: int) -> Any:
+def set_stamp(message: Any, index: int) -> Any:
     message.header.stamp.sec, message.header.stamp.nanosec = 1000 + index, 5 * index
     message.header.frame_id = f"camera {index}"
     return message
 
 
-def raw_message(image: RgbImage, index: int, padding: int = 4) -> Image:
+def make_raw_message(image: RgbImage, index: int, padding: int = 4) -> Image:
     """bgr8 with padded rows."""
     height_px, width_px = image.shape[:2]
     rows = np.full((height_px, width_px * 3 + padding), 7, np.uint8)
     rows[:, : width_px * 3] = image[..., ::-1].reshape(height_px, -1)
     message = Image(height=height_px, width=width_px, encoding="bgr8", step=rows.shape[1])
     message.data = array("B", rows.tobytes())
-    return stamped(message, index)
+    return set_stamp(message, index)
 
 
-def bayer_message(image: RgbImage, index: int) -> Image:
+def make_bayer_message(image: RgbImage, index: int) -> Image:
     """bayer_rggb8: of each pixel one channel."""
     height_px, width_px = image.shape[:2]
     mosaic = image[..., 1].copy()
@@ -35,15 +35,10 @@ def bayer_message(image: RgbImage, index: int) -> Image:
     mosaic[1::2, 1::2] = image[1::2, 1::2, 2]
     message = Image(height=height_px, width=width_px, encoding="bayer_rggb8", step=width_px)
     message.data = array("B", mosaic.tobytes())
-    return stamped(message, index)
+    return set_stamp(message, index)
 
 
-def jpeg_message(image: RgbImage, index: int) -> CompressedImage:
+def make_jpeg_message(image: RgbImage, index: int) -> CompressedImage:
     data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
     message = CompressedImage(format="bgr8; jpeg compressed bgr8", data=array("B", data))
-    return stamped(message, index)
-
-
-def shown(message: Image | CompressedImage) -> RgbImage:
-    """What a message shows, by our own decoder."""
-    return decode_message(message)
+    return set_stamp(message, index)

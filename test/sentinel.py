@@ -17,9 +17,9 @@ from anon_ros.tracking import Tracker
 _MARGIN = 50
 
 
-def street(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
+def make_street_image(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
     """Grey texture with three persons in green, one of them cut off by the border."""
-    image = _clouds(height_px, width_px, seed)
+    image = _make_clouds(height_px, width_px, seed)
     for left, top, width, height in (
         (0.1, 0.3, 0.1, 0.4),
         (0.45, 0.2, 0.15, 0.6),
@@ -30,14 +30,14 @@ def street(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
     return image
 
 
-def _clouds(height_px: int, width_px: int, seed: int) -> RgbImage:
+def _make_clouds(height_px: int, width_px: int, seed: int) -> RgbImage:
     """Grey that changes slowly: a bayer pattern would show sharp edges in false colours."""
     coarse = np.random.default_rng(seed).integers(60, 200, (8, 8), np.uint8)
     grey = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
 
 
-def persons_seen(image: RgbImage) -> Mask:
+def find_sentinel_pixels(image: RgbImage) -> Mask:
     """(H, W) bool: the pixels that are clearly greener than grey."""
     red, green, blue = cv2.split(image.astype(np.int16))
     return np.asarray(green - np.maximum(red, blue) > _MARGIN, np.bool_)
@@ -64,7 +64,7 @@ class SentinelSegmenter:
 
 
 @dataclass
-class Painter:
+class NoiseInpainter:
     """An Inpainter that draws grey noise, and can be slow or held up."""
 
     person_s: float = 0.0
@@ -80,15 +80,15 @@ class Painter:
 
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
-        return _clouds(*crop.mask.shape, crop.seed)
+        return _make_clouds(*crop.mask.shape, crop.seed)
 
 
 @dataclass
-class SentinelModels:
+class SentinelModelProvider:
     """Models for the node: real masks, cover, composite and encoding around known persons."""
 
     segmenter: SentinelSegmenter = field(default_factory=SentinelSegmenter)
-    painter: Painter = field(default_factory=Painter)
+    painter: NoiseInpainter = field(default_factory=NoiseInpainter)
     fallbacks: dict[str, int] = field(default_factory=dict)
     configs: list[Config] = field(default_factory=list)
     freed: int = 0
@@ -134,7 +134,7 @@ class FaultySegmenter(SentinelSegmenter):
         return found
 
 
-class FaultyPainter(Painter):
+class FaultyInpainter(NoiseInpainter):
     """Answers in one of the ways in which a diffusion fails, or takes its time."""
 
     def __init__(self, share: float, seed: int) -> None:

@@ -10,7 +10,7 @@ from anon_ros.config import InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Detections, Mask, RgbImage
 
 
-def detections(masks: Sequence[Mask]) -> Detections:
+def make_detections(masks: Sequence[Mask]) -> Detections:
     """Detections with the masks' own bounds as boxes (an empty mask gets the whole image)."""
     height_px, width_px = masks[0].shape
     boxes = []
@@ -25,14 +25,14 @@ def detections(masks: Sequence[Mask]) -> Detections:
     )
 
 
-def rectangle(height_px: int, width_px: int, rows: slice, columns: slice) -> Mask:
+def make_rectangle(height_px: int, width_px: int, rows: slice, columns: slice) -> Mask:
     mask = np.zeros((height_px, width_px), np.bool_)
     mask[rows, columns] = True
     return mask
 
 
 @dataclass
-class Known:
+class FixedSegmenter:
     """A segmenter that knows the answer."""
 
     answer: Detections
@@ -42,7 +42,7 @@ class Known:
 
 
 @dataclass
-class Drawing:
+class FunctionInpainter:
     """An inpainter made of a function for one crop."""
 
     draw: Callable[[Crop], RgbImage]
@@ -51,20 +51,20 @@ class Drawing:
         return [self.draw(crop) for crop in crops]
 
 
-def noise(crop: Crop) -> RgbImage:
+def inpaint_noise(crop: Crop) -> RgbImage:
     """Outside the mask the original, as a diffusion model's answer nearly is; noise inside."""
     drawn = np.random.default_rng(crop.seed).integers(1, 256, crop.image.shape, np.uint8)
     return np.where(crop.mask[..., None], drawn, crop.image)
 
 
-def anonymizer(
-    found: Detections, draw: Callable[[Crop], RgbImage] = noise, *, min_person_px: int = 0
+def make_anonymizer(
+    found: Detections, draw: Callable[[Crop], RgbImage] = inpaint_noise, *, min_person_px: int = 0
 ) -> Anonymizer:
     inpaint = InpaintConfig(min_person_px=min_person_px)
-    return Anonymizer(Known(found), Drawing(draw), MaskConfig(), inpaint)
+    return Anonymizer(FixedSegmenter(found), FunctionInpainter(draw), MaskConfig(), inpaint)
 
 
-def counts_in(log: str, topic: str) -> dict[str, int]:
+def parse_frame_counts(log: str, topic: str) -> dict[str, int]:
     """The last counters that the node logged for a topic."""
     line = [line for line in log.splitlines() if f"{topic}: " in line and " received" in line][-1]
     words = re.findall(r"(\d+) (\w+)", line.rpartition(f"{topic}: ")[2])

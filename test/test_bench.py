@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(*arguments: str) -> str:
+def run_script(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -16,9 +16,11 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def test_the_gpu_benchmark_runs_with_tiny_networks(tmp_path: Path) -> None:
+def test_gpu_benchmark_runs(tmp_path: Path) -> None:
     output = tmp_path / "gpu.json"
-    table = run("bench/gpu.py", "--tiny", "--repeat", "1", "--scenes", "5", "--output", str(output))
+    table = run_script(
+        "bench/gpu.py", "--tiny", "--repeat", "1", "--scenes", "5", "--output", str(output)
+    )
     report = json.loads(output.read_text(encoding="utf-8"))
     assert report["tiny"]
     assert report["matmul_tflop_per_s"] > 0
@@ -50,9 +52,9 @@ def test_the_gpu_benchmark_runs_with_tiny_networks(tmp_path: Path) -> None:
     )
 
 
-def test_the_live_benchmark_compares_the_node_with_a_relay(tmp_path: Path) -> None:
+def test_live_benchmark_compares_relay(tmp_path: Path) -> None:
     output = tmp_path / "live.json"
-    table = run("bench/live.py", "--seconds", "1", "--output", str(output))
+    table = run_script("bench/live.py", "--seconds", "1", "--output", str(output))
     report = json.loads(output.read_text(encoding="utf-8"))
     assert list(report["results"]) == ["1280x720", "1920x1080"]
     for size, both in report["results"].items():
@@ -64,11 +66,11 @@ def test_the_live_benchmark_compares_the_node_with_a_relay(tmp_path: Path) -> No
         assert len(both["ratio"]) == 4
 
 
-def test_the_bag_benchmark_compares_with_a_plain_copy(tmp_path: Path) -> None:
+def test_bag_benchmark_compares_copy(tmp_path: Path) -> None:
     output = tmp_path / "bags.json"
     folder = tmp_path / "work"
     folder.mkdir()
-    table = run("bench/bags.py", "--quick", "--folder", str(folder), "--output", str(output))
+    table = run_script("bench/bags.py", "--quick", "--folder", str(folder), "--output", str(output))
     report = json.loads(output.read_text(encoding="utf-8"))
     assert report["machine"] in table
     assert list(report["copies"]) == list(report["memory"]) == ["mcap", "sqlite3"]
@@ -83,8 +85,8 @@ def test_the_bag_benchmark_compares_with_a_plain_copy(tmp_path: Path) -> None:
     assert not list(folder.iterdir())
 
 
-def test_the_prediction_counts_the_full_size_network() -> None:
-    table = run("bench/gpu.py", "--predict", "--scenes", "1")
+def test_prediction_counts_full_network() -> None:
+    table = run_script("bench/gpu.py", "--predict", "--scenes", "1")
     # One person of 150 x 400 px: 384 x 768 px of 1.79 TFLOP, 30 steps, with guidance; and the
     # paper's square of 6.76 TFLOP. Both counts agree with published ones for these sizes.
     assert "| quality | 1 | 107 |" in table
@@ -92,6 +94,6 @@ def test_the_prediction_counts_the_full_size_network() -> None:
     assert "| fast | 1 | 5 |" in table
 
 
-def test_the_table_of_start_timesteps_is_up_to_date() -> None:
+def test_start_timesteps_up_to_date() -> None:
     written = (ROOT / "docs" / "start_timesteps.csv").read_text(encoding="utf-8")
-    assert run("bench/start_timesteps.py") == written
+    assert run_script("bench/start_timesteps.py") == written

@@ -35,7 +35,7 @@ def bench() -> Iterator[ModuleType]:
         yield module
 
 
-def found_at(lefts_px: list[int], score: float = 0.9) -> Detections:
+def make_detections_at(lefts_px: list[int], score: float = 0.9) -> Detections:
     """Persons of 20 x 60 px, standing side by side."""
     masks = np.zeros((len(lefts_px), HEIGHT_PX, WIDTH_PX), np.bool_)
     for mask, left_px in zip(masks, lefts_px, strict=True):
@@ -45,19 +45,21 @@ def found_at(lefts_px: list[int], score: float = 0.9) -> Detections:
     return Detections(boxes, scores, np.zeros(len(lefts_px), np.int64), masks)
 
 
-def walk(frames: int, missed: frozenset[int] = frozenset()) -> list[FrameObservation]:
+def make_walk(frames: int, missed: frozenset[int] = frozenset()) -> list[FrameObservation]:
     """One person who stands, and one who walks and is missed in some frames."""
     image = np.random.default_rng(0).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     return [
-        observe_frame(image, found_at([150] if at in missed else [20 + at, 150]), at * PERIOD_NS)
+        observe_frame(
+            image, make_detections_at([150] if at in missed else [20 + at, 150]), at * PERIOD_NS
+        )
         for at in range(frames)
     ]
 
 
-def test_memory_covers_whom_the_detector_missed(bench: ModuleType) -> None:
+def test_memory_covers_missed_persons(bench: ModuleType) -> None:
     missed = frozenset({0, 10, 11, 12})
-    whole = walk(30)
-    moments = walk(30, missed)
+    whole = make_walk(30)
+    moments = make_walk(30, missed)
     truth_of = bench.detected(whole, [[1, 2]] * 30, 0.25)
     shares = {}
     for mode in bench.MODES:
@@ -69,15 +71,15 @@ def test_memory_covers_whom_the_detector_missed(bench: ModuleType) -> None:
     assert shares == {"off": 4, "past": 1, "both": 0}
 
 
-def test_a_detection_below_the_confidence_is_none_without_memory(bench: ModuleType) -> None:
+def test_weak_detections_need_memory(bench: ModuleType) -> None:
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
-    moments = [observe_frame(image, found_at([20], score), 0) for score in (0.2, 0.5)]
+    moments = [observe_frame(image, make_detections_at([20], score), 0) for score in (0.2, 0.5)]
     for mode, counts in (("off", [0, 1]), ("both", [1, 1])):
         kept = bench.candidates(moments, bench.config_of(0.4, mode))
         assert [len(moment.persons) for moment in kept] == counts
 
 
-def test_the_labels_of_five_frames_are_read_and_measured(
+def test_labels_read_and_measured(
     bench: ModuleType, vtest_rgb: dict[str, RgbImage], tmp_path: Path
 ) -> None:
     for name in vtest_rgb:
@@ -98,34 +100,36 @@ def test_the_labels_of_five_frames_are_read_and_measured(
     assert 0 < (report.overcoverage_max_ratio or 0) < 0.02
 
 
-def test_a_person_found_twice_is_one_person(bench: ModuleType) -> None:
+def test_person_keeps_number_after_gap(bench: ModuleType) -> None:
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     # The first and third share 15 of 20 columns, the second stands apart.
-    moments = [observe_frame(image, found_at([20, 80, 25]), at * PERIOD_NS) for at in range(3)]
+    moments = [
+        observe_frame(image, make_detections_at([20, 80, 25]), at * PERIOD_NS) for at in range(3)
+    ]
     for one, other, again in bench.person_numbers(moments, bench.config_of(0.25, "both")):
         assert one == again != other
 
 
-def test_drops_are_as_frequent_as_they_say_and_repeat(bench: ModuleType) -> None:
+def test_drops_are_repeatable(bench: ModuleType) -> None:
     shares = []
     for drop in bench.drops().values():
         lost = [[drop(frame, person) for frame in range(200)] for person in range(1, 21)]
         assert lost == [[drop(frame, person) for frame in range(200)] for person in range(1, 21)]
         shares.append(np.mean(lost))
     assert shares == pytest.approx([0.1, 0.3, 0.5, 0.25, 0.25], abs=0.03)
-    moments = walk(20)
+    moments = make_walk(20)
     left = bench.without(moments, [[1, 2]] * 20, lambda frame, person: frame < 5 and person == 1)
     assert [len(moment.persons) for moment in left] == [1] * 5 + [2] * 15
 
 
 @pytest.mark.parametrize("missed", [0, 3])
-def test_the_cost_is_of_persons_who_are_carried_on(bench: ModuleType, missed: int) -> None:
+def test_cost_of_propagated_persons(bench: ModuleType, missed: int) -> None:
     taken_ms = bench.cost_ms(missed, frames=5, warm_up=60)
     assert len(taken_ms) == 5
     assert min(taken_ms) > 0
 
 
-def test_the_page_gets_the_tables_and_the_plot(
+def test_page_gets_tables_and_plot(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bench, "COST_FRAMES", 5)
@@ -138,7 +142,7 @@ def test_the_page_gets_the_tables_and_the_plot(
         (labels / f"vtest{index:04}.txt").write_text(outline, encoding="utf-8")
     page = out / "through_time.md"
     page.write_text(f"Before.\n{bench.BEGIN}\nold\n{bench.END}\nAfter.\n", encoding="utf-8")
-    lines = bench.report(walk(20, frozenset({8})), labels, [0.25, 0.4], out)
+    lines = bench.report(make_walk(20, frozenset({8})), labels, [0.25, 0.4], out)
     bench.write(page, lines)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("Before.\n")

@@ -4,27 +4,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sentinel import SentinelModels
+from sentinel import SentinelModelProvider
 
 from anon_ros.cli import bag, main
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> SentinelModels:
+def sentinel_models(monkeypatch: pytest.MonkeyPatch) -> SentinelModelProvider:
     """In place of those that a command would load."""
-    models = SentinelModels()
-    monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
+    sentinel_models = SentinelModelProvider()
+    monkeypatch.setattr(bag, "build_tracking_anonymizer", sentinel_models.anonymizer)
     monkeypatch.setattr(bag, "model_hashes", lambda _: [{"parameter": "detect.weights"}])
-    return models
+    return sentinel_models
 
 
 @pytest.fixture
-def run(models: SentinelModels) -> Callable[..., int]:
+def run_bag(sentinel_models: SentinelModelProvider) -> Callable[..., int]:
     """Run ``anon_ros bag IN OUT``; flags follow."""
-    assert models
+    assert sentinel_models
 
-    def run(source: Path, output: Path, *flags: object) -> int:
+    def run_bag(source: Path, output: Path, *flags: object) -> int:
         words = ["bag", source, output, "--inpaint.method", "fill", *flags]
         return main.main([str(word) for word in words])
 
-    return run
+    return run_bag

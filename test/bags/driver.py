@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import cv2
-from sentinel import Painter, SentinelSegmenter
+from sentinel import NoiseInpainter, SentinelSegmenter
 
 from anon_ros.cli import bag
 from anon_ros.cli.main import main
@@ -18,7 +18,7 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer, CoveredFrame, Crop, Detections, FramePersons, RgbImage
 
 
-class Slow(SentinelSegmenter):
+class SlowSegmenter(SentinelSegmenter):
     """Tells that it was asked."""
 
     def segment(self, image: RgbImage) -> Detections:
@@ -28,12 +28,12 @@ class Slow(SentinelSegmenter):
         return super().segment(image)
 
 
-class Mixing(Painter):
+class BlendingInpainter(NoiseInpainter):
     """Lets what it draws depend on what it is to start from."""
 
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
-        drawn = Painter.draw(crop)
+        drawn = NoiseInpainter.draw(crop)
         return (
             drawn
             if crop.init_image is None
@@ -41,7 +41,7 @@ class Mixing(Painter):
         )
 
 
-class SlowToCover(Anonymizer):
+class SlowAnonymizer(Anonymizer):
     """Gives a test the time to kill it while it writes."""
 
     def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
@@ -49,11 +49,11 @@ class SlowToCover(Anonymizer):
         return super().cover_persons(image, persons)
 
 
-def build(config: Config) -> Anonymizer:
-    return SlowToCover(Slow(), Mixing(), config.mask, config.inpaint)
+def build_slow_anonymizer(config: Config) -> Anonymizer:
+    return SlowAnonymizer(SlowSegmenter(), BlendingInpainter(), config.mask, config.inpaint)
 
 
 if __name__ == "__main__":
-    bag.build_tracking_anonymizer = build
+    bag.build_tracking_anonymizer = build_slow_anonymizer
     bag.model_hashes = lambda _: []
     sys.exit(main())

@@ -9,28 +9,32 @@ import cv2
 import mcap.reader
 import mcap.writer
 import numpy as np
-from reading import Read, fields, picture
-from recordings import JPEG, TYPES, TYPES_1
+from reading import ReadMessage, decode_image, deserialize
+from recordings import JPEG_TOPIC, ROS1_TYPES, ROS2_TYPES
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag1 import Writer as Ros1Writer
 
 from anon_ros.core import RgbImage
 
-Edit: TypeAlias = Callable[[list[Read]], list[Read]]
+Edit: TypeAlias = Callable[[list[ReadMessage]], list[ReadMessage]]
 
 
-def plant(output: Path, edit: Edit, without: str = "") -> None:
+def rewrite_bag(output: Path, edit: Edit, without: str = "") -> None:
     """Write the messages of ``output`` again as ``edit`` returns them, without one topic."""
     files = sorted(output.iterdir()) if output.is_dir() else [output]
     (file,) = [each for each in files if each.suffix in {".mcap", ".db3", ".bag"}]
-    write = {".mcap": _mcap, ".db3": _sqlite, ".bag": _ros1}[file.suffix]
+    write = {".mcap": _rewrite_mcap, ".db3": _rewrite_sqlite3, ".bag": _rewrite_rosbag1}[
+        file.suffix
+    ]
     write(file, edit, without)
 
 
-def changed(topic: str, index: int, change: Callable[[Read], Read | None]) -> Edit:
+def change_message(
+    topic: str, index: int, change: Callable[[ReadMessage], ReadMessage | None]
+) -> Edit:
     """Changes the message ``index`` of a topic, or leaves it out."""
 
-    def edit(messages: list[Read]) -> list[Read]:
+    def edit(messages: list[ReadMessage]) -> list[ReadMessage]:
         mine = [number for number, each in enumerate(messages) if each.topic == topic]
         made = change(messages[mine[index]])
         return [
@@ -42,21 +46,21 @@ def changed(topic: str, index: int, change: Callable[[Read], Read | None]) -> Ed
     return edit
 
 
-def with_fields(each: Read, change: Callable[[Any], None]) -> Read:
+def edit_fields(each: ReadMessage, change: Callable[[Any], None]) -> ReadMessage:
     """The message with other fields; ``change`` assigns to them."""
     is_ros1 = each.data[:4] != b"\0\1\0\0"
-    message = fields(each, ros1=is_ros1)
+    message = deserialize(each, ros1=is_ros1)
     change(message)
     if is_ros1:
-        return each._replace(data=bytes(TYPES_1.serialize_ros1(message, each.type_name)))
-    return each._replace(data=bytes(TYPES.serialize_cdr(message, each.type_name)))
+        return each._replace(data=bytes(ROS1_TYPES.serialize_ros1(message, each.type_name)))
+    return each._replace(data=bytes(ROS2_TYPES.serialize_cdr(message, each.type_name)))
 
 
-def showing(each: Read, image: RgbImage, quality: int = 95) -> Read:
+def replace_image(each: ReadMessage, image: RgbImage, quality: int = 95) -> ReadMessage:
     """A bgr8 or JPEG message that shows another image."""
 
     def paint(message: Any) -> None:
-        if each.topic.endswith(JPEG):
+        if each.topic.endswith(JPEG_TOPIC):
             encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
             message.data = encoded[1].reshape(-1)
             return
@@ -64,21 +68,21 @@ def showing(each: Read, image: RgbImage, quality: int = 95) -> Read:
         rows[:, : message.width * 3] = image[..., ::-1].reshape(message.height, -1)
         message.data = rows.reshape(-1)
 
-    return with_fields(each, paint)
+    return edit_fields(each, paint)
 
 
-def shown(each: Read) -> RgbImage:
-    return np.array(picture(fields(each)))
+def decode_shown_image(each: ReadMessage) -> RgbImage:
+    return np.array(decode_image(deserialize(each)))
 
 
-def _mcap(file: Path, edit: Edit, without: str) -> None:
+def _rewrite_mcap(file: Path, edit: Edit, without: str) -> None:
     reader = mcap.reader.make_reader(file.open("rb"))
     found = list(reader.iter_messages(log_time_order=False))
     profile, summary = reader.get_header().profile, reader.get_summary()
     attachments, metadata = list(reader.iter_attachments()), list(reader.iter_metadata())
     messages = edit(
         [
-            Read(c.topic, s.name, m.log_time, m.data, (m.publish_time, m.sequence))
+            ReadMessage(c.topic, s.name, m.log_time, m.data, (m.publish_time, m.sequence))
             for s, c, m in found
         ]
     )
@@ -106,7 +110,7 @@ def _mcap(file: Path, edit: Edit, without: str) -> None:
         writer.finish()
 
 
-def _sqlite(file: Path, edit: Edit, without: str) -> None:
+def _rewrite_sqlite3(file: Path, edit: Edit, without: str) -> None:
     with sqlite3.connect(file) as database:
         ids = dict(database.execute("SELECT name, id FROM topics"))
         rows = database.execute(
@@ -118,17 +122,19 @@ def _sqlite(file: Path, edit: Edit, without: str) -> None:
             "INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)",
             [
                 (ids[each.topic], each.time_ns, each.data)
-                for each in edit([Read(*row) for row in rows])
+                for each in edit([ReadMessage(*row) for row in rows])
                 if each.topic != without
             ],
         )
         database.execute("DELETE FROM topics WHERE name = ?", (without,))
 
 
-def _ros1(file: Path, edit: Edit, without: str) -> None:
+def _rewrite_rosbag1(file: Path, edit: Edit, without: str) -> None:
     with Ros1Reader(file) as reader:
         known = {c.topic: c for c in reader.connections if c.topic != without}
-        found = [Read(c.topic, c.msgtype, t, bytes(data)) for c, t, data in reader.messages()]
+        found = [
+            ReadMessage(c.topic, c.msgtype, t, bytes(data)) for c, t, data in reader.messages()
+        ]
     file.unlink()
     with Ros1Writer(file) as writer:
         connections = {

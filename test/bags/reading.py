@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 import cv2
 import mcap.reader
 import numpy as np
-from recordings import TYPES, TYPES_1
+from recordings import ROS1_TYPES, ROS2_TYPES
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 
 from anon_ros.core import RgbImage
 
 
-class Read(NamedTuple):
+class ReadMessage(NamedTuple):
     topic: str
     type_name: str
     time_ns: int
@@ -21,11 +21,11 @@ class Read(NamedTuple):
     extra: tuple[int, ...] = ()
 
 
-def read(path: Path) -> list[Read]:
+def read_messages(path: Path) -> list[ReadMessage]:
     """All messages, by the reader of rosbags or, for a bare MCAP file, of mcap."""
     if path.suffix == ".mcap":
         return [
-            Read(
+            ReadMessage(
                 channel.topic,
                 schema.name,
                 message.log_time,
@@ -37,10 +37,10 @@ def read(path: Path) -> list[Read]:
             ).iter_messages()
         ]
     with (Ros1Reader if path.suffix == ".bag" else Reader)(path) as reader:
-        return [Read(c.topic, c.msgtype, t, bytes(data)) for c, t, data in reader.messages()]
+        return [ReadMessage(c.topic, c.msgtype, t, bytes(data)) for c, t, data in reader.messages()]
 
 
-def channels(path: Path) -> list[tuple[Any, ...]]:
+def read_channels(path: Path) -> list[tuple[Any, ...]]:
     """What is known of each topic beside its messages."""
     with (Ros1Reader if path.suffix == ".bag" else Reader)(path) as reader:
         return [
@@ -48,13 +48,13 @@ def channels(path: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-def fields(each: Read, *, ros1: bool = False) -> Any:
+def deserialize(each: ReadMessage, *, ros1: bool = False) -> Any:
     if ros1:
-        return TYPES_1.deserialize_ros1(each.data, each.type_name)
-    return TYPES.deserialize_cdr(each.data, each.type_name)
+        return ROS1_TYPES.deserialize_ros1(each.data, each.type_name)
+    return ROS2_TYPES.deserialize_cdr(each.data, each.type_name)
 
 
-def everything_but_pixels(message: Any) -> tuple[Any, ...]:
+def get_image_metadata(message: Any) -> tuple[Any, ...]:
     stamp = message.header.stamp
     names = ("height", "width", "encoding", "is_bigendian", "step", "format")
     known = [getattr(message, name, None) for name in names]
@@ -62,7 +62,7 @@ def everything_but_pixels(message: Any) -> tuple[Any, ...]:
     return stamp.sec, stamp.nanosec, message.header.frame_id, *known, size
 
 
-def picture(message: Any) -> RgbImage:
+def decode_image(message: Any) -> RgbImage:
     """What an image message shows, by OpenCV alone."""
     if hasattr(message, "format"):
         return cv2.imdecode(np.array(message.data), cv2.IMREAD_COLOR)[..., ::-1]

@@ -16,16 +16,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from reading import Read, fields, picture, read
-from recordings import IMAGES, by_mcap, by_ros1, by_rosbags, split, walking
-from sentinel import persons_seen
+from reading import ReadMessage, decode_image, deserialize, read_messages
+from recordings import (
+    IMAGE_TOPICS,
+    generate_walking_messages,
+    write_mcap,
+    write_rosbag1,
+    write_rosbag2,
+    write_split_rosbag2,
+)
+from sentinel import find_sentinel_pixels
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 18
 
 
 @dataclass
-class Runner:
+class BagProcess:
     """Starts the command on one recording."""
 
     source: Path
@@ -75,36 +82,38 @@ class Runner:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Callable[[Path], Runner]:
-    return lambda source: Runner(source, tmp_path / "seen")
+def make_bag_process(tmp_path: Path) -> Callable[[Path], BagProcess]:
+    return lambda source: BagProcess(source, tmp_path / "seen")
 
 
-def content(path: Path) -> list[Read]:
-    messages = read(path)
+def read_content(path: Path) -> list[ReadMessage]:
+    messages = read_messages(path)
     shown = [
-        picture(fields(each, ros1=path.suffix == ".bag"))
+        decode_image(deserialize(each, ros1=path.suffix == ".bag"))
         for each in messages
-        if each.topic in IMAGES
+        if each.topic in IMAGE_TOPICS
     ]
     assert len(shown) == FRAMES
-    assert not any(persons_seen(image).any() for image in shown)
+    assert not any(find_sentinel_pixels(image).any() for image in shown)
     return messages
 
 
-def report(path: Path) -> dict[str, object]:
+def read_report(path: Path) -> dict[str, object]:
     where = path if path.is_dir() else path.with_name(f"{path.name}.report.json")
     found = json.loads((where / "report.json" if path.is_dir() else where).read_text())
     return {name: found[name] for name in ("job", "topics", "persons_per_frame", "covered", "lost")}
 
 
-MAKE: dict[str, Callable[[Path], Path]] = {
-    "split mcap": lambda folder: split(folder / "in", "mcap"),
-    "sqlite3 by file": lambda folder: by_rosbags(folder / "in", "sqlite3", "file"),
-    "mcap by message": lambda folder: by_rosbags(folder / "in", "mcap", "message"),
-    "bare mcap": lambda folder: by_mcap(folder / "in.mcap"),
-    "ros 1": lambda folder: by_ros1(folder / "in.bag"),
-    "walking": lambda folder: by_rosbags(folder / "in", messages=walking()),
-    "walking, split": lambda folder: split(folder / "in", "sqlite3", messages=walking()),
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "split mcap": lambda folder: write_split_rosbag2(folder / "in", "mcap"),
+    "sqlite3 by file": lambda folder: write_rosbag2(folder / "in", "sqlite3", "file"),
+    "mcap by message": lambda folder: write_rosbag2(folder / "in", "mcap", "message"),
+    "bare mcap": lambda folder: write_mcap(folder / "in.mcap"),
+    "ros 1": lambda folder: write_rosbag1(folder / "in.bag"),
+    "walking": lambda folder: write_rosbag2(folder / "in", messages=generate_walking_messages()),
+    "walking, split": lambda folder: write_split_rosbag2(
+        folder / "in", "sqlite3", messages=generate_walking_messages()
+    ),
 }
 
 
@@ -117,22 +126,25 @@ REUSE = (
 @pytest.mark.parametrize(
     ("kind", "flags"),
     [
-        *((kind, ()) for kind in list(MAKE)[:5]),
+        *((kind, ()) for kind in list(WRITERS)[:5]),
         *(("walking", flags) for flags in (REUSE, REUSE[:6])),
         ("walking, split", REUSE),
     ],
 )
-def test_a_killed_run_ends_as_if_it_had_not_been_killed(
-    tmp_path: Path, runner: Callable[[Path], Runner], kind: str, flags: tuple[object, ...]
+def test_killed_run_resumes_identically(
+    tmp_path: Path,
+    make_bag_process: Callable[[Path], BagProcess],
+    kind: str,
+    flags: tuple[object, ...],
 ) -> None:
     """Two runs of each kind, each killed up to three times: 16 runs, up to 48 moments."""
-    run = runner(MAKE[kind](tmp_path))
+    run = make_bag_process(WRITERS[kind](tmp_path))
     run.flags = flags
     whole = tmp_path / f"whole{run.source.suffix}"
     started_s = time.monotonic()
     assert run.finish(whole) == FRAMES
     duration_s = time.monotonic() - started_s
-    wanted, told = content(whole), report(whole)
+    wanted, told = read_content(whole), read_report(whole)
     chance = random.Random(kind)  # noqa: S311 - nothing secret
     for attempt in range(2):
         output = tmp_path / f"out{attempt}{run.source.suffix}"
@@ -146,26 +158,26 @@ def test_a_killed_run_ends_as_if_it_had_not_been_killed(
                 assert process.returncode == 0, line
             kills += process.returncode == -signal.SIGKILL
             if output.exists():  # then it is complete
-                assert content(output) == wanted
+                assert read_content(output) == wanted
         run.finish(output)
-        assert content(output) == wanted
+        assert read_content(output) == wanted
         assert not output.with_name(f"{output.name}.partial").exists()
-        assert report(output)["topics"] == told["topics"]
-        assert report(output)["persons_per_frame"] == told["persons_per_frame"]
+        assert read_report(output)["topics"] == told["topics"]
+        assert read_report(output)["persons_per_frame"] == told["persons_per_frame"]
         # Images in work when it was killed are searched again, and no others.
         assert run.searched() - before <= FRAMES + 4 * kills
         if output.is_dir():
-            assert information(output) == information(whole)
+            assert read_metadata(output) == read_metadata(whole)
 
 
-def information(folder: Path) -> object:
+def read_metadata(folder: Path) -> object:
     return yaml.safe_load((folder / "metadata.yaml").read_text())
 
 
-def test_a_run_that_is_done_is_not_done_again(
-    tmp_path: Path, runner: Callable[[Path], Runner]
+def test_finished_run_not_repeated(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
-    run = runner(by_rosbags(tmp_path / "in"))
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
     output = tmp_path / "out"
     assert run.finish(output) == FRAMES
     times = {file: file.stat().st_mtime_ns for file in output.iterdir()}
@@ -177,10 +189,10 @@ def test_a_run_that_is_done_is_not_done_again(
     assert "exists and is not overwritten" in told
 
 
-def test_another_run_does_not_continue_this_one(
-    tmp_path: Path, runner: Callable[[Path], Runner]
+def test_output_rejects_second_run(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
-    run = runner(by_rosbags(tmp_path / "in"))
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
     run.slow_s = 0.2
     output = tmp_path / "out"
     process = run.start(output)
@@ -205,9 +217,11 @@ def test_another_run_does_not_continue_this_one(
     assert run.finish(output, "--salvage") < FRAMES
 
 
-def test_the_disk_is_full(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
+def test_full_disk_fails_and_resumes(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
     """A limit for the size of files stands for it: both make a write fail."""
-    run = runner(by_rosbags(tmp_path / "in", "sqlite3"))
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
     output = tmp_path / "out"
 
     def limit() -> None:
@@ -218,19 +232,23 @@ def test_the_disk_is_full(tmp_path: Path, runner: Callable[[Path], Runner]) -> N
     whole = tmp_path / "whole"
     assert run.finish(whole) == FRAMES
     assert run.finish(output) <= FRAMES
-    assert content(output) == content(whole)
+    assert read_content(output) == read_content(whole)
 
 
-def test_the_target_cannot_be_written(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
-    run = runner(by_rosbags(tmp_path / "in"))
+def test_unwritable_output_rejected(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
     (tmp_path / "file").write_text("no folder")
     run.fails(tmp_path / "file" / "out", "file")
     run.fails(Path("/proc") / "out", "/proc/out")
     assert run.searched() == 0
 
 
-def test_the_source_vanishes(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
-    run = runner(split(tmp_path / "in", "mcap"))
+def test_missing_source_file_fails(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_split_rosbag2(tmp_path / "in", "mcap"))
     run.slow_s = 0.1
     output, last = tmp_path / "out", run.source / "in_2.mcap"
     process = run.start(output)
@@ -245,11 +263,13 @@ def test_the_source_vanishes(tmp_path: Path, runner: Callable[[Path], Runner]) -
     shutil.move(tmp_path / "away.mcap", last)
     before = run.searched()
     assert run.finish(output) == FRAMES - before
-    assert len(content(output)) == len(read(run.source))
+    assert len(read_content(output)) == len(read_messages(run.source))
 
 
-def test_interrupted_from_the_keyboard(tmp_path: Path, runner: Callable[[Path], Runner]) -> None:
-    run = runner(by_rosbags(tmp_path / "in", "mcap", "file"))
+def test_interrupt_removes_scratch(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "mcap", "file"))
     output = tmp_path / "out"
     process = run.start(output)
     run.wait_for(4, process)
@@ -260,15 +280,15 @@ def test_interrupted_from_the_keyboard(tmp_path: Path, runner: Callable[[Path], 
     # The input, decompressed, does not stay behind.
     assert not (tmp_path / "out.partial" / "scratch").exists()
     run.finish(output)
-    assert len(content(output)) == len(read(run.source))
+    assert len(read_content(output)) == len(read_messages(run.source))
 
 
 @pytest.mark.parametrize("while_writing", [False, True])
-def test_an_input_that_was_changed_under_a_run_is_not_patched(
-    tmp_path: Path, runner: Callable[[Path], Runner], *, while_writing: bool
+def test_resume_rejects_changed_input(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess], *, while_writing: bool
 ) -> None:
     """Same size and same time: neither masks nor pixels of before must get into another image."""
-    run = runner(by_rosbags(tmp_path / "in", "sqlite3"))
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
     run.slow_s = 0.1
     output, file = tmp_path / "out", run.source / "in.db3"
     process = run.start(output)
@@ -288,10 +308,10 @@ def test_an_input_that_was_changed_under_a_run_is_not_patched(
     run.fails(output, "the input has changed")
 
 
-def test_a_run_killed_at_its_very_start_is_begun_anew(
-    tmp_path: Path, runner: Callable[[Path], Runner]
+def test_run_killed_at_start_restarts(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
-    run = runner(by_rosbags(tmp_path / "in"))
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
     partial = tmp_path / "out.partial"
     partial.mkdir()
     (partial / "lock").touch()

@@ -13,8 +13,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from recordings import COPIED, IMAGES, by_mcap, by_ros1, by_rosbags, recorded
-from sentinel import persons_seen
+from recordings import (
+    COPIED_TOPICS,
+    IMAGE_TOPICS,
+    generate_messages,
+    write_mcap,
+    write_rosbag1,
+    write_rosbag2,
+)
+from sentinel import find_sentinel_pixels
 
 from anon_ros.bags import open_bag
 from anon_ros.bags.messages import deserialize_image
@@ -39,28 +46,40 @@ RECORDINGS = int(os.environ.get("FUZZ_RECORDINGS", "500"))
 _PERSON_PX = 40
 
 
-def small() -> Any:
-    return recorded(frames=2, width_px=48, height_px=32)
+def generate_small_messages() -> Any:
+    return generate_messages(frames=2, width_px=48, height_px=32)
 
 
-MAKE: dict[str, Callable[[Path], Path]] = {
-    "mcap": lambda folder: by_rosbags(folder / "in", "mcap", "none", small()),
-    "mcap by another author, lz4": lambda f: by_mcap(f / "in.mcap", "lz4", small()),
-    "mcap by another author, zstd": lambda f: by_mcap(f / "in.mcap", "zstd", small()),
-    "mcap by another author, no chunks": lambda f: by_mcap(
-        f / "in.mcap", "", small(), use_chunking=False
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "mcap": lambda folder: write_rosbag2(folder / "in", "mcap", "none", generate_small_messages()),
+    "mcap by another author, lz4": lambda f: write_mcap(
+        f / "in.mcap", "lz4", generate_small_messages()
     ),
-    "mcap by message": lambda folder: by_rosbags(folder / "in", "mcap", "message", small()),
-    "mcap by file": lambda folder: by_rosbags(folder / "in", "mcap", "file", small()),
-    "sqlite3": lambda folder: by_rosbags(folder / "in", "sqlite3", "none", small()),
-    "sqlite3 by message": lambda f: by_rosbags(f / "in", "sqlite3", "message", small()),
-    "ros 1": lambda folder: by_ros1(folder / "in.bag", frames=2),
+    "mcap by another author, zstd": lambda f: write_mcap(
+        f / "in.mcap", "zstd", generate_small_messages()
+    ),
+    "mcap by another author, no chunks": lambda f: write_mcap(
+        f / "in.mcap", "", generate_small_messages(), use_chunking=False
+    ),
+    "mcap by message": lambda folder: write_rosbag2(
+        folder / "in", "mcap", "message", generate_small_messages()
+    ),
+    "mcap by file": lambda folder: write_rosbag2(
+        folder / "in", "mcap", "file", generate_small_messages()
+    ),
+    "sqlite3": lambda folder: write_rosbag2(
+        folder / "in", "sqlite3", "none", generate_small_messages()
+    ),
+    "sqlite3 by message": lambda f: write_rosbag2(
+        f / "in", "sqlite3", "message", generate_small_messages()
+    ),
+    "ros 1": lambda folder: write_rosbag1(folder / "in.bag", frames=2),
 }
 
 
 def mutate(path: Path, chance: random.Random) -> None:
     file = path if path.is_file() else next(p for p in path.iterdir() if p.suffix != ".yaml")
-    kinds = [flip, flip, cut, blank, huge, repeat]
+    kinds = [flip_bits, flip_bits, truncate, blank_bytes, insert_huge_length, repeat_bytes]
     if file.suffix == ".mcap":
         kinds += [shuffle_records, shuffle_records]
     if file.suffix == ".db3":
@@ -72,29 +91,29 @@ def mutate(path: Path, chance: random.Random) -> None:
         file.write_bytes(kind(file.read_bytes(), chance))
 
 
-def flip(data: bytes, chance: random.Random) -> bytes:
+def flip_bits(data: bytes, chance: random.Random) -> bytes:
     result = bytearray(data)
     for _ in range(chance.choice([1, 1, 2, 10, 50])):
         result[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
     return bytes(result)
 
 
-def cut(data: bytes, chance: random.Random) -> bytes:
+def truncate(data: bytes, chance: random.Random) -> bytes:
     return data[: chance.randrange(len(data))]
 
 
-def blank(data: bytes, chance: random.Random) -> bytes:
+def blank_bytes(data: bytes, chance: random.Random) -> bytes:
     at, size = chance.randrange(len(data)), chance.choice([4, 100, 5000])
     return data[:at] + bytes(min(size, len(data) - at)) + data[at + size :]
 
 
-def huge(data: bytes, chance: random.Random) -> bytes:
+def insert_huge_length(data: bytes, chance: random.Random) -> bytes:
     at = chance.randrange(max(len(data) - 8, 1))
     length = struct.pack("<Q", chance.choice([2**63, 2**40, 2**32 - 1, 2**31]))
     return data[:at] + length + data[at + 8 :]
 
 
-def repeat(data: bytes, chance: random.Random) -> bytes:
+def repeat_bytes(data: bytes, chance: random.Random) -> bytes:
     at, size = chance.randrange(len(data)), chance.choice([1, 100, 5000])
     return data[: at + size] + data[at:]
 
@@ -143,11 +162,13 @@ def spoil_rows(file: Path, chance: random.Random) -> None:
     with closing(sqlite3.connect(file)) as database, database:
         rows = database.execute("SELECT id, data FROM messages").fetchall()
         number, data = chance.choice(rows)
-        spoiled = chance.choice([flip, cut, blank, huge])(data, chance)
+        spoiled = chance.choice([flip_bits, truncate, blank_bytes, insert_huge_length])(
+            data, chance
+        )
         database.execute("UPDATE messages SET data = ? WHERE id = ?", (spoiled, number))
 
 
-def messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
+def read_all_messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
     bag = open_bag(path, salvage=not strict)
     found = []
     for file in bag.files:
@@ -159,36 +180,36 @@ def messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
                         try:
                             data = decompress_message(data)
                         except ValueError:
-                            assert not strict or record.channel.topic not in IMAGES
+                            assert not strict or record.channel.topic not in IMAGE_TOPICS
                     found.append((record.channel.topic, record._replace(data=data)))
     return found
 
 
-def check(source: Path, output: Path) -> int:
+def count_safe_images(source: Path, output: Path) -> int:
     """Nobody is seen, and what was copied is what was there; return how many images there are."""
-    known = {message.data for _, message in messages(source, strict=False)}
+    known = {message.data for _, message in read_all_messages(source, strict=False)}
     images = 0
-    for topic, message in messages(output, strict=True):
+    for topic, message in read_all_messages(output, strict=True):
         if message.channel.type_name.endswith("Image"):
             images += 1
             frame = deserialize_image(message.channel, message.data)
-            seen = persons_seen(frame.decode()).astype(np.uint8)
+            seen = find_sentinel_pixels(frame.decode()).astype(np.uint8)
             _, _, stats, _ = cv2.connectedComponentsWithStats(seen)
             assert not (stats[1:, cv2.CC_STAT_AREA] > _PERSON_PX).any(), topic
         else:
             assert message.data in known
-        if topic in COPIED:
+        if topic in COPIED_TOPICS:
             assert not message.channel.type_name.endswith("Image")
     return images
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", CASES)
-def test_mutated_recordings(
-    tmp_path: Path, run: Callable[..., int], kind: str, capsys: pytest.CaptureFixture[str]
+def test_mutated_bags_never_leak(
+    tmp_path: Path, run_bag: Callable[..., int], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(kind)  # noqa: S311 - nothing secret
-    original = MAKE[kind](tmp_path)
+    original = WRITERS[kind](tmp_path)
     codes = {0: 0, 2: 0}
     images = 0
     count = RECORDINGS * CASES[kind] // 100
@@ -203,7 +224,7 @@ def test_mutated_recordings(
         mutate(source, chance)
         output = folder / f"out{source.suffix}"
         for flags in ((), ("--salvage",)):
-            code = run(source, output, *flags)
+            code = run_bag(source, output, *flags)
             told = capsys.readouterr().err
             codes[code] += 1
             assert "Traceback" not in told
@@ -212,7 +233,7 @@ def test_mutated_recordings(
                 assert not output.exists()
             else:
                 try:
-                    images += check(source, output)
+                    images += count_safe_images(source, output)
                 except AnonRosError as error:  # what we wrote is whole
                     pytest.fail(f"the output cannot be read: {error}")
                 break

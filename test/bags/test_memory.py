@@ -11,21 +11,21 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from reading import fields, picture, read
-from recordings import RAW, by_rosbags, split, walking
-from sentinel import Painter, SentinelModels, SentinelSegmenter, persons_seen
+from reading import decode_image, deserialize, read_messages
+from recordings import RAW_TOPIC, generate_walking_messages, write_rosbag2, write_split_rosbag2
+from sentinel import NoiseInpainter, SentinelModelProvider, SentinelSegmenter, find_sentinel_pixels
 
 from anon_ros.bags.rewrite.batch_reader import BatchReader
 from anon_ros.bags.storage.records import StorageReader
 from anon_ros.cli import bag
 from anon_ros.core import Crop, Detections, RgbImage
 
-Run = Callable[..., int]
+RunCommand = Callable[..., int]
 FRAMES = 30
 
 
 @dataclass
-class Blinking(SentinelSegmenter):
+class IntermittentSegmenter(SentinelSegmenter):
     """Finds nobody in some of its images."""
 
     blind: Sequence[int] = ()
@@ -39,51 +39,57 @@ class Blinking(SentinelSegmenter):
 
 
 @pytest.fixture
-def blinking(monkeypatch: pytest.MonkeyPatch) -> Blinking:
-    segmenter = Blinking()
-    models = SentinelModels(segmenter)
+def intermittent(monkeypatch: pytest.MonkeyPatch) -> IntermittentSegmenter:
+    segmenter = IntermittentSegmenter()
+    models = SentinelModelProvider(segmenter)
     monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     return segmenter
 
 
-def shown(path: Path) -> list[RgbImage]:
-    return [picture(fields(each)) for each in read(path) if each.topic == RAW]
+def read_shown_images(path: Path) -> list[RgbImage]:
+    return [
+        decode_image(deserialize(each)) for each in read_messages(path) if each.topic == RAW_TOPIC
+    ]
 
 
-def leaks(path: Path) -> list[int]:
-    return [index for index, image in enumerate(shown(path)) if persons_seen(image).any()]
+def find_leaks(path: Path) -> list[int]:
+    return [
+        index
+        for index, image in enumerate(read_shown_images(path))
+        if find_sentinel_pixels(image).any()
+    ]
 
 
-def topic(path: Path) -> dict[str, object]:
+def read_topic_report(path: Path) -> dict[str, object]:
     return dict(json.loads((path / "report.json").read_text())["topics"][0])
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_gaps_and_the_frames_before_the_first_detection_are_covered(
-    tmp_path: Path, run: Run, blinking: Blinking, parts: int
+def test_memory_covers_gaps_and_start(
+    tmp_path: Path, run_bag: RunCommand, intermittent: IntermittentSegmenter, parts: int
 ) -> None:
-    blinking.blind = [0, 1, 2, 3, 9, 10, 19, 20, 21, 22, 28, 29]
-    messages = list(walking(FRAMES))
-    source = split(tmp_path / "in", "mcap", parts, messages=messages)
-    assert run(source, tmp_path / "out") == 0
-    assert blinking.asked == FRAMES
-    assert len(shown(tmp_path / "out")) == FRAMES
-    assert leaks(tmp_path / "out") == []
-    assert topic(tmp_path / "out")["carried"] >= 3 * 12
-    blinking.asked = 0
-    assert run(source, tmp_path / "past", "--memory.mode", "past") == 0
-    assert leaks(tmp_path / "past") == [0, 1, 2, 3]
-    blinking.asked = 0
-    assert run(source, tmp_path / "off", "--memory.mode", "off", "--identity.reuse", "off") == 0
-    assert leaks(tmp_path / "off") == blinking.blind
+    intermittent.blind = [0, 1, 2, 3, 9, 10, 19, 20, 21, 22, 28, 29]
+    messages = list(generate_walking_messages(FRAMES))
+    source = write_split_rosbag2(tmp_path / "in", "mcap", parts, messages=messages)
+    assert run_bag(source, tmp_path / "out") == 0
+    assert intermittent.asked == FRAMES
+    assert len(read_shown_images(tmp_path / "out")) == FRAMES
+    assert find_leaks(tmp_path / "out") == []
+    assert read_topic_report(tmp_path / "out")["carried"] >= 3 * 12
+    intermittent.asked = 0
+    assert run_bag(source, tmp_path / "past", "--memory.mode", "past") == 0
+    assert find_leaks(tmp_path / "past") == [0, 1, 2, 3]
+    intermittent.asked = 0
+    assert run_bag(source, tmp_path / "off", "--memory.mode", "off", "--identity.reuse", "off") == 0
+    assert find_leaks(tmp_path / "off") == intermittent.blind
 
 
-def test_the_sidecar_tells_tracks_and_who_was_carried_on(
-    tmp_path: Path, run: Run, blinking: Blinking
+def test_masks_db_stores_tracks(
+    tmp_path: Path, run_bag: RunCommand, intermittent: IntermittentSegmenter
 ) -> None:
-    blinking.blind = [12]
-    source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
-    assert run(source, tmp_path / "out") == 0
+    intermittent.blind = [12]
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
+    assert run_bag(source, tmp_path / "out") == 0
     with closing(sqlite3.connect(tmp_path / "out" / "masks.db")) as masks:
         rows = masks.execute("SELECT number, persons, tracks, carried FROM frames").fetchall()
     assert [number for number, *_, carried in rows if carried >= 3] == [12]
@@ -96,11 +102,13 @@ def test_the_sidecar_tells_tracks_and_who_was_carried_on(
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_a_file_without_images_is_read_once(
-    tmp_path: Path, run: Run, storage: str, monkeypatch: pytest.MonkeyPatch
+def test_file_without_images_read_once(
+    tmp_path: Path, run_bag: RunCommand, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages = list(walking(FRAMES))
-    messages = [m for m in messages if m.topic == RAW][:9] + [m for m in messages if m.topic != RAW]
+    messages = list(generate_walking_messages(FRAMES))
+    messages = [m for m in messages if m.topic == RAW_TOPIC][:9] + [
+        m for m in messages if m.topic != RAW_TOPIC
+    ]
     messages = [m._replace(time_ns=messages[0].time_ns + i) for i, m in enumerate(messages)]
     read_files = list[Path]()
     batches = BatchReader.iter_batches
@@ -110,28 +118,28 @@ def test_a_file_without_images_is_read_once(
         return batches(self, source, *others)
 
     monkeypatch.setattr(BatchReader, "iter_batches", counted)
-    source = split(tmp_path / "in", storage, 3, messages=messages)
-    assert run(source, tmp_path / "out") == 0
+    source = write_split_rosbag2(tmp_path / "in", storage, 3, messages=messages)
+    assert run_bag(source, tmp_path / "out") == 0
     counts = [read_files.count(path) for path in sorted(set(read_files))]
     assert counts == [2, 1, 1]
-    assert leaks(tmp_path / "out") == []
+    assert find_leaks(tmp_path / "out") == []
 
 
-def test_images_that_are_dropped_are_not_looked_at(
-    tmp_path: Path, run: Run, blinking: Blinking
+def test_detection_skips_dropped_images(
+    tmp_path: Path, run_bag: RunCommand, intermittent: IntermittentSegmenter
 ) -> None:
-    source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
-    assert run(source, tmp_path / "out", "--every-nth", 3) == 0
-    assert blinking.asked == 10
-    assert leaks(tmp_path / "out") == []
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
+    assert run_bag(source, tmp_path / "out", "--every-nth", 3) == 0
+    assert intermittent.asked == 10
+    assert find_leaks(tmp_path / "out") == []
 
 
-class Mixing(Painter):
+class BlendingInpainter(NoiseInpainter):
     """Lets what it draws depend on what it is to start from."""
 
     @staticmethod
     def draw(crop: Crop) -> RgbImage:
-        drawn = Painter.draw(crop)
+        drawn = NoiseInpainter.draw(crop)
         return (
             drawn
             if crop.init_image is None
@@ -139,48 +147,50 @@ class Mixing(Painter):
         )
 
 
-def test_between_drawn_images_the_synthetic_persons_move_on(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_reuse_warps_between_inpainted(
+    tmp_path: Path, run_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = SentinelModels(painter=Mixing())
+    models = SentinelModelProvider(painter=BlendingInpainter())
     monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
-    source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
     flags = "--every-nth", 5, "--inpaint.min_person_px", 0, "--skip.on_skipped"
-    assert run(source, tmp_path / "cover", *flags, "cover") == 0
+    assert run_bag(source, tmp_path / "cover", *flags, "cover") == 0
     painted = sum(models.painter.batches)
-    assert run(source, tmp_path / "reuse", *flags, "reuse") == 0
+    assert run_bag(source, tmp_path / "reuse", *flags, "reuse") == 0
     assert sum(models.painter.batches) == 2 * painted
-    assert leaks(tmp_path / "reuse") == []
-    told = [topic(tmp_path / name) for name in ("cover", "reuse")]
+    assert find_leaks(tmp_path / "reuse") == []
+    told = [read_topic_report(tmp_path / name) for name in ("cover", "reuse")]
     assert told[0]["inpainted"] == painted
     assert told[1]["inpainted"] > 3 * painted
     # As often as one is drawn, the covers look as they did.
-    covers, reuses = shown(tmp_path / "cover"), shown(tmp_path / "reuse")
+    covers, reuses = read_shown_images(tmp_path / "cover"), read_shown_images(tmp_path / "reuse")
     assert all((covers[i] == reuses[i]).all() for i in range(0, FRAMES, 5))
     assert all((covers[i] != reuses[i]).any() for i in range(1, 5))
 
 
-def test_a_start_from_the_frame_before_changes_what_is_drawn(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_reuse_previous_spares_keyframes(
+    tmp_path: Path, run_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        bag, "build_tracking_anonymizer", SentinelModels(painter=Mixing()).anonymizer
+        bag,
+        "build_tracking_anonymizer",
+        SentinelModelProvider(painter=BlendingInpainter()).anonymizer,
     )
-    source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
     flags = "--inpaint.min_person_px", 0, "--identity.keyframe_s", 1
-    assert run(source, tmp_path / "noise", *flags) == 0
-    assert run(source, tmp_path / "previous", *flags, "--identity.reuse", "previous") == 0
-    one, other = shown(tmp_path / "noise"), shown(tmp_path / "previous")
+    assert run_bag(source, tmp_path / "noise", *flags) == 0
+    assert run_bag(source, tmp_path / "previous", *flags, "--identity.reuse", "previous") == 0
+    one, other = read_shown_images(tmp_path / "noise"), read_shown_images(tmp_path / "previous")
     same = [(a == b).all() for a, b in zip(one, other, strict=True)]
     # Key frames are drawn as without.
     assert [index for index, equal in enumerate(same) if equal] == [0, 10, 20]
-    assert leaks(tmp_path / "previous") == []
+    assert find_leaks(tmp_path / "previous") == []
 
 
-def test_images_in_which_nobody_could_be_found_are_lost_and_the_others_are_not(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_segmenter_fault_loses_its_images(
+    tmp_path: Path, run_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(Blinking):
+    class Failing(IntermittentSegmenter):
         def segment(self, image: RgbImage) -> Detections:
             found = super().segment(image)
             if not len(found):
@@ -188,30 +198,34 @@ def test_images_in_which_nobody_could_be_found_are_lost_and_the_others_are_not(
                 raise RuntimeError(message)
             return found
 
-    models = SentinelModels(Failing(blind=[5, 6]))
+    models = SentinelModelProvider(Failing(blind=[5, 6]))
     monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
-    source = by_rosbags(tmp_path / "in", messages=walking(FRAMES))
-    assert run(source, tmp_path / "out") == 2
-    assert run(source, tmp_path / "out", "--salvage") == 0
-    assert len(shown(tmp_path / "out")) == FRAMES - 2
-    assert leaks(tmp_path / "out") == []
-    assert topic(tmp_path / "out")["lost"] == 2
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
+    assert run_bag(source, tmp_path / "out") == 2
+    assert run_bag(source, tmp_path / "out", "--salvage") == 0
+    assert len(read_shown_images(tmp_path / "out")) == FRAMES - 2
+    assert find_leaks(tmp_path / "out") == []
+    assert read_topic_report(tmp_path / "out")["lost"] == 2
 
 
-def test_several_cameras_are_followed_apart(tmp_path: Path, run: Run, blinking: Blinking) -> None:
-    blinking.blind = [20, 21]  # the eleventh of each
+def test_cameras_tracked_independently(
+    tmp_path: Path, run_bag: RunCommand, intermittent: IntermittentSegmenter
+) -> None:
+    intermittent.blind = [20, 21]  # the eleventh of each
     messages = []
-    for each in walking(FRAMES):
+    for each in generate_walking_messages(FRAMES):
         messages.append(each)
-        if each.topic == RAW:
+        if each.topic == RAW_TOPIC:
             mirrored = each.message.data.reshape(each.message.height, -1).copy()
             pixels = mirrored[:, : 320 * 3].reshape(240, 320, 3)
             mirrored[:, : 320 * 3] = pixels[:, ::-1].reshape(240, -1)
             other = type(each.message)(**vars(each.message) | {"data": mirrored.reshape(-1)})
             messages.append(each._replace(topic="/rear/image_raw", message=other))
-    source = by_rosbags(tmp_path / "in", messages=messages)
-    assert run(source, tmp_path / "out") == 0
-    images = [picture(fields(e)) for e in read(tmp_path / "out") if "image" in e.topic]
+    source = write_rosbag2(tmp_path / "in", messages=messages)
+    assert run_bag(source, tmp_path / "out") == 0
+    images = [
+        decode_image(deserialize(e)) for e in read_messages(tmp_path / "out") if "image" in e.topic
+    ]
     assert len(images) == 2 * FRAMES
-    assert not any(persons_seen(image).any() for image in images)
+    assert not any(find_sentinel_pixels(image).any() for image in images)
     assert not np.array_equal(images[20], images[21])

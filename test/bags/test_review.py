@@ -7,13 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sentinel import street
+from sentinel import make_street_image
 
 from anon_ros.bags.verify.findings import Findings
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 
 
-class Tags(HTMLParser):
+class TagCollector(HTMLParser):
     """Notes each tag with its attributes."""
 
     def __init__(self) -> None:
@@ -24,29 +24,29 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def page(tmp_path: Path, sheet: ReviewPage, findings: Findings) -> str:
+def write_page(tmp_path: Path, sheet: ReviewPage, findings: Findings) -> str:
     sheet.write(tmp_path / "page.html", tmp_path / "<b>out", findings, "5 & more")
     return (tmp_path / "page.html").read_text("utf-8")
 
 
-def test_the_most_doubtful_come_first_and_no_more_than_fit(tmp_path: Path) -> None:
+def test_page_shows_worst_images_first(tmp_path: Path) -> None:
     sheet = ReviewPage()
     for number in range(100):
         frame = ReviewFrame(number * 7 % 100, f"/cam{number * 7 % 100}", 5, ["why"], [])
-        sheet.offer(frame, street(64, 48))
-    shown = re.findall(r"<b>/cam(\d+)</b>", page(tmp_path, sheet, Findings()))
+        sheet.offer(frame, make_street_image(64, 48))
+    shown = re.findall(r"<b>/cam(\d+)</b>", write_page(tmp_path, sheet, Findings()))
     assert shown == [str(number) for number in range(99, 51, -1)]
 
 
-def test_nothing_is_taken_from_elsewhere_and_nothing_runs(tmp_path: Path) -> None:
+def test_page_is_self_contained(tmp_path: Path) -> None:
     evil = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'
     sheet, findings = ReviewPage(), Findings()
-    sheet.offer(ReviewFrame(1, evil, 2**62, [evil], [(1, 1, 20, 20)]), street(64, 48))
+    sheet.offer(ReviewFrame(1, evil, 2**62, [evil], [(1, 1, 20, 20)]), make_street_image(64, 48))
     findings.add_error(evil, evil)
     findings.add_warning(evil, evil)
     findings.not_checked.append(evil)
-    tags = Tags()
-    tags.feed(page(tmp_path, sheet, findings))
+    tags = TagCollector()
+    tags.feed(write_page(tmp_path, sheet, findings))
     assert {tag for tag, _ in tags.found}.isdisjoint({"script", "link", "iframe", "object"})
     images = [attributes for tag, attributes in tags.found if tag == "img"]
     assert len(images) == 1
@@ -54,11 +54,11 @@ def test_nothing_is_taken_from_elsewhere_and_nothing_runs(tmp_path: Path) -> Non
     assert not any(name.startswith("on") for _, attributes in tags.found for name in attributes)
 
 
-def test_a_thumbnail_is_readable_and_shows_the_box(tmp_path: Path) -> None:
+def test_thumbnail_shows_the_box(tmp_path: Path) -> None:
     sheet = ReviewPage()
     image = np.full((1080, 1920, 3), 90, np.uint8)
     sheet.offer(ReviewFrame(1, "/cam", 10**18 + 5 * 10**6, ["why"], [(400, 300, 800, 900)]), image)
-    text = page(tmp_path, sheet, Findings())
+    text = write_page(tmp_path, sheet, Findings())
     assert "1000000000005000000 ns, 2001-09-09 01:46:40.005 UTC" in text
     (found,) = re.findall(r'base64,([^"]+)"', text)
     shown = cv2.imdecode(np.frombuffer(base64.b64decode(found), np.uint8), cv2.IMREAD_COLOR)

@@ -20,7 +20,7 @@ def test_config_dump_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == dump_markdown()
 
 
-def test_config_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_check_reports_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("/**:\n  ros__parameters:\n    inpaint: {method: fill, steps: 50}\n")
     assert main(["config", "check", str(file)]) == 0
@@ -32,7 +32,7 @@ def test_config_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert told.err.startswith(f"anon_ros: error: {file}: parameter inpaint.method: 'fil'")
 
 
-def test_each_parameter_of_an_image_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+def test_image_help_lists_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["image", "--help"])
     told = capsys.readouterr().out
@@ -40,7 +40,7 @@ def test_each_parameter_of_an_image_is_a_flag(capsys: pytest.CaptureFixture[str]
         assert (f"--{name} " in told) == (not name.startswith(_NOT_OF_ONE_IMAGE))
 
 
-def test_models_tells_what_is_missing_and_how_to_get_it(
+def test_models_lists_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def test_models_tells_what_is_missing_and_how_to_get_it(
         assert word in told
 
 
-def test_models_lists_what_a_profile_needs_beside(
+def test_models_lists_profile_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))

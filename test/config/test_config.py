@@ -20,13 +20,13 @@ from anon_ros.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_generated_files_are_fresh() -> None:
+def test_generated_files_up_to_date() -> None:
     """`make docs` writes them."""
     assert (ROOT / "config/anonymize.yaml").read_text(encoding="utf-8") == dump_yaml(Config())
     assert (ROOT / "docs/parameters.md").read_text(encoding="utf-8") == dump_markdown()
 
 
-def test_each_parameter_is_complete_and_its_default_is_allowed() -> None:
+def test_parameter_defaults_are_valid() -> None:
     for name, parameter in all_parameters().items():
         assert parameter.spec.help.endswith("."), name
         assert parameter.validate(parameter.default) == parameter.default
@@ -35,7 +35,7 @@ def test_each_parameter_is_complete_and_its_default_is_allowed() -> None:
             assert parameter.spec.maximum is not None, name
 
 
-def test_the_dumped_file_loads_to_what_was_dumped(tmp_path: Path) -> None:
+def test_dumped_yaml_loads_back(tmp_path: Path) -> None:
     changed = {"inpaint.method": "blur", "inpaint.prompt": 'on: "é" # no', "detect.nms_iou": 1.0}
     config = load_config(overrides=changed | {"topics.images": ["/a", "/b/c"]})
     file = tmp_path / "mine.yaml"
@@ -44,7 +44,7 @@ def test_the_dumped_file_loads_to_what_was_dumped(tmp_path: Path) -> None:
     assert yaml.safe_load(file.read_text())["/**"]["ros__parameters"]["inpaint"]["method"] == "blur"
 
 
-def test_overrides_are_flat_or_nested_and_win_over_the_file(tmp_path: Path) -> None:
+def test_overrides_win_over_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("/**:\n  ros__parameters:\n    inpaint: {method: blur, steps: 9, beta_d: 1}\n")
     for overrides in ({"inpaint.method": "fill"}, {"inpaint": {"method": "fill"}}):
@@ -78,9 +78,7 @@ def test_overrides_are_flat_or_nested_and_win_over_the_file(tmp_path: Path) -> N
         ("detect.confidence", 0.0, "0.001 to 1"),
     ],
 )
-def test_a_wrong_value_is_refused_with_name_value_and_remedy(
-    name: str, value: Any, told: str
-) -> None:
+def test_invalid_value_names_remedy(name: str, value: Any, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         with_overrides(Config(), {name: value})
     assert told in str(caught.value)
@@ -99,7 +97,7 @@ def test_a_wrong_value_is_refused_with_name_value_and_remedy(
         ("a: [", "while parsing"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_path(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_file_error_names_path(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -108,18 +106,18 @@ def test_a_wrong_file_is_refused_with_its_path(tmp_path: Path, text: str, told: 
     assert told in str(caught.value)
 
 
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+def test_missing_file_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "absent.yaml")
 
 
-def test_a_dotted_key_in_a_file_is_a_name_too(tmp_path: Path) -> None:
+def test_dotted_key_in_file_accepted(tmp_path: Path) -> None:
     file = tmp_path / "dotted.yaml"
     file.write_text("/**:\n  ros__parameters:\n    inpaint.method: fill\n")
     assert load_config(file).inpaint.method == "fill"
 
 
-def test_of_several_files_the_later_one_wins(tmp_path: Path) -> None:
+def test_later_file_wins(tmp_path: Path) -> None:
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
     head = "/**: {ros__parameters: {inpaint: {"
     first.write_text(head + "steps: 20, seed: 4}}}", encoding="utf-8")

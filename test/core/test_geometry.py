@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import rectangle
+from support import make_rectangle
 
 from anon_ros.config import MaskConfig
 from anon_ros.core import (
@@ -22,23 +22,23 @@ from anon_ros.core.masks import union_mask
 BOX = np.zeros(4, np.float32)
 
 
-def region_of(mask: Mask, *, dilate: float = 0.05, feather: float = 0.015) -> PersonRegion:
+def make_region_of(mask: Mask, *, dilate: float = 0.05, feather: float = 0.015) -> PersonRegion:
     return make_region(mask, BOX, MaskConfig(dilate_ratio=dilate, feather_ratio=feather))
 
 
-def grown_px(height_px: int) -> int:
+def measure_growth_px(height_px: int) -> int:
     """By how many pixels the mask of a square person grows upward."""
-    mask = rectangle(500, 500, slice(100, 100 + height_px), slice(100, 100 + height_px))
-    region = region_of(mask)
+    mask = make_rectangle(500, 500, slice(100, 100 + height_px), slice(100, 100 + height_px))
+    region = make_region_of(mask)
     return 100 - (region.window.y0 + int(np.flatnonzero(region.mask.any(axis=1))[0]))
 
 
-def test_dilation_is_in_proportion_to_the_person_and_at_least_2_px() -> None:
-    assert [grown_px(height_px) for height_px in (10, 100, 300)] == [2, 5, 15]
+def test_dilation_follows_person_size() -> None:
+    assert [measure_growth_px(height_px) for height_px in (10, 100, 300)] == [2, 5, 15]
 
 
-def test_the_feather_lies_outside_the_mask_and_falls_off() -> None:
-    region = region_of(rectangle(300, 300, slice(50, 250), slice(50, 250)), feather=0.05)
+def test_feather_lies_outside_mask() -> None:
+    region = make_region_of(make_rectangle(300, 300, slice(50, 250), slice(50, 250)), feather=0.05)
     assert (region.feather_alpha[region.mask] == 1).all()
     outward = region.feather_alpha[region.mask.shape[0] // 2]
     edge = int(np.argmax(region.mask[region.mask.shape[0] // 2]))
@@ -47,24 +47,24 @@ def test_the_feather_lies_outside_the_mask_and_falls_off() -> None:
     assert outward[0] < 0.2
 
 
-def test_holes_in_a_mask_are_filled() -> None:
-    mask = rectangle(100, 100, slice(20, 80), slice(20, 80))
+def test_region_fills_holes() -> None:
+    mask = make_rectangle(100, 100, slice(20, 80), slice(20, 80))
     mask[40:60, 40:60] = False
-    region = region_of(mask)
+    region = make_region_of(mask)
     assert region.mask[Roi(40, 40, 60, 60).relative_to(region.window).slices].all()
 
 
-def test_an_empty_mask_counts_as_its_box_rounded_outward() -> None:
+def test_region_of_empty_mask_is_box() -> None:
     box = np.array([10.6, 20.4, 30.2, 50.9], np.float32)
     region = make_region(np.zeros((100, 100), np.bool_), box, MaskConfig())
     assert region.bounds == Roi(10, 20, 31, 51)
     assert region.mask[region.bounds.relative_to(region.window).slices].all()
 
 
-def test_a_mask_that_misses_most_of_its_box_is_not_believed() -> None:
+def test_region_of_sparse_mask_is_box() -> None:
     box = np.array([10, 20, 90, 80], np.float32)
-    few = rectangle(100, 100, slice(30, 34), slice(40, 44))
-    enough = rectangle(100, 100, slice(30, 60), slice(40, 60))
+    few = make_rectangle(100, 100, slice(30, 34), slice(40, 44))
+    enough = make_rectangle(100, 100, slice(30, 60), slice(40, 60))
     assert make_region(few, box, MaskConfig()).bounds == Roi(10, 20, 90, 80)
     assert make_region(enough, box, MaskConfig()).bounds == Roi(40, 30, 60, 60)
 
@@ -77,7 +77,7 @@ def test_a_mask_that_misses_most_of_its_box_is_not_believed() -> None:
     st.booleans(),
 )
 @settings(deadline=None)
-def test_a_crop_has_context_and_moves_inside_before_it_pads(
+def test_crop_shifts_before_padding(
     height_px: int,
     width_px: int,
     ratio: float,
@@ -87,7 +87,7 @@ def test_a_crop_has_context_and_moves_inside_before_it_pads(
     (x0, x1), (y0, y1) = sorted(corners[:2]), sorted(corners[2:])
     rows = slice(int(y0 * height_px), int(y1 * height_px) + 1)
     columns = slice(int(x0 * width_px), int(x1 * width_px) + 1)
-    region = region_of(rectangle(height_px, width_px, rows, columns))
+    region = make_region_of(make_rectangle(height_px, width_px, rows, columns))
     roi = plan_crop(region, width_px, height_px, ratio, square=square)
     window = region.window
     assert roi.width_px / roi.height_px in ((1,) if square else (0.5, 1, 2))
@@ -104,18 +104,18 @@ def test_a_crop_has_context_and_moves_inside_before_it_pads(
     ("person_wh", "window_wh"),
     [((40, 100), (75, 150)), ((60, 60), (90, 90)), ((90, 20), (136, 68))],
 )
-def test_a_crop_is_tall_wide_or_square_as_the_person_is(
-    person_wh: tuple[int, int], window_wh: tuple[int, int]
-) -> None:
+def test_crop_aspect_follows_person(person_wh: tuple[int, int], window_wh: tuple[int, int]) -> None:
     (width, height) = person_wh
-    region = region_of(rectangle(500, 500, slice(200, 200 + height), slice(200, 200 + width)))
+    region = make_region_of(
+        make_rectangle(500, 500, slice(200, 200 + height), slice(200, 200 + width))
+    )
     roi = plan_crop(region, 500, 500, 1.5, square=False)
     assert (roi.width_px, roi.height_px) == window_wh
 
 
-def test_a_crop_repeats_edge_pixels_and_keeps_masks_in_place() -> None:
+def test_crop_repeats_edge_pixels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
-    region = region_of(rectangle(40, 20, slice(5, 35), slice(5, 15)))
+    region = make_region_of(make_rectangle(40, 20, slice(5, 35), slice(5, 15)))
     people = union_mask([region], 40, 20)
     roi = plan_crop(region, 20, 40, 1.5, square=True)
     crop = extract_crop(image, people, region, roi, seed=3)
@@ -128,10 +128,13 @@ def test_a_crop_repeats_edge_pixels_and_keeps_masks_in_place() -> None:
     assert crop.persons_mask.sum() == people.sum() == crop.mask.sum()
 
 
-def test_no_pixel_of_a_person_has_an_influence_on_the_cover() -> None:
+def test_cover_never_uses_person_pixels() -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (90, 120, 3), np.uint8)
-    regions = [region_of(rectangle(90, 120, slice(20, 80), slice(x, x + 30))) for x in (0, 25, 80)]
+    regions = [
+        make_region_of(make_rectangle(90, 120, slice(20, 80), slice(x, x + 30)))
+        for x in (0, 25, 80)
+    ]
     people = union_mask(regions, 90, 120)
     other = image.copy()
     other[people] = random.integers(0, 256, (people.sum(), 3), np.uint8)
@@ -141,13 +144,13 @@ def test_no_pixel_of_a_person_has_an_influence_on_the_cover() -> None:
     ).all()
 
 
-def test_a_frame_that_is_all_person_is_covered_grey() -> None:
+def test_cover_of_full_frame_is_gray() -> None:
     image = np.full((30, 30, 3), 200, np.uint8)
-    regions = [region_of(rectangle(30, 30, slice(0, 30), slice(0, 30)))]
+    regions = [make_region_of(make_rectangle(30, 30, slice(0, 30), slice(0, 30)))]
     assert (cover_regions(image, regions, union_mask(regions, 30, 30)) == 128).all()
 
 
-def test_narrow_gaps_between_persons_do_not_glow() -> None:
+def test_fill_is_flat_in_narrow_gaps() -> None:
     image = np.full((1080, 1080, 3), 100, np.uint8)
     people = np.ones((1080, 1080), np.bool_)
     people[:, ::60] = False
@@ -156,5 +159,5 @@ def test_narrow_gaps_between_persons_do_not_glow() -> None:
     assert np.abs(filled.astype(int) - 100).max() <= 28, "grey 128 where nothing is known"
 
 
-def test_coverage_order_is_ascending_and_stable() -> None:
+def test_coverage_order_is_stable() -> None:
     assert coverage_order(np.array([5, 3, 9, 3, 5])) == [1, 3, 0, 4, 2]

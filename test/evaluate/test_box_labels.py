@@ -13,7 +13,7 @@ from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polyg
 MASKS = Path(__file__).parents[1] / "data" / "masks"
 
 
-def coco(folder: Path, **changed: Any) -> Path:
+def write_coco(folder: Path, **changed: Any) -> Path:
     data: dict[str, Any] = {
         "images": [{"id": 7, "file_name": "left/a.b.png"}, {"id": 9, "file_name": "empty.jpg"}],
         "categories": [{"id": 3, "name": "person"}, {"id": 4, "name": "dog"}],
@@ -29,7 +29,7 @@ def coco(folder: Path, **changed: Any) -> Path:
     return path
 
 
-def test_a_box_and_an_outline_say_the_same(tmp_path: Path) -> None:
+def test_boxes_and_polygons_agree(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("0 0.5 0.5 0.5 0.2\n\n1 0.25 0.4 0.75 0.4 0.75 0.6 0.25 0.6\n")
     truth = read_yolo_boxes(path, 100, 200)
@@ -38,7 +38,7 @@ def test_a_box_and_an_outline_say_the_same(tmp_path: Path) -> None:
     assert len(read_yolo_boxes(path, 100, 200, class_ids=[1]).boxes_xyxy) == 1
 
 
-def test_boxes_of_real_outlines_are_those_of_their_masks() -> None:
+def test_polygon_boxes_match_masks() -> None:
     path = MASKS / "vtest0240.txt"
     truth = read_yolo_boxes(path, 576, 768)
     for box, mask in zip(truth.boxes_xyxy, read_yolo_polygons(path, 576, 768), strict=True):
@@ -47,7 +47,7 @@ def test_boxes_of_real_outlines_are_those_of_their_masks() -> None:
         assert np.minimum(box, [767, 575] * 2) == pytest.approx(around, abs=0.51)
 
 
-def test_labels_belong_to_the_frame_of_their_name_or_number() -> None:
+def test_labels_match_name_or_number() -> None:
     labels = read_box_labels(MASKS, ["person"], None)
     assert labels.find("vtest0008") == "vtest0008"
     assert labels.find("000008") == "vtest0008"
@@ -56,7 +56,7 @@ def test_labels_belong_to_the_frame_of_their_name_or_number() -> None:
     assert len(labels.read("vtest0008", 576, 768).boxes_xyxy) > 0
 
 
-def test_two_labels_of_one_number_are_a_question(tmp_path: Path) -> None:
+def test_ambiguous_number_rejected(tmp_path: Path) -> None:
     for name in ("a008", "b008", "b009"):
         (tmp_path / f"{name}.txt").touch()
     labels = read_box_labels(tmp_path, [], None)
@@ -65,8 +65,8 @@ def test_two_labels_of_one_number_are_a_question(tmp_path: Path) -> None:
         labels.find("000008")
 
 
-def test_coco_annotations(tmp_path: Path) -> None:
-    labels = read_box_labels(coco(tmp_path), ["person"], None)
+def test_coco_annotations_read(tmp_path: Path) -> None:
+    labels = read_box_labels(write_coco(tmp_path), ["person"], None)
     assert labels.find("left/a.b") == "left/a.b"
     truth = labels.read("left/a.b", 100, 100)
     assert truth.boxes_xyxy.tolist() == [[10, 20, 40, 60], [0, 0, 9, 9]]
@@ -98,16 +98,14 @@ def test_coco_annotations(tmp_path: Path) -> None:
         ({"images": []}, "KeyError"),
     ],
 )
-def test_damaged_annotations_are_told(
-    tmp_path: Path, changed: dict[str, Any], problem: str
-) -> None:
+def test_damaged_annotations_named(tmp_path: Path, changed: dict[str, Any], problem: str) -> None:
     with pytest.raises(EvaluationError, match=r"labels\.json") as caught:
-        read_box_labels(coco(tmp_path, **changed), ["person"], None)
+        read_box_labels(write_coco(tmp_path, **changed), ["person"], None)
     assert problem in str(caught.value)
 
 
-def test_editors_marks_and_separators_are_read(tmp_path: Path) -> None:
-    path = coco(tmp_path, info={"description": "a\u2028b"})
+def test_bom_and_line_separators_read(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, info={"description": "a\u2028b"})
     text = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False)
     path.write_text(text, encoding="utf-8-sig")
     assert read_box_labels(path, ["person"], None).find("empty") == "empty"
@@ -118,14 +116,14 @@ def test_editors_marks_and_separators_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[]", "3", '"x"', "null", "{}"])
-def test_other_json_is_no_annotations(tmp_path: Path, text: str) -> None:
+def test_other_json_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)
     with pytest.raises(EvaluationError, match="is no file of COCO annotations"):
         read_box_labels(path, ["person"], None)
 
 
-def test_missing_and_empty_labels_are_told(tmp_path: Path) -> None:
+def test_missing_labels_rejected(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="cannot be read: FileNotFoundError"):
         read_box_labels(tmp_path / "none.json", ["person"], None)
     with pytest.raises(EvaluationError, match="no labels"):
@@ -142,7 +140,7 @@ def test_missing_and_empty_labels_are_told(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.5 0.5 0.9", "5 numbers after the class"),
     ],
 )
-def test_a_damaged_box_is_named(tmp_path: Path, line: str, problem: str) -> None:
+def test_damaged_box_line_named(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(f"\n{line}\n")
     with pytest.raises(EvaluationError, match=r"a\.txt, line 2: ") as caught:

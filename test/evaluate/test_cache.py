@@ -13,7 +13,7 @@ from anon_ros.evaluation.labels.polygons import EvaluationError
 from anon_ros.metrics import ColorHistogramEmbedder, Features
 
 
-class Counting:
+class CountingEmbedder:
     """Fails on demand, as a process that is killed."""
 
     name = "counting"
@@ -30,13 +30,13 @@ class Counting:
         return ColorHistogramEmbedder().embed(images)
 
 
-def images(count: int) -> list[RgbImage]:
+def make_images(count: int) -> list[RgbImage]:
     random = np.random.default_rng(0)
     return [random.integers(0, 256, (20 + i % 3, 10, 3), np.uint8) for i in range(count)]
 
 
-def test_vectors_are_those_of_the_embedder_in_the_order_asked_for(tmp_path: Path) -> None:
-    cached, some = CachedEmbedder(Counting(), tmp_path / "new" / "v.db"), images(7)
+def test_cache_returns_same_features(tmp_path: Path) -> None:
+    cached, some = CachedEmbedder(CountingEmbedder(), tmp_path / "new" / "v.db"), make_images(7)
     np.testing.assert_array_equal(cached.embed(some), ColorHistogramEmbedder().embed(some))
     np.testing.assert_array_equal(
         cached.embed(some[::-1]), ColorHistogramEmbedder().embed(some[::-1])
@@ -44,20 +44,20 @@ def test_vectors_are_those_of_the_embedder_in_the_order_asked_for(tmp_path: Path
     assert cached.embed([]).shape == (0, 0)
 
 
-def test_nothing_is_computed_twice_nor_after_a_stop(tmp_path: Path) -> None:
-    some, stopped = images(80), Counting(fails_after=64)
+def test_cache_never_computes_twice(tmp_path: Path) -> None:
+    some, stopped = make_images(80), CountingEmbedder(fails_after=64)
     with pytest.raises(KeyboardInterrupt):
         CachedEmbedder(stopped, tmp_path / "v.db").embed(some)
-    again = Counting()
+    again = CountingEmbedder()
     found = CachedEmbedder(again, tmp_path / "v.db").embed([*some, *some])
     assert again.count == 80 - 64
     np.testing.assert_array_equal(found[:80], ColorHistogramEmbedder().embed(some))
 
 
-def test_another_network_or_shape_is_another_vector(tmp_path: Path) -> None:
+def test_cache_key_has_network_and_shape(tmp_path: Path) -> None:
     image = np.zeros((4, 6, 3), np.uint8)
     for key, each in (("1", image), ("2", image), ("1", image.reshape(6, 4, 3))):
-        embedder = Counting(key)
+        embedder = CountingEmbedder(key)
         CachedEmbedder(embedder, tmp_path / "v.db").embed([each, each])
         assert embedder.count == 1
     file = sqlite3.connect(tmp_path / "v.db")
@@ -65,9 +65,9 @@ def test_another_network_or_shape_is_another_vector(tmp_path: Path) -> None:
     file.close()
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_unusable_cache_file_named(tmp_path: Path) -> None:
     (tmp_path / "v.db").write_bytes(b"no database" * 100)
     (tmp_path / "file").touch()
     for path in (tmp_path / "v.db", tmp_path / "file" / "v.db"):
         with pytest.raises(EvaluationError, match=r"v\.db cannot be used"):
-            CachedEmbedder(Counting(), path).embed(images(1))
+            CachedEmbedder(CountingEmbedder(), path).embed(make_images(1))

@@ -6,7 +6,7 @@ import pytest
 from anon_ros.metrics import Estimate, bootstrap, bootstrap_ratio, mean_estimate
 
 
-def test_of_a_hundred_intervals_95_hold_the_truth() -> None:
+def test_bootstrap_has_coverage() -> None:
     random = np.random.default_rng(0)
     held = 0
     for _ in range(300):
@@ -17,7 +17,7 @@ def test_of_a_hundred_intervals_95_hold_the_truth() -> None:
     assert 0.91 <= held / 300 <= 0.98
 
 
-def test_units_are_drawn_whole_and_the_same_each_time() -> None:
+def test_bootstrap_is_repeatable() -> None:
     values = np.array([1.0, 5.0, 9.0])
     seen: list[tuple[int, ...]] = []
 
@@ -32,7 +32,7 @@ def test_units_are_drawn_whole_and_the_same_each_time() -> None:
     assert len(set(seen)) > 5
 
 
-def test_what_tells_nothing_has_no_interval() -> None:
+def test_no_data_has_no_interval() -> None:
     assert mean_estimate(np.zeros(0)) == Estimate(None)
     assert mean_estimate(np.array([4.0])) == Estimate(4.0)
     assert bootstrap(lambda _: None, 5) == Estimate(None)
@@ -41,7 +41,7 @@ def test_what_tells_nothing_has_no_interval() -> None:
     assert found == Estimate(1.0, 1.0, 1.0)
 
 
-def test_a_ratio_is_of_sums_over_units() -> None:
+def test_ratio_is_weighted_by_unit() -> None:
     """One person with nothing sharp about it does not blow the figure up; frames are units."""
     parts, wholes = np.array([1.0, 2.0, 5.0, 0.1]), np.array([2.0, 4.0, 10.0, 0.0])
     found = bootstrap_ratio(parts, wholes, np.array([0, 0, 1, 1]))

@@ -21,7 +21,7 @@ FRAMES = np.arange(60)
 SIZES = [(50, 64), (300, 64), (40, 40), (25, 256)]
 
 
-class Given(torch.nn.Module):
+class IdentityFeatures(torch.nn.Module):
     """The features are the images."""
 
     def __init__(self, count: int) -> None:
@@ -32,7 +32,7 @@ class Given(torch.nn.Module):
         return images.flatten(1)
 
 
-def two_sets(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+def make_feature_sets(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(count)
     mixing = random.normal(size=(features, features)) / np.sqrt(features)
     one = random.normal(size=(count, features)) @ mixing
@@ -41,28 +41,28 @@ def two_sets(count: int, features: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("count", "features"), SIZES)
-def test_frechet_distance_equals_torch_fidelity_and_torchmetrics(count: int, features: int) -> None:
-    one, other = two_sets(count, features)
+def test_fid_equals_other_libraries(count: int, features: int) -> None:
+    one, other = make_feature_sets(count, features)
     found = frechet_distance(one, other)
     statistics = [fid_features_to_statistics(torch.from_numpy(x)) for x in (one, other)]
     fidelity = fid_statistics_to_metric(*statistics, verbose=False)
     assert found == pytest.approx(fidelity["frechet_inception_distance"], rel=1e-3)
-    metric = FrechetInceptionDistance(Given(features), input_img_size=(1, 1, features))
+    metric = FrechetInceptionDistance(IdentityFeatures(features), input_img_size=(1, 1, features))
     metric.set_dtype(torch.float64)
     for x, is_real in ((one, True), (other, False)):
         metric.update(torch.from_numpy(x.astype(np.float64))[:, None, None], real=is_real)
     assert found == pytest.approx(float(metric.compute()), rel=1e-3)
 
 
-def test_a_set_is_no_distance_from_itself_and_a_shift_is_its_square() -> None:
-    one, _ = two_sets(90, 64)
+def test_fid_of_shift_is_its_square() -> None:
+    one, _ = make_feature_sets(90, 64)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-5)
     assert frechet_distance(one, one + 2) == pytest.approx(4 * 64, rel=1e-4)
 
 
 @pytest.mark.parametrize(("count", "features"), SIZES)
-def test_kernel_distance_equals_torch_fidelity_over_all_images(count: int, features: int) -> None:
-    one, other = two_sets(count, features)
+def test_kid_equals_torch_fidelity(count: int, features: int) -> None:
+    one, other = make_feature_sets(count, features)
     other = other[:count]
     fidelity = kid_features_to_metric(
         torch.from_numpy(one),
@@ -76,9 +76,9 @@ def test_kernel_distance_equals_torch_fidelity_over_all_images(count: int, featu
     assert kernel_distance(one, other) == pytest.approx(expected, rel=1e-3)
 
 
-def test_kernel_distance_of_pairs_leaves_the_pairs_out() -> None:
+def test_paired_kid_leaves_pairs_out() -> None:
     """As torch-fidelity's u-statistic; else what has not changed would be far below zero."""
-    one, noise = two_sets(50, 64)
+    one, noise = make_feature_sets(50, 64)
     other = one + 0.2 * noise[:50]
     kernels = [kernel_poly(*each) for each in ((one, one), (one, other), (other, other))]
     expected = mmd2(*kernels, mmd_est="u-statistic")
@@ -89,7 +89,7 @@ def test_kernel_distance_of_pairs_leaves_the_pairs_out() -> None:
         kernel_distance(one, other[:49], paired=True)
 
 
-def test_kernel_distance_of_pairs_is_right_on_average() -> None:
+def test_paired_kid_unbiased() -> None:
     """Over many small sets of pairs, as over one large set; not so as strangers."""
     random = np.random.default_rng(0)
 
@@ -107,17 +107,17 @@ def test_kernel_distance_of_pairs_is_right_on_average() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 30])
-def test_inception_score_equals_torch_fidelity_and_torchmetrics(scale: float) -> None:
+def test_inception_score_equals_libraries(scale: float) -> None:
     logits = (scale * np.random.default_rng(3).normal(size=(120, 50))).astype(np.float32)
     found = inception_score(logits)
     fidelity = isc_features_to_metric(torch.from_numpy(logits).double(), splits=1, shuffle=False)
     assert found == pytest.approx(fidelity["inception_score_mean"], rel=1e-3)
-    metric = InceptionScore(Given(50), splits=1)
+    metric = InceptionScore(IdentityFeatures(50), splits=1)
     metric.update(torch.from_numpy(logits)[:, :, None, None])
     assert found == pytest.approx(float(metric.compute()[0]), rel=1e-3)
 
 
-def test_the_interval_of_halves_covers_a_known_mean() -> None:
+def test_jackknife_has_coverage() -> None:
     random = np.random.default_rng(0)
     held = 0
     for seed in range(200):
@@ -131,7 +131,7 @@ def test_the_interval_of_halves_covers_a_known_mean() -> None:
     assert 0.9 <= held / 200 <= 0.99
 
 
-def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
+def test_jackknife_groups_by_frame() -> None:
     values = np.random.default_rng(0).normal(size=60)
     alone = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES)
     often = values.repeat(9)
@@ -141,7 +141,7 @@ def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
     assert widths[1] == pytest.approx(widths[0])
 
 
-def test_an_interval_ends_where_the_statistic_does_and_skips_what_tells_nothing() -> None:
+def test_jackknife_clips_and_skips_none() -> None:
     values = np.random.default_rng(0).exponential(size=60) ** 4
     found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
     assert found.low == 0
@@ -149,8 +149,8 @@ def test_an_interval_ends_where_the_statistic_does_and_skips_what_tells_nothing(
     assert seldom == Estimate(1.0)
 
 
-def test_copies_do_not_widen_what_is_biased_for_few_images() -> None:
-    one, other = two_sets(60, 64)
+def test_jackknife_ignores_copies() -> None:
+    one, other = make_feature_sets(60, 64)
     other = other[:60]
     found = jackknife_halves(lambda chosen: frechet_distance(one[chosen], other[chosen]), FRAMES)
     assert found.value is not None
@@ -164,6 +164,6 @@ def test_copies_do_not_widen_what_is_biased_for_few_images() -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [((1, 4), (5, 4)), ((5, 4), (5, 3)), ((0, 0), (5, 4)), ((4,), (4,))]
 )
-def test_what_cannot_be_compared_is_refused(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+def test_fid_rejects_other_features(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="features"):
         frechet_distance(np.zeros(one, np.float32), np.zeros(other, np.float32))

@@ -12,14 +12,14 @@ DATA = Path(__file__).parents[1] / "data" / "masks"
 SQUARE = "0 0.25 0.25 0.5 0.25 0.5 0.5 0.25 0.5"
 
 
-def written(folder: Path, text: str | bytes) -> Path:
+def write_labels(folder: Path, text: str | bytes) -> Path:
     path = folder / "labels.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
-def test_an_outline_belongs_to_its_instance(tmp_path: Path) -> None:
-    masks = read_yolo_polygons(written(tmp_path, SQUARE), 20, 40)
+def test_polygon_fills_its_mask(tmp_path: Path) -> None:
+    masks = read_yolo_polygons(write_labels(tmp_path, SQUARE), 20, 40)
     assert masks.shape == (1, 20, 40)
     assert masks.dtype == np.bool_
     rows, columns = np.nonzero(masks[0])
@@ -27,15 +27,15 @@ def test_an_outline_belongs_to_its_instance(tmp_path: Path) -> None:
     assert masks.sum() == 6 * 11
 
 
-def test_instances_keep_the_order_of_the_lines_and_blank_lines_are_none(tmp_path: Path) -> None:
-    path = written(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n\n{SQUARE}\r\n  \n")
+def test_polygons_keep_line_order(tmp_path: Path) -> None:
+    path = write_labels(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n\n{SQUARE}\r\n  \n")
     first, second = read_yolo_polygons(path, 100, 100)
     assert (first[5, 8], first[30, 30]) == (True, False)
     assert (second[5, 8], second[30, 30]) == (False, True)
 
 
-def test_only_classes_that_are_asked_for_are_persons(tmp_path: Path) -> None:
-    path = written(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n{SQUARE}")
+def test_polygons_filter_by_class(tmp_path: Path) -> None:
+    path = write_labels(tmp_path, f"1 0 0 0.1 0 0.1 0.1\n{SQUARE}")
     assert [len(read_yolo_polygons(path, 50, 50, ids)) for ids in (None, [0], [0, 1], [2])] == [
         2,
         1,
@@ -45,12 +45,12 @@ def test_only_classes_that_are_asked_for_are_persons(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", " \n\n"])
-def test_an_empty_file_says_that_nobody_is_there(tmp_path: Path, text: str) -> None:
-    assert read_yolo_polygons(written(tmp_path, text), 30, 40).shape == (0, 30, 40)
+def test_empty_file_has_no_persons(tmp_path: Path, text: str) -> None:
+    assert read_yolo_polygons(write_labels(tmp_path, text), 30, 40).shape == (0, 30, 40)
 
 
-def test_a_person_at_the_far_corner_has_a_pixel(tmp_path: Path) -> None:
-    masks = read_yolo_polygons(written(tmp_path, "0 1 1 1 1 1 1"), 30, 40)
+def test_corner_polygon_has_a_pixel(tmp_path: Path) -> None:
+    masks = read_yolo_polygons(write_labels(tmp_path, "0 1 1 1 1 1 1"), 30, 40)
     assert np.argwhere(masks).tolist() == [[0, 29, 39]]
 
 
@@ -70,9 +70,9 @@ def test_a_person_at_the_far_corner_has_a_pixel(tmp_path: Path) -> None:
         (b"0 \xff\xfe 0.2 0.3 0.4 0.5 0.6", "is not a number"),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path: Path, line: str | bytes, problem: str) -> None:
+def test_damaged_line_named(tmp_path: Path, line: str | bytes, problem: str) -> None:
     damaged = line if isinstance(line, bytes) else line.encode()
-    path = written(tmp_path, SQUARE.encode() + b"\n" + damaged)
+    path = write_labels(tmp_path, SQUARE.encode() + b"\n" + damaged)
     with pytest.raises(EvaluationError) as caught:
         read_yolo_polygons(path, 20, 40, class_ids=[5])
     assert str(caught.value).startswith(f"{path}, line 2: ")
@@ -80,7 +80,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str | bytes, problem: str
     assert isinstance(caught.value, AnonRosError)
 
 
-def test_real_labels_are_persons_of_a_likely_shape() -> None:
+def test_real_labels_are_plausible() -> None:
     paths = sorted(DATA.glob("*.txt"))
     frames = [read_yolo_polygons(path, 576, 768) for path in paths]
     lines = [len(path.read_text().splitlines()) for path in paths]

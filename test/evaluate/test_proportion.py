@@ -16,20 +16,20 @@ from anon_ros.metrics import Estimate, clustered_proportion, wilson_proportion
         (150, 150, 0.975030, 1),
     ],
 )
-def test_equals_another_implementation(part: int, whole: int, low: float, high: float) -> None:
+def test_wilson_interval_equals_scipy(part: int, whole: int, low: float, high: float) -> None:
     found = wilson_proportion(part, whole)
     assert found.value == part / whole
     assert found.low == pytest.approx(low, abs=1e-6)
     assert found.high == pytest.approx(high, abs=1e-6)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_proportion_of_nothing_is_none() -> None:
     assert wilson_proportion(0, 0) == Estimate(None)
     assert Estimate(None).scaled(100) == Estimate(None)
     assert Estimate(0.5, 0.25, None).scaled(100) == Estimate(50, 25, None)
 
 
-def test_of_groups_of_one_it_is_the_same() -> None:
+def test_groups_of_one_are_trials() -> None:
     trials = np.repeat([1, 0], [30, 70])
     found, alone = clustered_proportion(trials, np.ones(100, np.int64)), wilson_proportion(30, 100)
     assert found.value == alone.value
@@ -37,19 +37,19 @@ def test_of_groups_of_one_it_is_the_same() -> None:
     assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=3e-3)
 
 
-def test_trials_that_say_the_same_are_one() -> None:
+def test_identical_trials_count_as_one() -> None:
     sixteen = clustered_proportion(np.repeat([9, 0], [5, 11]), np.full(16, 9))
     one_each = clustered_proportion(np.repeat([1, 0], [5, 11]), np.ones(16, np.int64))
     assert (sixteen.low, sixteen.high) == pytest.approx((one_each.low, one_each.high))
 
 
 @pytest.mark.parametrize("share", [0, 1])
-def test_none_and_all_of_a_few_persons_is_no_certainty(share: int) -> None:
+def test_few_persons_are_uncertain(share: int) -> None:
     found, persons = clustered_proportion(share * np.full(5, 40), np.full(5, 40)), share * 5
     assert found == wilson_proportion(persons, 5)
 
 
-def test_few_groups_are_not_worth_more_than_their_trials() -> None:
+def test_few_groups_count_as_trials() -> None:
     found = clustered_proportion(np.array([2, 2, 2]), np.array([4, 4, 4]))
     assert found == wilson_proportion(6, 12)
     assert clustered_proportion(np.array([2]), np.array([4])) == Estimate(0.5)
@@ -58,7 +58,7 @@ def test_few_groups_are_not_worth_more_than_their_trials() -> None:
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.5, 2.0), (2.0, 2.0), (0.2, 3.0)])
-def test_of_a_hundred_intervals_95_hold_the_truth(alpha: float, beta: float) -> None:
+def test_grouped_interval_has_coverage(alpha: float, beta: float) -> None:
     """Persons who are found more or less easily, each searched for 4 to 12 times."""
     random = np.random.default_rng(0)
     truth, held = alpha / (alpha + beta), 0

@@ -8,19 +8,19 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import rectangle
+from support import make_rectangle
 
 from anon_ros.core import Mask
 from anon_ros.metrics import PersonSecond, TemporalRecall
 
 H, W = 20, 50
-LEFT = rectangle(H, W, slice(0, 10), slice(0, 10))
-RIGHT = rectangle(H, W, slice(0, 10), slice(20, 30))
+LEFT = make_rectangle(H, W, slice(0, 10), slice(0, 10))
+RIGHT = make_rectangle(H, W, slice(0, 10), slice(20, 30))
 NOBODY = np.zeros((0, H, W), np.bool_)
 NOTHING, EVERYTHING = np.zeros((H, W), np.bool_), np.ones((H, W), np.bool_)
 
 
-def pair(left_covered: float, right_covered: float) -> Mask:
+def cover_pair(left_covered: float, right_covered: float) -> Mask:
     """A cover of so much of each of the two persons."""
     covered = NOTHING.copy()
     covered[:10, : round(10 * left_covered)] = True
@@ -28,7 +28,7 @@ def pair(left_covered: float, right_covered: float) -> Mask:
     return covered
 
 
-def one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> TemporalRecall:
+def record_one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> TemporalRecall:
     """One person in one frame after the other; 1 if uncovered, -1 if not labelled, else 0."""
     recall = TemporalRecall()
     for index, state in enumerate(uncovered):
@@ -38,17 +38,17 @@ def one_person(uncovered: Sequence[int], interval_s: float = 0.5) -> TemporalRec
     return recall
 
 
-def test_nothing_was_measured() -> None:
+def test_report_of_no_frames_is_empty() -> None:
     report = TemporalRecall().compute(0)
     assert (report.frames, report.person_frames, report.uncovered_ratio) == (0, 0, None)
     assert (report.overcoverage_mean_ratio, report.overcoverage_max_ratio) == (None, None)
     assert (report.longest_uncovered_s, report.seconds) == (0, ())
 
 
-def test_the_same_frames_are_reported_at_several_tolerances() -> None:
+def test_tolerances_report_same_frames() -> None:
     recall = TemporalRecall()
-    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.9))
-    recall.update(1, np.array([RIGHT, LEFT]), [1, 0], pair(0.5, 1))
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], cover_pair(1, 0.9))
+    recall.update(1, np.array([RIGHT, LEFT]), [1, 0], cover_pair(0.5, 1))
     reports = [recall.compute(tolerance) for tolerance in (0, 0.09, 0.1, 0.49, 0.5)]
     assert [report.uncovered_frames for report in reports] == [2, 2, 1, 1, 0]
     assert [report.uncovered_ratio for report in reports] == [0.5, 0.5, 0.25, 0.25, 0]
@@ -56,7 +56,7 @@ def test_the_same_frames_are_reported_at_several_tolerances() -> None:
     assert {report.covered_ratios for report in reports} == {(1, 0.9, 1, 0.5)}
 
 
-def test_one_pixel_is_uncovered_without_tolerance() -> None:
+def test_single_pixel_is_uncovered() -> None:
     recall = TemporalRecall()
     covered = EVERYTHING.copy()
     covered[0, 0] = False
@@ -64,7 +64,7 @@ def test_one_pixel_is_uncovered_without_tolerance() -> None:
     assert (recall.compute(0).uncovered_frames, recall.compute(0.01).uncovered_frames) == (1, 0)
 
 
-def test_covering_everything_leaves_nobody_and_its_false_cover() -> None:
+def test_full_cover_is_false_cover() -> None:
     recall = TemporalRecall()
     recall.update(0, np.array([LEFT, RIGHT]), [0, 1], EVERYTHING)
     recall.update(1, LEFT[None], [0], EVERYTHING)
@@ -75,17 +75,17 @@ def test_covering_everything_leaves_nobody_and_its_false_cover() -> None:
     assert report.overcoverage_max_ratio == 1
 
 
-def test_cover_of_another_person_is_not_false() -> None:
+def test_other_persons_cover_not_false() -> None:
     recall = TemporalRecall()
-    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], pair(1, 0.5))
+    recall.update(0, np.array([LEFT, RIGHT]), [0, 1], cover_pair(1, 0.5))
     assert recall.compute(0).overcoverage_max_ratio == 0
 
 
-def test_seconds_count_from_the_first_frame_by_person() -> None:
+def test_seconds_count_per_person() -> None:
     recall = TemporalRecall()
     for index in range(5):  # 0, 0.8, 1.6, 2.4 and 3.2 s after a time that rounds badly
         left_covered, right_covered = float(index != 1), float(index < 3)
-        covered = pair(left_covered, right_covered)
+        covered = cover_pair(left_covered, right_covered)
         recall.update(1700000000.1 + 0.8 * index, np.array([RIGHT, LEFT]), [9, 4], covered)
     assert recall.compute(0).seconds == (
         PersonSecond(4, 0, 2, 0.5),
@@ -99,7 +99,7 @@ def test_seconds_count_from_the_first_frame_by_person() -> None:
     )
 
 
-def test_a_whole_second_is_not_lost_to_rounding() -> None:
+def test_full_second_survives_rounding() -> None:
     recall = TemporalRecall()
     for time_s in (0.1, 0.1 + 0.7 + 0.3 - 2**-52):
         recall.update(time_s, LEFT[None], [0], EVERYTHING)
@@ -119,28 +119,28 @@ def test_a_whole_second_is_not_lost_to_rounding() -> None:
         ([1], None),
     ],
 )
-def test_the_longest_time_uncovered(uncovered: list[int], longest_s: float | None) -> None:
-    assert one_person(uncovered).compute(0).longest_uncovered_s == longest_s
+def test_longest_uncovered_run(uncovered: list[int], longest_s: float | None) -> None:
+    assert record_one_person(uncovered).compute(0).longest_uncovered_s == longest_s
 
 
 @given(st.integers(0, 8), st.integers(0, 8))
 @settings(deadline=None)
-def test_uncovered_in_exactly_frames_k_to_m(first: int, last: int) -> None:
+def test_uncovered_range_is_counted(first: int, last: int) -> None:
     first, last = sorted((first, last))
-    report = one_person([int(first <= i <= last) for i in range(10)]).compute(0)
+    report = record_one_person([int(first <= i <= last) for i in range(10)]).compute(0)
     assert report.longest_uncovered_s == 0.5 * (last + 1 - first)
     assert report.uncovered_ratio == pytest.approx((last + 1 - first) / 10)
 
 
-def test_two_persons_who_are_uncovered_in_turn_make_no_longer_time() -> None:
+def test_persons_do_not_add_up() -> None:
     recall = TemporalRecall()
     for index in range(4):
-        covered = pair(float(index >= 2), float(index < 2))
+        covered = cover_pair(float(index >= 2), float(index < 2))
         recall.update(index, np.array([LEFT, RIGHT]), [0, 1], covered)
     assert recall.compute(0).longest_uncovered_s == 2
 
 
-def frame(**other: Any) -> dict[str, Any]:
+def make_frame(**other: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"time_s": 2.0, "masks": LEFT[None], "persons": [0], "covered": NOTHING}
     return given | other
 
@@ -157,27 +157,27 @@ def frame(**other: Any) -> dict[str, Any]:
         ({"time_s": 1.0}, "more than 1.0"),
     ],
 )
-def test_a_frame_that_makes_no_sense_is_refused(wrong: dict[str, Any], problem: str) -> None:
+def test_invalid_frame_rejected(wrong: dict[str, Any], problem: str) -> None:
     recall = TemporalRecall()
-    recall.update(**frame(time_s=1.0))
+    recall.update(**make_frame(time_s=1.0))
     with pytest.raises(ValueError, match=problem):
-        recall.update(**frame(**wrong))
-    recall.update(**frame())
+        recall.update(**make_frame(**wrong))
+    recall.update(**make_frame())
     assert recall.compute(0).frames == 2
 
 
 @pytest.mark.parametrize("tolerance_ratio", [-0.1, 1, float("nan")])
-def test_a_tolerance_out_of_range_is_refused(tolerance_ratio: float) -> None:
+def test_invalid_tolerance_rejected(tolerance_ratio: float) -> None:
     with pytest.raises(ValueError, match="tolerance_ratio"):
         TemporalRecall().compute(tolerance_ratio)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_more_tolerance_never_leaves_more_uncovered(covered: list[float]) -> None:
+def test_tolerance_never_adds_uncovered(covered: list[float]) -> None:
     recall = TemporalRecall()
     for index, share in enumerate(covered):
-        recall.update(index, LEFT[None], [0], pair(share, 0))
+        recall.update(index, LEFT[None], [0], cover_pair(share, 0))
     counts: npt.NDArray[np.int64] = np.array(
         [recall.compute(tolerance).uncovered_frames for tolerance in (0, 0.2, 0.5, 0.99)]
     )

@@ -24,7 +24,7 @@ from anon_ros.metrics import Estimate
 EVIL = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'
 
 
-class Tags(HTMLParser):
+class TagCollector(HTMLParser):
     """Notes each tag with its attributes."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def table() -> Table:
+def make_table() -> Table:
     rows = [
         ["fill", Estimate(12.345, 10.01, 14.0), 3],
         ["blur", None, 12_345],
@@ -44,10 +44,10 @@ def table() -> Table:
     return Table("figures", "Figures", ["mode", "rank-1, %", "queries"], rows, "a note")
 
 
-def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
+def test_report_files_agree(tmp_path: Path) -> None:
     plot = Plot("bars", "Bars", plot_bars({"a": {"fill": Estimate(1, 0.5, 2)}}, "m, %", None))
     page = write_report(
-        Report("Title", ["the answer"], [table()], [plot], ["a limit"], {"command": "x"}),
+        Report("Title", ["the answer"], [make_table()], [plot], ["a limit"], {"command": "x"}),
         tmp_path / "new" / "folder",
     )
     folder = page.parent
@@ -71,12 +71,12 @@ def test_every_file_is_written_and_says_the_same(tmp_path: Path) -> None:
         assert words in text
 
 
-def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path: Path) -> None:
+def test_page_is_self_contained(tmp_path: Path) -> None:
     plot = Plot("p", EVIL, plot_lines({EVIL[:20]: [(0, Estimate(1, 0, 2))]}, "x, s", "y, %"))
     evil = Table("t", EVIL, [EVIL, EVIL], [[EVIL, 1]], EVIL)
     report = Report(EVIL, [EVIL], [evil], [plot], [EVIL], {EVIL: {EVIL: [EVIL]}})
     text = write_report(report, tmp_path).read_text("utf-8")
-    tags = Tags()
+    tags = TagCollector()
     tags.feed(text)
     assert {tag for tag, _ in tags.found}.isdisjoint({"script", "link", "iframe", "object"})
     images = [attributes for tag, attributes in tags.found if tag == "img"]
@@ -87,7 +87,7 @@ def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path: Path) -> N
     json.loads((tmp_path / "report.json").read_text("utf-8"))
 
 
-def test_plots_repeat_themselves_and_refer_to_nothing() -> None:
+def test_plots_are_repeatable() -> None:
     one, other = (
         plot_bars({"a": {"x": Estimate(3, 1, 4), "y": Estimate(None)}}, "z, %", {"chance": 1.0})
         for _ in range(2)
@@ -96,7 +96,7 @@ def test_plots_repeat_themselves_and_refer_to_nothing() -> None:
     assert not re.findall(rb'(?:xlink:)?href="(?!#)', one)
 
 
-def test_names_are_no_formulas_and_all_of_them_are_shown() -> None:
+def test_plots_show_names_literally() -> None:
     names = "'$5^$'", "_new"
     for bars in (
         {name: {"x": Estimate(1)} for name in names},
@@ -125,14 +125,14 @@ def test_names_are_no_formulas_and_all_of_them_are_shown() -> None:
         (-0.5, "-0.500"),
     ],
 )
-def test_three_digits_that_count(value: float | None, text: str) -> None:
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
     assert format_number(value) == text
 
 
-def test_figures_in_sentences_and_on_a_terminal() -> None:
+def test_estimates_format_as_text() -> None:
     assert format_estimate(Estimate(5.0, 4.0, 6.0)) == "5.00 % (4.00 to 6.00)"
     assert format_estimate(Estimate(5.0), "") == "5.00"
-    lines = format_markdown(table()).splitlines()
+    lines = format_markdown(make_table()).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12.3 (10.0 to 14.0)" in lines[2]
     broken = format_markdown(Table("t", "t", ("a|b", "c"), [["one\ntwo", 1]]))
@@ -140,7 +140,7 @@ def test_figures_in_sentences_and_on_a_terminal() -> None:
     assert "one two" in broken
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_folder_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ReportError, match="file/out"):
         write_report(Report("t", [], []), tmp_path / "file" / "out")

@@ -7,10 +7,10 @@ import pytest
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 
-GREY = np.full((24, 32), 99, np.uint8)
-JPEG = cv2.imencode(".jpg", GREY)[1].tobytes()
-PNG = cv2.imencode(".png", GREY)[1].tobytes()
-DEPTH_PNG = cv2.imencode(".png", GREY.astype(np.uint16) * 20)[1].tobytes()
+GRAY = np.full((24, 32), 99, np.uint8)
+JPEG = cv2.imencode(".jpg", GRAY)[1].tobytes()
+PNG = cv2.imencode(".png", GRAY)[1].tobytes()
+DEPTH_PNG = cv2.imencode(".png", GRAY.astype(np.uint16) * 20)[1].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ DEPTH_PNG = cv2.imencode(".png", GREY.astype(np.uint16) * 20)[1].tobytes()
     ["", "jpeg", "jpg", "png", "JPEG", "bgr8; jpeg compressed bgr8", "mono8; png compressed ",
      "bayer_rggb8; jpeg compressed ", "8UC3; png compressed bgr8"],
 )  # fmt: skip
-def test_the_data_decides_what_it_is(declared: str) -> None:
+def test_format_follows_the_data(declared: str) -> None:
     for data in (JPEG, PNG):
         assert (decode_compressed(CompressedImageData(declared, data)) == 99).all()
 
@@ -32,7 +32,7 @@ def test_the_data_decides_what_it_is(declared: str) -> None:
         ("compressedDepth", "'compressedDepth' .*not depth or video"),
     ],
 )
-def test_depth_is_refused_by_name(declared: str, message: str) -> None:
+def test_depth_rejected_by_name(declared: str, message: str) -> None:
     depth = CompressedImageData(declared, DEPTH_PNG)
     with pytest.raises(ImageFormatError, match=message):
         decode_compressed(depth)
@@ -50,6 +50,6 @@ def test_depth_is_refused_by_name(declared: str, message: str) -> None:
         ("jpeg", b""),
     ],
 )
-def test_other_data_is_refused_by_name(declared: str, data: bytes) -> None:
+def test_other_data_rejected_by_name(declared: str, data: bytes) -> None:
     with pytest.raises(ImageFormatError, match=f"'{declared}' with data that starts with"):
         decode_compressed(CompressedImageData(declared, data))

@@ -12,7 +12,7 @@ BLACK = np.zeros((24, 32, 3), np.uint8)
 ALL = np.ones((24, 32), np.bool_)
 
 
-def raw_image(encoding: str) -> RawImage:
+def make_raw_image(encoding: str) -> RawImage:
     """Long enough for every encoding."""
     return RawImage(24, 32, encoding, False, 32 * 8, bytes(24 * 32 * 8 * 3))
 
@@ -21,15 +21,15 @@ DEPTH = ("16UC1", "32FC1", "64FC1", "8SC1", "16SC3", "32SC1", "8UC2", "16UC3", "
 
 
 @pytest.mark.parametrize("encoding", DEPTH)
-def test_depth_and_float_are_refused_by_name(encoding: str) -> None:
+def test_depth_rejected_by_name(encoding: str) -> None:
     with pytest.raises(ImageFormatError, match=rf"'{encoding}'.*depth and float.*supported.*nv24"):
-        decode_raw(raw_image(encoding))
+        decode_raw(make_raw_image(encoding))
 
 
 @pytest.mark.parametrize("encoding", ["", "RGB8", "rgb8 ", "h264", "bayer_rggb12", "nv42"])
-def test_unknown_encodings_are_refused_by_name(encoding: str) -> None:
+def test_unknown_encoding_rejected(encoding: str) -> None:
     with pytest.raises(ImageFormatError, match=f"'{encoding}' is not known.*rgb8"):
-        encode_raw(raw_image(encoding), BLACK, ALL)
+        encode_raw(make_raw_image(encoding), BLACK, ALL)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,16 @@ def test_unknown_encodings_are_refused_by_name(encoding: str) -> None:
         ("bayer_rggb8", {"height": 2}, "32 x 2 px.*at least 3"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(
-    encoding: str, fields: dict[str, int], message: str
-) -> None:
-    raw = replace(raw_image(encoding), **fields)
+def test_invalid_sizes_rejected(encoding: str, fields: dict[str, int], message: str) -> None:
+    raw = replace(make_raw_image(encoding), **fields)
     with pytest.raises(ImageFormatError, match=message) as caught:
         decode_raw(raw)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(23, 32), (24, 31)])
-def test_a_result_of_another_size_is_refused(shape: tuple[int, int]) -> None:
-    raw = raw_image("rgb8")
+def test_result_of_other_size_rejected(shape: tuple[int, int]) -> None:
+    raw = make_raw_image("rgb8")
     with pytest.raises(ValueError, match="image is"):
         encode_raw(raw, np.zeros((*shape, 3), np.uint8), ALL)
     with pytest.raises(ValueError, match="mask is"):

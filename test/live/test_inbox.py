@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from anon_ros.config import SkipConfig
 from anon_ros.live import FrameCounts, FrameStatus, Mailbox, QueuedFrame
 
-SECOND = 1_000_000_000
+SECOND_NS = 1_000_000_000
 
 
-class Clock:
+class FakeClock:
     def __init__(self) -> None:
         self.now_ns = 0
 
@@ -21,49 +21,49 @@ class Clock:
         return self.now_ns
 
 
-def inbox(**skip: Any) -> Mailbox[int]:
-    return Mailbox(SkipConfig(**skip), Clock())
+def make_mailbox(**skip: Any) -> Mailbox[int]:
+    return Mailbox(SkipConfig(**skip), FakeClock())
 
 
-def brief(taken: list[QueuedFrame[int]] | None) -> list[tuple[str, int]] | None:
+def list_frames(taken: list[QueuedFrame[int]] | None) -> list[tuple[str, int]] | None:
     return None if taken is None else [(frame.stream, frame.frame) for frame in taken]
 
 
-def add_up(counts: FrameCounts) -> bool:
+def counts_add_up(counts: FrameCounts) -> bool:
     return counts.received == counts.processed + counts.skipped + counts.failed + counts.waiting
 
 
-def test_the_newest_frame_wins_and_the_older_one_is_counted_as_skipped() -> None:
-    box = inbox()
+def test_mailbox_keeps_newest_frame() -> None:
+    box = make_mailbox()
     for frame in (1, 2, 3):
         box.put("a", frame)
-    assert brief(box.take()) == [("a", 3)]
+    assert list_frames(box.take()) == [("a", 3)]
     assert box.counts()["a"] == FrameCounts(3, processed=0, skipped=2, failed=0, waiting=1)
     box.finish("a", FrameStatus.PROCESSED)
     assert box.counts()["a"] == FrameCounts(3, processed=1, skipped=2, failed=0, waiting=0)
 
 
-def test_the_stream_that_waited_longest_is_served_first() -> None:
-    box = inbox()
+def test_mailbox_serves_longest_waiting() -> None:
+    box = make_mailbox()
     box.put("slow", 1)
     for frame in range(5):
         box.put("fast", frame)
     # A newer frame does not cost the slow stream its turn.
     box.put("slow", 2)
-    assert brief(box.take(2)) == [("slow", 2), ("fast", 4)]
+    assert list_frames(box.take(2)) == [("slow", 2), ("fast", 4)]
 
 
-def test_waiting_frames_of_other_streams_come_along_the_oldest_first() -> None:
-    box = inbox()
+def test_mailbox_batches_oldest_first() -> None:
+    box = make_mailbox()
     for name in "abcd":
         box.put(name, ord(name))
-    assert brief(box.take(3)) == [("a", 97), ("b", 98), ("c", 99)]
-    assert brief(box.take(3)) == [("d", 100)]
-    assert all(add_up(counts) and counts.waiting == 1 for counts in box.counts().values())
+    assert list_frames(box.take(3)) == [("a", 97), ("b", 98), ("c", 99)]
+    assert list_frames(box.take(3)) == [("d", 100)]
+    assert all(counts_add_up(counts) and counts.waiting == 1 for counts in box.counts().values())
 
 
-def test_closing_wakes_the_worker_and_skips_what_waits() -> None:
-    box = inbox()
+def test_close_skips_pending() -> None:
+    box = make_mailbox()
     box.put("a", 1)
     box.close()
     assert box.take() is None
@@ -71,15 +71,15 @@ def test_closing_wakes_the_worker_and_skips_what_waits() -> None:
     assert box.counts()["a"] == FrameCounts(2, processed=0, skipped=2, failed=0, waiting=0)
 
 
-def test_a_skipped_frame_does_not_push_out_a_waiting_one() -> None:
-    box = inbox(every_nth=2)
+def test_skipped_frame_keeps_pending() -> None:
+    box = make_mailbox(every_nth=2)
     box.put("a", 1)
     box.put("a", 2)
-    assert brief(box.take()) == [("a", 1)]
+    assert list_frames(box.take()) == [("a", 1)]
 
 
-def test_with_covers_no_frame_is_lost_and_their_order_is_kept() -> None:
-    box = inbox(every_nth=2, on_skipped="cover")
+def test_cover_keeps_all_in_order() -> None:
+    box = make_mailbox(every_nth=2, on_skipped="cover")
     for frame in range(5):
         box.put("a", frame)
     taken = [box.take()[0] for _ in range(5)]
@@ -89,28 +89,28 @@ def test_with_covers_no_frame_is_lost_and_their_order_is_kept() -> None:
     assert box.counts()["a"] == FrameCounts(5, processed=0, skipped=0, failed=0, waiting=5)
 
 
-def test_the_backlog_is_bounded_and_drops_the_oldest() -> None:
-    box = inbox(on_skipped="cover", queue_size=3)
+def test_queue_drops_oldest() -> None:
+    box = make_mailbox(on_skipped="cover", queue_size=3)
     for frame in range(10):
         box.put("a", frame)
     assert box.counts()["a"] == FrameCounts(10, processed=0, skipped=7, failed=0, waiting=3)
-    assert [brief(box.take()) for _ in range(3)] == [[("a", frame)] for frame in (7, 8, 9)]
+    assert [list_frames(box.take()) for _ in range(3)] == [[("a", frame)] for frame in (7, 8, 9)]
 
 
-def test_a_smaller_backlog_applies_at_once() -> None:
-    box = inbox(on_skipped="cover", queue_size=100)
+def test_smaller_queue_applies_at_once() -> None:
+    box = make_mailbox(on_skipped="cover", queue_size=100)
     for frame in range(50):
         box.put("a", frame)
     box.reconfigure(SkipConfig(on_skipped="cover", queue_size=2))
     assert box.counts()["a"] == FrameCounts(50, processed=0, skipped=48, failed=0, waiting=2)
 
 
-def test_another_parameter_does_not_begin_the_count_anew() -> None:
-    box = inbox(every_nth=3)
+def test_other_change_keeps_frame_count() -> None:
+    box = make_mailbox(every_nth=3)
     for frame in range(9):
         box.reconfigure(SkipConfig(every_nth=3, latency_budget_ms=frame))
         box.put("a", frame)
-    assert brief(box.take()) == [("a", 6)]
+    assert list_frames(box.take()) == [("a", 6)]
     assert box.counts()["a"].skipped == 8
 
 
@@ -118,56 +118,54 @@ def test_another_parameter_does_not_begin_the_count_anew() -> None:
     ("on_skipped", "skipped", "because"),
     [("drop", 1, ""), ("cover", 0, "waited longer than skip.max_age_s")],
 )
-def test_a_frame_that_waited_too_long_is_skipped(
-    on_skipped: str, skipped: int, because: str
-) -> None:
-    clock = Clock()
+def test_frame_over_max_age_skipped(on_skipped: str, skipped: int, because: str) -> None:
+    clock = FakeClock()
     box: Mailbox[int] = Mailbox(SkipConfig(max_age_s=1, on_skipped=on_skipped), clock)
     box.put("a", 1)
-    clock.now_ns += 2 * SECOND
+    clock.now_ns += 2 * SECOND_NS
     box.put("b", 2)
     taken = {frame.stream: frame.cover_reason for frame in box.take(2)}
     assert taken.pop("b") == ""
     assert taken == ({"a": because} if because else {})
     assert box.counts()["a"].skipped == skipped
-    assert all(map(add_up, box.counts().values()))
+    assert all(map(counts_add_up, box.counts().values()))
 
 
-def test_the_queue_age_is_that_of_the_oldest() -> None:
-    clock = Clock()
+def test_queue_age_is_that_of_oldest() -> None:
+    clock = FakeClock()
     box: Mailbox[int] = Mailbox(SkipConfig(on_skipped="cover"), clock)
     box.put("a", 1)
-    clock.now_ns += 3 * SECOND
+    clock.now_ns += 3 * SECOND_NS
     box.put("a", 2)
     assert box.queue_age_s()["a"] == pytest.approx(3)
     box.take()
     assert box.queue_age_s()["a"] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_paused_inbox_skips_what_waits_and_what_comes() -> None:
-    box = inbox(on_skipped="cover")
+def test_paused_mailbox_skips_all() -> None:
+    box = make_mailbox(on_skipped="cover")
     box.put("a", 1)
     box.pause(paused=True)
     box.put("a", 2)
     assert box.counts()["a"] == FrameCounts(2, processed=0, skipped=2, failed=0, waiting=0)
     box.pause(paused=False)
     box.put("a", 3)
-    assert brief(box.take()) == [("a", 3)]
+    assert list_frames(box.take()) == [("a", 3)]
 
 
-def test_another_skip_policy_applies_from_the_next_frame_on() -> None:
-    box = inbox(every_nth=1000)
+def test_skip_policy_can_change() -> None:
+    box = make_mailbox(every_nth=1000)
     box.put("a", 1)
     box.put("a", 2)
     box.reconfigure(SkipConfig(on_skipped="cover"))
     box.put("a", 3)
-    assert [brief(box.take()), brief(box.take())] == [[("a", 1)], [("a", 3)]]
-    assert add_up(box.counts()["a"])
+    assert [list_frames(box.take()), list_frames(box.take())] == [[("a", 1)], [("a", 3)]]
+    assert counts_add_up(box.counts()["a"])
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "take", "pause", "resume", "cover", "drop"])))
-def test_the_counters_add_up_after_whatever_happens(events: list[str]) -> None:
-    box = inbox(max_rate_hz=100)
+def test_counters_always_add_up(events: list[str]) -> None:
+    box = make_mailbox(max_rate_hz=100)
     taken: list[str] = []
     for number, event in enumerate(events):
         if event in {"a", "b", "c"}:
@@ -180,4 +178,4 @@ def test_the_counters_add_up_after_whatever_happens(events: list[str]) -> None:
             taken += [frame.stream for frame in box.take(2)]
         if len(taken) > 3:
             box.finish(taken.pop(), FrameStatus.FAILED)
-        assert all(map(add_up, box.counts().values()))
+        assert all(map(counts_add_up, box.counts().values()))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sentinel import (
-    FaultyPainter,
+    FaultyInpainter,
     FaultySegmenter,
-    SentinelModels,
+    SentinelModelProvider,
     SentinelSegmenter,
-    persons_seen,
-    street,
+    find_sentinel_pixels,
+    make_street_image,
 )
 
 from anon_ros.config import Config, load_config
@@ -23,12 +23,12 @@ from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from anon_ros.tracking import Tracker
 from anon_ros.tracking.warping import CachedPerson
 
-IMAGE = street(320, 240)
+IMAGE = make_street_image(320, 240)
 STEP_NS = 100_000_000
 
 
 @dataclass
-class Blinking(SentinelSegmenter):
+class IntermittentSegmenter(SentinelSegmenter):
     """Finds nobody in some of its frames, and only a part of everybody in others."""
 
     blind: Sequence[int] = ()
@@ -46,10 +46,10 @@ class Blinking(SentinelSegmenter):
 
 
 @dataclass
-class Camera:
+class CameraPipeline:
     """A pipeline and what it published; a frame is an array and its stamp."""
 
-    models: SentinelModels
+    models: SentinelModelProvider
     overrides: dict[str, Any] = field(default_factory=dict)
     published: list[tuple[int, AnonymizedFrame]] = field(default_factory=list)
     stands: bool = False  # the stamp
@@ -78,11 +78,13 @@ class Camera:
 
     def seen(self) -> list[bool]:
         """Of each published frame, whether somebody shows."""
-        return [bool(persons_seen(result.image).any()) for _, result in self.published]
+        return [bool(find_sentinel_pixels(result.image).any()) for _, result in self.published]
 
 
-def test_who_is_missed_for_a_moment_stays_covered() -> None:
-    camera = Camera(SentinelModels(Blinking(blind=range(10, 14), beheaded=[20])))
+def test_memory_covers_missed_person() -> None:
+    camera = CameraPipeline(
+        SentinelModelProvider(IntermittentSegmenter(blind=range(10, 14), beheaded=[20]))
+    )
     assert [camera.see(index) for index in range(25)] == [None] * 25
     assert not any(camera.seen())
     assert min(len(result.outcomes) for _, result in camera.published[5:]) >= 3
@@ -90,19 +92,19 @@ def test_who_is_missed_for_a_moment_stays_covered() -> None:
     assert all(each & tracks[0] for each in tracks)
 
 
-def test_without_memory_he_would_be_published() -> None:
+def test_no_memory_shows_missed_person() -> None:
     """So that the test above cannot pass by itself."""
-    models = SentinelModels(Blinking(blind=[10], beheaded=[20]))
-    camera = Camera(models, {"memory.mode": "off"})
+    models = SentinelModelProvider(IntermittentSegmenter(blind=[10], beheaded=[20]))
+    camera = CameraPipeline(models, {"memory.mode": "off"})
     for index in range(25):
         camera.see(index)
     assert [index for index, seen in enumerate(camera.seen()) if seen] == [10, 20]
 
 
-def test_where_stamps_stand_still_the_times_of_arrival_count(
+def test_constant_stamps_use_arrival(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    camera = Camera(SentinelModels(Blinking(blind=[10])), stands=True)
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])), stands=True)
     for index in range(11):
         camera.see(index)
     assert not any(camera.seen())
@@ -111,8 +113,8 @@ def test_where_stamps_stand_still_the_times_of_arrival_count(
     ]
 
 
-def test_each_camera_has_a_memory_of_its_own() -> None:
-    camera = Camera(SentinelModels())
+def test_cameras_have_own_memory() -> None:
+    camera = CameraPipeline(SentinelModelProvider())
     nobody = np.full_like(IMAGE, 128)
     for index in range(10):
         camera.see(index, name="a")
@@ -128,11 +130,11 @@ def test_each_camera_has_a_memory_of_its_own() -> None:
         ({"memory.duration_s": 2.0}, False),
     ],
 )
-def test_a_changed_parameter_forgets_only_what_it_concerns(
+def test_change_resets_only_its_state(
     change: dict[str, Any],
     keeps: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    camera = Camera(SentinelModels(Blinking(blind=[10])))
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])))
     for index in range(11):
         if index == 10:
             camera.pipeline.reconfigure(camera.config(**change))
@@ -140,8 +142,8 @@ def test_a_changed_parameter_forgets_only_what_it_concerns(
     assert camera.seen()[10] != keeps
 
 
-def test_a_pipeline_that_was_closed_has_forgotten_everybody() -> None:
-    camera = Camera(SentinelModels(Blinking(blind=[10])))
+def test_close_forgets_all_persons() -> None:
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])))
     for index in range(11):
         if index == 10:
             camera.pipeline.close()
@@ -150,7 +152,7 @@ def test_a_pipeline_that_was_closed_has_forgotten_everybody() -> None:
     assert len(camera.published[10][1].outcomes) == 0
 
 
-class Broken:
+class FailingTracker:
     """A tracker that fails at its fifth frame."""
 
     def __init__(self) -> None:
@@ -164,13 +166,13 @@ class Broken:
         return list(range(1, len(boxes) + 1))
 
 
-class Brittle(SentinelModels):
+class FailingTrackerProvider(SentinelModelProvider):
     def tracker(self, _: Config) -> Tracker:
-        return Broken()
+        return FailingTracker()
 
 
-def test_a_frame_that_cannot_be_tracked_is_not_published_and_the_next_one_is() -> None:
-    camera = Camera(Brittle())
+def test_tracker_failure_drops_frame() -> None:
+    camera = CameraPipeline(FailingTrackerProvider())
     errors = [camera.see(index) for index in range(8)]
     assert [error is None for error in errors] == [True] * 4 + [False] + [True] * 3
     assert len(camera.published) == 7
@@ -178,9 +180,9 @@ def test_a_frame_that_cannot_be_tracked_is_not_published_and_the_next_one_is() -
 
 
 @pytest.mark.parametrize("alone", [{}, {"memory.mode": "off", "identity.reuse": "off"}])
-def test_skipped_frames_show_the_last_synthetic_person(alone: dict[str, Any]) -> None:
+def test_skipped_frame_reuses_synthetic(alone: dict[str, Any]) -> None:
     options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35}
-    camera = Camera(SentinelModels(), options | alone)
+    camera = CameraPipeline(SentinelModelProvider(), options | alone)
     for index in range(5):
         camera.see(index, because="skipped" if index else "")
     assert not any(camera.seen())
@@ -191,18 +193,22 @@ def test_skipped_frames_show_the_last_synthetic_person(alone: dict[str, Any]) ->
         assert {o.kind for o in inner} == {OutcomeKind.INPAINTED}
         # One of the three is cut by the border and changes its shape.
         assert len(inner) >= 2
-        assert close(result.image, np.roll(drawn.image, 2 * index, axis=1), result.replaced_mask)
+        assert images_close(
+            result.image, np.roll(drawn.image, 2 * index, axis=1), result.replaced_mask
+        )
     assert {o.reason for o in old.outcomes} == {"skipped"}
 
 
-def test_drawings_are_kept_of_the_last_frame_alone() -> None:
+def test_cache_keeps_only_last_frame() -> None:
     """They hold a part of the original."""
     options = {
         "identity.reuse": "previous",
         "identity.keyframe_s": 3600.0,
         "memory.duration_s": 0.2,
     }
-    camera = Camera(SentinelModels(Blinking(blind=range(5, 100))), options)
+    camera = CameraPipeline(
+        SentinelModelProvider(IntermittentSegmenter(blind=range(5, 100))), options
+    )
     kept: list[weakref.ref[CachedPerson]] = []
     for index in range(10):
         camera.see(index)
@@ -213,9 +219,9 @@ def test_drawings_are_kept_of_the_last_frame_alone() -> None:
     assert not any(each() for each in kept)
 
 
-def test_after_a_changed_parameter_persons_are_drawn_anew() -> None:
+def test_change_resets_synthetic_cache() -> None:
     options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 3600.0}
-    camera = Camera(SentinelModels(), options)
+    camera = CameraPipeline(SentinelModelProvider(), options)
     for index in range(4):
         if index == 2:
             camera.pipeline.reconfigure(camera.config(inpaint__prompt="a robot"))
@@ -226,15 +232,15 @@ def test_after_a_changed_parameter_persons_are_drawn_anew() -> None:
     assert not any(camera.seen())
 
 
-def close(one: RgbImage, other: RgbImage, mask: Any) -> bool:
+def images_close(one: RgbImage, other: RgbImage, mask: Any) -> bool:
     difference = np.abs(one.astype(int) - other).max(axis=2)[mask]
     return float(np.median(difference)) < 8
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_the_models_do_through_time_nobody_is_seen(seed: int) -> None:
-    models = SentinelModels(FaultySegmenter(0.2, seed), FaultyPainter(0.5, seed))
-    camera = Camera(models, {"skip.on_skipped": "reuse", "identity.reuse": "previous"})
+def test_sequence_never_leaks_on_model_faults(seed: int) -> None:
+    models = SentinelModelProvider(FaultySegmenter(0.2, seed), FaultyInpainter(0.5, seed))
+    camera = CameraPipeline(models, {"skip.on_skipped": "reuse", "identity.reuse": "previous"})
     errors = [camera.see(index, because="skipped" if index % 3 else "") for index in range(15)]
     assert len(camera.published) == errors.count(None)
     assert not any(camera.seen())

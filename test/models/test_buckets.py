@@ -18,27 +18,25 @@ TALL = Bucket(1024, 512)
         ((900, 900), Bucket(1024, 1024)),
     ],
 )
-def test_a_crop_takes_the_smallest_bucket_of_its_shape_that_has_its_pixels(
-    crop_hw: tuple[int, int], bucket: Bucket
-) -> None:
+def test_choose_smallest_bucket(crop_hw: tuple[int, int], bucket: Bucket) -> None:
     assert Buckets(1024, square=False).choose(*crop_hw) == bucket
 
 
-def test_the_papers_square_is_the_only_one_when_asked_for() -> None:
+def test_square_has_one_bucket() -> None:
     buckets = Buckets(1024, square=True)
     assert list(buckets) == [Bucket(1024, 1024)]
     assert buckets.choose(60, 60) == Bucket(1024, 1024)
     assert buckets.smaller(Bucket(1024, 1024)) is None
 
 
-def test_smaller_buckets_keep_the_shape() -> None:
+def test_smaller_keeps_aspect() -> None:
     buckets = Buckets(1024, square=False)
     assert buckets.smaller(TALL) == Bucket(768, 384)
     assert buckets.smaller(Bucket(512, 256)) is None
     assert len(list(buckets)) == 9
 
 
-def test_memory_limits_the_batch_and_is_learned() -> None:
+def test_batch_size_adapts_to_memory() -> None:
     free = 1000
     sizes = BatchSizer(8, lambda: free)
     assert sizes.next(TALL, 20) == 1  # nothing is known yet
@@ -55,11 +53,11 @@ def test_memory_limits_the_batch_and_is_learned() -> None:
     assert sizes.next(TALL, 20) == 1
 
 
-def test_without_a_limit_of_memory_the_batch_is_what_was_asked_for() -> None:
+def test_batch_size_without_limit() -> None:
     assert BatchSizer(4, lambda: None).next(TALL, 20) == 4
 
 
-def test_compiled_sizes_are_filled_to_three_quarters_at_least() -> None:
+def test_compiled_batch_is_mostly_full() -> None:
     for count in range(1, 65):
         taken, padded = compiled_batch_size(count)
         assert padded in {1, 2, 4, 8, 16, 32, 64}

@@ -18,7 +18,7 @@ BODIES = [(130, 560), (280, 520), (785, 560), (20, 680)]
 FACES = [(132, 440), (287, 440), (798, 420)]
 
 
-def check(result: AnonymizedFrame, image: RgbImage) -> None:
+def assert_everybody_replaced(result: AnonymizedFrame, image: RgbImage) -> None:
     assert all(result.detections.masks[:, y, x].any() for x, y in [*BODIES, *FACES])
     assert not (result.detections.masks.any(axis=0) & ~result.replaced_mask).any()
     changed = (result.image != image).any(axis=2)
@@ -26,17 +26,15 @@ def check(result: AnonymizedFrame, image: RgbImage) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fill", "telea", "blur", "pixelate"])
-def test_everybody_is_replaced_without_a_model(
-    demo_weights: Path, bus_rgb: RgbImage, kind: str
-) -> None:
+def test_classical_replaces_everybody(demo_weights: Path, bus_rgb: RgbImage, kind: str) -> None:
     overrides = {"detect.weights": str(demo_weights), "inpaint.method": kind}
     result = build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)
-    check(result, bus_rgb)
+    assert_everybody_replaced(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.INPAINTED}
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
-def test_everybody_is_replaced_by_diffusion(
+def test_diffusion_replaces_everybody(
     demo_weights: Path, bus_rgb: RgbImage, model: str, request: pytest.FixtureRequest
 ) -> None:
     overrides = {
@@ -47,7 +45,7 @@ def test_everybody_is_replaced_by_diffusion(
     }
     anonymizer = build_anonymizer(load_config(overrides=overrides))
     result = anonymizer.anonymize(bus_rgb, seed=3)
-    check(result, bus_rgb)
+    assert_everybody_replaced(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.INPAINTED}
     again = anonymizer.anonymize(bus_rgb, seed=3)
     assert np.array_equal(again.image, result.image)
@@ -76,7 +74,7 @@ def run_out_of_memory(diffusion: Any) -> None:
     ("break_it", "reason"),
     [(return_nan, "NaN"), (return_black, "black"), (run_out_of_memory, "out of GPU memory")],
 )
-def test_where_diffusion_fails_everybody_is_covered(
+def test_diffusion_failure_covers_all(
     demo_weights: Path,
     tiny_sdxl: Path,
     bus_rgb: RgbImage,
@@ -93,14 +91,12 @@ def test_where_diffusion_fails_everybody_is_covered(
     assert isinstance(anonymizer.inpainter, DiffusionInpainter)
     break_it(anonymizer.inpainter.diffusion)
     result = anonymizer.anonymize(bus_rgb)
-    check(result, bus_rgb)
+    assert_everybody_replaced(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.COVERED}
     assert all(reason in outcome.reason for outcome in result.outcomes)
 
 
-def test_a_frame_with_more_persons_than_allowed_is_not_returned(
-    demo_weights: Path, bus_rgb: RgbImage
-) -> None:
+def test_too_many_persons_raise(demo_weights: Path, bus_rgb: RgbImage) -> None:
     overrides = {
         "detect.weights": str(demo_weights),
         "detect.max_persons": 2,

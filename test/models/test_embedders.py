@@ -13,7 +13,7 @@ from anon_ros.models.features.embedders import NetworkEmbedder
 MEAN, DEVIATION = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
 
 
-class Tiny(torch.nn.Module):
+class TinyNetwork(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
@@ -23,7 +23,7 @@ class Tiny(torch.nn.Module):
         return self.layer(images).relu().mean(dim=(2, 3))
 
 
-class Fixed(Tiny):
+class FixedSizeNetwork(TinyNetwork):
     """One that takes 64 x 32 px alone."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Fixed(Tiny):
         return self.head(self.layer(images).flatten(1))
 
 
-class Both(torch.nn.Module):
+class PairNetwork(torch.nn.Module):
     """One that compares two images."""
 
     def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -47,35 +47,44 @@ def images() -> list[np.ndarray]:
     return [random.integers(0, 256, (64, 32, 3), np.uint8) for _ in range(5)]
 
 
-def scripted(module: torch.nn.Module, path: Path) -> Path:
+def save_torchscript(module: torch.nn.Module, path: Path) -> Path:
     torch.jit.trace(module.eval(), torch.zeros(2, 3, 64, 32)).save(path)
     return path
 
 
-def expected(module: torch.nn.Module, images: list[np.ndarray]) -> np.ndarray:
+def compute_expected(module: torch.nn.Module, images: list[np.ndarray]) -> np.ndarray:
     batch = torch.from_numpy(np.stack(images)).float() / 255
     with torch.inference_mode():
         return module.eval()(((batch - MEAN) / DEVIATION).permute(0, 3, 1, 2)).numpy()
 
 
-def test_torchscript_sees_what_it_was_trained_on(tmp_path: Path, images: list[np.ndarray]) -> None:
-    path = scripted(Tiny(), tmp_path / "tiny.pt")
+def test_torchscript_embeds_images(tmp_path: Path, images: list[np.ndarray]) -> None:
+    path = save_torchscript(TinyNetwork(), tmp_path / "tiny.pt")
     embedder = load_embedder(f"{path}@64x32", "cpu")
     assert embedder.name == "tiny"
-    np.testing.assert_allclose(embedder.embed(images), expected(Tiny(), images), atol=1e-5)
+    np.testing.assert_allclose(
+        embedder.embed(images), compute_expected(TinyNetwork(), images), atol=1e-5
+    )
     assert embedder.embed([]).shape == (0, 0)
 
 
-def test_onnx_gives_the_same_and_tells_its_size(tmp_path: Path, images: list[np.ndarray]) -> None:
+def test_onnx_declares_its_size(tmp_path: Path, images: list[np.ndarray]) -> None:
     path = tmp_path / "tiny.onnx"
-    torch.onnx.export(Fixed().eval(), (torch.zeros(1, 3, 64, 32),), str(path), dynamo=False)
+    torch.onnx.export(
+        FixedSizeNetwork().eval(), (torch.zeros(1, 3, 64, 32),), str(path), dynamo=False
+    )
     embedder = load_embedder(f"mine={path}", "cpu")
     assert (embedder.name, embedder.input_hw) == ("mine", (64, 32))
-    np.testing.assert_allclose(embedder.embed(images), expected(Fixed(), images), atol=1e-4)
+    np.testing.assert_allclose(
+        embedder.embed(images), compute_expected(FixedSizeNetwork(), images), atol=1e-4
+    )
 
 
-def test_the_key_changes_with_the_weights_and_the_size(tmp_path: Path) -> None:
-    one, other = scripted(Tiny(), tmp_path / "a.pt"), scripted(Fixed(), tmp_path / "b.pt")
+def test_key_follows_weights_and_size(tmp_path: Path) -> None:
+    one, other = (
+        save_torchscript(TinyNetwork(), tmp_path / "a.pt"),
+        save_torchscript(FixedSizeNetwork(), tmp_path / "b.pt"),
+    )
     keys = {
         load_embedder(spec, "cpu").cache_key
         for spec in (f"{one}@64x32", f"{one}@32x32", f"{other}@64x32", f"x={one}@64x32")
@@ -83,33 +92,35 @@ def test_the_key_changes_with_the_weights_and_the_size(tmp_path: Path) -> None:
     assert len(keys) == 3  # a name changes nothing
 
 
-def test_a_map_is_given_for_each_image(tmp_path: Path, images: list[np.ndarray]) -> None:
+def test_depth_network_returns_maps(tmp_path: Path, images: list[np.ndarray]) -> None:
     class Depth(torch.nn.Module):
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
             return batch.mean(dim=1)
 
-    embedder = load_embedder(f"{scripted(Depth(), tmp_path / 'depth.pt')}@64x32", "cpu")
+    embedder = load_embedder(f"{save_torchscript(Depth(), tmp_path / 'depth.pt')}@64x32", "cpu")
     maps = embedder.predict(images[:2])
     assert [each.shape for each in maps] == [(64, 32), (64, 32)]
     with pytest.raises(ModelError, match="expected a map"):
-        load_embedder(f"{scripted(Tiny(), tmp_path / 'tiny.pt')}@64x32", "cpu").predict(images[:1])
+        load_embedder(
+            f"{save_torchscript(TinyNetwork(), tmp_path / 'tiny.pt')}@64x32", "cpu"
+        ).predict(images[:1])
 
 
-def test_what_is_wrong_is_named(tmp_path: Path, images: list[np.ndarray]) -> None:
+def test_unusable_network_named(tmp_path: Path, images: list[np.ndarray]) -> None:
     with pytest.raises(ModelError, match=r"no file .*nowhere\.pt"):
         load_embedder(str(tmp_path / "nowhere.pt"), "cpu")
     for name in ("broken.pt", "broken.onnx"):
         (tmp_path / name).write_bytes(b"no network")
         with pytest.raises(ModelError, match="cannot be loaded"):
             load_embedder(str(tmp_path / name), "cpu")
-    path = scripted(Fixed(), tmp_path / "fixed.pt")
+    path = save_torchscript(FixedSizeNetwork(), tmp_path / "fixed.pt")
     with pytest.raises(ModelError, match="@HEIGHTxWIDTH"):
         load_embedder(str(path), "cpu").embed(images)
     with pytest.raises(ModelError, match="no pixels"):
         load_embedder(f"{path}@0x32", "cpu")
 
 
-def test_vectors_that_are_none_are_refused(images: list[np.ndarray]) -> None:
+def test_invalid_features_rejected(images: list[np.ndarray]) -> None:
     for answer, problem in (
         (np.full((5, 2), np.nan, np.float32), "not finite"),
         (np.ones((1, 2), np.float32), "a vector each"),
@@ -125,12 +136,12 @@ def test_vectors_that_are_none_are_refused(images: list[np.ndarray]) -> None:
 @pytest.mark.parametrize(
     ("module", "given", "problem"),
     [
-        (Tiny().half(), (torch.zeros(1, 3, 64, 32).half(),), "float16.*expected one tensor"),
-        (Tiny(), (torch.zeros(4, 3, 64, 32),), "4 images at a time"),
-        (Both(), (torch.zeros(1, 3, 64, 32),) * 2, "tensor.*, tensor.*expected one tensor"),
+        (TinyNetwork().half(), (torch.zeros(1, 3, 64, 32).half(),), "float16.*expected one tensor"),
+        (TinyNetwork(), (torch.zeros(4, 3, 64, 32),), "4 images at a time"),
+        (PairNetwork(), (torch.zeros(1, 3, 64, 32),) * 2, "tensor.*, tensor.*expected one tensor"),
     ],
 )
-def test_onnx_of_something_else_is_refused(
+def test_other_onnx_signature_rejected(
     module: torch.nn.Module, given: tuple[torch.Tensor, ...], problem: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "other.onnx"
@@ -139,7 +150,7 @@ def test_onnx_of_something_else_is_refused(
         load_embedder(str(path), "cpu")
 
 
-def test_a_checkpoint_of_torchreid_needs_its_package_or_its_name(tmp_path: Path) -> None:
+def test_torchreid_needs_package(tmp_path: Path) -> None:
     path = tmp_path / "model.pth.tar"
     torch.save({"state_dict": {}}, path)
     with pytest.raises(ModelError, match=r"needs the package torchreid|name its architecture"):

@@ -24,11 +24,11 @@ CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry", steps=10)
 CPU = torch.device("cpu")
 
 
-def diffusion(folder: Path, **options: Any) -> Diffusion:
+def load_tiny_diffusion(folder: Path, **options: Any) -> Diffusion:
     return load_diffusion(replace(CONFIG, model=str(folder), **options), CPU)
 
 
-def draw(network: Diffusion, height_px: int = 64, count: int = 2) -> torch.Tensor:
+def inpaint_random(network: Diffusion, height_px: int = 64, count: int = 2) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(count, 3, height_px, 32, generator=generator) * 2 - 1
     return network.inpaint_batch(
@@ -47,80 +47,82 @@ def compile_all(network: Diffusion) -> None:
 
 @pytest.mark.parametrize("change", [fuse_all, compile_all])
 @pytest.mark.parametrize("vae", ["", "tiny_vae"])
-def test_the_drawing_stays(
+def test_optimizing_keeps_result(
     tiny_sdxl: Path, change: Callable[[Diffusion], None], vae: str, request: pytest.FixtureRequest
 ) -> None:
     folder = str(request.getfixturevalue(vae)) if vae else ""
     # Guidance would multiply the rounding of a network of random weights.
-    plain, changed = (diffusion(tiny_sdxl, vae=folder, guidance_scale=1.0) for _ in range(2))
+    plain, changed = (
+        load_tiny_diffusion(tiny_sdxl, vae=folder, guidance_scale=1.0) for _ in range(2)
+    )
     change(changed)
-    difference = (draw(changed) - draw(plain)).abs()
+    difference = (inpaint_random(changed) - inpaint_random(plain)).abs()
     # On the CPU, group normalisation of channels that come last is less exact.
     assert difference.max() < 2e-2
     assert difference.mean() < 1e-3
 
 
-def test_every_shape_is_compiled_once_and_whole(tiny_sdxl: Path, tiny_vae: Path) -> None:
+def test_each_shape_compiled_once(tiny_sdxl: Path, tiny_vae: Path) -> None:
     """Beyond its limit of 8 shapes torch would go on uncompiled without a word."""
-    network = diffusion(tiny_sdxl, vae=str(tiny_vae), guidance_scale=1.0)
+    network = load_tiny_diffusion(tiny_sdxl, vae=str(tiny_vae), guidance_scale=1.0)
     compile_all(network)
     torch._dynamo.reset()  # noqa: SLF001 - the counters are nowhere else
     torch._dynamo.utils.counters.clear()  # noqa: SLF001
     shapes = [(height_px, count) for height_px in (16, 32, 48) for count in (1, 2, 3)]
     for height_px, count in shapes * 2:
-        draw(network, height_px, count)
+        inpaint_random(network, height_px, count)
     counters = torch._dynamo.utils.counters  # noqa: SLF001
     assert counters["stats"]["unique_graphs"] == 3 * len(shapes)  # UNet, encoder, decoder
     assert not counters["graph_break"]
 
 
-def test_int8_layers_draw_nearly_the_same(tiny_sdxl: Path) -> None:
-    plain, quantized = diffusion(tiny_sdxl), diffusion(tiny_sdxl)
+def test_int8_result_is_similar(tiny_sdxl: Path) -> None:
+    plain, quantized = load_tiny_diffusion(tiny_sdxl), load_tiny_diffusion(tiny_sdxl)
     quantize(quantized.unet, "int8", CPU)
-    difference = (draw(quantized) - draw(plain)).abs()
+    difference = (inpaint_random(quantized) - inpaint_random(plain)).abs()
     assert 0 < difference.mean() < 0.05
 
 
-def test_fp8_is_refused_where_the_processor_cannot(tiny_sdxl: Path) -> None:
+def test_fp8_rejected_without_hardware(tiny_sdxl: Path) -> None:
     with pytest.raises(ModelError, match=r"compute\.quantize = fp8: cpu cannot; set int8"):
-        quantize(diffusion(tiny_sdxl).unet, "fp8", CPU)
+        quantize(load_tiny_diffusion(tiny_sdxl).unet, "fp8", CPU)
 
 
-def test_nothing_is_compiled_on_the_cpu(tiny_sdxl: Path) -> None:
+def test_nothing_compiled_on_cpu(tiny_sdxl: Path) -> None:
     compute = ComputeConfig(compile_mode="max-autotune")
     assert not should_compile(CPU, compute)
-    network = diffusion(tiny_sdxl)
-    expected = draw(network)
+    network = load_tiny_diffusion(tiny_sdxl)
+    expected = inpaint_random(network)
     optimize_networks(network.unet, network.vae, CPU, compute)
-    assert torch.equal(draw(network), expected)
+    assert torch.equal(inpaint_random(network), expected)
 
 
-def test_a_tiny_vae_takes_the_place_of_the_models_own(tiny_sdxl: Path, tiny_vae: Path) -> None:
-    network = diffusion(tiny_sdxl, vae=str(tiny_vae))
+def test_tiny_vae_replaces_default_vae(tiny_sdxl: Path, tiny_vae: Path) -> None:
+    network = load_tiny_diffusion(tiny_sdxl, vae=str(tiny_vae))
     assert type(network.vae).__name__ == "AutoencoderTiny"
-    assert not torch.equal(draw(network), draw(diffusion(tiny_sdxl)))
+    assert not torch.equal(inpaint_random(network), inpaint_random(load_tiny_diffusion(tiny_sdxl)))
 
 
-def test_another_kind_of_vae_is_refused(tiny_sdxl: Path) -> None:
+def test_other_vae_type_rejected(tiny_sdxl: Path) -> None:
     with pytest.raises(ModelError, match=r"inpaint\.vae: .* it is UNet2DConditionModel"):
-        diffusion(tiny_sdxl, vae=str(tiny_sdxl / "unet"))
+        load_tiny_diffusion(tiny_sdxl, vae=str(tiny_sdxl / "unet"))
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_a_lora_is_fused_into_the_weights_on_4_and_9_channels(
+def test_lora_fused_into_weights(
     model: str, tiny_lora: Path, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(model)
-    plain, fused = diffusion(folder), diffusion(folder, lora=str(tiny_lora))
+    plain, fused = load_tiny_diffusion(folder), load_tiny_diffusion(folder, lora=str(tiny_lora))
     before, after = plain.unet.state_dict(), fused.unet.state_dict()
     assert before.keys() == after.keys()  # nothing is left to be added at run time
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all("to_q" in name or "to_k" in name or "ff.net.2" in name for name in changed)
-    assert not torch.equal(draw(fused), draw(plain))
+    assert not torch.equal(inpaint_random(fused), inpaint_random(plain))
 
 
-def test_a_lora_for_another_model_is_refused(tiny_sd2: Path, tiny_lora: Path) -> None:
+def test_lora_for_other_model_rejected(tiny_sd2: Path, tiny_lora: Path) -> None:
     with pytest.raises(ModelError, match=r"inpaint\.lora: .* cannot be loaded") as caught:
-        diffusion(tiny_sd2, lora=str(tiny_lora))
+        load_tiny_diffusion(tiny_sd2, lora=str(tiny_lora))
     assert "\n" not in str(caught.value)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from support import Known, detections
+from support import FixedSegmenter, make_detections
 
 from anon_ros.config import Config, load_config
 from anon_ros.core import AnonymizedFrame, Anonymizer, Detections, Inpainter, Mask, RgbImage
@@ -31,7 +31,7 @@ MASKS = Path(__file__).resolve().parents[1] / "data" / "masks"
 FRAMES = 10
 PERIOD_NS = 100_000_000
 WIDTH_PX, HEIGHT_PX = 300, 200
-TREMBLE_PX = 1.5
+JITTER_PX = 1.5
 STREET_XY = 380, 230
 NO_LIMIT_S = 3600.0
 
@@ -83,7 +83,7 @@ class Cutout:
         return np.asarray(image, np.uint8), cv2.warpAffine(self.alpha, moves, wh) > 0.5
 
 
-def cutout(walker: Walker, still: RgbImage) -> Cutout:
+def make_cutout(walker: Walker, still: RgbImage) -> Cutout:
     labels = read_yolo_polygons(MASKS / f"{walker.still}.txt", *still.shape[:2])
     mask = labels[walker.label]
     return Cutout(still, mask.astype(np.float32), *cv2.boundingRect(mask.view(np.uint8)))
@@ -93,16 +93,16 @@ Film = list[tuple[RgbImage, Detections]]
 
 
 @pytest.fixture(scope="module")
-def film(vtest_rgb: dict[str, RgbImage]) -> Film:
+def walking_frames(vtest_rgb: dict[str, RgbImage]) -> Film:
     left, top = STREET_XY
     empty = np.median(np.stack(list(vtest_rgb.values())), axis=0).astype(np.uint8)
     street = empty[top : top + HEIGHT_PX, left : left + WIDTH_PX]
-    cutouts = [cutout(walker, vtest_rgb[walker.still]) for walker in WALKERS]
+    cutouts = [make_cutout(walker, vtest_rgb[walker.still]) for walker in WALKERS]
     random = np.random.default_rng(0)
-    return [frame_at(index, street, cutouts, random) for index in range(FRAMES)]
+    return [make_frame(index, street, cutouts, random) for index in range(FRAMES)]
 
 
-def frame_at(
+def make_frame(
     index: int, street: RgbImage, cutouts: Sequence[Cutout], random: np.random.Generator
 ) -> tuple[RgbImage, Detections]:
     """One frame, and what is found in it: each side of each outline is off by a little."""
@@ -113,24 +113,24 @@ def frame_at(
         sides = np.array([x, y, x + person.width_px, y + person.height_px])
         pixels, mask = person.placed(sides.tolist())
         image[mask] = pixels[mask]
-        masks.append(person.placed((sides + random.normal(0, TREMBLE_PX, 4)).tolist())[1])
-    return image, detections(masks)
+        masks.append(person.placed((sides + random.normal(0, JITTER_PX, 4)).tolist())[1])
+    return image, make_detections(masks)
 
 
-def config_of(kind: str, reuse: str, model: Path | None = None) -> Config:
+def make_config(kind: str, reuse: str, model: Path | None = None) -> Config:
     options = {"inpaint.method": kind, "identity.reuse": reuse, "inpaint.min_person_px": 0}
     options |= {"memory.mode": "off", "identity.keyframe_s": NO_LIMIT_S, "compute.device": "cpu"}
     options |= {"inpaint.generate_px": 64, "inpaint.steps": 5, "inpaint.prompt": "a person"}
     return load_config(overrides=options | ({"inpaint.model": str(model)} if model else {}))
 
 
-def tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
+def anonymize_tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
     """As the node does it."""
     stream, drawings = OnlineStream(config, lambda: build_tracker(config)), SyntheticCache(config)
     results = []
     for index, (image, found) in enumerate(film):
         time_ns = (1 + index) * PERIOD_NS
-        anonymizer = Anonymizer(Known(found), inpainter, config.mask, config.inpaint)
+        anonymizer = Anonymizer(FixedSegmenter(found), inpainter, config.mask, config.inpaint)
         persons = stream.persons_in(observe_frame(image, anonymizer.detect_persons(image), time_ns))
         covered = anonymizer.cover_persons(image, persons)
         covered = drawings.attach(covered, anonymizer, time_ns, inpaints=True)
@@ -141,15 +141,17 @@ def tracked(film: Film, config: Config, inpainter: Inpainter) -> list[Anonymized
     return results
 
 
-def anew(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
+def anonymize_frames(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
     """Each frame as if it were the only one, and with a seed of its own."""
     return [
-        Anonymizer(Known(found), inpainter, config.mask, config.inpaint).anonymize(image, index)
+        Anonymizer(FixedSegmenter(found), inpainter, config.mask, config.inpaint).anonymize(
+            image, index
+        )
         for index, (image, found) in enumerate(film)
     ]
 
 
-class Figures(NamedTuple):
+class FlickerFigures(NamedTuple):
     """Levels of 0..255; ``warp_ratio`` is to the original film's own warping error."""
 
     warp: float
@@ -158,12 +160,12 @@ class Figures(NamedTuple):
     distance: float
 
 
-def measured(name: str, film: Film, results: Sequence[AnonymizedFrame]) -> Figures:
+def measure_flicker(name: str, film: Film, results: Sequence[AnonymizedFrame]) -> FlickerFigures:
     """Measure and print."""
     flicker = FlickerMetric()
     for (image, _), result in zip(film, results, strict=True):
         flicker.update(image, result.image, result.replaced_mask)
-    figures = figures_of(flicker.compute())
+    figures = make_figures(flicker.compute())
     reasons = Counter(o.reason or "inpainted" for each in results for o in each.outcomes)
     print(  # noqa: T201 - the figures that the documentation tells
         f"{name:22} warping error {figures.warp:5.2f} ({figures.warp_ratio:5.2f} of the film's)"
@@ -173,7 +175,7 @@ def measured(name: str, film: Film, results: Sequence[AnonymizedFrame]) -> Figur
     return figures
 
 
-def figures_of(report: FlickerReport) -> Figures:
+def make_figures(report: FlickerReport) -> FlickerFigures:
     assert report.warped_px > 100_000
     values = (
         report.warp_error_levels,
@@ -182,16 +184,16 @@ def figures_of(report: FlickerReport) -> Figures:
         report.distance_levels,
     )
     known = [value for value in values if value is not None]
-    return Figures(*known)
+    return FlickerFigures(*known)
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base"])
-def test_diffusion_with_one_seed_per_track_is_calmer_than_with_one_per_frame(
-    model: str, film: Film, request: pytest.FixtureRequest
+def test_seed_per_track_flickers_less(
+    model: str, walking_frames: Film, request: pytest.FixtureRequest
 ) -> None:
-    config = config_of("sdxl", "noise", request.getfixturevalue(model))
+    config = make_config("sdxl", "noise", request.getfixturevalue(model))
     inpainter = build_inpainter(config)
-    played = played_in_all_ways(model, film, config, inpainter)
+    played = measure_all_reuse_modes(model, walking_frames, config, inpainter)
     noise, _, same_seed, new_seeds = played
     assert noise.warp_ratio < 0.5 * new_seeds.warp_ratio
     assert noise.differences < 0.5 * new_seeds.differences
@@ -201,15 +203,15 @@ def test_diffusion_with_one_seed_per_track_is_calmer_than_with_one_per_frame(
     assert min(each.distance for each in played) > 40
 
 
-def test_to_start_from_the_drawing_before_is_as_calm_and_further_from_the_original(
-    tiny_sdxl: Path, film: Film
-) -> None:
-    config = config_of("sdxl", "noise", tiny_sdxl)
+def test_reuse_previous_is_calm_and_distant(tiny_sdxl: Path, walking_frames: Film) -> None:
+    config = make_config("sdxl", "noise", tiny_sdxl)
     config = replace(config, inpaint=replace(config.inpaint, generate_px=192, steps=10))
     inpainter = DiffusionInpainter.load(config.inpaint, config.compute)
-    inpainter.diffusion.vae = Colours()
-    inpainter.diffusion.unet = Deciding(inpainter.diffusion.scheduler)
-    noise, previous, _, new_seeds = played_in_all_ways("deciding", film, config, inpainter)
+    inpainter.diffusion.vae = BlockMeanVae()
+    inpainter.diffusion.unet = DecidingNetwork(inpainter.diffusion.scheduler)
+    noise, previous, _, new_seeds = measure_all_reuse_modes(
+        "deciding", walking_frames, config, inpainter
+    )
     assert noise.warp_ratio < 0.5 * new_seeds.warp_ratio
     assert noise.differences < 0.5 * new_seeds.differences
     # What has been decided stays decided: the start is no longer between two answers.
@@ -219,41 +221,43 @@ def test_to_start_from_the_drawing_before_is_as_calm_and_further_from_the_origin
 
 
 @pytest.mark.parametrize("kind", ["fill", "telea", "pixelate", "blur"])
-def test_without_diffusion_neither_seeds_nor_tracks_make_a_difference(
-    kind: str, film: Film
-) -> None:
+def test_classical_ignores_seeds(kind: str, walking_frames: Film) -> None:
     """They draw nothing at random, and steady windows would make their grids tremble."""
-    config, off = config_of(kind, "noise"), config_of(kind, "off")
-    known, alone = (tracked(film, each, CLASSICAL[kind]) for each in (config, off))
-    seeded = anew(film, off, CLASSICAL[kind])
-    measured(kind, film, known)
+    config, off = make_config(kind, "noise"), make_config(kind, "off")
+    known, alone = (
+        anonymize_tracked(walking_frames, each, CLASSICAL[kind]) for each in (config, off)
+    )
+    seeded = anonymize_frames(walking_frames, off, CLASSICAL[kind])
+    measure_flicker(kind, walking_frames, known)
     for results in (alone, seeded):
         for one, other in zip(known, results, strict=True):
             assert np.array_equal(one.image, other.image)
 
 
-def played_in_all_ways(
+def measure_all_reuse_modes(
     name: str, film: Film, config: Config, inpainter: Inpainter
-) -> tuple[Figures, Figures, Figures, Figures]:
+) -> tuple[FlickerFigures, FlickerFigures, FlickerFigures, FlickerFigures]:
     """identity.reuse = noise, previous, off with the same seeds, off with new ones per frame."""
     noise, previous, same_seed = (
-        measured(f"{name} {reuse}", film, tracked(film, reusing(config, reuse), inpainter))
+        measure_flicker(
+            f"{name} {reuse}", film, anonymize_tracked(film, with_reuse(config, reuse), inpainter)
+        )
         for reuse in ("noise", "previous", "off")
     )
-    off = reusing(config, "off")
+    off = with_reuse(config, "off")
     return (
         noise,
         previous,
         same_seed,
-        measured(f"{name} new seeds", film, anew(film, off, inpainter)),
+        measure_flicker(f"{name} new seeds", film, anonymize_frames(film, off, inpainter)),
     )
 
 
-def reusing(config: Config, reuse: str) -> Config:
+def with_reuse(config: Config, reuse: str) -> Config:
     return replace(config, identity=replace(config.identity, reuse=reuse))
 
 
-class Colours:
+class BlockMeanVae:
     """A VAE whose latents are the mean colours of 8 x 8 px: random weights reconstruct nothing."""
 
     config = SimpleNamespace(scaling_factor=1.0)
@@ -269,7 +273,7 @@ class Colours:
         return (torch.nn.functional.interpolate(colours, scale_factor=8, mode="bilinear"),)
 
 
-class Deciding(torch.nn.Module):
+class DecidingNetwork(torch.nn.Module):
     """What a trained network is, of a world in which each latent is either -1 or 1.
 
     It predicts the noise exactly, so it can be written down; and as a real one it decides.

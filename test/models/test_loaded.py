@@ -15,7 +15,7 @@ from anon_ros.models import ModelCache, build_tracking_anonymizer
 
 
 @pytest.fixture
-def base(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
+def base_overrides(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
     return {
         "detect.weights": str(demo_weights),
         "detect.inference_px": 320,
@@ -27,7 +27,7 @@ def base(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
     }
 
 
-def config(base: dict[str, Any], **changes: Any) -> Config:
+def make_config(base: dict[str, Any], **changes: Any) -> Config:
     named = {name.replace("__", "."): value for name, value in changes.items()}
     return load_config(overrides=base | named)
 
@@ -45,36 +45,36 @@ def config(base: dict[str, Any], **changes: Any) -> Config:
         {"inpaint__beta_d": 0.2, "inpaint__prompt": "x", "detect__nms_iou": 0.5},
     ],
 )
-def test_a_change_gives_what_loading_anew_gives_and_loads_no_network(
-    base: dict[str, Any], change: dict[str, Any], bus_rgb: RgbImage
+def test_change_equals_reload(
+    base_overrides: dict[str, Any], change: dict[str, Any], bus_rgb: RgbImage
 ) -> None:
     image = np.ascontiguousarray(bus_rgb[::2, ::2])
     models = ModelCache()
-    first = models.anonymizer(config(base))
+    first = models.anonymizer(make_config(base_overrides))
     before = first.anonymize(image).image
-    after = config(base, **change)
+    after = make_config(base_overrides, **change)
     changed = models.anonymizer(after)
     assert changed.inpainter is first.inpainter
     assert changed.segmenter.network is first.segmenter.network
     result = changed.anonymize(image).image
     assert np.array_equal(result, build_tracking_anonymizer(after).anonymize(image).image)
     assert not np.array_equal(result, before)
-    back = models.anonymizer(config(base)).anonymize(image).image
+    back = models.anonymizer(make_config(base_overrides)).anonymize(image).image
     assert np.array_equal(back, before)
 
 
-def test_another_kind_frees_the_diffusion(base: dict[str, Any]) -> None:
+def test_other_method_frees_diffusion(base_overrides: dict[str, Any]) -> None:
     models = ModelCache()
-    gone = weakref.ref(models.anonymizer(config(base)).inpainter.diffusion.unet)
+    gone = weakref.ref(models.anonymizer(make_config(base_overrides)).inpainter.diffusion.unet)
     assert gone() is not None
-    models.anonymizer(config(base, inpaint__method="fill"))
+    models.anonymizer(make_config(base_overrides, inpaint__method="fill"))
     gc.collect()
     assert gone() is None
 
 
-def test_free_lets_go_of_everything(base: dict[str, Any]) -> None:
+def test_release_drops_all_models(base_overrides: dict[str, Any]) -> None:
     models = ModelCache()
-    anonymizer = models.anonymizer(config(base))
+    anonymizer = models.anonymizer(make_config(base_overrides))
     gone = [
         weakref.ref(anonymizer.inpainter.diffusion.unet),
         weakref.ref(anonymizer.segmenter.network),
@@ -85,21 +85,21 @@ def test_free_lets_go_of_everything(base: dict[str, Any]) -> None:
     assert [each() for each in gone] == [None, None]
 
 
-def test_a_prompt_under_a_lora_loads_the_model_anew(base: dict[str, Any], tiny_lora: Path) -> None:
-    with_lora = base | {"inpaint.lora": str(tiny_lora)}
+def test_lora_prompt_reloads_model(base_overrides: dict[str, Any], tiny_lora: Path) -> None:
+    with_lora = base_overrides | {"inpaint.lora": str(tiny_lora)}
     models = ModelCache()
-    first = models.anonymizer(config(with_lora)).inpainter
-    assert models.anonymizer(config(with_lora, inpaint__seed=1)).inpainter is first
-    assert models.anonymizer(config(with_lora, inpaint__prompt="x")).inpainter is not first
+    first = models.anonymizer(make_config(with_lora)).inpainter
+    assert models.anonymizer(make_config(with_lora, inpaint__seed=1)).inpainter is first
+    assert models.anonymizer(make_config(with_lora, inpaint__prompt="x")).inpainter is not first
 
 
-def test_after_a_change_that_failed_the_next_one_is_whole(
-    base: dict[str, Any], bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
+def test_cache_survives_failed_change(
+    base_overrides: dict[str, Any], bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = np.ascontiguousarray(bus_rgb[::2, ::2])
     models = ModelCache()
-    models.anonymizer(config(base))
-    wanted = config(base, inpaint__prompt="a robot", detect__confidence=0.6)
+    models.anonymizer(make_config(base_overrides))
+    wanted = make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
 
     def gone(*_: object) -> None:
         message = "the text encoders are gone"
@@ -109,15 +109,17 @@ def test_after_a_change_that_failed_the_next_one_is_whole(
         patch.setattr("anon_ros.models.inpainting.diffusion_inpainter.encode_prompts", gone)
         with pytest.raises(ModelError, match="gone"):
             models.anonymizer(wanted)
-    result = models.anonymizer(config(base, inpaint__prompt="a robot", detect__confidence=0.6))
+    result = models.anonymizer(
+        make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
+    )
     expected = build_tracking_anonymizer(wanted).anonymize(image).image
     assert np.array_equal(result.anonymize(image).image, expected)
 
 
-def test_fallbacks_are_told(base: dict[str, Any]) -> None:
+def test_fallbacks_counted(base_overrides: dict[str, Any]) -> None:
     models = ModelCache()
     assert models.fallbacks == {}
-    models.anonymizer(config(base)).inpainter.fallbacks["out of GPU memory"] += 2
+    models.anonymizer(make_config(base_overrides)).inpainter.fallbacks["out of GPU memory"] += 2
     assert models.fallbacks == {"out of GPU memory": 2}
     models.release()
     assert models.fallbacks == {}

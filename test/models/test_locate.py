@@ -17,7 +17,7 @@ HUB_ID = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def models_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("ANON_ROS_MODELS", str(folder))
@@ -37,20 +37,20 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_a_bare_name_is_looked_up_here_and_in_the_models_folder(models: Path) -> None:
-    (models / "a.pt").touch()
-    assert find_weights("a.pt") == models / "a.pt"
+def test_bare_name_is_searched(models_directory: Path) -> None:
+    (models_directory / "a.pt").touch()
+    assert find_weights("a.pt") == models_directory / "a.pt"
     Path("a.pt").touch()
     assert find_weights("a.pt") == Path("a.pt")
     with pytest.raises(ModelError, match="no file"):
         find_weights("./folder/a.pt")
 
 
-def test_missing_weights_are_told_with_all_that_helps(models: Path) -> None:
+def test_missing_weights_name_remedy(models_directory: Path) -> None:
     with pytest.raises(ModelError) as caught:
         find_weights("yolov8x-seg.pt")
     told = str(caught.value)
-    target = models / "yolov8x-seg.pt"
+    target = models_directory / "yolov8x-seg.pt"
     assert str(Path("yolov8x-seg.pt").absolute()) in told
     assert f"or {target}" in told
     assert "detect.weights" in told
@@ -58,32 +58,32 @@ def test_missing_weights_are_told_with_all_that_helps(models: Path) -> None:
     assert "\n" not in told
 
 
-def test_no_command_is_made_up_for_unknown_weights(models: Path) -> None:
+def test_unknown_weights_no_command(models_directory: Path) -> None:
     with pytest.raises(ModelError, match=r"give the path of Ultralytics weights") as caught:
-        find_weights(str(models / "mine.pt"))
+        find_weights(str(models_directory / "mine.pt"))
     assert "curl" not in str(caught.value)
 
 
-def test_a_missing_hub_model_is_told_with_all_that_helps(models: Path) -> None:
+def test_missing_hub_model_names_remedy(models_directory: Path) -> None:
     with pytest.raises(ModelError) as caught:
         find_pipeline(HUB_ID, "abc123")
     told = str(caught.value)
-    folder = models / "stable-diffusion-xl-1.0-inpainting-0.1"
+    folder = models_directory / "stable-diffusion-xl-1.0-inpainting-0.1"
     assert f"hf download {HUB_ID} --revision abc123 --local-dir {folder}" in told
     assert "put the folder at the same place here" in told
     assert "\n" not in told
 
 
-def test_what_the_remedy_fetches_is_found(tiny_sd2: Path, models: Path) -> None:
-    shutil.copytree(tiny_sd2, models / "stable-diffusion-xl-1.0-inpainting-0.1")
+def test_fetched_model_found(tiny_sd2: Path, models_directory: Path) -> None:
+    shutil.copytree(tiny_sd2, models_directory / "stable-diffusion-xl-1.0-inpainting-0.1")
     assert find_pipeline(HUB_ID, "").is_dir()
 
 
-def test_a_vae_and_a_lora_are_found_or_told_how_to_fetch(models: Path) -> None:
+def test_vae_and_lora_found_or_named(models_directory: Path) -> None:
     for find, parameter in ((find_vae, "inpaint.vae"), (find_lora, "inpaint.lora")):
         with pytest.raises(ModelError, match=rf"{parameter}: .*hf download some/thing"):
             find("some/thing")
-    folder = models / "thing"
+    folder = models_directory / "thing"
     folder.mkdir(parents=True)
     with pytest.raises(ModelError, match=r"holds no config\.json"):
         find_vae("some/thing")
@@ -99,20 +99,18 @@ def test_a_vae_and_a_lora_are_found_or_told_how_to_fetch(models: Path) -> None:
         find_lora("some/thing")
 
 
-def test_a_missing_directory_is_told(models: Path) -> None:
-    with pytest.raises(ModelError, match=rf"no directory {models}/none"):
-        find_pipeline(str(models / "none"), "")
+def test_missing_directory_named(models_directory: Path) -> None:
+    with pytest.raises(ModelError, match=rf"no directory {models_directory}/none"):
+        find_pipeline(str(models_directory / "none"), "")
 
 
-def test_a_directory_and_a_name_in_the_models_folder_are_found(
-    tiny_sd2: Path, models: Path
-) -> None:
+def test_directory_and_bare_name_found(tiny_sd2: Path, models_directory: Path) -> None:
     assert find_pipeline(str(tiny_sd2), "") == tiny_sd2
-    shutil.copytree(tiny_sd2, models / "sd2")
-    assert find_pipeline("sd2", "") == models / "sd2"
+    shutil.copytree(tiny_sd2, models_directory / "sd2")
+    assert find_pipeline("sd2", "") == models_directory / "sd2"
 
 
-def test_the_hub_cache_is_searched_at_the_pinned_revision(tiny_sd2: Path, tmp_path: Path) -> None:
+def test_hub_cache_at_revision(tiny_sd2: Path, tmp_path: Path) -> None:
     # The cache's place is read when the library is imported: a new process.
     cache = tmp_path / "hub"
     shutil.copytree(tiny_sd2, cache / "models--owner--name" / "snapshots" / "abc123")
@@ -145,9 +143,7 @@ def test_the_hub_cache_is_searched_at_the_pinned_revision(tiny_sd2: Path, tmp_pa
         ("model_index.json", "model_index.json cannot be read"),
     ],
 )
-def test_a_half_downloaded_model_is_told(
-    tiny_sd2: Path, tmp_path: Path, lost: str, told: str
-) -> None:
+def test_partial_download_named(tiny_sd2: Path, tmp_path: Path, lost: str, told: str) -> None:
     folder = tmp_path / "partial"
     shutil.copytree(tiny_sd2, folder)
     path = folder / lost
@@ -156,9 +152,9 @@ def test_a_half_downloaded_model_is_told(
         find_pipeline(str(folder), "")
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("models_directory")
 @pytest.mark.parametrize("parameter", ["detect.weights", "inpaint.model"])
-def test_nothing_is_built_without_its_weights(parameter: str, demo_weights: Path) -> None:
+def test_build_needs_weights(parameter: str, demo_weights: Path) -> None:
     """In particular no other inpainter takes the place of the diffusion model."""
     overrides = {"detect.weights": str(demo_weights)} if parameter == "inpaint.model" else {}
     kind = "sdxl" if parameter == "inpaint.model" else "fill"
@@ -169,19 +165,17 @@ def test_nothing_is_built_without_its_weights(parameter: str, demo_weights: Path
     assert time.monotonic() - start_s < 5
 
 
-def test_the_inventory_tells_found_and_missing(models: Path) -> None:
-    (models / "yolov8x-seg.pt").write_bytes(b"12345")
+def test_inventory_lists_weights(models_directory: Path) -> None:
+    (models_directory / "yolov8x-seg.pt").write_bytes(b"12345")
     weights, model = required_models(Config())
     assert (weights.parameter, weights.size_bytes, weights.problem) == ("detect.weights", 5, "")
-    assert weights.path == models / "yolov8x-seg.pt"
+    assert weights.path == models_directory / "yolov8x-seg.pt"
     assert model.path is None
     assert model.fetch_command in model.problem
     assert model.fetch_command.startswith("hf download")
 
 
-def test_the_inventory_of_a_classical_inpainter_has_weights_only(
-    demo_weights: Path, tiny_sdxl: Path
-) -> None:
+def test_inventory_of_classical_method(demo_weights: Path, tiny_sdxl: Path) -> None:
     overrides = {"detect.weights": str(demo_weights), "inpaint.model": str(tiny_sdxl)}
     (weights,) = required_models(load_config(overrides=overrides | {"inpaint.method": "blur"}))
     assert weights.path == demo_weights
@@ -190,7 +184,7 @@ def test_the_inventory_of_a_classical_inpainter_has_weights_only(
     assert model.size_bytes > 100_000
 
 
-def test_the_inventory_imports_no_model_library() -> None:
+def test_inventory_imports_no_torch() -> None:
     code = (
         "import sys\nfrom anon_ros.models import required_models\n"
         "from anon_ros.config import Config\n"
@@ -203,7 +197,7 @@ def test_the_inventory_imports_no_model_library() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_the_libraries_stay_silent_and_offline(demo_weights: Path, tmp_path: Path) -> None:
+def test_libraries_stay_offline(demo_weights: Path, tmp_path: Path) -> None:
     """In a process where every look-up of a host fails loudly."""
     code = f"""
 import socket

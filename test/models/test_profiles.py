@@ -21,7 +21,7 @@ PROFILES = Path(__file__).resolve().parents[2] / "config" / "profiles"
         ("fast", range(599, 0, -200), False),
     ],
 )
-def test_the_chain_that_really_runs(
+def test_profile_runs_its_timesteps(
     tiny_sdxl: Path,
     tiny_vae: Path,
     tiny_lora: Path,
@@ -54,5 +54,5 @@ def test_the_chain_that_really_runs(
     assert inpainter.noise_schedule.noise_ratio == pytest.approx(0.92, abs=0.005)
 
 
-def test_every_profile_is_tested() -> None:
+def test_each_profile_tested() -> None:
     assert {path.stem for path in PROFILES.iterdir()} == {"paper", "quality", "balanced", "fast"}

@@ -39,9 +39,7 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_inception_gives_the_features_of_fid_and_the_logits_of_is(
-    inception_file: Path, images: list[np.ndarray]
-) -> None:
+def test_inception_equals_library(inception_file: Path, images: list[np.ndarray]) -> None:
     found = load_inception(str(inception_file), "cpu").embed(images)
     library = FeatureExtractorInceptionV3(
         "x", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(inception_file)
@@ -64,7 +62,7 @@ def alexnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Harmful:
+class HarmfulPickle:
     """Writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
@@ -75,39 +73,37 @@ class Harmful:
 
 
 @pytest.mark.parametrize("load", [load_inception, load_lpips])
-def test_weights_are_read_as_numbers_and_run_nothing(load: object, tmp_path: Path) -> None:
-    torch.save({"fc.weight": Harmful(tmp_path / "harm")}, tmp_path / "weights.pth")
+def test_weights_never_unpickled(load: object, tmp_path: Path) -> None:
+    torch.save({"fc.weight": HarmfulPickle(tmp_path / "harm")}, tmp_path / "weights.pth")
     with pytest.raises(ModelError, match="weights"):
         load(str(tmp_path / "weights.pth"), "cpu")  # type: ignore[operator]  # one of two functions
     assert not (tmp_path / "harm").exists()
 
 
-def spoiled(weights_file: Path, layer: str, folder: Path) -> str:
+def write_nan_weights(weights_file: Path, layer: str, folder: Path) -> str:
     weights = torch.load(weights_file)
     weights[layer][:] = torch.nan
     torch.save(weights, folder / "nan.pth")
     return str(folder / "nan.pth")
 
 
-def test_weights_that_are_no_numbers_give_no_distance(
+def test_inception_rejects_nan_weights(
     inception_file: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
-    inception = load_inception(spoiled(inception_file, "fc.weight", tmp_path), "cpu")
+    inception = load_inception(write_nan_weights(inception_file, "fc.weight", tmp_path), "cpu")
     with pytest.raises(ModelError, match="not finite"):
         inception.embed(images)
 
 
-def test_lpips_of_weights_that_are_no_numbers_is_no_distance(
+def test_lpips_rejects_nan_weights(
     alexnet_file: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
-    lpips = load_lpips(spoiled(alexnet_file, "features.0.weight", tmp_path), "cpu")
+    lpips = load_lpips(write_nan_weights(alexnet_file, "features.0.weight", tmp_path), "cpu")
     with pytest.raises(ModelError, match="not finite"):
         lpips.compute(images[1:2], images[2:3])
 
 
-def test_lpips_is_torchmetrics_with_this_backbone(
-    alexnet_file: Path, images: list[np.ndarray]
-) -> None:
+def test_lpips_equals_torchmetrics(alexnet_file: Path, images: list[np.ndarray]) -> None:
     lpips = load_lpips(str(alexnet_file), "cpu")
     weights = torch.load(alexnet_file, weights_only=True)
     library = _LPIPS(net="alex", pnet_rand=True).eval()
@@ -122,7 +118,7 @@ def test_lpips_is_torchmetrics_with_this_backbone(
     assert expected > 0
 
 
-def test_small_images_are_enlarged(alexnet_file: Path, images: list[np.ndarray]) -> None:
+def test_lpips_enlarges_small_images(alexnet_file: Path, images: list[np.ndarray]) -> None:
     (distance,) = load_lpips(str(alexnet_file), "cpu").compute(images[:1], [images[0][::-1]])
     assert distance > 0
 
@@ -130,7 +126,7 @@ def test_small_images_are_enlarged(alexnet_file: Path, images: list[np.ndarray])
 @pytest.mark.parametrize(
     ("load", "file"), [(load_inception, INCEPTION_FILE), (load_lpips, LPIPS_FILE)]
 )
-def test_what_is_missing_or_damaged_is_named(
+def test_unusable_weights_named(
     load: object, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))

@@ -15,31 +15,31 @@ from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 
-def load(folder: Path, batch_size: int = 0, **options: Any) -> DiffusionInpainter:
+def load_inpainter(folder: Path, batch_size: int = 0, **options: Any) -> DiffusionInpainter:
     config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
     config = replace(config, negative_prompt="blurry", **options)
     return DiffusionInpainter.load(config, ComputeConfig(device="cpu", batch_size=batch_size))
 
 
-def crop_of(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
+def make_crop(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
     square = np.ascontiguousarray(image[400 : 400 + side_px, 60 : 60 + side_px])
     mask = np.zeros((side_px, side_px), np.bool_)
     mask[side_px // 4 : -side_px // 4, side_px // 3 : -side_px // 3] = True
     return Crop(square, mask, mask, Roi(60, 400, 60 + side_px, 400 + side_px), seed)
 
 
-def unet_of(inpainter: DiffusionInpainter) -> torch.nn.Module:
+def get_unet(inpainter: DiffusionInpainter) -> torch.nn.Module:
     unet = inpainter.diffusion.unet
     assert isinstance(unet, torch.nn.Module)
     return unet
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
-def test_every_kind_of_pipeline_draws(
+def test_each_pipeline_type_inpaints(
     model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
 ) -> None:
-    crop = crop_of(bus_rgb)
-    (drawn,) = load(request.getfixturevalue(model)).inpaint([crop])
+    crop = make_crop(bus_rgb)
+    (drawn,) = load_inpainter(request.getfixturevalue(model)).inpaint([crop])
     assert drawn.shape == crop.image.shape
     assert drawn.dtype == np.uint8
     assert (drawn[crop.mask] != crop.image[crop.mask]).mean() > 0.9
@@ -47,15 +47,15 @@ def test_every_kind_of_pipeline_draws(
 
 @pytest.mark.parametrize(("beta_d", "calls"), [(0.6, 30), (0.3, 15), (1.0, 50)])
 @pytest.mark.parametrize("guidance", [7.0, 1.0])
-def test_exactly_steps_times_beta_d_run(
+def test_steps_times_beta_d_are_run(
     tiny_sdxl: Path, bus_rgb: RgbImage, beta_d: float, calls: int, guidance: float
 ) -> None:
-    inpainter = load(tiny_sdxl, steps=50, beta_d=beta_d, guidance_scale=guidance)
+    inpainter = load_inpainter(tiny_sdxl, steps=50, beta_d=beta_d, guidance_scale=guidance)
     timesteps: list[float] = []
-    unet_of(inpainter).register_forward_pre_hook(
+    get_unet(inpainter).register_forward_pre_hook(
         lambda _, positional: timesteps.append(float(positional[1]))
     )
-    inpainter.inpaint([crop_of(bus_rgb)])
+    inpainter.inpaint([make_crop(bus_rgb)])
     assert len(timesteps) == calls
     assert abs(timesteps[0] / 1000 - beta_d) <= 0.02
 
@@ -64,45 +64,46 @@ def test_exactly_steps_times_beta_d_run(
 def test_more_noise_changes_more(
     model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
 ) -> None:
-    crop = crop_of(bus_rgb)
+    crop = make_crop(bus_rgb)
     folder = request.getfixturevalue(model)
     # Against the same pipeline with hardly any noise: a random VAE changes all pixels by itself.
     base, little, much = (
-        load(folder, steps=20, beta_d=beta_d).inpaint([crop])[0].astype(int)
+        load_inpainter(folder, steps=20, beta_d=beta_d).inpaint([crop])[0].astype(int)
         for beta_d in (0.05, 0.3, 0.6)
     )
     assert np.abs(much - base)[crop.mask].mean() > np.abs(little - base)[crop.mask].mean() > 0
 
 
-def test_the_same_seed_gives_the_same_bytes_in_any_company(
-    tiny_sdxl: Path, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(tiny_sdxl)
-    crop, other = crop_of(bus_rgb, seed=5), crop_of(bus_rgb, side_px=70, seed=6)
-    alone = drawing(inpainter, [crop])[0]
-    assert np.array_equal(alone, drawing(inpainter, [other, crop])[1])
-    assert not np.array_equal(alone, drawing(inpainter, [replace(crop, seed=7)])[0])
+def test_seed_gives_same_bytes(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl)
+    crop, other = make_crop(bus_rgb, seed=5), make_crop(bus_rgb, side_px=70, seed=6)
+    alone = inpaint_all(inpainter, [crop])[0]
+    assert np.array_equal(alone, inpaint_all(inpainter, [other, crop])[1])
+    assert not np.array_equal(alone, inpaint_all(inpainter, [replace(crop, seed=7)])[0])
 
 
-def test_in_one_call_only_rounding_differs(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
-    batched, alone = load(tiny_sdxl, batch_size=8), load(tiny_sdxl, batch_size=1)
-    sizes = batch_sizes(batched)
-    pairs = zip(drawing(batched, crops), drawing(alone, crops), strict=True)
+def test_batching_changes_rounding(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    crops = [make_crop(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
+    batched, alone = (
+        load_inpainter(tiny_sdxl, batch_size=8),
+        load_inpainter(tiny_sdxl, batch_size=1),
+    )
+    sizes = record_batch_sizes(batched)
+    pairs = zip(inpaint_all(batched, crops), inpaint_all(alone, crops), strict=True)
     assert max(int(np.abs(one.astype(int) - two).max()) for one, two in pairs) <= 1
     assert set(sizes) == {5}
 
 
-def batch_sizes(inpainter: DiffusionInpainter) -> list[int]:
+def record_batch_sizes(inpainter: DiffusionInpainter) -> list[int]:
     """Filled with the number of persons of each call of the network, two images each."""
     sizes: list[int] = []
-    unet_of(inpainter).register_forward_pre_hook(
+    get_unet(inpainter).register_forward_pre_hook(
         lambda _, positional: sizes.append(len(positional[0]) // 2)
     )
     return sizes
 
 
-def drawing(inpainter: DiffusionInpainter, crops: list[Crop]) -> list[RgbImage]:
+def inpaint_all(inpainter: DiffusionInpainter, crops: list[Crop]) -> list[RgbImage]:
     answers = inpainter.inpaint(crops)
     assert not [answer for answer in answers if isinstance(answer, InpaintFailure)]
     return [answer for answer in answers if not isinstance(answer, InpaintFailure)]
@@ -115,10 +116,10 @@ def run_out_of_memory(inpainter: DiffusionInpainter, allowed: Callable[[int, int
         if not allowed(len(positional[0]) // 2, positional[0].shape[-2]):
             raise torch.cuda.OutOfMemoryError
 
-    unet_of(inpainter).register_forward_pre_hook(fail)
+    get_unet(inpainter).register_forward_pre_hook(fail)
 
 
-def tall_crops(image: RgbImage, count: int) -> list[Crop]:
+def make_tall_crops(image: RgbImage, count: int) -> list[Crop]:
     pixels = np.ascontiguousarray(image[400:500, 60:110])
     mask = np.zeros(pixels.shape[:2], np.bool_)
     mask[20:80, 15:35] = True
@@ -126,14 +127,14 @@ def tall_crops(image: RgbImage, count: int) -> list[Crop]:
     return [Crop(pixels, mask, mask, roi, seed) for seed in range(count)]
 
 
-def test_out_of_memory_halves_the_batch(
+def test_out_of_memory_halves_batch(
     tiny_sdxl: Path, bus_rgb: RgbImage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    crops = tall_crops(bus_rgb, 5)
-    expected = drawing(load(tiny_sdxl, batch_size=8), crops)
-    inpainter = load(tiny_sdxl, batch_size=8)
+    crops = make_tall_crops(bus_rgb, 5)
+    expected = inpaint_all(load_inpainter(tiny_sdxl, batch_size=8), crops)
+    inpainter = load_inpainter(tiny_sdxl, batch_size=8)
     run_out_of_memory(inpainter, lambda count, _: count <= 2)
-    for drawn, wanted in zip(drawing(inpainter, crops), expected, strict=True):
+    for drawn, wanted in zip(inpaint_all(inpainter, crops), expected, strict=True):
         assert np.abs(drawn.astype(int) - wanted).max() <= 1
     assert inpainter.fallbacks == {
         "out of GPU memory for 5 persons at 32x64 px: 2 at once": 1,
@@ -144,12 +145,10 @@ def test_out_of_memory_halves_the_batch(
     assert inpainter.fallbacks["out of GPU memory for 5 persons at 32x64 px: 2 at once"] == 2
 
 
-def test_out_of_memory_for_one_person_takes_a_smaller_size(
-    tiny_sdxl: Path, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(tiny_sdxl, batch_size=8)
+def test_out_of_memory_shrinks_crop(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl, batch_size=8)
     run_out_of_memory(inpainter, lambda _, height: height <= 4)
-    (drawn,) = drawing(inpainter, tall_crops(bus_rgb, 1))
+    (drawn,) = inpaint_all(inpainter, make_tall_crops(bus_rgb, 1))
     assert drawn.shape == (100, 50, 3)
     assert inpainter.fallbacks == {
         "out of GPU memory at 32x64 px: 24x48 px": 1,
@@ -157,28 +156,24 @@ def test_out_of_memory_for_one_person_takes_a_smaller_size(
     }
 
 
-def test_out_of_memory_at_the_smallest_size_refuses_and_harms_no_later_frame(
-    tiny_sdxl: Path, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(tiny_sdxl, batch_size=8)
+def test_out_of_memory_at_minimum_fails(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl, batch_size=8)
     allowed = {"largest": 0}
     run_out_of_memory(inpainter, lambda count, _: count <= allowed["largest"])
-    answers = inpainter.inpaint(tall_crops(bus_rgb, 2))
+    answers = inpainter.inpaint(make_tall_crops(bus_rgb, 2))
     assert all(isinstance(answer, InpaintFailure) for answer in answers)
     assert "out of GPU memory" in str(answers[0])
     assert inpainter.fallbacks["out of GPU memory at 16x32 px: covered"] == 2
     allowed["largest"] = 8
-    drawing(inpainter, tall_crops(bus_rgb, 2))
+    inpaint_all(inpainter, make_tall_crops(bus_rgb, 2))
 
 
-def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
-    tiny_sdxl: Path, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(tiny_sdxl, batch_size=3)
-    crops = tall_crops(bus_rgb, 2)
-    expected = drawing(inpainter, crops)
+def test_warm_up_runs_each_shape(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl, batch_size=3)
+    crops = make_tall_crops(bus_rgb, 2)
+    expected = inpaint_all(inpainter, crops)
     seen: list[tuple[int, ...]] = []
-    hook = unet_of(inpainter).register_forward_pre_hook(
+    hook = get_unet(inpainter).register_forward_pre_hook(
         lambda _, positional: seen.append(tuple(positional[0].shape))
     )
     inpainter._warm_up(3)  # noqa: SLF001 - in service only where networks are compiled
@@ -186,62 +181,63 @@ def test_warming_up_shows_the_network_every_shape_and_changes_nothing(
     assert len(set(seen)) == 9 * 3  # sizes, and batches of 1, 2 and 4: 3 are padded
     assert len(seen) == 2 * 9 * 3  # one step, and again to record CUDA graphs
     assert not inpainter.fallbacks
-    for drawn, wanted in zip(drawing(inpainter, crops), expected, strict=True):
+    for drawn, wanted in zip(inpaint_all(inpainter, crops), expected, strict=True):
         assert np.array_equal(drawn, wanted)
 
 
-def started(crop: Crop, colour: int = 128) -> Crop:
+def with_init_image(crop: Crop, colour: int = 128) -> Crop:
     """The crop with a start that shows nobody."""
     return replace(crop, init_image=np.where(crop.mask[..., None], np.uint8(colour), crop.image))
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
-def test_a_start_is_drawn_from_instead_of_the_person(
-    model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(request.getfixturevalue(model), beta_d=0.1)
-    crop = crop_of(bus_rgb)
-    usual, same, other = drawing(
-        inpainter, [crop, replace(crop, init_image=crop.image), started(crop, 250)]
+def test_init_image_is_used(model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(request.getfixturevalue(model), beta_d=0.1)
+    crop = make_crop(bus_rgb)
+    usual, same, other = inpaint_all(
+        inpainter, [crop, replace(crop, init_image=crop.image), with_init_image(crop, 250)]
     )
     assert np.array_equal(same, usual)
     assert (other != usual)[crop.mask].mean() > 0.2
 
 
 @pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
-def test_nothing_is_left_of_whom_the_start_does_not_show(
+def test_init_image_never_shows_person(
     model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage
 ) -> None:
-    inpainter = load(request.getfixturevalue(model), beta_d=0.6)
-    crop = crop_of(bus_rgb, side_px=64)  # is not scaled, which would smear the person
+    inpainter = load_inpainter(request.getfixturevalue(model), beta_d=0.6)
+    crop = make_crop(bus_rgb, side_px=64)  # is not scaled, which would smear the person
     cells = np.kron(crop.mask.reshape(8, 8, 8, 8).any(axis=(1, 3)), np.ones((8, 8), np.bool_))
     crop = replace(crop, mask=cells, persons_mask=cells)
     persons = [
         replace(crop, image=np.where(cells[..., None], np.uint8(grey), crop.image))
         for grey in (20, 235)
     ]
-    one, other = drawing(inpainter, persons)
+    one, other = inpaint_all(inpainter, persons)
     assert (one != other)[cells].mean() > 0.1
-    start = started(crop).init_image
-    one, other = drawing(inpainter, [replace(crop, init_image=start) for crop in persons])
+    start = with_init_image(crop).init_image
+    one, other = inpaint_all(inpainter, [replace(crop, init_image=start) for crop in persons])
     assert np.array_equal(one[cells], other[cells])
 
 
-def test_some_of_a_batch_have_a_start(tiny_sdxl_base: Path, bus_rgb: RgbImage) -> None:
-    crops = [crop_of(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
-    crops = [started(crop, 250) if index in {1, 4} else crop for index, crop in enumerate(crops)]
-    batched, alone = load(tiny_sdxl_base, batch_size=8), load(tiny_sdxl_base, batch_size=1)
-    sizes = batch_sizes(batched)
-    for one, two in zip(drawing(batched, crops), drawing(alone, crops), strict=True):
+def test_batch_may_mix_init_images(tiny_sdxl_base: Path, bus_rgb: RgbImage) -> None:
+    crops = [make_crop(bus_rgb, side_px=60 + 5 * index, seed=index) for index in range(5)]
+    crops = [
+        with_init_image(crop, 250) if index in {1, 4} else crop for index, crop in enumerate(crops)
+    ]
+    batched, alone = (
+        load_inpainter(tiny_sdxl_base, batch_size=8),
+        load_inpainter(tiny_sdxl_base, batch_size=1),
+    )
+    sizes = record_batch_sizes(batched)
+    for one, two in zip(inpaint_all(batched, crops), inpaint_all(alone, crops), strict=True):
         assert np.abs(one.astype(int) - two).max() <= 1
     assert set(sizes) == {5}
 
 
-def test_a_start_that_does_not_fit_its_crop_is_refused_alone(
-    tiny_sdxl: Path, bus_rgb: RgbImage
-) -> None:
-    inpainter = load(tiny_sdxl)
-    crop = crop_of(bus_rgb)
+def test_bad_init_image_fails_alone(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl)
+    crop = make_crop(bus_rgb)
     small, floats = crop.image[:-1], crop.image.astype(np.float32)
     wrong = [replace(crop, init_image=start) for start in (small, floats)]
     *refused, drawn = inpainter.inpaint([*wrong, crop])
@@ -249,14 +245,14 @@ def test_a_start_that_does_not_fit_its_crop_is_refused_alone(
         "the start is uint8 (89, 90, 3), the crop uint8 (90, 90, 3)",
         "the start is float32 (90, 90, 3), the crop uint8 (90, 90, 3)",
     ]
-    assert np.array_equal(drawn, drawing(inpainter, [crop])[0])
+    assert np.array_equal(drawn, inpaint_all(inpainter, [crop])[0])
     assert isinstance(inpainter.inpaint(wrong)[0], InpaintFailure)
 
 
-def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    inpainter = load(tiny_sdxl)
+def test_small_person_generated_small(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl)
     seen = set()
-    unet_of(inpainter).register_forward_pre_hook(
+    get_unet(inpainter).register_forward_pre_hook(
         lambda _, positional: seen.add(tuple(positional[0].shape[-2:]))
     )
     small = np.ascontiguousarray(bus_rgb[400:430, 60:75])
@@ -266,18 +262,18 @@ def test_nobody_is_generated_larger_than_needed(tiny_sdxl: Path, bus_rgb: RgbIma
 
 
 @pytest.mark.parametrize("side_px", [1, 7, 64, 200])
-def test_crops_of_any_size(tiny_sdxl: Path, side_px: int) -> None:
+def test_crops_of_any_size_inpainted(tiny_sdxl: Path, side_px: int) -> None:
     image = np.full((side_px, side_px, 3), 90, np.uint8)
     mask = np.ones((side_px, side_px), np.bool_)
     crop = Crop(image, mask, mask, Roi(0, 0, side_px, side_px), 0)
-    (drawn,) = load(tiny_sdxl).inpaint([crop])
+    (drawn,) = load_inpainter(tiny_sdxl).inpaint([crop])
     assert drawn.shape == image.shape
 
 
-def test_a_cell_that_the_mask_touches_is_drawn(tiny_sdxl: Path) -> None:
-    inpainter = load(tiny_sdxl)
+def test_touched_latent_cell_inpainted(tiny_sdxl: Path) -> None:
+    inpainter = load_inpainter(tiny_sdxl)
     seen: list[torch.Tensor] = []
-    unet_of(inpainter).register_forward_pre_hook(
+    get_unet(inpainter).register_forward_pre_hook(
         lambda _, positional: seen.append(positional[0][:, 4])
     )
     mask = np.zeros((100, 100), np.bool_)
@@ -288,70 +284,68 @@ def test_a_cell_that_the_mask_touches_is_drawn(tiny_sdxl: Path) -> None:
     assert seen[0][0].nonzero().tolist() == [[3, 1]]
 
 
-def test_nan_is_refused(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    inpainter = load(tiny_sdxl)
+def test_nan_is_an_inpaint_failure(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    inpainter = load_inpainter(tiny_sdxl)
     with torch.no_grad():
-        next(unet_of(inpainter).parameters()).fill_(torch.nan)
-    (answer,) = inpainter.inpaint([crop_of(bus_rgb)])
+        next(get_unet(inpainter).parameters()).fill_(torch.nan)
+    (answer,) = inpainter.inpaint([make_crop(bus_rgb)])
     assert isinstance(answer, InpaintFailure)
     assert "NaN" in answer.reason
 
 
-def test_the_start_of_the_chain_is_logged(
-    tiny_sdxl: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_schedule_start_logged(tiny_sdxl: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="anon_ros"):
-        load(tiny_sdxl, steps=50)
+        load_inpainter(tiny_sdxl, steps=50)
     assert "timestep 599 (noise 0.92) and runs 30 of 50 steps" in caplog.text
 
 
-def test_what_is_cut_from_a_prompt_is_logged(
+def test_truncated_prompt_logged(
     tiny_sdxl: Path, caplog: pytest.LogCaptureFixture, bus_rgb: RgbImage
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        inpainter = load(tiny_sdxl, prompt="x" * 75 + "unseen")
+        inpainter = load_inpainter(tiny_sdxl, prompt="x" * 75 + "unseen")
     (record,) = caplog.records
     assert record.getMessage() == "inpaint.prompt is cut after 77 tokens; left out: unseen"
-    inpainter.inpaint([crop_of(bus_rgb)])
+    inpainter.inpaint([make_crop(bus_rgb)])
     assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_other_precisions_run(tiny_sdxl: Path, bus_rgb: RgbImage, dtype: str) -> None:
-    inpainter = load(tiny_sdxl, dtype=dtype)
-    assert next(unet_of(inpainter).parameters()).dtype == getattr(torch, dtype)
-    (drawn,) = inpainter.inpaint([crop_of(bus_rgb)])
+def test_half_precision_runs(tiny_sdxl: Path, bus_rgb: RgbImage, dtype: str) -> None:
+    inpainter = load_inpainter(tiny_sdxl, dtype=dtype)
+    assert next(get_unet(inpainter).parameters()).dtype == getattr(torch, dtype)
+    (drawn,) = inpainter.inpaint([make_crop(bus_rgb)])
     assert drawn.any()
 
 
-def test_half_precision_files_alone_suffice(tiny_sdxl: Path, tmp_path: Path) -> None:
+def test_fp16_files_alone_suffice(tiny_sdxl: Path, tmp_path: Path) -> None:
     for path in tiny_sdxl.rglob("*"):
         copy = tmp_path / path.relative_to(tiny_sdxl)
         copy = copy.with_suffix(".fp16.safetensors") if path.suffix == ".safetensors" else copy
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             copy.write_bytes(path.read_bytes())
-    load(tmp_path)
+    load_inpainter(tmp_path)
 
 
-def test_another_kind_of_pipeline_is_refused(tmp_path: Path) -> None:
+def test_other_pipeline_type_rejected(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(ModelError, match="is none of StableDiffusionXL"):
-        load(tmp_path)
+        load_inpainter(tmp_path)
 
 
-def test_damaged_weights_are_named(tiny_sd2: Path, tmp_path: Path) -> None:
+def test_damaged_weights_named(tiny_sd2: Path, tmp_path: Path) -> None:
     for path in tiny_sd2.rglob("*"):
         copy = tmp_path / path.relative_to(tiny_sd2)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             copy.write_bytes(b"" if path.parent.name == "unet" else path.read_bytes())
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
-        load(tmp_path)
+        load_inpainter(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_model_is_told_at_once() -> None:
+def test_missing_model_named() -> None:
     start_s = time.monotonic()
     with pytest.raises(ModelError, match="hf download"):
         DiffusionInpainter.load(InpaintConfig(), ComputeConfig())

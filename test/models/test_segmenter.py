@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FixedNetwork:
     """A network that finds fixed candidates; its mask is the input itself, at 1/4."""
 
     candidates: torch.Tensor
@@ -34,16 +34,18 @@ class Drawn:
         return self.candidates, torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
 
 
-def candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
+def make_candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
     return torch.tensor([*box_cxcywh, *scores, 1.0])
 
 
-def drawn(*candidates: torch.Tensor, config: DetectionConfig | None = None) -> YoloSegmenter:
-    network = Drawn(torch.stack(candidates, dim=1))
+def make_segmenter(
+    *candidates: torch.Tensor, config: DetectionConfig | None = None
+) -> YoloSegmenter:
+    network = FixedNetwork(torch.stack(candidates, dim=1))
     return YoloSegmenter(network, [1, 2], config or DetectionConfig(), CPU)
 
 
-def disc(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
+def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
     """A grey image with a bright disc whose soft edge crosses mid grey at the mask's edge."""
     y, x = np.mgrid[0.5:height_px, 0.5:width_px]
     radius_px = min(width_px, height_px) / 3
@@ -53,7 +55,7 @@ def disc(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
     return np.repeat(np.rint(value)[..., None], 3, axis=2).astype(np.uint8), inside_px > 0
 
 
-def boundary_error_px(mask: Mask, known: Mask) -> float:
+def measure_boundary_error_px(mask: Mask, known: Mask) -> float:
     """How far the farthest wrong pixel lies from the known boundary."""
     sides = (known, ~known)
     near, far = (cv2.distanceTransform(s.astype(np.uint8), cv2.DIST_L2, 5) for s in sides)
@@ -65,19 +67,17 @@ def boundary_error_px(mask: Mask, known: Mask) -> float:
     ("width_px", "height_px"),
     [(1920, 1080), (1280, 720), (640, 480), (768, 576), (1080, 1920), (801, 1203), (1217, 333)],
 )
-def test_a_known_mask_comes_back_where_it_was(
-    width_px: int, height_px: int, inference_px: int
-) -> None:
-    image, known = disc(width_px, height_px)
-    everything = candidate([500, 500, 2000, 2000], [0, 0.9, 0])
-    segmenter = drawn(everything, config=DetectionConfig(inference_px=inference_px))
+def test_known_mask_keeps_its_place(width_px: int, height_px: int, inference_px: int) -> None:
+    image, known = make_disc_image(width_px, height_px)
+    everything = make_candidate([500, 500, 2000, 2000], [0, 0.9, 0])
+    segmenter = make_segmenter(everything, config=DetectionConfig(inference_px=inference_px))
     (mask,) = segmenter.segment(image).masks
     assert mask.shape == (height_px, width_px)
-    assert boundary_error_px(mask, known) <= 1
+    assert measure_boundary_error_px(mask, known) <= 1
 
 
 @pytest.mark.parametrize("image_wh", [(1920, 1080), (333, 777), (5, 2000), (1, 1)])
-def test_boxes_come_back_where_they_were(image_wh: tuple[int, int]) -> None:
+def test_boxes_return_to_their_place(image_wh: tuple[int, int]) -> None:
     letterbox = Letterbox.plan(image_wh, 640, 32)
     assert all(side % 32 == 0 for side in letterbox.network_wh)
     (left, top), (width, height) = letterbox.offset_xy, letterbox.resized_wh
@@ -87,81 +87,83 @@ def test_boxes_come_back_where_they_were(image_wh: tuple[int, int]) -> None:
     assert letterbox.boxes_to_image(beyond)[0].tolist() == [0, 0, *image_wh]
 
 
-GREY = np.zeros((640, 640, 3), np.uint8)
+GRAY = np.zeros((640, 640, 3), np.uint8)
 BOX = [320.0, 320.0, 100.0, 200.0]
 
 
-def test_a_person_counts_even_where_another_class_scores_higher() -> None:
-    found = drawn(candidate(BOX, [0.9, 0.3, 0])).segment(GREY)
+def test_person_class_wins() -> None:
+    found = make_segmenter(make_candidate(BOX, [0.9, 0.3, 0])).segment(GRAY)
     assert found.class_ids.tolist() == [1]
     assert found.scores.tolist() == pytest.approx([0.3])
 
 
-def test_a_person_found_as_two_classes_is_one_person() -> None:
+def test_two_classes_are_one_detection() -> None:
     shifted = [321.0, 322.0, 100.0, 200.0]
-    found = drawn(candidate(BOX, [0, 0.5, 0]), candidate(shifted, [0, 0, 0.6])).segment(GREY)
+    found = make_segmenter(
+        make_candidate(BOX, [0, 0.5, 0]), make_candidate(shifted, [0, 0, 0.6])
+    ).segment(GRAY)
     assert found.class_ids.tolist() == [2]
 
 
-def test_below_the_confidence_and_of_other_classes_nobody_is_found() -> None:
-    found = drawn(candidate(BOX, [0.9, 0.05, 0.05])).segment(GREY)
+def test_low_scores_dropped() -> None:
+    found = make_segmenter(make_candidate(BOX, [0.9, 0.05, 0.05])).segment(GRAY)
     assert len(found) == 0
     assert found.masks.shape == (0, 640, 640)
 
 
-def test_an_empty_mask_becomes_the_box() -> None:
-    found = drawn(candidate(BOX, [0, 0.5, 0])).segment(GREY)
+def test_empty_mask_becomes_box() -> None:
+    found = make_segmenter(make_candidate(BOX, [0, 0.5, 0])).segment(GRAY)
     expected = np.zeros((640, 640), np.bool_)
     expected[220:420, 270:370] = True
     assert np.array_equal(found.masks[0], expected)
 
 
-def test_a_box_in_the_padding_keeps_a_pixel() -> None:
+def test_box_in_padding_keeps_a_pixel() -> None:
     wide = np.zeros((320, 640, 3), np.uint8)
-    found = drawn(candidate([700, 700, 10, 10], [0, 0.5, 0])).segment(wide)
+    found = make_segmenter(make_candidate([700, 700, 10, 10], [0, 0.5, 0])).segment(wide)
     assert found.masks.sum() == 1
 
 
-def test_too_many_persons_fail_the_frame() -> None:
-    columns = [candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
-    assert len(drawn(*columns, config=DetectionConfig(max_persons=4)).segment(GREY)) == 3
+def test_too_many_persons_fail_frame() -> None:
+    columns = [make_candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
+    assert len(make_segmenter(*columns, config=DetectionConfig(max_persons=4)).segment(GRAY)) == 3
     with pytest.raises(SegmentationError, match=r"3 persons reach detect\.max_persons = 3"):
-        drawn(*columns, config=DetectionConfig(max_persons=3)).segment(GREY)
+        make_segmenter(*columns, config=DetectionConfig(max_persons=3)).segment(GRAY)
 
 
-def test_candidates_are_told_as_far_as_there_is_room_and_fail_no_frame() -> None:
+def test_weak_candidates_are_bounded() -> None:
     scores = [0.6, 0.2, 0.05, 0.3, 0.7]
-    columns = [candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
+    columns = [make_candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
     config = DetectionConfig(confidence=0.5, max_persons=4)
-    found = drawn(*columns, config=config).with_thresholds(config, 0.1).segment(GREY)
+    found = make_segmenter(*columns, config=config).with_thresholds(config, 0.1).segment(GRAY)
     assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3, 0.2])
     few = replace(config, max_persons=3)
-    found = drawn(*columns).with_thresholds(few, 0.1).segment(GREY)
+    found = make_segmenter(*columns).with_thresholds(few, 0.1).segment(GRAY)
     assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3])
-    alone = drawn(*columns).with_thresholds(config, None).segment(GREY)
+    alone = make_segmenter(*columns).with_thresholds(config, None).segment(GRAY)
     assert alone.scores.tolist() == pytest.approx([0.7, 0.6])
     with pytest.raises(SegmentationError, match=r"2 persons reach .*detect\.confidence = 0\.5"):
-        drawn(*columns).with_thresholds(replace(config, max_persons=2), 0.1).segment(GREY)
+        make_segmenter(*columns).with_thresholds(replace(config, max_persons=2), 0.1).segment(GRAY)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_an_answer_that_is_not_finite_fails_the_frame(value: float) -> None:
+def test_non_finite_output_fails_frame(value: float) -> None:
     with pytest.raises(SegmentationError, match="NaN"):
-        drawn(candidate(BOX, [0, value, 0])).segment(GREY)
+        make_segmenter(make_candidate(BOX, [0, value, 0])).segment(GRAY)
 
 
-def demo(weights: Path, **options: Any) -> YoloSegmenter:
+def load_demo_segmenter(weights: Path, **options: Any) -> YoloSegmenter:
     return YoloSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
 
 
-def iou(a: Mask, b: Mask) -> float:
+def compute_iou(a: Mask, b: Mask) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_masks_agree_with_ultralytics_own(
+def test_masks_equal_ultralytics(
     demo_weights: Path, bus_rgb: RgbImage, zidane_rgb: RgbImage
 ) -> None:
-    segmenter, other = demo(demo_weights), YOLO(demo_weights)
+    segmenter, other = load_demo_segmenter(demo_weights), YOLO(demo_weights)
     for image in (bus_rgb, zidane_rgb, zidane_rgb[:477, :1001]):
         ours = segmenter.segment(np.ascontiguousarray(image))
         (theirs,) = other.predict(
@@ -175,23 +177,21 @@ def test_masks_agree_with_ultralytics_own(
         )
         assert ours.boxes_xyxy == pytest.approx(theirs.boxes.xyxy.numpy(), abs=1)
         pairs = zip(ours.masks, theirs.masks.data.numpy() > 0, strict=True)
-        assert min(iou(*pair) for pair in pairs) > 0.97
+        assert min(compute_iou(*pair) for pair in pairs) > 0.97
 
 
-def test_masks_fit_the_persons_of_the_video(
-    demo_weights: Path, vtest_rgb: dict[str, RgbImage]
-) -> None:
-    segmenter = demo(demo_weights, inference_px=768)
+def test_masks_match_labels_of_video(demo_weights: Path, vtest_rgb: dict[str, RgbImage]) -> None:
+    segmenter = load_demo_segmenter(demo_weights, inference_px=768)
     overlaps = []
     for name, image in vtest_rgb.items():
         found = segmenter.segment(image)
-        known = reference_masks(MASKS / f"{name}.txt", image.shape[:2])
-        overlaps += [max(iou(mask, person) for mask in found.masks) for person in known]
+        known = read_reference_masks(MASKS / f"{name}.txt", image.shape[:2])
+        overlaps += [max(compute_iou(mask, person) for mask in found.masks) for person in known]
     assert len(overlaps) > 20
     assert np.mean(overlaps) > 0.75
 
 
-def reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
+def read_reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
     """The polygons of class 0."""
     masks = []
     for line in path.read_text().splitlines():
@@ -204,7 +204,7 @@ def reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random networks of other kinds."""
     folder = tmp_path_factory.mktemp("yolo")
     for name in ("yolov8n", "yolo11n-seg", "yolo26n-seg", "yolov8n-pose"):
@@ -214,8 +214,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["yolo11n-seg", "yolo26n-seg"])
-def test_other_segmentation_networks_load_and_run(saved: Path, name: str) -> None:
-    segmenter = demo(saved / f"{name}.pt", confidence=0.001, classes=("0",))
+def test_other_yolo_networks_run(network_files: Path, name: str) -> None:
+    segmenter = load_demo_segmenter(network_files / f"{name}.pt", confidence=0.001, classes=("0",))
     candidates, prototypes = segmenter.network(torch.rand(1, 3, 64, 96))
     assert candidates.shape == (4 + 80 + 32, 126)
     assert prototypes is not None
@@ -223,21 +223,21 @@ def test_other_segmentation_networks_load_and_run(saved: Path, name: str) -> Non
     segmenter.segment(np.zeros((48, 64, 3), np.uint8))
 
 
-def test_detection_weights_give_the_whole_box_and_say_so(
-    saved: Path, caplog: pytest.LogCaptureFixture
+def test_detection_weights_give_boxes(
+    network_files: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        segmenter = demo(saved / "yolov8n.pt", classes=("0",))
+        segmenter = load_demo_segmenter(network_files / "yolov8n.pt", classes=("0",))
     assert "whole box" in caplog.text
-    network = Drawn(candidate(BOX, [0, 0.5, 0])[:7, None])
-    boxes_only = replace(segmenter, network=BoxesOnly(network), class_ids=[1])
-    assert boxes_only.segment(GREY).masks.sum() == 100 * 200
+    network = FixedNetwork(make_candidate(BOX, [0, 0.5, 0])[:7, None])
+    boxes_only = replace(segmenter, network=BoxNetwork(network), class_ids=[1])
+    assert boxes_only.segment(GRAY).masks.sum() == 100 * 200
     assert segmenter.network(torch.rand(1, 3, 64, 64))[1] is None
 
 
 @dataclass(frozen=True)
-class BoxesOnly:
-    drawn: Drawn
+class BoxNetwork:
+    make_segmenter: FixedNetwork
     stride_px: int = 32
 
     @property
@@ -248,37 +248,37 @@ class BoxesOnly:
         return self.drawn(batch)[0], None
 
 
-def test_weights_for_something_else_are_refused(saved: Path) -> None:
+def test_other_task_rejected(network_files: Path) -> None:
     with pytest.raises(ModelError, match="is for pose"):
-        demo(saved / "yolov8n-pose.pt")
+        load_demo_segmenter(network_files / "yolov8n-pose.pt")
 
 
-def test_an_unknown_class_is_refused_with_the_known_ones(demo_weights: Path) -> None:
+def test_unknown_class_lists_classes(demo_weights: Path) -> None:
     with pytest.raises(ModelError, match=r"has no dog; it has person, fallen person"):
-        demo(demo_weights, classes=("person", "dog"))
+        load_demo_segmenter(demo_weights, classes=("person", "dog"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_damaged_weights_are_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_weights_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.pt"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"broken\.pt cannot be loaded") as caught:
-        demo(path)
+        load_demo_segmenter(path)
     assert "\n" not in str(caught.value)
 
 
-def test_opencv_keeps_its_threads(demo_weights: Path) -> None:
+def test_opencv_threads_restored(demo_weights: Path) -> None:
     threads = cv2.getNumThreads()
-    demo(demo_weights)
+    load_demo_segmenter(demo_weights)
     assert cv2.getNumThreads() == threads
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu:0"])
-def test_a_device_that_is_not_there_is_named_with_those_that_are(name: str) -> None:
+def test_unknown_device_lists_devices(name: str) -> None:
     with pytest.raises(ModelError, match=rf"{name} is not on this machine; .*cpu"):
         resolve_device(name)
 
 
-def test_auto_takes_what_is_there() -> None:
+def test_auto_device_prefers_cuda() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert resolve_device("auto").type == expected

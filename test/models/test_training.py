@@ -38,7 +38,7 @@ def training(tmp_path: Path) -> TrainingConfig:
     )
 
 
-def epochs_of(training: TrainingConfig, stop_after: int = 0) -> list[int]:
+def train_epochs(training: TrainingConfig, stop_after: int = 0) -> list[int]:
     """The epochs that were trained; interrupted after one of them."""
     epochs: list[int] = []
 
@@ -54,14 +54,14 @@ def epochs_of(training: TrainingConfig, stop_after: int = 0) -> list[int]:
     return epochs
 
 
-def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
+def test_interrupted_run_resumes(
     training: TrainingConfig,
 ) -> None:
     threads = cv2.getNumThreads(), torch.get_num_threads(), os.environ.get("CUDA_VISIBLE_DEVICES")
-    assert epochs_of(training, stop_after=1) == [1]
+    assert train_epochs(training, stop_after=1) == [1]
     assert not (training.directory / "detector.pt").exists()
-    assert epochs_of(training) == [2]
-    assert epochs_of(training) == []
+    assert train_epochs(training) == [2]
+    assert train_epochs(training) == []
     assert (training.directory / "detector.pt").is_file()
     assert not list(training.directory.rglob("*partial*"))
     assert threads == (
@@ -70,33 +70,33 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
     )
 
 
-def test_a_run_that_was_stopped_before_its_last_step_only_takes_that(
+def test_run_stopped_at_end_finalizes(
     training: TrainingConfig,
 ) -> None:
-    assert epochs_of(training, stop_after=2) == [1, 2]
-    assert epochs_of(training) == []
+    assert train_epochs(training, stop_after=2) == [1, 2]
+    assert train_epochs(training) == []
     assert (training.directory / "detector.pt").is_file()
 
 
-def test_a_damaged_checkpoint_starts_over(
+def test_damaged_checkpoint_restarts(
     training: TrainingConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    epochs_of(training, stop_after=1)
+    train_epochs(training, stop_after=1)
     last = training.directory / "weights" / "last.pt"
     last.write_bytes(last.read_bytes()[:1000])
-    assert epochs_of(training) == [1, 2]
+    assert train_epochs(training) == [1, 2]
     assert "is damaged" in caplog.text
 
 
-def test_other_frames_or_parameters_are_another_run(training: TrainingConfig) -> None:
+def test_other_data_is_another_run(training: TrainingConfig) -> None:
     once = replace(training, epochs=1)
-    assert epochs_of(once) == [1]
-    assert epochs_of(once) == []
-    assert epochs_of(replace(once, data_digest="others")) == [1]
-    assert epochs_of(replace(once, data_digest="others", seed=1)) == [1]
+    assert train_epochs(once) == [1]
+    assert train_epochs(once) == []
+    assert train_epochs(replace(once, data_digest="others")) == [1]
+    assert train_epochs(replace(once, data_digest="others", seed=1)) == [1]
 
 
-def test_the_same_seed_gives_the_same_weights(training: TrainingConfig) -> None:
+def test_same_seed_gives_same_weights(training: TrainingConfig) -> None:
     once = replace(training, epochs=1)
     first, second = (
         torch.load(train_detector(each, lambda _: None), weights_only=False)["model"].state_dict()
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_weights(training: TrainingConfig) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_changed_labels_are_read_even_if_their_files_have_the_same_size(
+def test_changed_labels_are_read(
     training: TrainingConfig,
 ) -> None:
     once = replace(training, epochs=1)
@@ -124,15 +124,15 @@ def test_changed_labels_are_read_even_if_their_files_have_the_same_size(
     assert not all(torch.equal(one[name], two[name]) for name in two)
 
 
-def test_what_cannot_be_trained_is_told(training: TrainingConfig, demo_weights: Path) -> None:
+def test_untrainable_inputs_named(training: TrainingConfig, demo_weights: Path) -> None:
     with pytest.raises(ModelError, match="is for segment; take"):
-        epochs_of(replace(training, init_weights=str(demo_weights)))
+        train_epochs(replace(training, init_weights=str(demo_weights)))
     with pytest.raises(ModelError, match="cannot be loaded to train"):
-        epochs_of(replace(training, init_weights="unknown.yaml"))
+        train_epochs(replace(training, init_weights="unknown.yaml"))
     damaged = training.directory.with_name("damaged.pt")
     damaged.write_bytes(b"no weights")
     with pytest.raises(ModelError, match=r"damaged\.pt cannot be loaded to train"):
-        epochs_of(replace(training, init_weights=str(damaged)))
+        train_epochs(replace(training, init_weights=str(damaged)))
     training.images.write_text("/nowhere.jpg\n")
     with pytest.raises(ModelError, match="the training failed"):
-        epochs_of(training)
+        train_epochs(training)

@@ -17,7 +17,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sentinel import SentinelModels
+from sentinel import SentinelModelProvider
 
 from anon_ros.ros.node import AnonymizerNode
 
@@ -201,13 +201,15 @@ class LiveNode:
 
 
 @pytest.fixture
-def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
+def start_live_node(dds_domain: int) -> Iterator[Callable[..., LiveNode]]:
     """Start a LiveNode: models, rclpy's node options, parameters (a__b for a.b)."""
     started: list[LiveNode] = []
 
     def run(models: Any = None, options: Any = None, **parameters: Any) -> LiveNode:
         fast = {"inpaint__method": "fill"} | parameters
-        started.append(LiveNode(domain, models or SentinelModels(), options or {}, **fast))
+        started.append(
+            LiveNode(dds_domain, models or SentinelModelProvider(), options or {}, **fast)
+        )
         return started[-1]
 
     yield run
@@ -216,7 +218,7 @@ def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[int]:
+def dds_domain() -> Iterator[int]:
     """A DDS domain of our own on this machine, with whole images let through."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
@@ -225,12 +227,12 @@ def domain() -> Iterator[int]:
 
 
 @pytest.fixture
-def start(domain: int) -> Iterator[Callable[..., NodeProcess]]:
+def start_node_process(dds_domain: int) -> Iterator[Callable[..., NodeProcess]]:
     started: list[NodeProcess] = []
 
     def run(**parameters: str) -> NodeProcess:
         named = {name.replace("__", "."): value for name, value in parameters.items()}
-        started.append(NodeProcess(domain, named))
+        started.append(NodeProcess(dds_domain, named))
         return started[-1]
 
     yield run
@@ -239,15 +241,15 @@ def start(domain: int) -> Iterator[Callable[..., NodeProcess]]:
 
 
 @pytest.fixture
-def peer(domain: int) -> Iterator[Peer]:
-    peer = Peer(domain)
+def peer(dds_domain: int) -> Iterator[Peer]:
+    peer = Peer(dds_domain)
     yield peer
     peer.close()
 
 
 @pytest.fixture
-def stranger(domain: int) -> Iterator[Peer]:
+def third_peer(dds_domain: int) -> Iterator[Peer]:
     """A third participant."""
-    stranger = Peer(domain)
-    yield stranger
-    stranger.close()
+    third_peer = Peer(dds_domain)
+    yield third_peer
+    third_peer.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_messages import raw_message
+from image_messages import make_raw_message
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.srv import (
     DescribeParameters,
@@ -17,7 +17,7 @@ from rcl_interfaces.srv import (
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
-from sentinel import SentinelModels, street
+from sentinel import SentinelModelProvider, make_street_image
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.models import ModelCache
@@ -26,23 +26,25 @@ TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 LIVE = {name: p for name, p in all_parameters().items() if p.spec.reconfigurable}
 
 
-def as_message(name: str, value: Any) -> Parameter:
+def make_parameter_message(name: str, value: Any) -> Parameter:
     return RosParameter(name, value=value).to_parameter_msg()
 
 
-def put(peer: Any, **values: Any) -> list[Any]:
+def set_parameters(peer: Any, **values: Any) -> list[Any]:
     named = {name.replace("__", "."): value for name, value in values.items()}
-    request = SetParameters.Request(parameters=[as_message(*pair) for pair in named.items()])
+    request = SetParameters.Request(
+        parameters=[make_parameter_message(*pair) for pair in named.items()]
+    )
     return list(peer.call("/anonymizer/set_parameters", SetParameters, request).results)
 
 
-def read(peer: Any, name: str) -> Any:
+def get_parameter(peer: Any, name: str) -> Any:
     request = GetParameters.Request(names=[name])
     (value,) = peer.call("/anonymizer/get_parameters", GetParameters, request).values
     return parameter_value_to_python(value)
 
 
-def another(name: str) -> Any:
+def choose_other_value(name: str) -> Any:
     """An allowed value that is not the default."""
     parameter = LIVE[name]
     if parameter.spec.choices:
@@ -60,32 +62,32 @@ def another(name: str) -> Any:
 
 
 @pytest.fixture
-def node(live: Callable[..., Any]) -> Any:
-    return live(topics__images=[TOPIC])
+def node(start_live_node: Callable[..., Any]) -> Any:
+    return start_live_node(topics__images=[TOPIC])
 
 
-def current(node: Any) -> Config:
+def get_config(node: Any) -> Config:
     config: Config = node.node._config  # noqa: SLF001 - what the next frame is processed with
     return config
 
 
-def test_every_live_parameter_takes_allowed_values(peer: Any, node: Any) -> None:
+def test_live_parameters_can_change(peer: Any, node: Any) -> None:
     assert {"inpaint.beta_d", "inpaint.steps", "inpaint.prompt", "inpaint.method"} <= LIVE.keys()
     assert {"detect.confidence", "skip.on_skipped", "skip.every_nth"} <= LIVE.keys()
     for name in LIVE:
-        value = another(name)
-        (result,) = put(peer, **{name: value})
+        value = choose_other_value(name)
+        (result,) = set_parameters(peer, **{name: value})
         assert result.successful, (name, value, result.reason)
-        assert read(peer, name) == value
-        assert get_value(current(node), name) == value
+        assert get_parameter(peer, name) == value
+        assert get_value(get_config(node), name) == value
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_values_out_of_range_are_rejected_with_the_range(
-    name: str, peer: Any, live: Callable[..., Any]
+def test_values_out_of_range_rejected(
+    name: str, peer: Any, start_live_node: Callable[..., Any]
 ) -> None:
-    node = live(topics__images=[TOPIC])
-    before = current(node)
+    node = start_live_node(topics__images=[TOPIC])
+    before = get_config(node)
     spec, kind = LIVE[name].spec, LIVE[name].type
     wrong: list[Any] = [True if kind is str else "many"]
     told = ["str" if kind is str else kind.__name__]
@@ -98,15 +100,15 @@ def test_values_out_of_range_are_rejected_with_the_range(
         wrong += [kind(spec.maximum + 1)]
         told += [str(int(spec.maximum))]
     for value, text in zip(wrong, told, strict=True):
-        (result,) = put(peer, **{name: value})
+        (result,) = set_parameters(peer, **{name: value})
         assert not result.successful, (name, value)
         assert name in result.reason
         assert text in result.reason, result.reason
-    assert current(node) == before
+    assert get_config(node) == before
 
 
 @pytest.mark.usefixtures("node")
-def test_structural_parameters_are_read_only_with_a_reason(peer: Any) -> None:
+def test_fixed_parameters_read_only(peer: Any) -> None:
     fixed = all_parameters().keys() - LIVE.keys()
     assert {"detect.weights", "topics.images", "compute.device", "autostart"} <= fixed
     request = DescribeParameters.Request(names=sorted(all_parameters()))
@@ -116,66 +118,70 @@ def test_structural_parameters_are_read_only_with_a_reason(peer: Any) -> None:
     assert {d.name for d in descriptors if d.read_only} == fixed
     assert all(d.description for d in descriptors)
     for name in sorted(fixed):
-        (result,) = put(peer, **{name: read(peer, name) or "x"})
+        (result,) = set_parameters(peer, **{name: get_parameter(peer, name) or "x"})
         assert not result.successful
         assert f"{name} is read-only" in result.reason
         assert "restart the node" in result.reason
 
 
-def test_an_atomic_change_is_all_or_nothing(peer: Any, node: Any) -> None:
+def test_atomic_change_all_or_nothing(peer: Any, node: Any) -> None:
     def put_all(**values: Any) -> Any:
         named = {name.replace("__", "."): value for name, value in values.items()}
         request = SetParametersAtomically.Request(
-            parameters=[as_message(*pair) for pair in named.items()]
+            parameters=[make_parameter_message(*pair) for pair in named.items()]
         )
         service = "/anonymizer/set_parameters_atomically"
         return peer.call(service, SetParametersAtomically, request).result
 
-    before = current(node)
+    before = get_config(node)
     assert not put_all(inpaint__seed=5, inpaint__beta_d=0.001).successful
     assert not put_all(inpaint__seed=5, detect__weights="x.pt").successful
-    assert current(node) == before
+    assert get_config(node) == before
     # Together they run no step at all, though each is in its range.
     result = put_all(inpaint__steps=1, inpaint__beta_d=0.05)
     assert not result.successful
     assert "inpaint.steps" in result.reason
     assert put_all(inpaint__seed=5, inpaint__beta_d=0.4).successful
-    assert (current(node).inpaint.seed, current(node).inpaint.beta_d) == (5, 0.4)
+    assert (get_config(node).inpaint.seed, get_config(node).inpaint.beta_d) == (5, 0.4)
 
 
-def test_an_int_is_taken_for_a_float_and_an_unknown_name_is_refused(peer: Any, node: Any) -> None:
-    (result,) = put(peer, skip__max_rate_hz=5)
+def test_int_becomes_float(peer: Any, node: Any) -> None:
+    (result,) = set_parameters(peer, skip__max_rate_hz=5)
     assert result.successful
-    assert current(node).skip.max_rate_hz == 5.0
-    (result,) = put(peer, inpaint__strength=0.5)
+    assert get_config(node).skip.max_rate_hz == 5.0
+    (result,) = set_parameters(peer, inpaint__strength=0.5)
     assert not result.successful
     names = peer.call("/anonymizer/list_parameters", ListParameters, ListParameters.Request())
     assert set(all_parameters()) <= set(names.result.names)
 
 
-def test_an_unknown_parameter_is_warned_of(
-    live: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+def test_unknown_parameter_warns(
+    start_live_node: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    live(topics__images=[TOPIC], inpaint__strength=0.5)
+    start_live_node(topics__images=[TOPIC], inpaint__strength=0.5)
     assert "parameter inpaint.strength is unknown and has no effect" in capfd.readouterr().err
 
 
-def test_a_diffusion_model_that_is_missing_is_told_at_once(peer: Any, live: Any) -> None:
-    node = live(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
-    (result,) = put(peer, inpaint__method="sdxl")
+def test_missing_model_rejected(peer: Any, start_live_node: Any) -> None:
+    node = start_live_node(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
+    (result,) = set_parameters(peer, inpaint__method="sdxl")
     assert not result.successful
     assert "/nowhere/sdxl" in result.reason
-    assert current(node).inpaint.method == "fill"
+    assert get_config(node).inpaint.method == "fill"
 
 
-def test_a_change_applies_between_frames_and_loads_what_it_needs(
-    peer: Any, live: Callable[..., Any], demo_weights: Path, tiny_sdxl: Path, bus_rgb: Any
+def test_change_applies_between_frames(
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    bus_rgb: Any,
 ) -> None:
     """Real models: from the fill to a tiny SDXL, another chain, another prompt, and back."""
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
     models = ModelCache()
-    node = live(
+    node = start_live_node(
         models,
         topics__images=[TOPIC],
         detect__weights=str(demo_weights),
@@ -191,7 +197,7 @@ def test_a_change_applies_between_frames_and_loads_what_it_needs(
         """The next image that comes after this call, of the frame after the change."""
         peer.received[MIRRORED].clear()
         while len(peer.received[MIRRORED]) < 2:
-            peer.publish(TOPIC, raw_message(image, 1))
+            peer.publish(TOPIC, make_raw_message(image, 1))
             peer.spin(0.3)
         return bytes(peer.received[MIRRORED][-1].data)
 
@@ -204,7 +210,7 @@ def test_a_change_applies_between_frames_and_loads_what_it_needs(
         {"detect__confidence": 1.0},
         {"inpaint__method": "pixelate", "detect__confidence": 0.1},
     ):
-        for result in put(peer, **change):
+        for result in set_parameters(peer, **change):
             assert result.successful, result.reason
         shown.append(mirrored())
     assert len(set(shown)) == len(shown), "each change shows"
@@ -213,17 +219,17 @@ def test_a_change_applies_between_frames_and_loads_what_it_needs(
     assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
 
 
-def test_the_skip_policy_may_change_while_frames_come(peer: Any, live: Callable[..., Any]) -> None:
+def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    live(SentinelModels(), topics__images=[TOPIC], skip__every_nth=1000)
+    start_live_node(SentinelModelProvider(), topics__images=[TOPIC], skip__every_nth=1000)
     assert peer.spin_until(peer.connected)
-    image = street(160, 120)
+    image = make_street_image(160, 120)
     for index in range(60):
         if index == 30:
-            (result,) = put(peer, skip__on_skipped="cover")
+            (result,) = set_parameters(peer, skip__on_skipped="cover")
             assert result.successful
-        peer.publish(TOPIC, raw_message(image, index))
+        peer.publish(TOPIC, make_raw_message(image, index))
         peer.spin(0.03)
     peer.spin(0.5)
     stamps = [message.header.stamp.sec - 1000 for message in peer.received[MIRRORED]]

@@ -9,7 +9,7 @@ from anon_ros.ros.topic_names import camera_info_topic
 
 
 @pytest.mark.parametrize("prefix", ["/anon", "anon", "/anon/"])
-def test_the_prefix_goes_in_front(prefix: str) -> None:
+def test_mirrored_topic_has_prefix(prefix: str) -> None:
     assert mirrored_topic("/cam/image_raw", prefix) == "/anon/cam/image_raw"
 
 
@@ -23,16 +23,16 @@ def test_the_prefix_goes_in_front(prefix: str) -> None:
         ("/cam/compressed", False, "/cam/camera_info"),
     ],
 )
-def test_the_camera_info_topic(topic: str, compressed: bool, info: str) -> None:  # noqa: FBT001
+def test_camera_info_topic_name(topic: str, compressed: bool, info: str) -> None:  # noqa: FBT001
     assert camera_info_topic(topic, compressed=compressed) == info
 
 
-def stamped(message: CameraInfo | Image, second: int) -> CameraInfo | Image:
+def make_camera_info(message: CameraInfo | Image, second: int) -> CameraInfo | Image:
     message.header.stamp.sec = second
     return message
 
 
-def sent_by(events: str) -> list[int]:
+def list_sent_s(events: str) -> list[int]:
     """Seconds of the infos published.
 
     "i3" is an info of second 3, "p3" a published image, "j3" a jump of the images' stamps to 3.
@@ -42,11 +42,11 @@ def sent_by(events: str) -> list[int]:
     for event in events.split():
         second = int(event[1:])
         if event[0] == "i":
-            sent.append(pairing.on_info(stamped(CameraInfo(), second)))
+            sent.append(pairing.on_info(make_camera_info(CameraInfo(), second)))
         elif event[0] == "j":
             pairing.on_jump(second * 10**9)
         else:
-            sent.append(pairing.on_image(stamped(Image(), second)))
+            sent.append(pairing.on_image(make_camera_info(Image(), second)))
     return [info.header.stamp.sec for info in sent if info is not None]
 
 
@@ -63,10 +63,10 @@ def sent_by(events: str) -> list[int]:
         ("i1 p1 i9 j1 i1 p1", [1, 1]),  # the same, the image first
     ],
 )
-def test_camera_info_leaves_with_its_image(events: str, sent: list[int]) -> None:
-    assert sent_by(events) == sent
+def test_camera_info_follows_image(events: str, sent: list[int]) -> None:
+    assert list_sent_s(events) == sent
 
 
-def test_infos_without_images_do_not_pile_up() -> None:
+def test_unused_camera_infos_bounded() -> None:
     infos = " ".join(f"i{second}" for second in range(400))
-    assert sent_by(f"{infos} p399 p0") == [399]
+    assert list_sent_s(f"{infos} p399 p0") == [399]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from support import detections
+from support import make_detections
 
 from anon_ros.config import Config, load_config
 from anon_ros.core import Detections, FramePersons, Mask, RgbImage
@@ -17,10 +17,10 @@ START_NS = 1_700_000_000_000_000_000
 STREET = np.random.default_rng(1).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
 # The glimpse of noise is flat: only large shapes are alike or not.
 STREET[:, :200] //= 3
-ELSEWHERE = np.ascontiguousarray(STREET[:, ::-1])
+OTHER_STREET = np.ascontiguousarray(STREET[:, ::-1])
 
 
-def figure(x: float, y: float = 100, height_px: int = 80, *, head: bool = True) -> Mask:
+def make_person_mask(x: float, y: float = 100, height_px: int = 80, *, head: bool = True) -> Mask:
     """A person of 30 px width whose left edge is at x, with or without the head."""
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)
     left, right = (min(max(round(side), 0), WIDTH_PX) for side in (x, x + 30))
@@ -30,7 +30,7 @@ def figure(x: float, y: float = 100, height_px: int = 80, *, head: bool = True) 
 
 
 @dataclass
-class Film:
+class FrameSequence:
     """Frames with the masks that the detector found in them."""
 
     frames: list[tuple[RgbImage, Sequence[Mask], float, int]] = field(default_factory=list)
@@ -48,32 +48,32 @@ class Film:
 
     def play(self, **overrides: object) -> list[FramePersons]:
         """The persons of each frame."""
-        config = config_of(**overrides)
+        config = make_config(**overrides)
         moments, given = [], []
         for image, masks, score, time_ns in self.frames:
-            found = detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
+            found = make_detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
             found = replace(found, scores=np.full(len(masks), score, np.float32))
             moments.append(observe_frame(image, found, time_ns))
             given.append(found.masks)
         if config.memory.mode == "both":
             return [
                 line.persons_in(m)
-                for line, m in iter_with_lookahead(moments, config, tracker(config))
+                for line, m in iter_with_lookahead(moments, config, make_tracker_factory(config))
             ]
-        stream = OnlineStream(config, tracker(config))
+        stream = OnlineStream(config, make_tracker_factory(config))
         return [stream.persons_in(*each) for each in zip(moments, given, strict=True)]
 
 
-def config_of(**overrides: object) -> Config:
+def make_config(**overrides: object) -> Config:
     named = {name.replace("__", "."): value for name, value in overrides.items()}
     return load_config(overrides={"inpaint.method": "fill", **named})
 
 
-def tracker(config: Config) -> Callable[[], Tracker]:
+def make_tracker_factory(config: Config) -> Callable[[], Tracker]:
     return lambda: build_tracker(config)
 
 
-def covered(persons: FramePersons) -> Mask:
+def merge_masks(persons: FramePersons) -> Mask:
     """(H, W) bool: everybody's pixels, before they are dilated."""
     masks = persons.detections.masks
     return masks.any(axis=0) if len(masks) else np.zeros((HEIGHT_PX, WIDTH_PX), np.bool_)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
+from recordings import (
+    RAW_TOPIC,
+    START_NS,
+    BagMessage,
+    generate_messages,
+    make_raw_image,
+    write_rosbag2,
+)
 
 from anon_ros.cli.main import main
 from anon_ros.config import InpaintConfig
@@ -17,16 +24,16 @@ from anon_ros.evaluation.beta.tables import format_variant
 STEP_PX, FRAMES = 4, 6
 
 
-def view(still: RgbImage, index: int) -> RgbImage:
+def shift_view(still: RgbImage, index: int) -> RgbImage:
     """The camera turns, so that everybody moves."""
     return still[100:520, 100 + STEP_PX * index : 660 + STEP_PX * index]
 
 
-def detect(weights: Path) -> list[str]:
+def detection_flags(weights: Path) -> list[str]:
     return ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
 
 
-def test_a_sweep_of_noise_levels_and_sizes(
+def test_beta_sweeps_noise_and_sizes(
     vtest_rgb: dict[str, RgbImage],
     demo_weights: Path,
     tiny_sdxl: Path,
@@ -35,9 +42,9 @@ def test_a_sweep_of_noise_levels_and_sizes(
 ) -> None:
     (tmp_path / "film").mkdir()
     for index in range(FRAMES):
-        image = view(vtest_rgb["vtest0120"], index)
+        image = shift_view(vtest_rgb["vtest0120"], index)
         cv2.imwrite(str(tmp_path / "film" / f"{index:03d}.png"), image[..., ::-1])
-    given = [str(tmp_path / "film"), "--out", str(tmp_path / "out"), *detect(demo_weights)]
+    given = [str(tmp_path / "film"), "--out", str(tmp_path / "out"), *detection_flags(demo_weights)]
     given += ["--betas", "1", "0.2", "--sizes", "64", "128", "64", "--period-s", "0.3"]
     given += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "5", "--compute.device", "cpu"]
     given += ["--inpaint.prompt", "a person", "--inpaint.min_person_px", "24"]
@@ -64,7 +71,7 @@ def test_a_sweep_of_noise_levels_and_sizes(
     assert [row["rank-1, %"] for row in again] == [row["rank-1, %"] for row in rows]
 
 
-def test_prompts_that_begin_alike_are_told_apart() -> None:
+def test_beta_tells_prompts_apart() -> None:
     start = "a photo of a person walking"
     prompts = {f"{start}, summer", f"{start}, winter", "a person in a grey winter coat"}
     variants = {format_variant(replace(InpaintConfig(), prompt=each), prompts) for each in prompts}
@@ -76,22 +83,26 @@ def test_prompts_that_begin_alike_are_told_apart() -> None:
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
-    messages = [each for each in recorded(2) if each.topic == "/imu/data"]
+def recorded_bag(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
+    messages = [each for each in generate_messages(2) if each.topic == "/imu/data"]
     for index in range(FRAMES):
-        image = view(vtest_rgb["vtest0120"], index)
+        image = shift_view(vtest_rgb["vtest0120"], index)
         time_ns = START_NS + index * 100_000_000
-        messages.append(Recorded(RAW, "sensor_msgs/msg/Image", time_ns, raw(image, index)))
+        messages.append(
+            BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", time_ns, make_raw_image(image, index))
+        )
     messages.sort(key=lambda each: each.time_ns)
-    return by_rosbags(tmp_path_factory.mktemp("bag") / "in", "sqlite3", messages=messages)
+    return write_rosbag2(tmp_path_factory.mktemp("bag") / "in", "sqlite3", messages=messages)
 
 
-def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_path: Path) -> None:
+def test_all_reports_bag_on_one_page(
+    recorded_bag: Path, demo_weights: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "anonymized"
-    flags = [*detect(demo_weights), "--inpaint.method", "fill"]
-    assert main(["bag", str(recording), str(output), *flags]) == 0
-    given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "proof")]
-    given += [*detect(demo_weights), "--scenes", "3", "--period-s", "0.3"]
+    flags = [*detection_flags(demo_weights), "--inpaint.method", "fill"]
+    assert main(["bag", str(recorded_bag), str(output), *flags]) == 0
+    given = [str(recorded_bag), "--anonymized", str(output), "--out", str(tmp_path / "proof")]
+    given += [*detection_flags(demo_weights), "--scenes", "3", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
     told = " ".join(report["summary"])
@@ -106,7 +117,7 @@ def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_pat
         "detection_retained",
         "occlusion_occlusion",
     }
-    (row,) = [row for row in report["tables"][0]["rows"] if row[0] == RAW]
+    (row,) = [row for row in report["tables"][0]["rows"] if row[0] == RAW_TOPIC]
     assert row[1:4] == ["sensor_msgs/msg/Image", "ANONYMIZE", FRAMES]
     assert row[6] > FRAMES  # persons
     made = report["provenance"]
@@ -121,15 +132,15 @@ def test_one_page_for_one_recording(recording: Path, demo_weights: Path, tmp_pat
     )
 
 
-def test_a_recording_without_its_report_is_measured_and_the_gap_is_told(
-    recording: Path, demo_weights: Path, tmp_path: Path
+def test_all_names_missing_run_report(
+    recorded_bag: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "anonymized"
-    flags = [*detect(demo_weights), "--inpaint.method", "fill"]
-    assert main(["bag", str(recording), str(output), *flags]) == 0
+    flags = [*detection_flags(demo_weights), "--inpaint.method", "fill"]
+    assert main(["bag", str(recorded_bag), str(output), *flags]) == 0
     (output / "report.json").unlink()
-    given = [str(recording), "--anonymized", str(output), "--out", str(tmp_path / "a" / "proof")]
-    given += [*detect(demo_weights), "--scenes", "2", "--period-s", "0.3"]
+    given = [str(recorded_bag), "--anonymized", str(output), "--out", str(tmp_path / "a" / "proof")]
+    given += [*detection_flags(demo_weights), "--scenes", "2", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "a" / "proof" / "report.json").read_text("utf-8"))
     (gap,) = [
@@ -139,23 +150,28 @@ def test_a_recording_without_its_report_is_measured_and_the_gap_is_told(
     assert any(line.startswith("Appearance. ") for line in report["summary"])
 
 
-def test_what_cannot_be_measured_is_told_and_stops_nothing_else(
+def test_all_survives_failed_section(
     demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
 ) -> None:
     (tmp_path / "one").mkdir()
     cv2.imwrite(str(tmp_path / "one" / "a.png"), vtest_rgb["vtest0120"][..., ::-1])
     given = [str(tmp_path / "one"), "--out", str(tmp_path / "proof"), "--scenes", "2"]
-    assert main(["evaluate", "all", *given, *detect(demo_weights)]) == 0
+    assert main(["evaluate", "all", *given, *detection_flags(demo_weights)]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
     assert any(line.startswith("Not measured: Found again: ") for line in report["limitations"])
     assert any(line.startswith("Appearance. ") for line in report["summary"])
 
 
-def test_if_nothing_can_be_measured_that_is_an_error(
+def test_all_fails_without_any_result(
     demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "none").mkdir()
-    given = [str(tmp_path / "none"), "--out", str(tmp_path / "proof"), *detect(demo_weights)]
+    given = [
+        str(tmp_path / "none"),
+        "--out",
+        str(tmp_path / "proof"),
+        *detection_flags(demo_weights),
+    ]
     assert main(["evaluate", "all", *given]) == 2
     assert "not one frame" in capsys.readouterr().err
     assert not (tmp_path / "proof" / "report.html").exists()

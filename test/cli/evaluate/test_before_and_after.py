@@ -8,7 +8,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-from recordings import RAW, START_NS, Recorded, by_rosbags, raw, recorded
+from recordings import (
+    RAW_TOPIC,
+    START_NS,
+    BagMessage,
+    generate_messages,
+    make_raw_image,
+    write_rosbag2,
+)
 
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.cli.main import main
@@ -24,11 +31,11 @@ from anon_ros.evaluation.recording import inherit_parameters, summarize_recordin
 from anon_ros.evaluation.report.model import Report, Table, write_report
 from anon_ros.models import build_segmenter
 
-OTHER = "/other/image_raw"
+OTHER_TOPIC = "/other/image_raw"
 LABELS = Path(__file__).resolve().parents[2] / "data" / "masks" / "vtest0120.txt"
 
 
-def run(source: Path, out: Path, weights: Path, *more: str) -> int:
+def run_quality(source: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
     return main(["evaluate", "detection", str(source), "--out", str(out), *flags, *more])
 
@@ -53,7 +60,7 @@ def images(tmp_path: Path, vtest_rgb: dict[str, RgbImage]) -> Path:
         ("account", [], "did not write"),
     ],
 )
-def test_what_is_measured_or_published_is_not_written_into(
+def test_output_never_inside_inputs(
     out: str,
     more: list[str],
     problem: str,
@@ -69,27 +76,25 @@ def test_what_is_measured_or_published_is_not_written_into(
         Path(name).mkdir()
         (Path(name) / file).write_text("{}")
     before = sorted(tmp_path.rglob("*"))
-    assert run(images, Path(out), tmp_path / "no weights needed.pt", *more) == 2
+    assert run_quality(images, Path(out), tmp_path / "no weights needed.pt", *more) == 2
     assert problem in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_new_report_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+def test_write_report_replaces_old(tmp_path: Path) -> None:
     for name in ("one", "other"):
         write_report(Report(name, [], [Table(name, name, ("a",), [[1]])]), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"other.csv", "report.html", "report.json"}
 
 
-def test_a_name_that_is_no_text_and_a_folder_that_is_no_image(
-    images: Path, tmp_path: Path, demo_weights: Path
-) -> None:
+def test_inputs_accept_odd_names(images: Path, tmp_path: Path, demo_weights: Path) -> None:
     (images / "folder.png").mkdir()
     first = min(images.glob("vtest*.png"))
     first.rename(images / b"\xff\xe9.png".decode(errors="surrogateescape"))
-    assert run(images, tmp_path / "out", demo_weights, "--modes", "fill") == 0
+    assert run_quality(images, tmp_path / "out", demo_weights, "--modes", "fill") == 0
 
 
-def test_frames_without_a_counterpart_are_counted(
+def test_unpaired_frames_are_logged(
     images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "given").mkdir()
@@ -100,11 +105,11 @@ def test_frames_without_a_counterpart_are_counted(
     assert "1 of 2 frames are not in" in caplog.text
 
 
-def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: Path) -> None:
-    messages = [each for each in recorded(3) if each.topic == RAW]
-    source = by_rosbags(tmp_path / "in", messages=messages)
+def test_bag_labels_match_frames(tmp_path: Path) -> None:
+    messages = [each for each in generate_messages(3) if each.topic == RAW_TOPIC]
+    source = write_rosbag2(tmp_path / "in", messages=messages)
     frames = list(iter_all_frames(source, []))
-    folder = tmp_path / "labels" / RAW.strip("/")
+    folder = tmp_path / "labels" / RAW_TOPIC.strip("/")
     folder.mkdir(parents=True)
     for name in ("000001", str(messages[2].time_ns)):
         shutil.copy(LABELS, folder / f"{name}.txt")
@@ -119,7 +124,7 @@ def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: P
         read_box_labels(tmp_path / "labels", ["person"], None).find(*frames[2].names)
 
 
-class Failing:
+class FailingInpainter:
     """Draws every second person; what a GPU does that has no memory left."""
 
     def __init__(self, fails: Sequence[bool]) -> None:
@@ -133,21 +138,21 @@ class Failing:
         ]
 
 
-def failing_modes(
+def make_failing_methods(
     kind: str, fails: Sequence[bool], weights: Path, drawn: Path | None
 ) -> MethodRunner:
     detect = DetectionConfig(weights=str(weights), classes=("person", "fallen person"))
     segmenter = build_segmenter(Config(detect=detect))
     inpaint = InpaintConfig(method=kind, min_person_px=48)
-    anonymizer = Anonymizer(segmenter, Failing(fails), MaskConfig(), inpaint)
+    anonymizer = Anonymizer(segmenter, FailingInpainter(fails), MaskConfig(), inpaint)
     return MethodRunner(segmenter, {kind: anonymizer}, 0, drawn)
 
 
 @pytest.mark.parametrize("fails", [[True], [True, False], [False]])
-def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
+def test_failed_inpainting_is_retried(
     fails: list[bool], vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path
 ) -> None:
-    modes = failing_modes("sdxl", fails, demo_weights, tmp_path / "drawn")
+    modes = make_failing_methods("sdxl", fails, demo_weights, tmp_path / "drawn")
     image = vtest_rgb["vtest0120"]
     modes.anonymize(image, modes.detect(image))
     if all(fails):
@@ -160,26 +165,29 @@ def test_who_could_not_be_drawn_is_told_and_drawn_again_the_next_time(
     assert (tmp_path / "drawn").is_dir() == (not any(fails))
 
 
-def test_a_cover_is_no_failure_of_the_cover(
-    vtest_rgb: dict[str, RgbImage], demo_weights: Path
-) -> None:
-    modes = failing_modes("fill", [True], demo_weights, None)
+def test_fill_cover_is_no_failure(vtest_rgb: dict[str, RgbImage], demo_weights: Path) -> None:
+    modes = make_failing_methods("fill", [True], demo_weights, None)
     modes.anonymize(vtest_rgb["vtest0120"], modes.detect(vtest_rgb["vtest0120"]))
     assert modes.limitations() == []
 
 
-def test_the_page_says_what_was_not_anonymized_written_or_verified(
+def test_recording_page_lists_gaps(
     demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
 ) -> None:
     image = vtest_rgb["vtest0120"][100:300, 100:400]
     messages = [
-        Recorded(topic, "sensor_msgs/msg/Image", START_NS + index * 100_000_000, raw(image, index))
+        BagMessage(
+            topic,
+            "sensor_msgs/msg/Image",
+            START_NS + index * 100_000_000,
+            make_raw_image(image, index),
+        )
         for index in range(4)
-        for topic in (RAW, OTHER)
+        for topic in (RAW_TOPIC, OTHER_TOPIC)
     ]
-    source = by_rosbags(tmp_path / "in", messages=messages)
+    source = write_rosbag2(tmp_path / "in", messages=messages)
     given = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
-    given += ["--copy", OTHER, "--no-masks", "--every-nth", "2", "--inpaint.method", "telea"]
+    given += ["--copy", OTHER_TOPIC, "--no-masks", "--every-nth", "2", "--inpaint.method", "telea"]
     assert main(["bag", str(source), str(tmp_path / "out"), *given]) == 0
     arguments = Namespace(
         input=source, anonymized=tmp_path / "out", out=tmp_path, every_nth=1, config=[]
@@ -188,13 +196,15 @@ def test_the_page_says_what_was_not_anonymized_written_or_verified(
     config = parse_config(arguments)
     assert (config.detect.weights, config.inpaint.method) == (str(demo_weights), "telea")
     report = summarize_recording(arguments)
-    assert report.summary[0].startswith(f"NOT anonymized, copied as recorded: {OTHER} (sensor_msgs")
+    assert report.summary[0].startswith(
+        f"NOT anonymized, copied as recorded: {OTHER_TOPIC} (sensor_msgs"
+    )
     assert "times by telea (inpaint.method), no synthetic person" in report.summary[1]
     assert report.summary[2] == "2 images were skipped and 0 lost: they are not written."
     assert any("Not verified: pixels outside" in line for line in report.limitations)
 
 
-def test_flags_win_over_what_a_recording_was_made_with(tmp_path: Path) -> None:
+def test_flags_override_run_report(tmp_path: Path) -> None:
     arguments = Namespace(anonymized=tmp_path, config=[], **{"inpaint.seed": 7})
     (tmp_path / "metadata.yaml").touch()  # damaged: nobody knows
     inherit_parameters(arguments)

@@ -23,17 +23,17 @@ def frames(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbIma
     return folder
 
 
-def run(frames: Path, out: Path, weights: Path, *more: str) -> int:
+def run_occlusion(frames: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
     return main(["evaluate", "occlusion", str(frames), "--out", str(out), *flags, *more])
 
 
-def rows(path: Path) -> dict[str, dict[str, str]]:
+def read_rows(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         return {row["persons and order of pasting"]: row for row in csv.DictReader(file)}
 
 
-def test_scenes_and_real_frames_in_one_report(
+def test_report_has_scenes_and_frames(
     frames: Path, demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     depths = tmp_path / "depths"
@@ -42,8 +42,8 @@ def test_scenes_and_real_frames_in_one_report(
         ramp = np.linspace(20_000, 2_000, 576).astype(np.uint16)
         cv2.imwrite(str(depths / path.name), np.repeat(ramp[:, None], 768, axis=1))
     more = ["--labels", str(MASKS), "--scenes", "6", "--depth", str(depths)]
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
-    table = rows(tmp_path / "out" / "occlusion.csv")
+    assert run_occlusion(frames, tmp_path / "out", demo_weights, *more) == 0
+    table = read_rows(tmp_path / "out" / "occlusion.csv")
     exact = table["synthetic, exact masks: box bottom"]
     wrong = float(exact["wrong on top, % of contested px"])
     assert wrong < float(
@@ -57,9 +57,7 @@ def test_scenes_and_real_frames_in_one_report(
     assert (tmp_path / "out" / "wrong_on_top.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_a_network_for_depth_orders_the_persons(
-    frames: Path, demo_weights: Path, tmp_path: Path
-) -> None:
+def test_depth_network_orders_persons(frames: Path, demo_weights: Path, tmp_path: Path) -> None:
     class Plane(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             rows = torch.arange(images.shape[2], dtype=torch.float32)
@@ -68,8 +66,8 @@ def test_a_network_for_depth_orders_the_persons(
     path = tmp_path / "plane.pt"
     torch.jit.script(Plane()).save(path)
     more = ["--scenes", "4", "--depth-model", f"{path}@64x64"]
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
-    table = rows(tmp_path / "out" / "occlusion.csv")
+    assert run_occlusion(frames, tmp_path / "out", demo_weights, *more) == 0
+    table = read_rows(tmp_path / "out" / "occlusion.csv")
     assert "synthetic, segmenter: depth map" in table
 
 
@@ -84,7 +82,7 @@ def test_a_network_for_depth_orders_the_persons(
         (["--depth-model", "{tmp}/nowhere.onnx"], "no file"),
     ],
 )
-def test_what_is_missing_is_named(
+def test_missing_inputs_named(
     more: list[str],
     problem: str,
     frames: Path,
@@ -96,6 +94,6 @@ def test_what_is_missing_is_named(
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / "another.txt").touch()
     given = [each.format(tmp=tmp_path) for each in more]
-    assert run(frames, tmp_path / "out", demo_weights, *given) == 2
+    assert run_occlusion(frames, tmp_path / "out", demo_weights, *given) == 2
     assert problem in capsys.readouterr().err
     assert not (tmp_path / "out" / "report.html").exists()

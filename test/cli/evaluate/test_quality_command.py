@@ -34,17 +34,17 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(frames: Path, out: Path, weights: Path, *more: str) -> int:
+def run_quality(frames: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
     return main(["evaluate", "quality", str(frames), "--out", str(out), *flags, *more])
 
 
-def rows(path: Path) -> dict[str, dict[str, str]]:
+def read_rows(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         return {row["anonymized"]: row for row in csv.DictReader(file)}
 
 
-def test_full_images_and_persons_by_mode(
+def test_report_has_images_and_persons(
     frames: Path,
     network: Path,
     demo_weights: Path,
@@ -52,8 +52,8 @@ def test_full_images_and_persons_by_mode(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     more = ["--modes", "fill", "mask-out", "--features", f"tiny={network}@64x64"]
-    assert run(frames, tmp_path, demo_weights, *more) == 0
-    full, persons = (rows(tmp_path / name) for name in ("full_images.csv", "persons.csv"))
+    assert run_quality(frames, tmp_path, demo_weights, *more) == 0
+    full, persons = (read_rows(tmp_path / name) for name in ("full_images.csv", "persons.csv"))
     assert list(full) == ["original", "fill", "mask-out", "original, odd against even"]
     assert full["fill"]["images"] == "5"
     assert int(persons["fill"]["images"]) > 20
@@ -74,7 +74,7 @@ def test_full_images_and_persons_by_mode(
     assert "fill, 62 persons" in told
 
 
-def test_the_same_frames_are_no_distance_apart(
+def test_same_frames_have_no_distance(
     frames: Path, network: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     video = tmp_path / "copy.avi"
@@ -84,32 +84,30 @@ def test_the_same_frames_are_no_distance_apart(
         writer.write(cv2.imread(str(path)))
     writer.release()
     more = ["--anonymized", str(frames), "--features", f"{network}@64x64"]
-    assert run(frames, tmp_path / "same", demo_weights, *more) == 0
-    same = rows(tmp_path / "same" / "persons.csv")["as given"]
+    assert run_quality(frames, tmp_path / "same", demo_weights, *more) == 0
+    same = read_rows(tmp_path / "same" / "persons.csv")["as given"]
     assert float(same["Frechet distance on net"]) == pytest.approx(0, abs=1e-6)
     assert float(same["kernel distance on net, x1000"]) == pytest.approx(0, abs=1e-6)
     assert float(same["difference, levels"]) == 0
     assert float(same["sharpness, of the original's"]) == 1
     more = ["--anonymized", str(video), "--limit", "3"]
-    assert run(video, tmp_path / "video", demo_weights, *more) == 0
-    assert rows(tmp_path / "video" / "full_images.csv")["as given"]["images"] == "3"
+    assert run_quality(video, tmp_path / "video", demo_weights, *more) == 0
+    assert read_rows(tmp_path / "video" / "full_images.csv")["as given"]["images"] == "3"
 
 
-def test_what_changed_where_nobody_is_shows(
-    frames: Path, demo_weights: Path, tmp_path: Path
-) -> None:
+def test_background_change_measured(frames: Path, demo_weights: Path, tmp_path: Path) -> None:
     """One level everywhere, as a lossy file has it."""
     (tmp_path / "changed").mkdir()
     for path in frames.iterdir():
         cv2.imwrite(str(tmp_path / "changed" / path.name), cv2.imread(str(path)) ^ 1)
     more = ["--anonymized", str(tmp_path / "changed")]
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
-    found = rows(tmp_path / "out" / "full_images.csv")
+    assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 0
+    found = read_rows(tmp_path / "out" / "full_images.csv")
     assert float(found["as given"]["difference elsewhere, levels"]) == pytest.approx(1)
     assert float(found["original"]["difference elsewhere, levels"]) == 0
 
 
-def test_no_vector_is_computed_twice(
+def test_features_never_computed_twice(
     frames: Path,
     network: Path,
     demo_weights: Path,
@@ -138,34 +136,34 @@ def test_no_vector_is_computed_twice(
     monkeypatch.setattr(NetworkEmbedder, "embed", counted)
     monkeypatch.setattr(LpipsDistance, "compute", counted_pairs)
     more = ["--features", f"{network}@64x64", "--lpips", str(alexnet), "--limit", "2"]
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 130
+    assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 130
     first = sum(seen)
     seen, most = [], 10**9
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
+    assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 0
     second = sum(seen)
     seen = []
-    assert run(frames, tmp_path / "out", demo_weights, *more) == 0
+    assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 0
     assert not seen
-    assert run(frames, tmp_path / "fresh", demo_weights, *more) == 0
+    assert run_quality(frames, tmp_path / "fresh", demo_weights, *more) == 0
     assert first > 0
     assert second > 0
     assert first + second == sum(seen)
     for column in ("LPIPS", "Frechet distance on net"):  # but for rounding in other batches
         found = [
-            float(rows(tmp_path / o / "persons.csv")["fill"][column]) for o in ("out", "fresh")
+            float(read_rows(tmp_path / o / "persons.csv")["fill"][column]) for o in ("out", "fresh")
         ]
         assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
-def test_interrupted_work_is_not_done_again(
+def test_resume_repeats_no_features(
     frames: Path, network: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     more = ["--features", f"{network}@64x64"]
-    assert run(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    assert run_quality(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
     kept = (tmp_path / "vectors.db").read_bytes()
-    assert run(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    assert run_quality(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
     assert (tmp_path / "vectors.db").read_bytes() == kept
-    assert run(frames, tmp_path, demo_weights, *more) == 0
+    assert run_quality(frames, tmp_path, demo_weights, *more) == 0
     assert (tmp_path / "vectors.db").read_bytes() != kept
 
 
@@ -179,7 +177,7 @@ def test_interrupted_work_is_not_done_again(
         (["--anonymized", "{tmp}/empty"], "has its counterpart"),
     ],
 )
-def test_what_was_asked_for_and_is_missing_stops_the_run(
+def test_missing_network_stops_run(
     more: list[str],
     problem: str,
     frames: Path,
@@ -190,14 +188,12 @@ def test_what_was_asked_for_and_is_missing_stops_the_run(
 ) -> None:
     (tmp_path / "empty").mkdir()
     given = [each.format(tmp=tmp_path, net=network) for each in more]
-    assert run(frames, tmp_path / "out", demo_weights, *given) == 2
+    assert run_quality(frames, tmp_path / "out", demo_weights, *given) == 2
     assert problem in capsys.readouterr().err
 
 
-def test_the_report_names_what_it_was_made_with(
-    frames: Path, demo_weights: Path, tmp_path: Path
-) -> None:
-    assert run(frames, tmp_path, demo_weights, "--limit", "1") == 0
+def test_report_names_its_provenance(frames: Path, demo_weights: Path, tmp_path: Path) -> None:
+    assert run_quality(frames, tmp_path, demo_weights, "--limit", "1") == 0
     made = json.loads((tmp_path / "report.json").read_text("utf-8"))["provenance"]
     assert made["parameters"]["detect.classes"] == ["person", "fallen person"]
     assert "SHA-256" in made["models"]["detect.weights"]

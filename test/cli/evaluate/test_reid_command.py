@@ -18,7 +18,7 @@ MASKS = Path(__file__).resolve().parents[2] / "data" / "masks"
 CONTEXT = 0.4
 
 
-def persons_of(vtest_rgb: dict[str, RgbImage]) -> Iterator[RgbImage]:
+def cut_persons(vtest_rgb: dict[str, RgbImage]) -> Iterator[RgbImage]:
     """Real persons with some of their surroundings, 256 px high."""
     for name, image in vtest_rgb.items():
         for mask in read_yolo_polygons(MASKS / f"{name}.txt", *image.shape[:2]):
@@ -29,29 +29,29 @@ def persons_of(vtest_rgb: dict[str, RgbImage]) -> Iterator[RgbImage]:
                 yield cv2.resize(crop, (round(256 * crop.shape[1] / crop.shape[0]), 256))
 
 
-def views(person: RgbImage) -> list[RgbImage]:
+def make_views(person: RgbImage) -> list[RgbImage]:
     """The same person as three cameras might see it."""
     return [person, person[:, ::-1], np.clip(person * 1.15 + 4, 0, 255).astype(np.uint8)]
 
 
-def write(path: Path, image: RgbImage) -> None:
+def write_image(path: Path, image: RgbImage) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), image[..., ::-1])
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
+def market_folder(tmp_path_factory: pytest.TempPathFactory, vtest_rgb: dict[str, RgbImage]) -> Path:
     folder = tmp_path_factory.mktemp("market")
-    for number, person in enumerate(list(persons_of(vtest_rgb))[:6], start=1):
-        for camera, view in enumerate(views(person), start=1):
+    for number, person in enumerate(list(cut_persons(vtest_rgb))[:6], start=1):
+        for camera, view in enumerate(make_views(person), start=1):
             side = "query" if camera == 1 else "bounding_box_test"
-            write(folder / side / f"{number:04d}_c{camera}s1_000001_00.jpg", view)
+            write_image(folder / side / f"{number:04d}_c{camera}s1_000001_00.jpg", view)
         own_camera = folder / "bounding_box_test" / f"{number:04d}_c1s1_000002_00.jpg"
-        write(own_camera, person)
+        write_image(own_camera, person)
     junk = np.full((256, 128, 3), 90, np.uint8)
-    write(folder / "bounding_box_test" / "-1_c1s1_000001_00.jpg", junk)
-    write(folder / "bounding_box_test" / "0000_c2s1_000001_00.jpg", junk)
-    write(folder / "query" / "0001_c3s1_000009_00.jpg", junk)  # nobody is found here
+    write_image(folder / "bounding_box_test" / "-1_c1s1_000001_00.jpg", junk)
+    write_image(folder / "bounding_box_test" / "0000_c2s1_000001_00.jpg", junk)
+    write_image(folder / "query" / "0001_c3s1_000009_00.jpg", junk)  # nobody is found here
     return folder
 
 
@@ -68,26 +68,26 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(where: Path, out: Path, weights: Path, *more: str) -> int:
+def run_reid(where: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
     return main(["evaluate", "reid", str(where), "--out", str(out), *flags, *more])
 
 
-def rows(out: Path) -> dict[str, dict[str, str]]:
+def read_rows(out: Path) -> dict[str, dict[str, str]]:
     with (out / "reid.csv").open(encoding="utf-8") as file:
         return {row["embedder, query"]: row for row in csv.DictReader(file)}
 
 
-def test_market1501(
-    market: Path,
+def test_market1501_ranks_each_method(
+    market_folder: Path,
     network: Path,
     demo_weights: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     more = ["--modes", "fill", "mask-out", "--embedder", f"pool={network}@64x32"]
-    assert run(market, tmp_path, demo_weights, *more) == 0
-    table = rows(tmp_path)
+    assert run_reid(market_folder, tmp_path, demo_weights, *more) == 0
+    table = read_rows(tmp_path)
     assert set(table) == {
         *(
             f"{embedder}, {query}"
@@ -116,39 +116,41 @@ def test_market1501(
     assert (tmp_path / "rank_1.svg").exists()
 
 
-def test_a_second_run_computes_no_vector_again(
-    market: Path, network: Path, demo_weights: Path, tmp_path: Path
+def test_rerun_computes_no_features(
+    market_folder: Path, network: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     more = ["--embedder", f"{network}@64x32", "--limit", "2"]
-    assert run(market, tmp_path, demo_weights, *more) == 0
-    first = rows(tmp_path)
+    assert run_reid(market_folder, tmp_path, demo_weights, *more) == 0
+    first = read_rows(tmp_path)
     kept = (tmp_path / "vectors.db").read_bytes()
-    assert run(market, tmp_path, demo_weights, *more) == 0
-    assert rows(tmp_path) == first
+    assert run_reid(market_folder, tmp_path, demo_weights, *more) == 0
+    assert read_rows(tmp_path) == first
     assert (tmp_path / "vectors.db").read_bytes() == kept
     assert first["colours, original"]["queries"] == "2"
 
 
-def test_last(vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path) -> None:
-    for number, person in enumerate(list(persons_of(vtest_rgb))[:4], start=1):
-        for index, view in enumerate(views(person)):
+def test_last_ranks_each_query(
+    vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path
+) -> None:
+    for number, person in enumerate(list(cut_persons(vtest_rgb))[:4], start=1):
+        for index, view in enumerate(make_views(person)):
             part = f"gallery/{number:06d}" if index else "query"
-            write(tmp_path / "last" / "test" / part / f"{number:06d}_film_{index}.jpg", view)
-    assert run(tmp_path / "last", tmp_path / "out", demo_weights) == 0
-    table = rows(tmp_path / "out")
+            write_image(tmp_path / "last" / "test" / part / f"{number:06d}_film_{index}.jpg", view)
+    assert run_reid(tmp_path / "last", tmp_path / "out", demo_weights) == 0
+    table = read_rows(tmp_path / "out")
     assert table["colours, original"]["queries"] == "4"
     assert float(table["chance"]["rank-1, %"]) == pytest.approx(25)
 
 
-def test_persons_of_a_film_are_followed_and_searched_for(
+def test_video_persons_are_tracked(
     vtest_rgb: dict[str, RgbImage], demo_weights: Path, tmp_path: Path
 ) -> None:
     for index in range(8):
         view = vtest_rgb["vtest0120"][100:520, 100 + 4 * index : 660 + 4 * index]
-        write(tmp_path / "film" / f"{index:03d}.png", view)
+        write_image(tmp_path / "film" / f"{index:03d}.png", view)
     more = ["--period-s", "0.4", "--modes", "mask-out"]
-    assert run(tmp_path / "film", tmp_path / "out", demo_weights, *more) == 0
-    table = rows(tmp_path / "out")
+    assert run_reid(tmp_path / "film", tmp_path / "out", demo_weights, *more) == 0
+    table = read_rows(tmp_path / "out")
     original, hidden = (
         float(table[f"colours, {m}"]["rank-1, %"]) for m in ("original", "mask-out")
     )
@@ -156,8 +158,8 @@ def test_persons_of_a_film_are_followed_and_searched_for(
     assert hidden < original
     assert "Persons are tracks" in (tmp_path / "out" / "report.html").read_text("utf-8")
     given = ["--period-s", "0.4", "--anonymized", str(tmp_path / "film")]
-    assert run(tmp_path / "film", tmp_path / "given", demo_weights, *given) == 0
-    table = rows(tmp_path / "given")
+    assert run_reid(tmp_path / "film", tmp_path / "given", demo_weights, *given) == 0
+    table = read_rows(tmp_path / "given")
     assert table["colours, as given"]["rank-1, %"] == table["colours, original"]["rank-1, %"]
 
 
@@ -171,27 +173,27 @@ def test_persons_of_a_film_are_followed_and_searched_for(
         (["--format", "last"], "test/query is missing"),
     ],
 )
-def test_what_does_not_go_together_is_told(
+def test_invalid_combinations_rejected(
     more: list[str],
     problem: str,
-    market: Path,
+    market_folder: Path,
     network: Path,
     demo_weights: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [each.format(tmp=tmp_path, net=network) for each in more]
-    assert run(market, tmp_path / "out", demo_weights, *given) == 2
+    assert run_reid(market_folder, tmp_path / "out", demo_weights, *given) == 2
     assert problem in capsys.readouterr().err
 
 
-def test_an_image_that_cannot_be_read_is_named(
-    market: Path, demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_unreadable_image_named(
+    market_folder: Path, demo_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "set.csv"
-    good = next((market / "query").iterdir())
+    good = next((market_folder / "query").iterdir())
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     lines = ["split,path,person,camera", f"query,{good},1,1", "gallery,bad.jpg,1,2"]
     table.write_text("\n".join(lines), "utf-8")
-    assert run(table, tmp_path / "out", demo_weights) == 2
+    assert run_reid(table, tmp_path / "out", demo_weights) == 2
     assert "bad.jpg is no image" in capsys.readouterr().err

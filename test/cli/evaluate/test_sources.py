@@ -6,16 +6,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from recordings import BAYER, RAW, Recorded, by_mcap, by_rosbags, recorded
+from recordings import (
+    BAYER_TOPIC,
+    RAW_TOPIC,
+    BagMessage,
+    generate_messages,
+    write_mcap,
+    write_rosbag2,
+)
 
 from anon_ros.evaluation.inputs.frames import SourceError, iter_frame_pairs, iter_frames
 
 
-def asked(**changes: object) -> Namespace:
+def make_selection(**changes: object) -> Namespace:
     return Namespace(**({"topics": [], "every_nth": 1, "limit": 0, "prefix": ""} | changes))
 
 
-def folder(path: Path, names: list[str], size_wh: tuple[int, int] = (40, 30)) -> Path:
+def write_folder(path: Path, names: list[str], size_wh: tuple[int, int] = (40, 30)) -> Path:
     for index, name in enumerate(names):
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +32,7 @@ def folder(path: Path, names: list[str], size_wh: tuple[int, int] = (40, 30)) ->
     return path
 
 
-def video(path: Path, frames: int) -> Path:
+def write_video(path: Path, frames: int) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 8, (64, 48))
     for index in range(frames):
         writer.write(np.full((48, 64, 3), 20 * index, np.uint8))
@@ -33,86 +40,98 @@ def video(path: Path, frames: int) -> Path:
     return path
 
 
-def test_a_folder_is_walked_by_name(tmp_path: Path) -> None:
-    path = folder(tmp_path, ["b.png", "a.png", "left/10.png", "left/9.png"])
+def test_folder_frames_sorted_by_name(tmp_path: Path) -> None:
+    path = write_folder(tmp_path, ["b.png", "a.png", "left/10.png", "left/9.png"])
     (tmp_path / "notes.txt").touch()
-    frames = list(iter_frames(path, asked()))
+    frames = list(iter_frames(path, make_selection()))
     assert [frame.key for frame in frames] == ["a", "b", "left/9", "left/10"]
     assert [frame.camera for frame in frames] == ["", "", "left", "left"]
     assert frames[0].time_s is None
     assert frames[0].image[0, 0].tolist() == [0, 100, 200]  # RGB
 
 
-def test_a_video_has_times_and_numbers(tmp_path: Path) -> None:
-    frames = list(iter_frames(video(tmp_path / "v.avi", 6), asked(every_nth=2, limit=2)))
+def test_video_frames_have_times(tmp_path: Path) -> None:
+    frames = list(
+        iter_frames(write_video(tmp_path / "v.avi", 6), make_selection(every_nth=2, limit=2))
+    )
     assert [(frame.key, frame.time_s) for frame in frames] == [("000000", 0), ("000002", 0.25)]
     assert all(frame.is_numbered for frame in frames)
 
 
-def test_a_recording_has_its_topics_as_cameras(tmp_path: Path) -> None:
-    path = by_mcap(tmp_path / "in.mcap")
-    frames = list(iter_frames(path, asked(topics=[RAW], limit=3)))
-    assert {frame.camera for frame in frames} == {RAW}
+def test_bag_topics_are_cameras(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "in.mcap")
+    frames = list(iter_frames(path, make_selection(topics=[RAW_TOPIC], limit=3)))
+    assert {frame.camera for frame in frames} == {RAW_TOPIC}
     assert np.diff([frame.time_s for frame in frames]) == pytest.approx(0.1, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "text.avi", "broken.png"])
-def test_what_holds_no_frame_is_named(name: str, tmp_path: Path) -> None:
+def test_source_without_frames_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for file in ("text.avi", "broken.png"):
         (tmp_path / file).write_text("no frame", "utf-8")
     with pytest.raises(SourceError, match=name):
-        list(iter_frames(tmp_path / name, asked()))
+        list(iter_frames(tmp_path / name, make_selection()))
 
 
-def test_files_belong_together_by_their_path(tmp_path: Path) -> None:
-    original = folder(tmp_path / "in", [f"{i:02d}.png" for i in range(30)])
+def test_files_pair_by_path(tmp_path: Path) -> None:
+    original = write_folder(tmp_path / "in", [f"{i:02d}.png" for i in range(30)])
     some = [f"{i:02d}.png" for i in range(30) if i % 3]  # every third was not published
-    anonymized = folder(tmp_path / "out", some)
-    pairs = list(iter_frame_pairs(original, anonymized, asked()))
+    anonymized = write_folder(tmp_path / "out", some)
+    pairs = list(iter_frame_pairs(original, anonymized, make_selection()))
     assert [one.key for one, _ in pairs] == [name.removesuffix(".png") for name in some]
     assert all(one.key == other.key for one, other in pairs)
-    chosen = list(iter_frame_pairs(original, anonymized, asked(every_nth=4, limit=3)))
+    chosen = list(iter_frame_pairs(original, anonymized, make_selection(every_nth=4, limit=3)))
     assert [one.key for one, _ in chosen] == ["01", "07", "13"]
 
 
-def test_recordings_belong_together_by_topic_and_time(tmp_path: Path) -> None:
-    messages = [each for each in recorded(6) if each.topic == RAW]
-    original = by_rosbags(tmp_path / "in", "sqlite3", messages=messages)
+def test_bags_pair_by_topic_and_time(tmp_path: Path) -> None:
+    messages = [each for each in generate_messages(6) if each.topic == RAW_TOPIC]
+    original = write_rosbag2(tmp_path / "in", "sqlite3", messages=messages)
     moved = [
-        Recorded(f"/anon{each.topic}", *each[1:])
+        BagMessage(f"/anon{each.topic}", *each[1:])
         for index, each in enumerate(messages)
         if index != 2
     ]
-    anonymized = by_rosbags(tmp_path / "out", "mcap", messages=moved)
-    pairs = list(iter_frame_pairs(original, anonymized, asked(prefix="/anon")))
+    anonymized = write_rosbag2(tmp_path / "out", "mcap", messages=moved)
+    pairs = list(iter_frame_pairs(original, anonymized, make_selection(prefix="/anon")))
     assert len(pairs) == 5
     for one, other in pairs:
         assert one.time_s == other.time_s
         np.testing.assert_array_equal(one.image, other.image)
     with pytest.raises(SourceError, match=r"no counterpart|has its counterpart"):
-        list(iter_frame_pairs(original, anonymized, asked()))
+        list(iter_frame_pairs(original, anonymized, make_selection()))
 
 
-def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
-    original = folder(tmp_path / "in", ["a.png", "b.png"])
+def test_unpaired_frames_rejected(tmp_path: Path) -> None:
+    original = write_folder(tmp_path / "in", ["a.png", "b.png"])
     with pytest.raises(SourceError, match=r"a: \(30, 41\), but \(30, 40\)"):
-        list(iter_frame_pairs(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
+        list(
+            iter_frame_pairs(
+                original, write_folder(tmp_path / "wide", ["a.png"], (41, 30)), make_selection()
+            )
+        )
     with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
-        list(iter_frame_pairs(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
-    at_the_end = folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
+        list(
+            iter_frame_pairs(
+                original, write_folder(tmp_path / "extra", ["a.png", "c.png"]), make_selection()
+            )
+        )
+    at_the_end = write_folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
     with pytest.raises(SourceError, match=r"c of .*longer has no counterpart"):
-        list(iter_frame_pairs(original, at_the_end, asked()))
+        list(iter_frame_pairs(original, at_the_end, make_selection()))
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
-        list(iter_frame_pairs(original, tmp_path / "empty", asked()))
+        list(iter_frame_pairs(original, tmp_path / "empty", make_selection()))
 
 
 @pytest.mark.parametrize("prefix", ["", "/anon"])
-def test_some_topics_have_their_counterparts_among_all(tmp_path: Path, prefix: str) -> None:
-    original = by_rosbags(tmp_path / "in")
-    moved = [Recorded(f"{prefix}{each.topic}", *each[1:]) for each in recorded()]
-    anonymized = by_rosbags(tmp_path / "out", messages=moved)
-    pairs = list(iter_frame_pairs(original, anonymized, asked(topics=[BAYER], prefix=prefix)))
-    assert [one.camera for one, _ in pairs] == [BAYER] * 6
-    assert {other.camera for _, other in pairs} == {f"{prefix}{BAYER}"}
+def test_selected_topics_pair(tmp_path: Path, prefix: str) -> None:
+    original = write_rosbag2(tmp_path / "in")
+    moved = [BagMessage(f"{prefix}{each.topic}", *each[1:]) for each in generate_messages()]
+    anonymized = write_rosbag2(tmp_path / "out", messages=moved)
+    pairs = list(
+        iter_frame_pairs(original, anonymized, make_selection(topics=[BAYER_TOPIC], prefix=prefix))
+    )
+    assert [one.camera for one, _ in pairs] == [BAYER_TOPIC] * 6
+    assert {other.camera for _, other in pairs} == {f"{prefix}{BAYER_TOPIC}"}

@@ -5,7 +5,7 @@ import pytest
 from anon_ros.evaluation import waiting
 
 
-def test_lines_where_there_is_no_terminal(
+def test_track_progress_without_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(waiting, "_LINE_EVERY_S", 0)
