@@ -14,7 +14,7 @@ soak: $(INSTALLED)
 	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
 
 fuzz: $(INSTALLED)
-	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/bags/test_fuzz.py
+	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/integration/bags/test_fuzz.py
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/host.py

@@ -15,6 +15,7 @@ import pytest
 
 from anon_ros.core import RgbImage
 from anon_ros.models.weights.offline import disable_network_access
+from helpers.paths import ROOT
 
 # Before the first import of a model library; the fixtures import them late, most tests never.
 disable_network_access()
@@ -24,7 +25,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "test" / "data"
 
 

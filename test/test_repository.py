@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from anon_ros.config import all_parameters
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "ultralytics", "diffusers", "transformers", "rclpy")
 
 

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import (
-    FixedSegmenter,
-    FunctionInpainter,
-    inpaint_noise,
-    make_anonymizer,
-    make_detections,
-    make_rectangle,
-)
 
 from anon_ros.config import InpaintConfig, MaskConfig
 from anon_ros.core import AnonymizedFrame, Anonymizer, Crop, Detections, Mask, OutcomeKind, RgbImage
 from anon_ros.errors import SegmentationError
+from helpers.arrays import inpaint_noise, make_detections, make_rectangle
+from helpers.fake_models import FixedSegmenter, FunctionInpainter, make_anonymizer
 
 
 def raise_out_of_memory(_: Crop) -> RgbImage:

@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 import rclpy
+from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sentinel import SentinelModelProvider
 
 from anon_ros.ros.node import AnonymizerNode
-
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.fake_models import (
+    SentinelModelProvider,
+)
+from helpers.paths import ROOT
+from helpers.ros_streams import LASTING
 
 
 class Peer:
@@ -253,3 +256,10 @@ def third_peer(dds_domain: int) -> Iterator[Peer]:
     third_peer = Peer(dds_domain)
     yield third_peer
     third_peer.close()
+
+
+@pytest.fixture
+def wait_for_log(peer: Any) -> Callable[..., bool]:
+    """Wait until one line of the log holds all these words."""
+    peer.record("/rosout", Log, **LASTING)
+    return lambda *words, timeout_s=20: peer.spin_until(lambda: peer.logged(*words), timeout_s)

@@ -1,4 +1,4 @@
-"""What an operator sees: /diagnostics, ~/debug/mask, ~/detections."""
+"""/diagnostics: latencies, failures, covers and the state of the models."""
 
 import threading
 from collections.abc import Callable
@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from image_messages import make_raw_message
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
-from sentinel import NoiseInpainter, SentinelModelProvider, find_sentinel_pixels, make_street_image
 from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
-from anon_ros.ros.debug_topics import make_detections_message
+from helpers.fake_models import (
+    NoiseInpainter,
+    SentinelModelProvider,
+)
+from helpers.ros_images import make_raw_message
+from helpers.ros_streams import MIRRORED, RAW_SCENE, TOPIC, publish_frames
 
-TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
-IMAGE = make_street_image(320, 240)
 WORKER = "/anonymizer: worker"
+
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -52,12 +55,6 @@ def statuses(peer: Any) -> StatusRecorder:
     return StatusRecorder(peer)
 
 
-def publish_frames(peer: Any, count: int, image: Any = IMAGE) -> None:
-    for index in range(count):
-        peer.publish(TOPIC, make_raw_message(image, index))
-        peer.spin(0.1)
-
-
 def test_node_reports_latencies(
     peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
@@ -67,7 +64,7 @@ def test_node_reports_latencies(
     statuses.wait(name, OK, "idle: nobody subscribes")
     peer.record(MIRRORED, Image)
     assert peer.spin_until(peer.connected)
-    publish_frames(peer, 40)
+    publish_frames(peer, TOPIC, count=40, period_s=0.1)
     values = statuses.wait(name, OK, "Hz")
     peer.spin(1.2)
     values = statuses.wait(name, OK, "Hz")
@@ -94,7 +91,7 @@ def test_failures_warn_then_error(
     start_live_node(topics__images=[TOPIC], fail__error_after=5)
     assert peer.spin_until(peer.connected)
     name = f"/anonymizer: {TOPIC}"
-    depth = make_raw_message(IMAGE, 0)
+    depth = make_raw_message(RAW_SCENE, 0)
     depth.encoding = "32FC1"
     peer.publish(TOPIC, depth)
     statuses.wait(name, WARN, "the newest frame failed and is not published")
@@ -103,7 +100,7 @@ def test_failures_warn_then_error(
         peer.spin(0.1)
     values = statuses.wait(name, ERROR, "frames in a row failed and are not published")
     assert "32FC1" in values["last error"]
-    publish_frames(peer, 2)
+    publish_frames(peer, TOPIC, count=2, period_s=0.1)
     statuses.wait(name, OK, "Hz")
 
 
@@ -120,7 +117,7 @@ def test_unexpected_covers_warn(
     peer.record(MIRRORED, Image)
     start_live_node(SentinelModelProvider(painter=FailingInpainter()), topics__images=[TOPIC])
     assert peer.spin_until(peer.connected)
-    publish_frames(peer, 10)
+    publish_frames(peer, TOPIC, count=10, period_s=0.1)
     text = "persons are covered, not inpainted: RuntimeError: out of GPU memory"
     values = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
     assert int(values["persons covered: RuntimeError: out of GPU memory"]) > 0
@@ -174,37 +171,3 @@ def test_load_failure_is_an_error(
     models.go.set()
     start_live_node(models, topics__images=[TOPIC])
     statuses.wait(WORKER, ERROR, "detect.weights: no file /nowhere")
-
-
-def test_debug_mask_on_demand(peer: Any, start_live_node: Callable[..., Any]) -> None:
-    peer.advertise(TOPIC, Image)
-    peer.record(MIRRORED, Image)
-    peer.record("/anonymizer/debug/mask", Image)
-    start_live_node(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    publish_frames(peer, 5)
-    (mask, *_), (image, *_) = peer.received["/anonymizer/debug/mask"], peer.received[MIRRORED]
-    assert mask.header == image.header
-    assert (mask.height, mask.width, mask.encoding, mask.step) == (240, 320, "mono8", 320)
-    shown = np.frombuffer(mask.data, np.uint8).reshape(240, 320)
-    assert set(np.unique(shown)) == {0, 255}
-    assert (shown[find_sentinel_pixels(IMAGE)] == 255).all()
-
-
-def test_detections_use_vision_msgs(peer: Any, start_live_node: Any) -> None:
-    vision = pytest.importorskip(
-        "vision_msgs.msg", reason="needs vision_msgs, which is no part of ROS's wheels"
-    )
-    peer.advertise(TOPIC, Image)
-    peer.record(MIRRORED, Image)
-    peer.record("/anonymizer/detections", vision.Detection2DArray)
-    start_live_node(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    publish_frames(peer, 5)
-    message = peer.received["/anonymizer/detections"][0]
-    assert len(message.detections) == 3
-    assert message.header.frame_id == "camera 0"
-    box = message.detections[0].bbox
-    assert box.size_x == pytest.approx(32, abs=4)
-    found = SentinelModelProvider().segmenter.segment(IMAGE)
-    assert make_detections_message(vision, message.header, found) == message

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from image_messages import make_raw_message
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import Image
-from sentinel import NoiseInpainter, SentinelModelProvider, make_street_image
 from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
+from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
+from helpers.ros_images import make_raw_message
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 IMAGE = make_street_image(320, 240)

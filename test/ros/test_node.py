@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from image_messages import make_jpeg_message, make_raw_message, set_stamp
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from support import parse_frame_counts
 
 from anon_ros.core import RgbImage
+from helpers.node_log import parse_frame_counts
+from helpers.ros_images import make_jpeg_message, make_raw_message, set_stamp
 
 FAST = {
     "inpaint__method": "fill",

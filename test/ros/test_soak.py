@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_messages import decode_message, make_bayer_message, make_jpeg_message, make_raw_message
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
-from sentinel import find_sentinel_pixels, make_street_image
 from std_srvs.srv import SetBool
-from support import parse_frame_counts
+
+from anon_ros.ros.image_messages import decode_message
+from helpers.fake_models import find_sentinel_pixels, make_street_image
+from helpers.node_log import parse_frame_counts
+from helpers.paths import HELPERS
+from helpers.ros_images import make_bayer_message, make_jpeg_message, make_raw_message
 
 DURATION_S = float(os.environ.get("SOAK_S", "25"))
 PERIOD_S = 0.1
@@ -39,12 +42,11 @@ ARGUMENTS = {
 
 @pytest.fixture
 def faulty_node(dds_domain: int, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    root = Path(__file__).resolve().parents[1]
     words = [word for name, value in ARGUMENTS.items() for word in ("-p", f"{name}:={value}")]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, root / "faulty_node.py", str(SEED), "--ros-args", *words],
-            env=os.environ | {"ROS_DOMAIN_ID": str(dds_domain), "PYTHONPATH": str(root)},
+            [sys.executable, "-m", "helpers.faulty_node", str(SEED), "--ros-args", *words],
+            env=os.environ | {"ROS_DOMAIN_ID": str(dds_domain), "PYTHONPATH": str(HELPERS)},
             stdout=log,
             stderr=log,
         )
