@@ -136,7 +136,7 @@ def test_batch_equals_single_frames() -> None:
             if image is images[1]:
                 message = "out of light"
                 raise RuntimeError(message)
-            return self.answer
+            return self.detections
 
     class Counting(FunctionInpainter):
         def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:

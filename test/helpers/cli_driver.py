@@ -9,13 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-
 from anon_ros.cli import bag
 from anon_ros.cli.main import main
 from anon_ros.config import Config
-from anon_ros.core import Anonymizer, CoveredFrame, Crop, Detections, FramePersons, RgbImage
-from helpers.fake_models import NoiseInpainter, SentinelSegmenter
+from anon_ros.core import Anonymizer, CoveredFrame, Detections, FramePersons, RgbImage
+from helpers.fake_models import BlendingInpainter, SentinelSegmenter
 
 
 class SlowSegmenter(SentinelSegmenter):
@@ -26,19 +24,6 @@ class SlowSegmenter(SentinelSegmenter):
             seen.write("x\n")
         time.sleep(float(os.environ["SLOW_S"]))
         return super().segment(image)
-
-
-class BlendingInpainter(NoiseInpainter):
-    """Lets what it draws depend on what it is to start from."""
-
-    @staticmethod
-    def draw(crop: Crop) -> RgbImage:
-        drawn = NoiseInpainter.draw(crop)
-        return (
-            drawn
-            if crop.init_image is None
-            else cv2.addWeighted(drawn, 0.5, crop.init_image, 0.5, 0)
-        )
 
 
 class SlowAnonymizer(Anonymizer):

@@ -68,20 +68,31 @@ class SentinelSegmenter:
 class NoiseInpainter:
     """An Inpainter that draws grey noise, and can be slow or held up."""
 
-    person_s: float = 0.0
-    go: Event | None = None
-    batches: list[int] = field(default_factory=list)
+    seconds_per_person: float = 0.0
+    may_continue: Event | None = None
+    batch_sizes: list[int] = field(default_factory=list)
 
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
-        self.batches.append(len(crops))
-        if self.go is not None:
-            self.go.wait(20)
-        time.sleep(self.person_s * len(crops))
-        return [self.draw(crop) for crop in crops]
+        self.batch_sizes.append(len(crops))
+        if self.may_continue is not None:
+            self.may_continue.wait(20)
+        time.sleep(self.seconds_per_person * len(crops))
+        return [self.inpaint_crop(crop) for crop in crops]
 
     @staticmethod
-    def draw(crop: Crop) -> RgbImage:
+    def inpaint_crop(crop: Crop) -> RgbImage:
         return _make_clouds(*crop.mask.shape, crop.seed)
+
+
+class BlendingInpainter(NoiseInpainter):
+    """Lets its result depend on the image that it starts from."""
+
+    @staticmethod
+    def inpaint_crop(crop: Crop) -> RgbImage:
+        inpainted = NoiseInpainter.inpaint_crop(crop)
+        if crop.init_image is None:
+            return inpainted
+        return np.asarray(cv2.addWeighted(inpainted, 0.5, crop.init_image, 0.5, 0), np.uint8)
 
 
 @dataclass
@@ -89,24 +100,24 @@ class SentinelModelProvider:
     """Models for the node: real masks, cover, composite and encoding around known persons."""
 
     segmenter: SentinelSegmenter = field(default_factory=SentinelSegmenter)
-    painter: NoiseInpainter = field(default_factory=NoiseInpainter)
+    inpainter: NoiseInpainter = field(default_factory=NoiseInpainter)
     fallbacks: dict[str, int] = field(default_factory=dict)
     configs: list[Config] = field(default_factory=list)
-    freed: int = 0
-    memory: tuple[int, int] | None = None
+    num_releases: int = 0
+    gpu_memory_bytes: tuple[int, int] | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
         self.configs.append(config)
-        return Anonymizer(self.segmenter, self.painter, config.mask, config.inpaint)
+        return Anonymizer(self.segmenter, self.inpainter, config.mask, config.inpaint)
 
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)
 
     def release(self) -> None:
-        self.freed += 1
+        self.num_releases += 1
 
     def gpu_memory(self) -> tuple[int, int] | None:
-        return self.memory
+        return self.gpu_memory_bytes
 
 
 class FaultySegmenter(SentinelSegmenter):
@@ -173,20 +184,20 @@ class FaultyInpainter(NoiseInpainter):
 class FixedSegmenter:
     """A segmenter that knows the answer."""
 
-    answer: Detections
+    detections: Detections
 
     def segment(self, _: RgbImage) -> Detections:
-        return self.answer
+        return self.detections
 
 
 @dataclass
 class FunctionInpainter:
     """An inpainter made of a function for one crop."""
 
-    draw: Callable[[Crop], RgbImage]
+    inpaint_crop: Callable[[Crop], RgbImage]
 
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
-        return [self.draw(crop) for crop in crops]
+        return [self.inpaint_crop(crop) for crop in crops]
 
 
 def make_anonymizer(

@@ -43,7 +43,7 @@ class FrameSequence:
 
     frames: list[tuple[RgbImage, Sequence[Mask], float, int]] = field(default_factory=list)
 
-    def add(
+    def add_frame(
         self,
         masks: Iterable[Mask] = (),
         image: RgbImage = STREET,
@@ -54,7 +54,7 @@ class FrameSequence:
         before_ns = self.frames[-1][3] if self.frames else START_NS
         self.frames.append((image, [m for m in masks if m.any()], score, before_ns + step_ns))
 
-    def play(self, **overrides: object) -> list[FramePersons]:
+    def find_persons(self, **overrides: object) -> list[FramePersons]:
         """The persons of each frame."""
         config = make_config(**overrides)
         moments, given = [], []
@@ -111,7 +111,7 @@ def make_walk(
         [make_person_mask(60 + speed_px * index) for index in range(frames)],
     )
     for index, person in enumerate(truth):
-        film.add([] if index in missed else [person])
+        film.add_frame([] if index in missed else [person])
     return film, truth
 
 

@@ -11,7 +11,7 @@ def test_over_budget_is_covered() -> None:
     outside = FakeFrameIO()
     painter = SlowInpainter(outside=outside, each_ns=100 * NS_PER_MS)
     pipeline = outside.pipeline(
-        SentinelModelProvider(painter=painter), skip__latency_budget_ms=200.0
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=200.0
     )
     covered = []
     for _ in range(100):
@@ -28,7 +28,7 @@ def test_budget_includes_waiting_time() -> None:
     outside = FakeFrameIO()
     painter = SlowInpainter(outside=outside, each_ns=10 * NS_PER_MS)
     pipeline = outside.pipeline(
-        SentinelModelProvider(painter=painter), skip__latency_budget_ms=200.0
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=200.0
     )
     for waited_ms, late in ((0, False), (150, False), (180, True), (400, True)):
         pipeline.process([make_queued_frame(arrived_ns=outside.now_ns - waited_ms * NS_PER_MS)])
@@ -39,7 +39,7 @@ def test_budget_covers_end_of_batch() -> None:
     outside = FakeFrameIO()
     painter = SlowInpainter(outside=outside, each_ns=20 * NS_PER_MS)
     pipeline = outside.pipeline(
-        SentinelModelProvider(painter=painter), skip__latency_budget_ms=130.0
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=130.0
     )
     pipeline.process([make_queued_frame("first")])
     outside.published.clear()
@@ -53,7 +53,7 @@ def test_budget_resets_on_change() -> None:
     outside = FakeFrameIO()
     painter = SlowInpainter(outside=outside, each_ns=10_000 * NS_PER_MS)
     pipeline = outside.pipeline(
-        SentinelModelProvider(painter=painter), skip__latency_budget_ms=500.0
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=500.0
     )
     for _ in range(2):
         pipeline.process([make_queued_frame(arrived_ns=outside.now_ns)])

@@ -70,7 +70,7 @@ def test_covered_frame_goes_first() -> None:
     assert [name for name, *_ in outside.published] == ["b", "a"]
     assert get_reasons(outside.published[0][2]) == {"skipped"}
     assert not find_sentinel_pixels(outside.published[0][1]).any()
-    assert models.painter.batches == [3]
+    assert models.inpainter.batch_sizes == [3]
     assert pipeline.cover_counts("b").counts() == {"skipped": 3}
     assert pipeline.cover_counts("a").counts() == {}
 
@@ -156,7 +156,7 @@ def test_max_batch_needs_diffusion() -> None:
 def test_latencies_by_stage_and_stream() -> None:
     outside = FakeFrameIO(now_ns=50 * NS_PER_MS)
     painter = SlowInpainter(outside=outside, each_ns=10 * NS_PER_MS)
-    pipeline = outside.pipeline(SentinelModelProvider(painter=painter))
+    pipeline = outside.pipeline(SentinelModelProvider(inpainter=painter))
     pipeline.process([make_queued_frame("a", arrived_ns=30 * NS_PER_MS)])
     stages = pipeline.stage_latencies.quantiles_ms()
     assert list(stages) == [
@@ -175,7 +175,7 @@ def test_latencies_by_stage_and_stream() -> None:
 
 
 def test_gpu_memory_until_close() -> None:
-    models = SentinelModelProvider(memory=(5, 10))
+    models = SentinelModelProvider(gpu_memory_bytes=(5, 10))
     pipeline = FakeFrameIO().pipeline(models)
     pipeline.process([make_queued_frame()])
     assert pipeline.gpu_memory == (5, 10)
@@ -187,7 +187,7 @@ def test_close_releases_models() -> None:
     models = SentinelModelProvider()
     pipeline = FakeFrameIO().pipeline(models)
     pipeline.close()
-    assert models.freed == 1
+    assert models.num_releases == 1
 
 
 def test_cover_counts_bounded() -> None:

@@ -19,14 +19,14 @@ class FunctionProcessor:
 
     work: Callable[[str, int], None]
     max_batch: int = 1
-    together: list[list[str]] = field(default_factory=list)
+    batches: list[list[str]] = field(default_factory=list)
     closed: bool = False
 
     def load(self) -> None:
         pass
 
     def process(self, frames: Sequence[QueuedFrame[int]]) -> list[Exception | None]:
-        self.together.append([taken.stream for taken in frames])
+        self.batches.append([taken.stream for taken in frames])
         errors: list[Exception | None] = []
         for taken in frames:
             try:
@@ -70,7 +70,7 @@ def test_batch_counts_frame_status() -> None:
     worker.start()
     wait_until(lambda: not any(counts.waiting for counts in box.counts().values()))
     assert worker.stop(5)
-    assert processor.together == [["a", "b", "c"]]
+    assert processor.batches == [["a", "b", "c"]]
     assert processor.closed
     assert errors == ["b: bad 2"]
     assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]

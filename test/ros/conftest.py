@@ -53,7 +53,7 @@ class Peer:
         self._node = Node(name, context=self._context)
         self._executor.add_node(self._node)
 
-    def withdraw(self, topic: str) -> None:
+    def stop_advertising(self, topic: str) -> None:
         self._node.destroy_publisher(self._publishers.pop(topic))
 
     def record(self, topic: str, message_type: type, *, raw: bool = False, **qos: Any) -> None:
@@ -70,7 +70,7 @@ class Peer:
     def stop_recording(self, topic: str) -> None:
         self._node.destroy_subscription(self._subscriptions.pop(topic))
 
-    def listeners(self, topic: str) -> int:
+    def count_subscribers(self, topic: str) -> int:
         return int(self._node.count_subscribers(topic))
 
     def call(self, service: str, service_type: Any, request: Any) -> Any:
@@ -82,14 +82,14 @@ class Peer:
         self._node.destroy_client(client)
         return future.result()
 
-    def logged(self, *words: str) -> bool:
+    def has_logged(self, *words: str) -> bool:
         """Whether one line of the log holds all of these; needs ``record("/rosout", Log)``."""
         return any(all(word in line.msg for word in words) for line in self.received["/rosout"])
 
     def publish(self, topic: str, message: object) -> None:
         self._publishers[topic].publish(message)
 
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether somebody listens to each topic, and somebody feeds each recorded one.
 
         For half a second: the other side matches on its own, a little earlier or later, and what
@@ -262,4 +262,4 @@ def third_peer(dds_domain: int) -> Iterator[Peer]:
 def wait_for_log(peer: Any) -> Callable[..., bool]:
     """Wait until one line of the log holds all these words."""
     peer.record("/rosout", Log, **LASTING)
-    return lambda *words, timeout_s=20: peer.spin_until(lambda: peer.logged(*words), timeout_s)
+    return lambda *words, timeout_s=20: peer.spin_until(lambda: peer.has_logged(*words), timeout_s)

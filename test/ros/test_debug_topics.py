@@ -17,7 +17,7 @@ def test_debug_mask_on_demand(peer: Any, start_live_node: Callable[..., Any]) ->
     peer.record(MIRRORED, Image)
     peer.record("/anonymizer/debug/mask", Image)
     start_live_node(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=5, period_s=0.1)
     (mask, *_), (image, *_) = peer.received["/anonymizer/debug/mask"], peer.received[MIRRORED]
     assert mask.header == image.header
@@ -35,7 +35,7 @@ def test_detections_use_vision_msgs(peer: Any, start_live_node: Any) -> None:
     peer.record(MIRRORED, Image)
     peer.record("/anonymizer/detections", vision.Detection2DArray)
     start_live_node(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=5, period_s=0.1)
     message = peer.received["/anonymizer/detections"][0]
     assert len(message.detections) == 3

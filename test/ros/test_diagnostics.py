@@ -63,7 +63,7 @@ def test_node_reports_latencies(
     name = f"/anonymizer: {TOPIC}"
     statuses.wait(name, OK, "idle: nobody subscribes")
     peer.record(MIRRORED, Image)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=40, period_s=0.1)
     values = statuses.wait(name, OK, "Hz")
     peer.spin(1.2)
@@ -89,7 +89,7 @@ def test_failures_warn_then_error(
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
     start_live_node(topics__images=[TOPIC], fail__error_after=5)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     name = f"/anonymizer: {TOPIC}"
     depth = make_raw_message(RAW_SCENE, 0)
     depth.encoding = "32FC1"
@@ -115,8 +115,8 @@ def test_unexpected_covers_warn(
 ) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    start_live_node(SentinelModelProvider(painter=FailingInpainter()), topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
+    start_live_node(SentinelModelProvider(inpainter=FailingInpainter()), topics__images=[TOPIC])
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=10, period_s=0.1)
     text = "persons are covered, not inpainted: RuntimeError: out of GPU memory"
     values = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)

@@ -47,9 +47,10 @@ def test_cameras_are_served_fairly(peer: Any, start_live_node: Callable[..., Any
     }
     mirrored = {topic: record_mirror(peer, topic, case[0]) for topic, case in cameras.items()}
     node = start_live_node(
-        SentinelModelProvider(painter=NoiseInpainter(person_s=0.05)), topics__images=list(cameras)
+        SentinelModelProvider(inpainter=NoiseInpainter(seconds_per_person=0.05)),
+        topics__images=list(cameras),
     )
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     sent: dict[tuple[str, int], Any] = {}
     due = dict.fromkeys(cameras, 0.0)
     started_s = time.monotonic()
@@ -85,16 +86,16 @@ def test_cameras_are_served_fairly(peer: Any, start_live_node: Callable[..., Any
 
 def test_cover_keeps_all_in_order(peer: Any, start_live_node: Callable[..., Any]) -> None:
     messages = record_mirror(peer, "/cam/image_raw", Image)
-    models = SentinelModelProvider(painter=NoiseInpainter(person_s=0.2))
+    models = SentinelModelProvider(inpainter=NoiseInpainter(seconds_per_person=0.2))
     start_live_node(models, topics__images=["/cam/image_raw"], skip__on_skipped="cover")
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     for index in range(40):
         peer.publish("/cam/image_raw", make_raw_message(RAW_SCENE, index))
         peer.spin(0.05)
     assert peer.spin_until(lambda: len(messages) == 40)
     assert list_stamps_s(messages) == list(range(40))
     assert hides_everybody(messages)
-    assert 1 <= len(models.painter.batches) < 20
+    assert 1 <= len(models.inpainter.batch_sizes) < 20
 
 
 def test_stamp_jump_restarts_stream(
@@ -103,7 +104,7 @@ def test_stamp_jump_restarts_stream(
     topic, info = "/cam/image_raw", "/cam/camera_info"
     images, infos = record_mirror(peer, topic, Image), record_mirror(peer, info, CameraInfo)
     start_live_node(topics__images=[topic])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     for lap in range(2):
         for index in range(100, 104):
             message = set_stamp(CameraInfo(), index)
@@ -121,20 +122,20 @@ def test_camera_can_change_format(peer: Any, start_live_node: Callable[..., Any]
     topic = "/cam/image"
     images = record_mirror(peer, topic, Image)
     start_live_node(topics__images=[topic])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     for index, make in enumerate((make_raw_message, make_bayer_message, make_raw_message)):
         image = make_street_image(320 + 64 * index, 240 + 32 * index)
         while index not in list_stamps_s(images):
             peer.publish(topic, make(image, index))
             peer.spin(0.2)
     assert hides_everybody(images)
-    peer.withdraw(topic)
+    peer.stop_advertising(topic)
     peer.stop_recording(f"/anon{topic}")
     jpegs: list[Any] = []
     peer.received[f"/anon{topic}"] = jpegs
     peer.advertise(topic, CompressedImage)
     peer.record(f"/anon{topic}", CompressedImage)
-    assert peer.spin_until(lambda: peer.listeners(topic))
+    assert peer.spin_until(lambda: peer.count_subscribers(topic))
     publish_frames(peer, topic, since=50, count=10, make=make_jpeg_message)
     assert peer.spin_until(lambda: jpegs)
     assert hides_everybody(jpegs)
@@ -204,8 +205,8 @@ def test_stalled_subscriber_never_blocks(
     images = record_mirror(peer, "/cam/image_raw", Image)
     start_live_node(topics__images=["/cam/image_raw"])
     listener = start_process(LISTENER)
-    assert peer.spin_until(lambda: peer.listeners("/anon/cam/image_raw") == 2)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(lambda: peer.count_subscribers("/anon/cam/image_raw") == 2)
+    assert peer.spin_until(peer.is_connected)
     os.kill(listener.pid, signal.SIGSTOP)
     publish_frames(peer, "/cam/image_raw", count=60)
     assert peer.spin_until(lambda: images and max(list_stamps_s(images)) >= 58)
@@ -217,7 +218,7 @@ def test_sim_time_without_clock(peer: Any, start_live_node: Callable[..., Any]) 
     images = record_mirror(peer, "/cam/image_raw", Image)
     peer.record("/diagnostics", DiagnosticArray)
     start_live_node(topics__images=["/cam/image_raw"], use_sim_time=True)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, "/cam/image_raw")
     assert peer.spin_until(lambda: images and peer.received["/diagnostics"])
     assert list_stamps_s(images)[0] < 10
@@ -245,7 +246,7 @@ def test_cameras_share_diffusion(
         inpaint__steps=5,
         inpaint__generate_px=64,
     )
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     assert node.node._session.pipeline.max_batch == 8  # noqa: SLF001 - what this is about
     image = np.ascontiguousarray(bus_rgb[360:960:2, ::2])
     for index in range(6):

@@ -33,4 +33,4 @@ def test_leak_guard_names_subscribers(
     )
     peer.record("/b/image_raw", Image)
     peer.spin(1.5)
-    assert not peer.logged("/b/image_raw: the original")
+    assert not peer.has_logged("/b/image_raw: the original")

@@ -56,22 +56,22 @@ def test_no_autostart_waits_for_transition(peer: Any, start_live_node: Callable[
     assert not change_state(peer, Transition.TRANSITION_ACTIVATE)
     assert change_state(peer, Transition.TRANSITION_CONFIGURE)
     peer.spin(1)
-    assert not peer.listeners(TOPIC)
+    assert not peer.count_subscribers(TOPIC)
     assert not node.models.configs
 
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 5)
     assert peer.spin_until(lambda: len(list_stamps_s(peer)) > 2)
     assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
-    assert peer.spin_until(lambda: not peer.listeners(TOPIC))
-    assert peer.spin_until(lambda: node.models.freed == 1)
+    assert peer.spin_until(lambda: not peer.count_subscribers(TOPIC))
+    assert peer.spin_until(lambda: node.models.num_releases == 1)
     before = len(list_stamps_s(peer))
     publish_frames(peer, 5, since=100)
     assert len(list_stamps_s(peer)) == before
 
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 5, since=200)
     assert peer.spin_until(lambda: max(list_stamps_s(peer)) >= 200)
     assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
@@ -95,7 +95,7 @@ def test_loading_answers_services(peer: Any, start_live_node: Callable[..., Any]
     record_mirror(peer)
     models = SlowModelProvider()
     start_live_node(models, topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 10)
     assert get_state(peer) == State.PRIMARY_STATE_ACTIVE
     assert not list_stamps_s(peer)
@@ -107,17 +107,17 @@ def test_loading_answers_services(peer: Any, start_live_node: Callable[..., Any]
 @pytest.mark.parametrize("how", ["deactivate", "disable", "disable and enable"])
 def test_stop_drops_frame_in_work(peer: Any, start_live_node: Callable[..., Any], how: str) -> None:
     record_mirror(peer)
-    painter = NoiseInpainter(go=threading.Event())
-    node = start_live_node(SentinelModelProvider(painter=painter), topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    while not painter.batches:
+    painter = NoiseInpainter(may_continue=threading.Event())
+    node = start_live_node(SentinelModelProvider(inpainter=painter), topics__images=[TOPIC])
+    assert peer.spin_until(peer.is_connected)
+    while not painter.batch_sizes:
         publish_frames(peer, 1)
     if "disable" in how:
         set_enabled(peer, enabled=False)
         set_enabled(peer, enabled="enable" in how.split())
     else:
         assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
-    painter.go.set()
+    painter.may_continue.set()
     peer.spin(1)
     assert not list_stamps_s(peer)
     if "disable" in how:
@@ -134,7 +134,7 @@ def test_disabled_node_never_publishes(peer: Any, start_live_node: Callable[...,
     set_enabled(peer, enabled=False)
     assert change_state(peer, Transition.TRANSITION_CONFIGURE)
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 10)
     assert not list_stamps_s(peer)
     set_enabled(peer, enabled=True)
@@ -162,7 +162,7 @@ def test_missing_models_can_be_fixed(peer: Any, start_live_node: Callable[..., A
     assert not node.node.must_end
     models.broken = False
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 5)
     assert peer.spin_until(lambda: list_stamps_s(peer))
 
@@ -201,7 +201,7 @@ def test_failure_streak_exits_with_1(
         fail__max_consecutive="4",
     )
     node.wait_for("models loaded")
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     depth = make_raw_message(IMAGE, 0)
     depth.encoding = "32FC1"
     for _ in range(100):

@@ -42,7 +42,7 @@ def test_node_mirrors_all_but_persons(
     peer.record(f"/anon{info}", CameraInfo)
     node = start_node_process(detect__weights=demo_weights, topics__images=f"[{topic}]", **FAST)
     node.wait_for("models loaded")
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     sent = {}
     for index in range(100):
         sent[index] = make_raw_message(image, index)
@@ -90,7 +90,7 @@ def test_node_never_publishes_failed_frames(
     for topic, message_type in ((raw, Image), (jpeg, CompressedImage)):
         peer.advertise(topic, message_type)
         peer.record(f"/anon{topic}", message_type)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
 
     short, depth, half = (
         make_raw_message(image, 1),
@@ -146,7 +146,7 @@ def test_signal_ends_node_cleanly(
         node.wait_for("models loaded")
         indices = count()
         image = make_small_street(bus_rgb)
-        peer.spin_until(peer.connected)
+        peer.spin_until(peer.is_connected)
         for _ in range(10):
             peer.publish("/cam/image_raw", make_raw_message(image, next(indices)))
             peer.spin(0.05)

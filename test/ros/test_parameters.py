@@ -190,7 +190,7 @@ def test_change_applies_between_frames(
         inpaint__steps=5,
         inpaint__generate_px=64,
     )
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     image = bus_rgb[360:960:2, ::2].copy()
 
     def mirrored() -> bytes:
@@ -223,7 +223,7 @@ def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) 
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
     start_live_node(SentinelModelProvider(), topics__images=[TOPIC], skip__every_nth=1000)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     image = make_street_image(160, 120)
     for index in range(60):
         if index == 30:

@@ -14,16 +14,16 @@ BEST_EFFORT = {"reliability": ReliabilityPolicy.BEST_EFFORT}
 def test_qos_match_copies_profile(peer: Any, start_live_node: Callable[..., Any]) -> None:
     peer.advertise("/cam/image_raw", Image, **BEST_EFFORT)
     start_live_node(topics__images=["/cam/*"], qos__match_publisher=True, topics__lazy=False)
-    assert peer.spin_until(lambda: peer.listeners("/cam/image_raw"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/cam/image_raw"))
     (published,) = peer._node.get_publishers_info_by_topic("/anon/cam/image_raw")  # noqa: SLF001
     assert published.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-    peer.withdraw("/cam/image_raw")
+    peer.stop_advertising("/cam/image_raw")
 
 
 def test_default_qos_in_and_out(peer: Any, start_live_node: Callable[..., Any]) -> None:
     peer.advertise("/cam/image_raw", Image)
     start_live_node(topics__images=["/cam/image_raw"], topics__lazy=False)
-    assert peer.spin_until(lambda: peer.listeners("/cam/image_raw"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/cam/image_raw"))
     (published,) = peer._node.get_publishers_info_by_topic("/anon/cam/image_raw")  # noqa: SLF001
     (subscribed,) = peer._node.get_subscriptions_info_by_topic("/cam/image_raw")  # noqa: SLF001
     assert published.qos_profile.reliability == ReliabilityPolicy.RELIABLE
@@ -54,7 +54,7 @@ def test_qos_overrides_apply(peer: Any, start_live_node: Callable[..., Any]) -> 
     start_live_node(
         topics__images=["/cam/image_raw"], topics__lazy=False, **{override: "best_effort"}
     )
-    assert peer.spin_until(lambda: peer.listeners("/cam/image_raw"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/cam/image_raw"))
     (published,) = peer._node.get_publishers_info_by_topic("/anon/cam/image_raw")  # noqa: SLF001
     assert published.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
@@ -67,6 +67,6 @@ def test_invalid_qos_override_is_local(
     override = {"qos_overrides./a/image.subscription.reliability": "bogus"}
     start_live_node(topics__images=["/*/image"], topics__lazy=False, **override)
     assert wait_for_log("/a/image", "bogus")
-    assert peer.spin_until(lambda: peer.listeners("/b/image"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/b/image"))
     publish_frames(peer, "/b/image")
     assert peer.spin_until(lambda: images)

@@ -112,7 +112,7 @@ def test_node_never_leaks(
     for topic, (message_type, _, _) in STREAMS.items():
         peer.advertise(topic, message_type)
         peer.record(f"/anon{topic}", message_type)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     images = {
         topic: [make_street_image(*size, seed) for seed in range(4)]
         for topic, (_, _, size) in STREAMS.items()

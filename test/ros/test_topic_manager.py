@@ -22,12 +22,12 @@ def test_patterns_match_later_cameras(peer: Any, start_live_node: Callable[..., 
     peer.advertise("/car/deep/cam_3/image", Image)
     peer.advertise("/car/imu/image", Imu)
     node = start_live_node(topics__images=["/car/*/image", "/far/**", "/anon/**", "/anonymizer/**"])
-    assert peer.spin_until(lambda: peer.listeners("/car/cam_1/image"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/car/cam_1/image"))
     publish_frames(peer, "/car/cam_1/image")
     second = record_mirror(peer, "/car/cam_2/image", Image)
     third = record_mirror(peer, "/far/away/from/here", CompressedImage)
-    assert peer.spin_until(lambda: peer.listeners("/car/cam_2/image"))
-    assert peer.spin_until(lambda: peer.listeners("/far/away/from/here"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/car/cam_2/image"))
+    assert peer.spin_until(lambda: peer.count_subscribers("/far/away/from/here"))
     publish_frames(peer, "/car/cam_2/image")
     publish_frames(peer, "/far/away/from/here", make=make_jpeg_message)
     assert peer.spin_until(lambda: first and second and third)
@@ -45,14 +45,14 @@ def test_lazy_stream_on_demand(peer: Any, start_live_node: Callable[..., Any]) -
     start_live_node(topics__images=["/cam/**"])
     assert peer.spin_until(lambda: peer._node.count_publishers(f"/anon{topic}"))  # noqa: SLF001
     peer.spin(1)
-    assert not any(map(peer.listeners, (topic, f"{topic}/compressed", info)))
+    assert not any(map(peer.count_subscribers, (topic, f"{topic}/compressed", info)))
 
     peer.record(f"/anon{topic}", Image)
     peer.record(f"/anon{info}", CameraInfo)
-    assert peer.spin_until(lambda: peer.listeners(topic) and peer.listeners(info))
+    assert peer.spin_until(lambda: peer.count_subscribers(topic) and peer.count_subscribers(info))
     peer.spin(0.5)
     # Who records the raw image and its info does not pay for the compressed one.
-    assert not peer.listeners(f"{topic}/compressed")
+    assert not peer.count_subscribers(f"{topic}/compressed")
     for index in range(3):
         peer.publish(info, set_stamp(CameraInfo(), index))
         peer.publish(topic, make_raw_message(RAW_SCENE, index))
@@ -64,10 +64,10 @@ def test_lazy_stream_on_demand(peer: Any, start_live_node: Callable[..., Any]) -
     peer.stop_recording(f"/anon{topic}")
     peer.spin(0.7)
     # An info leaves with an image: one image topic stays.
-    assert sum(map(peer.listeners, (topic, f"{topic}/compressed"))) == 1
+    assert sum(map(peer.count_subscribers, (topic, f"{topic}/compressed"))) == 1
     peer.stop_recording(f"/anon{info}")
     assert peer.spin_until(
-        lambda: not any(map(peer.listeners, (topic, f"{topic}/compressed", info)))
+        lambda: not any(map(peer.count_subscribers, (topic, f"{topic}/compressed", info)))
     )
 
 
@@ -77,7 +77,7 @@ def test_camera_info_is_sent_once(peer: Any, start_live_node: Callable[..., Any]
     jpeg = record_mirror(peer, f"{topic}/compressed", CompressedImage)
     infos = record_mirror(peer, info, CameraInfo)
     start_live_node(topics__images=[topic, f"{topic}/compressed"], topics__lazy=False)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     for index in range(5):
         peer.publish(info, set_stamp(CameraInfo(), index))
         peer.publish(topic, make_raw_message(RAW_SCENE, index))
@@ -93,7 +93,7 @@ def test_namespace_and_remaps_apply(peer: Any, start_live_node: Callable[..., An
     rules = ["-r", "image_raw:=/driver/image", "-r", "/anon/driver/image:=/safe/image"]
     options = {"namespace": "/car", "cli_args": ["--ros-args", *rules]}
     start_live_node(options=options, topics__images=["image_raw"])
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     publish_frames(peer, "/driver/image")
     assert peer.spin_until(lambda: peer.received["/safe/image"])
 
@@ -106,24 +106,24 @@ def test_mirror_onto_camera_rejected(
     options = {"cli_args": ["--ros-args", "-r", "/anon/a/image:=/b/image"]}
     start_live_node(options=options, topics__images=["/*/image"], topics__lazy=False)
     assert wait_for_log("/a/image: not anonymized, its mirrored topic /b/image is a camera's")
-    assert peer.spin_until(lambda: peer.listeners("/b/image"))
-    assert not peer.listeners("/a/image")
+    assert peer.spin_until(lambda: peer.count_subscribers("/b/image"))
+    assert not peer.count_subscribers("/a/image")
 
 
 def test_type_change_drops_frame_in_work(peer: Any, start_live_node: Callable[..., Any]) -> None:
     images = record_mirror(peer, "/cam/image", Image)
-    painter = NoiseInpainter(go=threading.Event())
-    node = start_live_node(SentinelModelProvider(painter=painter), topics__images=["/cam/image"])
-    assert peer.spin_until(peer.connected)
-    while not painter.batches:
+    painter = NoiseInpainter(may_continue=threading.Event())
+    node = start_live_node(SentinelModelProvider(inpainter=painter), topics__images=["/cam/image"])
+    assert peer.spin_until(peer.is_connected)
+    while not painter.batch_sizes:
         publish_frames(peer, "/cam/image", count=1)
-    peer.withdraw("/cam/image")
+    peer.stop_advertising("/cam/image")
     peer.advertise("/cam/image", CompressedImage)
     streams = node.node._streams  # noqa: SLF001
     assert peer.spin_until(
         lambda: streams.get("/cam/image").type_name == "sensor_msgs/msg/CompressedImage"
     )
-    painter.go.set()
+    painter.may_continue.set()
     peer.spin(0.5)
     counts = node.node._session.inbox.counts()["/cam/image"]  # noqa: SLF001
     assert not counts.waiting

@@ -12,8 +12,10 @@ def test_scene_cut_stops_propagation(mode: str) -> None:
     film = FrameSequence()
     for index in range(40):
         before = index < 20
-        film.add([make_person_mask(100 if before else 300)], image=choose_street(before=before))
-    played = film.play(memory__mode=mode)
+        film.add_frame(
+            [make_person_mask(100 if before else 300)], image=choose_street(before=before)
+        )
+    played = film.find_persons(memory__mode=mode)
     assert not any(persons.num_propagated for persons in played)
     tracks = [persons.track_ids[0] for persons in played]
     assert len(set(tracks[:20])) == 1
@@ -25,8 +27,8 @@ def test_time_jump_restarts_tracks(mode: str) -> None:
     film = FrameSequence()
     for index in range(40):
         step_ns = -19 * STEP_NS if index == 20 else STEP_NS
-        film.add([make_person_mask(60 + 8 * (index % 20))], step_ns=step_ns)
-    played = film.play(memory__mode=mode)
+        film.add_frame([make_person_mask(60 + 8 * (index % 20))], step_ns=step_ns)
+    played = film.find_persons(memory__mode=mode)
     assert not any(persons.num_propagated for persons in played)
     for persons, (_, masks, *_) in zip(played, film.frames, strict=True):
         assert (merge_masks(persons) == masks[0]).all()

@@ -34,11 +34,13 @@ BOTH_MODES = pytest.mark.parametrize("mode", ["past", "both"])
 
 def test_lookahead_covers_first_frames() -> None:
     film, truth = make_walk(40, set(range(12)))
-    played = film.play(memory__mode="both")
+    played = film.find_persons(memory__mode="both")
     # Beginning at frame 2, a second before it was first found.
     assert [persons.num_propagated for persons in played[:13]] == [0] * 3 + [1] * 9 + [0]
     assert min(covered_ratio(merge_masks(played[i]), truth[i]) for i in range(3, 12)) > 0.95
-    assert not any(persons.num_propagated for persons in film.play(memory__mode="past")[:13])
+    assert not any(
+        persons.num_propagated for persons in film.find_persons(memory__mode="past")[:13]
+    )
 
 
 rates_hz = st.sampled_from([1.2, 1.7, 2, 2.5, 4, 9, 30])
@@ -50,8 +52,10 @@ def test_lookahead_never_covers_less(rate_hz: float, found: list[bool], memory_s
     film = FrameSequence()
     for index, is_found in enumerate(found):
         people = [make_person_mask(100 + 60 * index / rate_hz)] if is_found else []
-        film.add(people, step_ns=round(1e9 / rate_hz))
-    past, both = (film.play(memory__mode=m, memory__duration_s=memory_s) for m in ("past", "both"))
+        film.add_frame(people, step_ns=round(1e9 / rate_hz))
+    past, both = (
+        film.find_persons(memory__mode=m, memory__duration_s=memory_s) for m in ("past", "both")
+    )
     for known, more in zip(past, both, strict=True):
         assert set(known.track_ids) <= set(more.track_ids)
 

@@ -206,7 +206,7 @@ def test_damaged_image_never_copied(
     time_ns = START_NS + 2 * STEP_NS + IMAGE_TOPICS.index(topic)
     assert_stops(run_bag, capsys, source, output, f"in.db3, {topic} at {time_ns} ns")
     # What was done is not done again.
-    done = len(sentinel_models.painter.batches)
+    done = len(sentinel_models.inpainter.batch_sizes)
     assert run_bag(source, output, "--salvage") == 0
     after = read_messages(output)
     assert hides_everybody(after)
@@ -215,7 +215,7 @@ def test_damaged_image_never_copied(
     ]
     assert len(read_losses(output)) == 1
     assert topic in read_losses(output)[0]
-    assert done <= len(sentinel_models.painter.batches)
+    assert done <= len(sentinel_models.inpainter.batch_sizes)
 
 
 def test_damaged_copy_stays_as_is(tmp_path: Path, run_bag: RunCommand) -> None:
@@ -298,7 +298,7 @@ def test_inpaint_failure_is_covered(
         message = "injected: out of memory"
         raise RuntimeError(message)
 
-    sentinel_models.painter.inpaint = refuse
+    sentinel_models.inpainter.inpaint = refuse
     source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
     assert run_bag(source, output, "--inpaint.min_person_px", 1) == 0
     assert hides_everybody(read_messages(output))

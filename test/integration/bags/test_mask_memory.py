@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from anon_ros.bags.rewrite.batch_reader import BatchReader
 from anon_ros.bags.storage.records import StorageReader
 from anon_ros.cli import bag
-from anon_ros.core import Crop, Detections, RgbImage
+from anon_ros.core import Detections, RgbImage
 from helpers.bag_reading import decode_image, deserialize, read_messages
 from helpers.bags import RAW_TOPIC, generate_walking_messages, write_rosbag2, write_split_rosbag2
 from helpers.fake_models import (
-    NoiseInpainter,
+    BlendingInpainter,
     SentinelModelProvider,
     SentinelSegmenter,
     find_sentinel_pixels,
@@ -139,30 +138,17 @@ def test_detection_skips_dropped_images(
     assert find_leaks(tmp_path / "out") == []
 
 
-class BlendingInpainter(NoiseInpainter):
-    """Lets what it draws depend on what it is to start from."""
-
-    @staticmethod
-    def draw(crop: Crop) -> RgbImage:
-        drawn = NoiseInpainter.draw(crop)
-        return (
-            drawn
-            if crop.init_image is None
-            else cv2.addWeighted(drawn, 0.5, crop.init_image, 0.5, 0)
-        )
-
-
 def test_reuse_warps_between_inpainted(
     tmp_path: Path, run_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = SentinelModelProvider(painter=BlendingInpainter())
+    models = SentinelModelProvider(inpainter=BlendingInpainter())
     monkeypatch.setattr(bag, "build_tracking_anonymizer", models.anonymizer)
     source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
     flags = "--every-nth", 5, "--inpaint.min_person_px", 0, "--skip.on_skipped"
     assert run_bag(source, tmp_path / "cover", *flags, "cover") == 0
-    painted = sum(models.painter.batches)
+    painted = sum(models.inpainter.batch_sizes)
     assert run_bag(source, tmp_path / "reuse", *flags, "reuse") == 0
-    assert sum(models.painter.batches) == 2 * painted
+    assert sum(models.inpainter.batch_sizes) == 2 * painted
     assert find_leaks(tmp_path / "reuse") == []
     told = [read_topic_report(tmp_path / name) for name in ("cover", "reuse")]
     assert told[0]["inpainted"] == painted
@@ -179,7 +165,7 @@ def test_reuse_previous_spares_keyframes(
     monkeypatch.setattr(
         bag,
         "build_tracking_anonymizer",
-        SentinelModelProvider(painter=BlendingInpainter()).anonymizer,
+        SentinelModelProvider(inpainter=BlendingInpainter()).anonymizer,
     )
     source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
     flags = "--inpaint.min_person_px", 0, "--identity.keyframe_s", 1

@@ -280,7 +280,7 @@ def test_skipped_images_are_covered(
     assert_images_anonymized(read_messages(source), read_messages(tmp_path / "out"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["covered"] == {"skipped": 3 * 4 * 3}
-    assert sum(sentinel_models.painter.batches) == 3 * 2 * 3
+    assert sum(sentinel_models.inpainter.batch_sizes) == 3 * 2 * 3
 
 
 def test_mcap_without_index_is_read(tmp_path: Path, run_bag: RunCommand) -> None:
@@ -301,13 +301,13 @@ def test_diffusion_batches_across_images(
     source = write_rosbag2(tmp_path / "in")
     flags = ("--inpaint.method", "sdxl", "--inpaint.min_person_px", 1)
     assert run_bag(source, tmp_path / "out", *flags) == 0
-    assert sentinel_models.painter.batches == [8 * 3, 8 * 3, 2 * 3]
+    assert sentinel_models.inpainter.batch_sizes == [8 * 3, 8 * 3, 2 * 3]
     # An interrupted run draws them in the same company.
-    sentinel_models.painter.inpaint = _interrupt_at(sentinel_models.painter, 2)
+    sentinel_models.inpainter.inpaint = _interrupt_at(sentinel_models.inpainter, 2)
     assert run_bag(source, tmp_path / "twice", *flags) == 130
-    del sentinel_models.painter.inpaint
+    del sentinel_models.inpainter.inpaint
     assert run_bag(source, tmp_path / "twice", *flags) == 0
-    assert sentinel_models.painter.batches[-2:] == [8 * 3, 2 * 3]
+    assert sentinel_models.inpainter.batch_sizes[-2:] == [8 * 3, 2 * 3]
     assert read_messages(tmp_path / "out") == read_messages(tmp_path / "twice")
 
 
@@ -374,9 +374,9 @@ def test_failed_conversion_retried(
     with monkeypatch.context() as patch:
         patch.setattr("anon_ros.bags.rewrite.job._sync", _raise_disk_full)
         assert run_bag(source, tmp_path / "out") == 2
-    drawn = len(sentinel_models.painter.batches)
+    drawn = len(sentinel_models.inpainter.batch_sizes)
     assert run_bag(source, tmp_path / "out") == 0
-    assert len(sentinel_models.painter.batches) == drawn
+    assert len(sentinel_models.inpainter.batch_sizes) == drawn
     assert_images_anonymized(
         read_messages(write_rosbag2(tmp_path / "same")), read_messages(tmp_path / "out")
     )
