@@ -18,6 +18,7 @@ lint: $(INSTALLED)  ## ruff, mypy and the layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
 
 format: $(INSTALLED)  ## format the code
