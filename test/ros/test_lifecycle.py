@@ -159,7 +159,7 @@ def test_missing_models_can_be_fixed(peer: Any, start_live_node: Callable[..., A
     assert change_state(peer, Transition.TRANSITION_CONFIGURE)
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
     assert peer.spin_until(lambda: get_state(peer) == State.PRIMARY_STATE_INACTIVE)
-    assert not node.node.must_end
+    assert not node.node.should_exit
     models.broken = False
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
     assert peer.spin_until(peer.is_connected)
@@ -182,9 +182,9 @@ def test_activation_error_is_inactive(
         message = "no more file descriptors"
         raise OSError(message)
 
-    monkeypatch.setattr("anon_ros.ros.topic_manager.Streams.open", broken)
+    monkeypatch.setattr("anon_ros.ros.topic_manager.TopicManager.open", broken)
     node = start_live_node(topics__images=[TOPIC])
-    assert peer.spin_until(lambda: node.node.must_end)
+    assert peer.spin_until(lambda: node.node.should_exit)
     assert "no more file descriptors" in str(node.node.failure)
     assert get_state(peer) == State.PRIMARY_STATE_INACTIVE
 

@@ -228,15 +228,15 @@ def test_detection_weights_give_boxes(
 
 @dataclass(frozen=True)
 class BoxNetwork:
-    make_segmenter: FixedNetwork
+    network: FixedNetwork
     stride_px: int = 32
 
     @property
     def names(self) -> Mapping[int, str]:
-        return self.drawn.names
+        return self.network.names
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.drawn(batch)[0], None
+        return self.network(batch)[0], None
 
 
 def test_other_task_rejected(network_files: Path) -> None:
