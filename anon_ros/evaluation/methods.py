@@ -13,13 +13,13 @@ import numpy as np
 from anon_ros.config import Config
 from anon_ros.core import (
     Anonymizer,
+    CoverReason,
     Detections,
     FramePersons,
     OutcomeKind,
     RgbImage,
     Segmenter,
     untracked_persons,
-    without_numbers,
 )
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.inputs.frames import read_image
@@ -48,6 +48,7 @@ class MethodRunner:
         num_persons: by mode, all persons.
         num_too_small: by mode, those of them who are too small to be drawn.
         failures: by mode, why others could not be drawn, and how often.
+        details: by mode, the text of the first failure of each reason.
     """
 
     segmenter: Segmenter
@@ -58,7 +59,8 @@ class MethodRunner:
     persons: Counter[str] = field(default_factory=Counter)
     num_persons: Counter[str] = field(default_factory=Counter)
     num_too_small: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failures: dict[str, Counter[CoverReason]] = field(default_factory=lambda: defaultdict(Counter))
+    details: dict[str, dict[CoverReason, str]] = field(default_factory=lambda: defaultdict(dict))
 
     @classmethod
     def load(cls, config: Config, names: Sequence[str], out: Path | None = None) -> "MethodRunner":
@@ -104,7 +106,9 @@ class MethodRunner:
             if mode == _COVER:
                 continue
             if mode == _DIFFUSION and failures and failures.total() == whole - small:
-                message = f"{mode}: nobody could be drawn: {next(iter(failures))}"
+                message = (
+                    f"{mode}: nobody could be drawn: {self.details[mode][next(iter(failures))]}"
+                )
                 raise ModelError(message)
             least_px = self.anonymizers[mode].inpaint.min_person_px
             if small:
@@ -113,8 +117,9 @@ class MethodRunner:
                     f"{least_px}: they were covered, not drawn."
                 )
             told += [
-                f"{mode}: {count} of {whole} persons could not be drawn and stayed covered: {why}."
-                for why, count in failures.most_common(_MOST_REASONS)
+                f"{mode}: {count} of {whole} persons could not be drawn and stayed covered: "
+                f"{self.details[mode][reason]}."
+                for reason, count in failures.most_common(_MOST_REASONS)
             ]
         return told
 
@@ -135,8 +140,11 @@ class MethodRunner:
         self.spent_s[name] += time.perf_counter() - started_s
         self.persons[name] += len(covered.regions)
         outcomes = [result.outcomes[index] for index in covered.rois]
-        failed = [each.reason for each in outcomes if each.kind is OutcomeKind.COVERED]
-        self.failures[name].update(map(without_numbers, failed))
+        failed = [each for each in outcomes if each.kind is OutcomeKind.COVERED]
+        for outcome in failed:
+            if outcome.cover_reason:
+                self.failures[name][outcome.cover_reason] += 1
+                self.details[name].setdefault(outcome.cover_reason, outcome.reason_text)
         if path is not None and not failed:  # it may succeed the next time
             png = cv2.imencode(".png", cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))[1]
             write_atomic(path, png.tobytes())

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
 from anon_ros.config import ComputeConfig, InpaintConfig
-from anon_ros.core import Crop, InpaintFailure, RgbImage
+from anon_ros.core import CoverReason, Crop, InpaintFailure, RgbImage
 from anon_ros.models.device import (
     free_memory_bytes,
     peak_memory_bytes,
@@ -280,7 +280,10 @@ def _download(
         f"{_OUT_OF_MEMORY}, even for one person at the smallest size; lower inpaint.generate_px"
     )
     results: list[RgbImage | InpaintFailure] = [
-        InpaintFailure(_reason_unfit(crop) or no_memory) for crop in crops
+        InpaintFailure(problem)
+        if (problem := _reason_unfit(crop))
+        else InpaintFailure(no_memory, CoverReason.OUT_OF_MEMORY)
+        for crop in crops
     ]
     if not drawn:
         return results
@@ -294,6 +297,7 @@ def _download(
             results[index] = part[:-1].numpy().reshape(crops[index].image.shape)
         else:
             results[index] = InpaintFailure(
-                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32"
+                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32",
+                CoverReason.INVALID_RESULT,
             )
     return results
