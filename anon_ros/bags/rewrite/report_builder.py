@@ -79,7 +79,10 @@ def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str
         ],
         "persons_per_frame": _histogram(journal),
         "covered": _reasons(journal),
-        "lost": {"count": rewriter.losses.count, "places": rewriter.losses.losses},
+        "lost": {
+            "count": rewriter.losses.count,
+            "places": [str(loss) for loss in rewriter.losses.losses],
+        },
     }
 
 

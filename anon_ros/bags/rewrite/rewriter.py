@@ -15,7 +15,7 @@ import zstandard
 from anon_ros.bags.messages import complete_channel
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.plan.topic_plan import TopicAction
-from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item, place
+from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import (
     ANONYMIZED,
@@ -40,6 +40,7 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
@@ -286,7 +287,7 @@ class Rewriter:
             if row.outcome == ANONYMIZED and row.delta is not None:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
-            self.losses.record(*row.reason.split(": ", 1))
+            self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
         self.progress.advance(row, is_new=is_new)
         if data is None:
             return None, row, is_new
@@ -304,8 +305,7 @@ class Rewriter:
             data, result = self._encoded(slot)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
-            where = place(self.bag.files[index], message)
-            return replace(row, outcome=LOST, reason=f"{where}: {format_error(error)}"), None
+            return replace(row, outcome=LOST, reason=format_error(error)), None
         self._streak = 0
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         row = replace(

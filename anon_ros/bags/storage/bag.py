@@ -10,7 +10,7 @@ import zstandard
 
 from anon_ros.bags.storage.mcap_reader import McapReader
 from anon_ros.bags.storage.metadata import METADATA_NAME, read_metadata
-from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message, StorageReader
+from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Loss, Message, StorageReader
 from anon_ros.bags.storage.rosbag1 import Rosbag1Reader
 from anon_ros.bags.storage.sqlite3_reader import Sqlite3Reader
 from anon_ros.errors import BagDamageError, BagError
@@ -163,6 +163,6 @@ def _decompress_file(file: Path, target: Path, losses: DamageLog) -> Path:
         except zstandard.ZstdError as error:
             problem = str(error)
         if problem:
-            place = f"{file}, after {unpacked.tell()} bytes"
-            losses.record(place, f"cannot be decompressed: {problem}")
+            place, problem = f"after {unpacked.tell()} bytes", f"cannot be decompressed: {problem}"
+            losses.record(Loss.of_place(file, place, problem))
     return target
