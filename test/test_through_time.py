@@ -136,7 +136,7 @@ def test_the_page_gets_the_tables_and_the_plot(
         left, right = (20 + index) / WIDTH_PX, (40 + index) / WIDTH_PX
         outline = f"0 {left} 0.3 {right} 0.3 {right} 0.6 {left} 0.6\n"
         (labels / f"vtest{index:04}.txt").write_text(outline, encoding="utf-8")
-    page = out / "through_time.md"
+    page = out / "mask_memory.md"
     page.write_text(f"Before.\n{bench.BEGIN}\nold\n{bench.END}\nAfter.\n", encoding="utf-8")
     lines = bench.report(walk(20, frozenset({8})), labels, [0.25, 0.4], out)
     bench.write(page, lines)
@@ -151,6 +151,6 @@ def test_the_page_gets_the_tables_and_the_plot(
         assert f"| {name} |" in text
     assert "of 39 persons found in 20 frames" in text
     assert str(ROOT) not in text
-    plot = cv2.imread(str(out / "through_time.png"))
+    plot = cv2.imread(str(out / "mask_memory.png"))
     assert plot is not None
     assert plot.std() > 5
