@@ -18,7 +18,7 @@ from sentinel import persons_seen
 
 from anon_ros.bags import open_bag
 from anon_ros.bags.messages import deserialize_image
-from anon_ros.bags.plan.inspect import decompress_message
+from anon_ros.bags.storage.compression import decompress_message
 from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message
 from anon_ros.errors import AnonRosError
 

@@ -222,8 +222,8 @@ def planned(path: Path, tmp_path: Path, wishes: TopicRules = TopicRules()) -> An
 @pytest.mark.parametrize("compression", ["none", "message"])
 def test_every_topic_gets_its_decision(tmp_path: Path, storage: str, compression: str) -> None:
     path = by_rosbags(tmp_path / "in", storage, compression, messages())
-    found = {entry.topic: entry for entry in planned(path, tmp_path).entries}
-    assert {topic: found[topic].decision for topic, *_ in CASES} == {
+    found = {entry.topic: entry for entry in planned(path, tmp_path).decisions}
+    assert {topic: found[topic].action for topic, *_ in CASES} == {
         topic: decision for topic, _, _, decision, _ in CASES
     }
     for topic, _, _, _, reason in CASES:
@@ -328,7 +328,7 @@ def test_images_that_are_not_cdr_need_a_decision(tmp_path: Path) -> None:
             channel = writer.register_channel(f"/topic{number}", encoding, schema)
             writer.add_message(channel, 1, b"{}", 1)
         writer.finish()
-    found = [entry.decision for entry in planned(path, tmp_path).entries]
+    found = [entry.action for entry in planned(path, tmp_path).decisions]
     assert found == [TopicAction.UNDECIDED] * 3
 
 
@@ -337,10 +337,10 @@ def test_a_type_without_a_definition_needs_a_decision(tmp_path: Path) -> None:
     path = by_rosbags(tmp_path / "in", "sqlite3")
     with sqlite3.connect(path / "in.db3") as database:
         database.execute("DELETE FROM message_definitions")
-    found = {entry.topic: entry for entry in planned(path, tmp_path).entries}
-    assert found["/odd"].decision is TopicAction.UNDECIDED
+    found = {entry.topic: entry for entry in planned(path, tmp_path).decisions}
+    assert found["/odd"].action is TopicAction.UNDECIDED
     assert "definition" in found["/odd"].reason
-    assert found[IMU].decision is TopicAction.COPY  # known without
+    assert found[IMU].action is TopicAction.COPY  # known without
 
 
 def test_a_picture_that_is_called_a_text_is_not_copied(

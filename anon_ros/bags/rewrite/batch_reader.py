@@ -4,18 +4,13 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import zstandard
-
 from anon_ros.bags.messages import ImageMessage, deserialize_image
-from anon_ros.bags.plan.inspect import BagPlan, decompress_message
-from anon_ros.bags.plan.topic_plan import (
-    TopicAction,
-    TopicDecision,
-    find_copy_problem,
-    is_utf8_text,
-)
+from anon_ros.bags.plan.classify import find_copy_problem, is_utf8_text
+from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
+from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.run_files.journal import LOST, SKIPPED
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.compression import compress_message, decompress_message
 from anon_ros.bags.storage.records import (
     Attachment,
     Channel,
@@ -120,9 +115,9 @@ class BatchReader:
                     problem = "its topic was not announced, so nothing was decided for it"
                     self.losses.record(Loss.of_message(source.path, record, problem))
                     continue
-                if entry.decision is TopicAction.DROP:
+                if entry.action is TopicAction.DROP:
                     continue
-                if entry.decision is TopicAction.ANONYMIZE:
+                if entry.action is TopicAction.ANONYMIZE:
                     is_done = number < min(done, redecode_from.get(record.channel.topic, done))
                     slot = ImageTask(record, file, number)
                     self._read(slot, is_done=is_done)
@@ -142,7 +137,7 @@ class BatchReader:
     def has_images(self, source: StorageReader) -> bool:
         """Whether a file has images."""
         entries = [self.entry(channel) for channel in source.channels]
-        return any(entry and entry.decision is TopicAction.ANONYMIZE for entry in entries)
+        return any(entry and entry.action is TopicAction.ANONYMIZE for entry in entries)
 
     def accepts(self, topic: str, log_time_ns: int) -> bool:
         """Whether an image is processed in full. To be asked once for each, in their order."""
@@ -193,16 +188,16 @@ class BatchReader:
             return False
         if (
             entry.verify_each_message
-            and entry.decision is TopicAction.COPY
+            and entry.action is TopicAction.COPY
             and not is_utf8_text(attachment.data)
         ):
             self.losses.record(Loss.of_place(path, where, "it is called a text, but is none"))
             return False
-        return entry.decision is TopicAction.COPY
+        return entry.action is TopicAction.COPY
 
     def _recompressed(self, data: bytes) -> bytes:
         """The data of a copied message: as it is, unless the compression by message changes."""
         packed = self.bag.compression == "message"
         if packed == self.output_compression:
             return data
-        return zstandard.compress(data) if self.output_compression else decompress_message(data)
+        return compress_message(data) if self.output_compression else decompress_message(data)
