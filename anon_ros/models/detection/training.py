@@ -42,7 +42,7 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
     Raises:
         ModelError: if the start or the images are of no use, or the device is not there.
     """
-    start = find_training_start(training.init_weights, "--train")
+    start = find_training_start(training.init_weights, "--train-from")
     done = training.directory / _DONE
     _prepare_directory(training, start)
     if done.is_file():

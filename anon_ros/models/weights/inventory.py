@@ -91,14 +91,14 @@ def evaluation_models() -> list[RequiredModel]:
     """What ``anon_ros evaluate quality`` takes if it is there."""
     rows = (
         (
-            "--inception",
+            "--inception-weights",
             INCEPTION_FILE,
             "Apache-2.0",
             find_inception_weights,
             fetch_inception_command(),
         ),
         (
-            "--lpips",
+            "--lpips-weights",
             LPIPS_FILE,
             "BSD-3-Clause (torchvision)",
             find_lpips_weights,
