@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import Config
-from anon_ros.core import Detections, RgbImage, Segmenter, cover_regions, make_region
+from anon_ros.core import Detections, RgbImage, Segmenter, cover_regions, make_regions
 from anon_ros.core.masks import union_mask
 from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.depth import (
@@ -277,8 +277,7 @@ def _make_noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
 
 
 def _remove_persons(image: RgbImage, detections: Detections, config: Config) -> RgbImage:
-    pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-    regions = [make_region(mask, box, config.mask) for mask, box in pairs]
+    regions = make_regions(detections, config.mask)
     return cover_regions(image, regions, union_mask(regions, *image.shape[:2]))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import Config
-from anon_ros.core import Detections, Mask, RgbImage, Roi, make_region
+from anon_ros.core import Detections, Mask, RgbImage, Roi, make_regions
 from anon_ros.evaluation.image_statistics import ImageMetrics, ImageStatistics, load_image_metrics
 from anon_ros.evaluation.inputs.frames import iter_frame_pairs, iter_frames
 from anon_ros.evaluation.methods import MethodRunner
@@ -150,8 +150,8 @@ def _cut_out(image: RgbImage, rois: list[Roi]) -> list[RgbImage]:
 def _find_background(detections: Detections, config: Config, height_px: int, width_px: int) -> Mask:
     """Return (H, W) bool, True where nothing may be replaced."""
     background = np.ones((height_px, width_px), np.bool_)
-    for mask, box in zip(detections.masks, detections.boxes_xyxy, strict=True):
-        background[make_region(mask, box, config.mask).window.slices] = False
+    for region in make_regions(detections, config.mask):
+        background[region.window.slices] = False
     return background
 
 

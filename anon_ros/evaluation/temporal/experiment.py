@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import Config
-from anon_ros.core import FramePersons, make_region
+from anon_ros.core import FramePersons, make_regions
 from anon_ros.core.masks import union_mask
 from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.frames import InputFrame
@@ -158,9 +158,7 @@ class _Measurement:
 
     def _find_replaced(self, persons: FramePersons, frame: InputFrame) -> npt.NDArray[np.bool_]:
         """Return (H, W) bool, True where pixels may be replaced."""
-        detections = persons.detections
-        pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-        regions = [make_region(mask, box, self.config.mask) for mask, box in pairs]
+        regions = make_regions(persons.detections, self.config.mask)
         return np.array(union_mask(regions, *frame.image.shape[:2]))
 
 
