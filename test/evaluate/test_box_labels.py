@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anon_ros.errors import LabelError
 from anon_ros.evaluation.labels.boxes import read_box_labels, read_yolo_boxes
-from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 
 MASKS = Path(__file__).parents[1] / "data" / "masks"
 
@@ -61,7 +62,7 @@ def test_two_labels_of_one_number_are_a_question(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").touch()
     labels = read_box_labels(tmp_path, [], None)
     assert labels.find("000009") == "b009"
-    with pytest.raises(EvaluationError, match="several labels end with 8"):
+    with pytest.raises(LabelError, match="several labels end with 8"):
         labels.find("000008")
 
 
@@ -101,7 +102,7 @@ def test_coco_annotations(tmp_path: Path) -> None:
 def test_damaged_annotations_are_told(
     tmp_path: Path, changed: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(EvaluationError, match=r"labels\.json") as caught:
+    with pytest.raises(LabelError, match=r"labels\.json") as caught:
         read_box_labels(coco(tmp_path, **changed), ["person"], None)
     assert problem in str(caught.value)
 
@@ -121,14 +122,14 @@ def test_editors_marks_and_separators_are_read(tmp_path: Path) -> None:
 def test_other_json_is_no_annotations(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with pytest.raises(EvaluationError, match="is no file of COCO annotations"):
+    with pytest.raises(LabelError, match="is no file of COCO annotations"):
         read_box_labels(path, ["person"], None)
 
 
 def test_missing_and_empty_labels_are_told(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="cannot be read: FileNotFoundError"):
+    with pytest.raises(LabelError, match="cannot be read: FileNotFoundError"):
         read_box_labels(tmp_path / "none.json", ["person"], None)
-    with pytest.raises(EvaluationError, match="no labels"):
+    with pytest.raises(LabelError, match="no labels"):
         read_box_labels(tmp_path, ["person"], None)
 
 
@@ -145,6 +146,6 @@ def test_missing_and_empty_labels_are_told(tmp_path: Path) -> None:
 def test_a_damaged_box_is_named(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(f"\n{line}\n")
-    with pytest.raises(EvaluationError, match=r"a\.txt, line 2: ") as caught:
+    with pytest.raises(LabelError, match=r"a\.txt, line 2: ") as caught:
         read_yolo_boxes(path, 10, 10)
     assert problem in str(caught.value)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anon_ros.errors import AnonRosError
-from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
+from anon_ros.errors import AnonRosError, LabelError
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 
 DATA = Path(__file__).parents[1] / "data" / "masks"
 SQUARE = "0 0.25 0.25 0.5 0.25 0.5 0.5 0.25 0.5"
@@ -73,7 +73,7 @@ def test_a_person_at_the_far_corner_has_a_pixel(tmp_path: Path) -> None:
 def test_a_damaged_line_is_named(tmp_path: Path, line: str | bytes, problem: str) -> None:
     damaged = line if isinstance(line, bytes) else line.encode()
     path = written(tmp_path, SQUARE.encode() + b"\n" + damaged)
-    with pytest.raises(EvaluationError) as caught:
+    with pytest.raises(LabelError) as caught:
         read_yolo_polygons(path, 20, 40, class_ids=[5])
     assert str(caught.value).startswith(f"{path}, line 2: ")
     assert problem in str(caught.value)

@@ -17,6 +17,7 @@ from std_srvs.srv import SetBool
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
 from anon_ros.ros.debug_topics import make_detections_message
+from anon_ros.utils.units import NS_PER_S
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 IMAGE = street(320, 240)
@@ -82,7 +83,7 @@ def test_a_working_node_tells_rates_counters_and_latencies(
         assert float(worker[f"{stage} p50 [ms]"]) >= 0
     # Each a second apart.
     stamps = [array.header.stamp for array in peer.received["/diagnostics"]]
-    gaps = np.diff([stamp.sec + stamp.nanosec / 1e9 for stamp in stamps])
+    gaps = np.diff([stamp.sec + stamp.nanosec / NS_PER_S for stamp in stamps])
     assert np.median(gaps) == pytest.approx(1, abs=0.2)
 
 

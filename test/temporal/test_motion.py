@@ -10,8 +10,9 @@ from support import detections
 
 from anon_ros.core import Mask, Roi
 from anon_ros.tracking.mask_memory import MaskMemory
-from anon_ros.tracking.motion_model import NS_PER_S, extrapolate_box
+from anon_ros.tracking.motion_model import extrapolate_box
 from anon_ros.tracking.observations import PersonObservation, observe_persons, stretched_to
+from anon_ros.utils.units import NS_PER_S
 
 
 def sighting(mask: Mask, time_s: float = 0) -> PersonObservation:

@@ -18,8 +18,7 @@ from anon_ros.bags.plan.topic_plan import (
 )
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog
-
-_NS_PER_S = 1_000_000_000
+from anon_ros.utils.units import NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
 
 
 def _ns(duration_s: float) -> int:
-    return round(min(duration_s * _NS_PER_S, MAX_TIME_NS))
+    return round(min(duration_s * NS_PER_S, MAX_TIME_NS))
 
 
 def decompress(bag: Bag, data: bytes) -> bytes:

@@ -14,11 +14,10 @@ from anon_ros.cli.config_flags import parse_config
 from anon_ros.cli.main import main
 from anon_ros.config import Config, DetectionConfig, InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, InpaintFailure, RgbImage
-from anon_ros.errors import ModelError
+from anon_ros.errors import LabelError, ModelError
 from anon_ros.evaluation.inputs.frames import iter_all_frames, iter_frame_pairs
 from anon_ros.evaluation.inputs.mask_labels import load_mask_labels
 from anon_ros.evaluation.labels.boxes import read_box_labels
-from anon_ros.evaluation.labels.polygons import EvaluationError
 from anon_ros.evaluation.methods import MethodRunner
 from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
 from anon_ros.evaluation.report.model import Report, Table, write_report
@@ -113,9 +112,9 @@ def test_labels_of_a_recording_are_named_by_topic_and_number_or_time(tmp_path: P
     boxes = read_box_labels(tmp_path / "labels", ["person"], None)
     assert [boxes.find(*frame.names) is not None for frame in frames] == [False, True, True]
     shutil.copy(LABELS, folder / "000002.txt")  # beside the one named by its time
-    with pytest.raises(EvaluationError, match="several labels for one frame"):
+    with pytest.raises(LabelError, match="several labels for one frame"):
         load_mask_labels(tmp_path / "labels")(frames[2])
-    with pytest.raises(EvaluationError, match="several labels for one frame"):
+    with pytest.raises(LabelError, match="several labels for one frame"):
         read_box_labels(tmp_path / "labels", ["person"], None).find(*frames[2].names)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from recordings import BAYER, RAW, Recorded, by_mcap, by_rosbags, recorded
 
-from anon_ros.evaluation.inputs.frames import SourceError, iter_frame_pairs, iter_frames
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import iter_frame_pairs, iter_frames
 
 
 def asked(**changes: object) -> Namespace:
@@ -61,7 +62,7 @@ def test_what_holds_no_frame_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for file in ("text.avi", "broken.png"):
         (tmp_path / file).write_text("no frame", "utf-8")
-    with pytest.raises(SourceError, match=name):
+    with pytest.raises(InputError, match=name):
         list(iter_frames(tmp_path / name, asked()))
 
 
@@ -90,21 +91,21 @@ def test_recordings_belong_together_by_topic_and_time(tmp_path: Path) -> None:
     for one, other in pairs:
         assert one.time_s == other.time_s
         np.testing.assert_array_equal(one.image, other.image)
-    with pytest.raises(SourceError, match=r"no counterpart|has its counterpart"):
+    with pytest.raises(InputError, match=r"no counterpart|has its counterpart"):
         list(iter_frame_pairs(original, anonymized, asked()))
 
 
 def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
     original = folder(tmp_path / "in", ["a.png", "b.png"])
-    with pytest.raises(SourceError, match=r"a: \(30, 41\), but \(30, 40\)"):
+    with pytest.raises(InputError, match=r"a: \(30, 41\), but \(30, 40\)"):
         list(iter_frame_pairs(original, folder(tmp_path / "wide", ["a.png"], (41, 30)), asked()))
-    with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
+    with pytest.raises(InputError, match=r"c of .*extra has no counterpart"):
         list(iter_frame_pairs(original, folder(tmp_path / "extra", ["a.png", "c.png"]), asked()))
     at_the_end = folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
-    with pytest.raises(SourceError, match=r"c of .*longer has no counterpart"):
+    with pytest.raises(InputError, match=r"c of .*longer has no counterpart"):
         list(iter_frame_pairs(original, at_the_end, asked()))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
+    with pytest.raises(InputError, match=r"no frame of .*in has its counterpart"):
         list(iter_frame_pairs(original, tmp_path / "empty", asked()))
 
 
