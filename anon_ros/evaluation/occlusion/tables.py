@@ -92,10 +92,10 @@ def paste_order_table(tallies: Mapping[str, PasteOrderStatistics], cutouts: int)
     )
     rows = [tally.row(kind, order) for kind, tally in tallies.items() for order in tally.stackings]
     note = (
-        f"Scenes of {cutouts} cut-out persons on a plane, at known depths. A pixel is in overlap if "
-        "two persons replace it, and misordered if not the nearest of them is on top. Exact masks have "
-        "no order of detection: there, a random one stands for it. In real frames the person whose "
-        "feet are lower counts as nearer. Intervals: bootstrap over scenes."
+        f"Scenes of {cutouts} cut-out persons on a plane, at known depths. A pixel is in overlap "
+        "if two persons replace it, and misordered if not the nearest of them is on top. Exact "
+        "masks have no order of detection: there, a random one stands for it. In real frames the "
+        "person whose feet are lower counts as nearer. Intervals: bootstrap over scenes."
     )
     return Table("occlusion", "Paste order", columns, rows, note)
 
