@@ -10,10 +10,9 @@ from typing import Generic, TypeVar
 
 from anon_ros.config import SkipConfig
 from anon_ros.core import CoverReason, SkipPolicy
+from anon_ros.utils.units import NS_PER_S
 
 T = TypeVar("T")
-
-_NS_PER_S = 1_000_000_000
 
 
 class FrameStatus(Enum):
@@ -186,7 +185,7 @@ class Mailbox(Generic[T]):
         with self._changed:
             now_ns = self._clock_ns()
             return {
-                name: (now_ns - stream.queue[0].arrived_ns) / _NS_PER_S if stream.queue else 0.0
+                name: (now_ns - stream.queue[0].arrived_ns) / NS_PER_S if stream.queue else 0.0
                 for name, stream in self._streams.items()
             }
 
@@ -217,7 +216,7 @@ class Mailbox(Generic[T]):
         waiting = stream.queue.popleft()
         cover_reason = waiting.cover_reason
         age_ns = self._clock_ns() - waiting.arrived_ns
-        is_old = 0 < self._skip.max_age_s * _NS_PER_S < age_ns
+        is_old = 0 < self._skip.max_age_s * NS_PER_S < age_ns
         if cover_reason is None and is_old:
             cover_reason = CoverReason.TOO_OLD
             if not self._covers:

@@ -2,10 +2,9 @@
 
 from anon_ros.config import load_config
 from anon_ros.core import CoverReason
+from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import SentinelModelProvider
 from helpers.frame_io import FILL, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
-
-NS_PER_MS = 1_000_000
 
 
 def test_over_budget_is_covered() -> None:

@@ -11,6 +11,7 @@ from anon_ros.config import load_config
 from anon_ros.core import CoverReason, InpaintFailure
 from anon_ros.errors import ImageFormatError, ModelError
 from anon_ros.live import GateClosed, QueuedFrame
+from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import (
     FaultyInpainter,
     FaultySegmenter,
@@ -19,8 +20,6 @@ from helpers.fake_models import (
     find_sentinel_pixels,
 )
 from helpers.frame_io import FILL, IMAGE, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
-
-NS_PER_MS = 1_000_000
 
 
 def test_process_publishes_no_persons() -> None:

@@ -8,14 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import zstandard
-
-from anon_ros.bags.messages import complete_channel
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.plan.inspect import BagPlan
-from anon_ros.bags.plan.topic_plan import TopicAction
-from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item, place
+from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import (
     ANONYMIZED,
@@ -28,6 +25,7 @@ from anon_ros.bags.run_files.journal import (
     make_delta,
 )
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX, compress_file, compress_message
 from anon_ros.bags.storage.metadata import (
     FileStatistics,
     add_file_statistics,
@@ -40,36 +38,24 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
     StorageReader,
     StorageWriter,
 )
+from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import Config, mirrored_topic
 from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
 from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
+from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
+from anon_ros.utils.progress import ProgressListener
 
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
-
-
-class Progress(Protocol):
-    """Who is told how far the work is."""
-
-    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
-        """An image message is dealt with, now or in an earlier run."""
-        ...
-
-    def add_bytes(self, data_bytes: int) -> None:
-        """A message was written that is no image."""
-        ...
-
-    def advance_detection(self, persons: int, *, is_new: bool) -> None:
-        """An image was looked at before the first is written, now or in an earlier run."""
-        ...
 
 
 @dataclass
@@ -99,10 +85,12 @@ class Rewriter:
     journal: Journal
     losses: DamageLog
     keep_masks: bool
-    progress: Progress
+    progress: ProgressListener
     tracked_persons: TrackedPersons | None = None
-    _streak: int = 0
     _done: int = 0
+
+    def __post_init__(self) -> None:
+        self._failures = FailureStreak(self.config.fail.max_consecutive)
 
     @cached_property
     def intake(self) -> BatchReader:
@@ -153,7 +141,7 @@ class Rewriter:
         self.losses.count += finished.loss_count
         for row in self.journal.rows(index):
             self.intake.accepts(row.topic, row.log_time_ns)
-            self.progress.advance(row, is_new=False)
+            self.progress.advance(len(row.boxes_xyxy), is_new=False)
 
     def _rewrite(self, index: int, file: Path) -> FileRecord:
         scratch = self.target.partial_dir / "scratch"
@@ -161,7 +149,7 @@ class Rewriter:
         scratch.mkdir()
         before = self.losses.count, len(self.losses.losses)
         name = self.target.file_name(file, self.compression)
-        unfinished = scratch / f"out-{name.removesuffix('.zstd')}"
+        unfinished = scratch / f"out-{name.removesuffix(COMPRESSED_SUFFIX)}"
         tally = FileStatistics()
         with closing(self.bag.open(file, self.losses, scratch)) as source:
             channels = [self._renamed(each) for each in source.channels if self._is_kept(each)]
@@ -177,7 +165,11 @@ class Rewriter:
                     made = self.output_metadata(self.input_metadata)
                     information = add_file_statistics(made, [(name, tally)], self.compression)
                 writer.finish(information)
-        _compress_file(unfinished, self.target.staging_dir / name, self.compression == "file")
+        staged = self.target.staging_dir / name
+        if self.compression == "file":
+            compress_file(unfinished, staged)
+        else:
+            unfinished.replace(staged)
         shutil.rmtree(scratch)
         count = self.losses.count - before[0]
         finished = FileRecord(name, tally, self.losses.losses[before[1] :], count)
@@ -277,11 +269,11 @@ class Rewriter:
             if row.outcome == ANONYMIZED and row.delta is not None:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
-            self.losses.record(*row.reason.split(": ", 1))
-        self.progress.advance(row, is_new=is_new)
+            self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
+        self.progress.advance(len(row.boxes_xyxy), is_new=is_new)
         if data is None:
             return None, row, is_new
-        packed = zstandard.compress(data) if self.compression == "message" else data
+        packed = compress_message(data) if self.compression == "message" else data
         return self._renamed_message(slot.message._replace(data=packed)), row, is_new
 
     def _new_row(self, index: int, slot: ImageTask) -> tuple[ImageRecord, bytes | None]:
@@ -295,9 +287,8 @@ class Rewriter:
             data, result = self._encoded(slot)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
-            where = place(self.bag.files[index], message)
-            return replace(row, outcome=LOST, reason=f"{where}: {format_error(error)}"), None
-        self._streak = 0
+            return replace(row, outcome=LOST, reason=format_error(error)), None
+        self._failures.record_success()
         cover_reasons = [
             (outcome.cover_reason, outcome.reason_text)
             for outcome in result.outcomes
@@ -325,20 +316,17 @@ class Rewriter:
 
     def _count_failure(self, error: Exception) -> None:
         """Models that fail with everything must not turn a recording into an empty one."""
-        self._streak += isinstance(error, SegmentationError)
-        most = self.config.fail.max_consecutive
-        if most and self._streak >= most:
-            message = (
-                f"{self._streak} images in a row failed (fail.max_consecutive): "
-                f"{format_error(error)}"
-            )
+        if isinstance(error, SegmentationError):
+            self._failures.record_failure()
+        if self._failures.is_too_long:
+            message = f"{self._failures.format_limit('images')}: {format_error(error)}"
             raise ModelError(message) from error
 
     # Any thread.
 
     def _is_kept(self, channel: Channel) -> bool:
         entry = self.intake.entry(channel)
-        return entry is not None and entry.decision is not TopicAction.DROP
+        return entry is not None and entry.action is not TopicAction.DROP
 
     def _renamed(self, channel: Channel) -> Channel:
         return replace(channel, topic=self.output_topic(channel.topic))
@@ -347,13 +335,3 @@ class Rewriter:
         if not self.prefix:
             return message
         return message._replace(channel=self._renamed(message.channel))
-
-
-def _compress_file(unfinished: Path, path: Path, is_packed: bool) -> None:  # noqa: FBT001 - private
-    if is_packed:
-        packed = unfinished.with_suffix(".packing")
-        with unfinished.open("rb") as source, packed.open("wb") as target:
-            zstandard.ZstdCompressor().copy_stream(source, target)
-        unfinished.unlink()
-        unfinished = packed
-    unfinished.replace(path)

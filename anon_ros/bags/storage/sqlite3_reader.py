@@ -17,11 +17,13 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
 )
 from anon_ros.errors import BagDamageError, format_error
+from anon_ros.utils.files import fsync_path
 
 # What sqlite3 raises of damaged files.
 _DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
@@ -64,7 +66,7 @@ class Sqlite3Reader:
             known = topic_id in channels and isinstance(data, bytes)
             if not known or not isinstance(time_ns, int) or time_ns < 0:
                 problem = "it has no known topic, no valid time or no data"
-                losses.record(f"{self.path}, message {message_id}", problem)
+                losses.record(Loss.of_place(self.path, f"message {message_id}", problem))
             else:
                 yield Message(channels[topic_id], time_ns, data, time_ns, 0)
         with suppress(*_DAMAGE):  # older recorders wrote none
@@ -100,7 +102,8 @@ class Sqlite3Reader:
                 row = None
             if problem:
                 until = row[0] - 1 if row else "the last"
-                losses.record(f"{self.path}, message {last + 1} to {until}", problem)
+                place = f"message {last + 1} to {until}"
+                losses.record(Loss.of_place(self.path, place, problem))
                 ahead, problem = 0, ""
             if row is None:
                 return
@@ -243,8 +246,7 @@ class Sqlite3Writer:
             self._database.execute(index)
         self._database.execute("COMMIT")
         self._database.close()
-        with self._path.open("rb+") as written:
-            os.fsync(written.fileno())
+        fsync_path(self._path)
 
     def close(self) -> None:
         self._database.close()
