@@ -1,58 +1,78 @@
 # `make demo` and `make test` need Python 3.10 to 3.12 and pip's registry; no ROS, GPU or model hub.
 BIN := .venv/bin
 INSTALLED := .venv/installed
+SITE := build/site-venv
 
-.PHONY: demo test soak fuzz bench bench-gpu through-time evaluation lint format lock docs clean
+.PHONY: help demo test lint format links docs site diagrams lock bench bench-gpu mask-memory evaluation soak fuzz clean
 
-demo: $(INSTALLED)
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED)  ## a camera, the node and a recorder, checked frame by frame; a bag; a clip
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
 
-test: $(INSTALLED)
+test: $(INSTALLED)  ## the whole test suite (ARGS="-k name" selects)
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: $(INSTALLED)
-	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
-
-fuzz: $(INSTALLED)
-	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/bags/test_fuzz.py
-
-bench: $(INSTALLED)
-	$(BIN)/python bench/host.py
-	$(BIN)/python bench/bags.py
-	$(BIN)/python bench/live.py $(ARGS)
-
-bench-gpu: $(INSTALLED)
-	$(BIN)/python bench/gpu.py $(ARGS)
-
-through-time: $(INSTALLED)
-	$(BIN)/python bench/through_time.py $(if $(VIDEO),--video $(VIDEO))
-
-evaluation: $(INSTALLED)
-	$(BIN)/python bench/evaluation.py $(if $(VIDEO),--video $(VIDEO))
-
-lint: $(INSTALLED)
+lint: $(INSTALLED)  ## ruff, mypy and the layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
 
-format: $(INSTALLED)
+format: $(INSTALLED)  ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+links:  ## check the relative links of all pages
+	$(or $(PYTHON),python3) .ci/check_links.py
+
 # Files that are derived from the code; a test fails when they are stale.
-docs: $(INSTALLED)
+docs: $(INSTALLED)  ## make the generated files anew (parameters, start timesteps)
 	$(BIN)/anon_ros config dump > config/anonymize.yaml
 	$(BIN)/anon_ros config docs > docs/parameters.md
 	$(BIN)/python bench/start_timesteps.py > docs/start_timesteps.csv
 
-lock: $(INSTALLED)
+site: $(SITE)/installed  ## the documentation site, in build/site (Python 3.11 or later)
+	$(SITE)/bin/sphinx-build -W --keep-going -n -q docs build/site
+	@echo "build/site/index.html"
+
+$(SITE)/installed: docs/requirements.txt
+	$(or $(PYTHON),python3) -m venv --clear $(SITE)
+	$(SITE)/bin/pip install --quiet --no-deps -r docs/requirements.txt
+	touch $@
+
+diagrams:  ## draw docs/diagrams/*.svg anew (needs Graphviz)
+	for name in architecture layers; do dot -Tsvg docs/diagrams/$$name.dot -o docs/diagrams/$$name.svg; done
+
+lock: $(INSTALLED)  ## pin the newest versions in requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.10 \
 		requirements.in --override overrides.txt --output-file requirements.txt
+
+bench: $(INSTALLED)  ## cost of the core, of bags and of the node
+	$(BIN)/python bench/host.py
+	$(BIN)/python bench/bags.py
+	$(BIN)/python bench/live.py $(ARGS)
+
+bench-gpu: $(INSTALLED)  ## speed of the full-size networks on this GPU
+	$(BIN)/python bench/gpu.py $(ARGS)
+
+mask-memory: $(INSTALLED)  ## measure docs/mask_memory.md (VIDEO=vtest.avi)
+	$(BIN)/python bench/through_time.py $(if $(VIDEO),--video $(VIDEO))
+
+evaluation: $(INSTALLED)  ## measure docs/evaluation.md (VIDEO=vtest.avi)
+	$(BIN)/python bench/evaluation.py $(if $(VIDEO),--video $(VIDEO))
+
+soak: $(INSTALLED)  ## 20 minutes of faults against the node
+	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
+
+fuzz: $(INSTALLED)  ## 2,000 mutated recordings
+	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/integration/bags/test_fuzz.py
+
+clean:  ## remove everything that was built or installed here
+	rm -rf .venv build install log
 
 $(INSTALLED): requirements.txt setup.py setup.cfg .ci/venv
 	.ci/venv
 	touch $@
-
-clean:
-	rm -rf .venv build install log

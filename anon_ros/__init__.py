@@ -2,7 +2,7 @@
 
 >>> from anon_ros import build_anonymizer, load_config
 >>> anonymizer = build_anonymizer(load_config(overrides={"inpaint.method": "fill"}))
->>> result = anonymizer.anonymize(image_rgb, seed=0)  # .image .detections .mask .outcomes
+>>> result = anonymizer.anonymize(image_rgb, seed=0)  # .image .detections .replaced_mask .outcomes
 """
 
 from typing import TYPE_CHECKING, Any

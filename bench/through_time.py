@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scene import make_image
 
 from anon_ros.config import Config, MaskConfig
-from anon_ros.core import Detections, Mask, RgbImage, make_region
+from anon_ros.core import Detections, Mask, RgbImage, make_regions
 from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 from anon_ros.metrics import TemporalRecall, link_identities
 from anon_ros.models import build_segmenter, build_tracker
@@ -38,16 +38,16 @@ from anon_ros.tracking import (
     observe_frame,
 )
 from anon_ros.tracking.observations import intersect_windows, to_detections
+from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 WEIGHTS = ROOT / "build" / "demo" / "yolov8s-seg-demo.pt"
-BEGIN, END = "<!-- through_time: begin -->", "<!-- through_time: end -->"
+BEGIN, END = "<!-- mask_memory: begin -->", "<!-- mask_memory: end -->"
 MODES = ("off", "past", "both")
 TOLERANCES = (0.0, 0.1, 0.5)
 PLOTTED_TOLERANCE = 0.1
 FACTOR_GOAL, FALSE_COVER_GOAL, DROP_GOAL, COST_GOAL_MS = 3, 0.02, 0.005, 5
-NS_PER_S = 1_000_000_000
 SEED = 0
 BURST, BURST_PERIOD = 5, 20  # frames
 COST_FRAMES = 300
@@ -143,8 +143,7 @@ def measure(
 def covered_by(found: Detections) -> Mask:
     """(H, W) bool, all pixels that are replaced."""
     covered = np.zeros(found.masks.shape[1:], np.bool_)
-    for mask, box in zip(found.masks, found.boxes_xyxy, strict=True):
-        region = make_region(mask, box, MaskConfig())
+    for region in make_regions(found, MaskConfig()):
         covered[region.window.slices] |= region.mask
     return covered
 
@@ -374,7 +373,7 @@ def report(
         for confidence in confidences
         for mode in MODES
     }
-    plot(results, confidences[len(confidences) // 2], out / "through_time.png")
+    plot(results, confidences[len(confidences) // 2], out / "mask_memory.png")
     dropped = measure_drops(moments, min(confidences))
     labelled = sum(len(truth.persons) for truth in truths.values())
     least = min(confidences)
@@ -492,7 +491,7 @@ def main() -> None:
     assemble_weights()
     moments = segment(arguments.video, min(arguments.confidence))
     lines = report(moments, arguments.labels, arguments.confidence, arguments.out)
-    write(arguments.out / "through_time.md", lines)
+    write(arguments.out / "mask_memory.md", lines)
     print("\n".join(lines))
 
 

@@ -1,6 +1,5 @@
 """Reader and writer of ROS 1 bags (wiki.ros.org/Bags/Format/2.0), through rosbags."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +12,7 @@ from rosbags.rosbag1.reader import decompressors
 
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
 from anon_ros.errors import BagDamageError, format_error
+from anon_ros.utils.files import fsync_path
 
 
 class Rosbag1Reader:
@@ -102,8 +102,7 @@ class Rosbag1Writer:
     def finish(self, metadata: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - the format has none
         """Complete the file."""
         self._writer.close()
-        with self._path.open("rb+") as file:
-            os.fsync(file.fileno())
+        fsync_path(self._path)
 
     def close(self) -> None:
         """Close a file that may be unfinished."""

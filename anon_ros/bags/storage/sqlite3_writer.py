@@ -1,6 +1,5 @@
 """Writer of SQLite files of rosbag2 (rosbag2_storage_sqlite3)."""
 
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer as RosbagsWriter
 from anon_ros.bags.storage.metadata import dump_yaml
 from anon_ros.bags.storage.records import Channel, Message, Record
 from anon_ros.bags.storage.sqlite3_reader import TABLES, Sqlite3Reader
+from anon_ros.utils.files import fsync_path
 
 
 class Sqlite3Writer:
@@ -64,8 +64,7 @@ class Sqlite3Writer:
             self._database.execute(index)
         self._database.execute("COMMIT")
         self._database.close()
-        with self._path.open("rb+") as file:
-            os.fsync(file.fileno())
+        fsync_path(self._path)
 
     def close(self) -> None:
         """Close a file that may be unfinished."""

@@ -1,0 +1,28 @@
+"""Anonymize and verify a bag: python examples/anonymize_bag.py IN/ OUT/ [CONFIG.yaml]."""
+
+import json
+import sys
+from pathlib import Path
+
+from anon_ros.cli.main import main as anon_ros
+
+
+def main(source: str, destination: str, config_file: str | None = None) -> int:
+    """Run ``anon_ros bag`` and ``anon_ros verify``, and print the counts of the run report.
+
+    Returns:
+        0 if the result is clean, 1 if it has warnings to look at, 2 if it must not be shared.
+    """
+    config_flags = ["--config", config_file] if config_file else []
+    # An interrupted run goes on where it stopped; OUT exists only once it is complete.
+    if code := anon_ros(["bag", source, destination, *config_flags]):
+        return code
+    report = json.loads((Path(destination) / "report.json").read_text(encoding="utf-8"))
+    for topic in report["topics"]:
+        persons = f", {topic['persons']} persons" if "persons" in topic else ""
+        print(f"{topic['topic']}: {topic['decision']}, {topic['written']} messages{persons}")
+    return anon_ros(["verify", source, destination])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

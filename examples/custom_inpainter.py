@@ -1,0 +1,45 @@
+"""Use your own inpainter: python examples/custom_inpainter.py IN.jpg OUT.png [CONFIG.yaml].
+
+An inpainter only decides how a person is replaced, never whether: if it raises, or returns the
+person almost unchanged, that person stays under the cover, and the outcome has the reason.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from anon_ros import load_config
+from anon_ros.core import Anonymizer, Crop, RgbImage
+from anon_ros.models import build_segmenter
+
+
+class SilhouetteInpainter:
+    """Flat figures in a random color per person."""
+
+    def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
+        """Return one (H, W, 3) uint8 RGB image per crop, of its size."""
+        return [self._draw(crop) for crop in crops]
+
+    def _draw(self, crop: Crop) -> RgbImage:
+        color = np.random.default_rng(crop.seed).integers(0, 256, 3, np.uint8)
+        return np.where(crop.mask[..., None], color, crop.image).astype("uint8")
+
+
+def main(source: str, destination: str, config_file: str | None = None) -> int:
+    """Write ``source`` with a silhouette for each person."""
+    config = load_config(config_file)
+    anonymizer = Anonymizer(
+        build_segmenter(config), SilhouetteInpainter(), config.mask, config.inpaint
+    )
+    image_bgr = cv2.imread(source, cv2.IMREAD_COLOR)
+    assert image_bgr is not None, f"{source} is no image"
+    result = anonymizer.anonymize(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype("uint8"))
+    cv2.imwrite(destination, cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))
+    print(*(outcome.kind.value for outcome in result.outcomes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
