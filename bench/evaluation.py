@@ -43,8 +43,8 @@ CAREFUL = "--detect.confidence 0.25"
 QUESTIONS = {
     "reid": (
         (
-            f"{{video}} --stride 3 --max-frames 80 --period-s 1 {CAREFUL} --methods {CLASSICAL} sdxl "
-            f"--embedder {NET} {TINY}"
+            f"{{video}} --stride 3 --max-frames 80 --period-s 1 {CAREFUL} "
+            f"--methods {CLASSICAL} sdxl --embedder {NET} {TINY}"
         ),
         ["reid"],
     ),
