@@ -1,4 +1,4 @@
-"""One frame anonymized with several methods, for the same persons."""
+"""Several methods of anonymization, applied to the same persons of a frame."""
 
 import time
 from collections import Counter, defaultdict
