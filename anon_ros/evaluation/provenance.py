@@ -10,12 +10,14 @@ from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.metrics import Embedder
-from anon_ros.models import model_hashes
+from anon_ros.models import DepthNetwork, model_hashes
 from anon_ros.utils.versions import package_versions
 
 
 def collect_provenance(
-    config: Config | None, methods: Sequence[str] = (), networks: Iterable[Embedder] = ()
+    config: Config | None,
+    methods: Sequence[str] = (),
+    networks: Iterable[Embedder | DepthNetwork] = (),
 ) -> dict[str, Any]:
     """Return the value of ``Report.provenance``.
 
