@@ -140,7 +140,7 @@ class MethodRunner:
         covered = anonymizer.cover_persons(image, persons)
         statistics.num_persons += len(covered.regions)
         statistics.num_too_small += len(covered.regions) - len(covered.rois)
-        cache = self.frame_cache if anonymizer.inpaint.method == _DIFFUSION else None
+        cache = self.frame_cache if anonymizer.inpaint.is_diffusion else None
         cached = cache.read(image, persons) if cache is not None else None
         if cached is not None:
             return cached

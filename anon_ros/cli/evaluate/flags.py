@@ -101,8 +101,9 @@ def _make_keywords(field_name: str, spec: OptionSpec, hint: Any, default: Any) -
 
 
 def _format_help(spec: OptionSpec, default: Any) -> str:
-    text = " ".join(map(str, default)) if isinstance(default, tuple) else default
-    suffix = f" (default: {text})" if default is not MISSING and text else ""
+    values = default if isinstance(default, tuple) else (default,)
+    text = " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    suffix = f" (default: {text})" if default is not MISSING and default else ""
     return f"{spec.help}{suffix}".replace("%", "%%")
 
 
