@@ -34,7 +34,7 @@ def make_failing_methods(
     segmenter = build_segmenter(Config(detect=detect))
     inpaint = InpaintConfig(method=kind, min_person_px=48)
     anonymizer = Anonymizer(segmenter, FailingInpainter(fails), MaskConfig(), inpaint)
-    return MethodRunner(segmenter, {kind: anonymizer}, 0, drawn and FrameCache(drawn))
+    return MethodRunner(segmenter, {kind: anonymizer}, Config(), drawn and FrameCache(drawn))
 
 
 @pytest.mark.parametrize("fails", [[True], [True, False], [False]])
