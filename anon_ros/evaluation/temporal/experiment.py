@@ -103,7 +103,7 @@ def evaluate_temporal(options: TemporalOptions, config: Config) -> Report:
 
 @dataclass(frozen=True)
 class _Measurement:
-    """One pass over the frames.
+    """Measurement in a pass over the frames.
 
     Attributes:
         config: of masks, tracks and mask memory.
