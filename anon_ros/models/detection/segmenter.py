@@ -1,6 +1,5 @@
 """Finding persons with YOLO (arXiv 2410.08551, section 3)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,9 +130,9 @@ def _require_finite(candidates: torch.Tensor, prototypes: torch.Tensor | None) -
 
 def _window(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
     """The pixels that a box touches: inside the image, and at least one."""
-    x0, y0, x1, y1 = box_xyxy.tolist()
-    left, top = min(math.floor(x0), width_px - 1), min(math.floor(y0), height_px - 1)
-    return Roi(left, top, max(math.ceil(x1), left + 1), max(math.ceil(y1), top + 1))
+    roi = Roi.from_box_xyxy(box_xyxy)
+    left, top = min(roi.x0, width_px - 1), min(roi.y0, height_px - 1)
+    return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))
 
 
 def _mask(
