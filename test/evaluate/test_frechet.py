@@ -143,7 +143,7 @@ def test_persons_of_one_frame_tell_no_more_than_one_of_them() -> None:
 
 def test_an_interval_ends_where_the_statistic_does_and_skips_what_tells_nothing() -> None:
     values = np.random.default_rng(0).exponential(size=60) ** 4
-    found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
+    found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, min_value=0.0)
     assert found.low == 0
     seldom = jackknife_halves(lambda chosen: 1.0 if len(chosen) == 60 else None, FRAMES)
     assert seldom == Estimate(1.0)

@@ -60,11 +60,11 @@ def test_contested_and_wrong_pixels_of_a_hand_made_case() -> None:
     shared_px = int((regions_px(found, 0) & regions_px(found, 1)).sum())
     right = evaluate_paste_order(regions, [2, 0, 1], depths)
     assert (right.overlap_px, right.misordered_px, right.pairs) == (shared_px, 0, {(1, 0)})
-    assert right.wrong_pairs == frozenset()
+    assert right.misordered_pairs == frozenset()
     wrong = evaluate_paste_order(regions, order_by_coverage(found), depths)
     assert (wrong.overlap_px, wrong.misordered_px) == (shared_px, shared_px)
-    assert wrong.wrong_pairs == {(1, 0)}
-    assert wrong.people_px == int((union_px(found)).sum())
+    assert wrong.misordered_pairs == {(1, 0)}
+    assert wrong.replaced_px == int((union_px(found)).sum())
 
 
 def test_of_who_is_equally_far_away_nobody_is_wrong() -> None:
@@ -88,7 +88,7 @@ def union_px(found: Detections) -> np.ndarray:
 
 def test_nobody_is_no_case() -> None:
     nothing = evaluate_paste_order([], [], [])
-    assert (nothing.overlap_px, nothing.people_px, nothing.pairs) == (0, 0, frozenset())
+    assert (nothing.overlap_px, nothing.replaced_px, nothing.pairs) == (0, 0, frozenset())
 
 
 @given(
@@ -113,9 +113,9 @@ def test_pasted_from_far_to_near_nothing_is_wrong_and_reversed_everything(
         evaluate_paste_order(regions, far_first[::-1], depths),
     )
     assert right.misordered_px == 0
-    assert not right.wrong_pairs
+    assert not right.misordered_pairs
     assert wrong.misordered_px == wrong.overlap_px == right.overlap_px
-    assert wrong.wrong_pairs == wrong.pairs == right.pairs
+    assert wrong.misordered_pairs == wrong.pairs == right.pairs
 
 
 def test_the_first_reason_that_applies_is_told() -> None:
@@ -170,13 +170,13 @@ def test_a_scene_shows_the_nearer_person_and_repeats_itself(people: list[Cutout]
         assert np.array_equal(scene.image, again.image)
         assert np.array_equal(scene.index_map, again.index_map)
         check_scene(scene.image, scene.index_map, background)
-        depths = [actor.depth_m for actor in scene.actors]
+        depths = [actor.depth_m for actor in scene.persons]
         assert depths == sorted(depths, reverse=True)
         visible_px = scene.visible().sum(axis=(1, 2))
-        for actor, seen_px in zip(scene.actors, visible_px, strict=True):
+        for actor, seen_px in zip(scene.persons, visible_px, strict=True):
             assert seen_px <= actor.inside_px <= actor.total_px
             hidden += seen_px < actor.inside_px
-        contested += scene.actors[-1].inside_px == visible_px[-1]  # the nearest is never hidden
+        contested += scene.persons[-1].inside_px == visible_px[-1]  # the nearest is never hidden
     assert contested == 40
     assert hidden > 20
 

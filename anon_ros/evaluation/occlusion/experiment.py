@@ -189,7 +189,7 @@ def _ground_truth_persons(scene: Scene) -> tuple[PersonsWithDepth, list[int]]:
     visible = scene.visible()
     actors = np.flatnonzero(visible.sum(axis=(1, 2)) >= _LEAST_VISIBLE_PX).tolist()
     masks = visible[actors]
-    depths = [scene.actors[index].depth_m for index in actors]
+    depths = [scene.persons[index].depth_m for index in actors]
     return PersonsWithDepth(_detections(masks), depths), actors
 
 
@@ -230,8 +230,8 @@ def _detections(masks: npt.NDArray[np.bool_]) -> Detections:
 
 def _noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
     """As a depth camera sees it: each person as a whole a little too near or too far."""
-    errors = 1 + _DEPTH_ERROR * random.standard_normal(len(scene.actors))
-    depths = [actor.depth_m * error for actor, error in zip(scene.actors, errors, strict=True)]
+    errors = 1 + _DEPTH_ERROR * random.standard_normal(len(scene.persons))
+    depths = [actor.depth_m * error for actor, error in zip(scene.persons, errors, strict=True)]
     return np.array([*depths, np.nan], np.float32)[scene.index_map]
 
 
@@ -245,7 +245,7 @@ def _misorder_causes(
 ) -> Iterator[tuple[str, bool]]:
     """Of each pair that shares a pixel what may mislead, and whether coverage order was wrong."""
     visible_px = scene.visible().sum(axis=(1, 2))
-    chosen = [scene.actors[index] for index in actors]
+    chosen = [scene.persons[index] for index in actors]
     for pair in sorted(stacking.pairs):
         cause = misorder_cause(
             pair,
@@ -257,4 +257,4 @@ def _misorder_causes(
             ],
             depths=[actor.depth_m for actor in chosen],
         )
-        yield cause, pair in stacking.wrong_pairs
+        yield cause, pair in stacking.misordered_pairs

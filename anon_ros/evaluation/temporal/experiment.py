@@ -145,7 +145,7 @@ def _add_recall(
         known = persons[config.memory.mode]
         tracked = [i for i, track in enumerate(known.track_ids) if track is not None]
         ids = [track for track in known.track_ids if track is not None]
-        measured.switches.add(masks, who, known.detections.masks[tracked], ids)
+        measured.switches.update(masks, who, known.detections.masks[tracked], ids)
 
 
 def _replaced(persons: FramePersons, config: Config, frame: InputFrame) -> npt.NDArray[np.bool_]:
