@@ -68,7 +68,7 @@ soak: $(INSTALLED)  ## 20 minutes of faults against the node
 	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py
 
 fuzz: $(INSTALLED)  ## 2,000 mutated recordings
-	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/bags/test_fuzz.py
+	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/integration/bags/test_fuzz.py
 
 clean:  ## remove everything that was built or installed here
 	rm -rf .venv build install log

@@ -94,10 +94,10 @@ class Nobody:
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)
 
-    def free(self) -> None:
+    def release(self) -> None:
         pass
 
-    def memory_bytes(self) -> None:
+    def gpu_memory(self) -> None:
         return None
 
 

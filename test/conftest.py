@@ -15,6 +15,7 @@ import pytest
 
 from anon_ros.core import RgbImage
 from anon_ros.models.weights.offline import disable_network_access
+from helpers.paths import ROOT
 
 # Before the first import of a model library; the fixtures import them late, most tests never.
 disable_network_access()
@@ -24,7 +25,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "test" / "data"
 
 
@@ -34,7 +34,7 @@ def _read_rgb(path: Path) -> RgbImage:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _packaged(name: str) -> RgbImage:
+def _read_packaged_image(name: str) -> RgbImage:
     spec = importlib.util.find_spec("ultralytics")
     assert spec is not None
     assert spec.origin is not None
@@ -44,13 +44,13 @@ def _packaged(name: str) -> RgbImage:
 @pytest.fixture(scope="session")
 def bus_rgb() -> RgbImage:
     """810 x 1080 px, four persons, one of them cut off on the left and one on the right."""
-    return _packaged("bus.jpg")
+    return _read_packaged_image("bus.jpg")
 
 
 @pytest.fixture(scope="session")
 def zidane_rgb() -> RgbImage:
     """1280 x 720 px, two persons."""
-    return _packaged("zidane.jpg")
+    return _read_packaged_image("zidane.jpg")
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +89,10 @@ def tiny_sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny_sd2")
     import_module("torch").manual_seed(0)
     diffusers.StableDiffusionInpaintPipeline(
-        vae=_vae(diffusers, 0.18215),
-        text_encoder=_text_encoder("CLIPTextModel"),
-        tokenizer=_tokenizer(folder / "vocabulary"),
-        unet=_unet(diffusers, in_channels=9, cross_attention_dim=32),
+        vae=_make_vae(diffusers, 0.18215),
+        text_encoder=_make_text_encoder("CLIPTextModel"),
+        tokenizer=_make_tokenizer(folder / "vocabulary"),
+        unet=_make_unet(diffusers, in_channels=9, cross_attention_dim=32),
         scheduler=diffusers.PNDMScheduler(skip_prk_steps=True, **_SCHEDULE),
         safety_checker=None,
         feature_extractor=None,
@@ -152,12 +152,12 @@ def save_sdxl(folder: Path, unet_channels: int) -> Path:
         else diffusers.StableDiffusionXLInpaintPipeline
     )
     kind(
-        vae=_vae(diffusers, 0.13025),
-        text_encoder=_text_encoder("CLIPTextModel"),
-        text_encoder_2=_text_encoder("CLIPTextModelWithProjection"),
-        tokenizer=_tokenizer(folder / "vocabulary"),
-        tokenizer_2=_tokenizer(folder / "vocabulary"),
-        unet=_unet(
+        vae=_make_vae(diffusers, 0.13025),
+        text_encoder=_make_text_encoder("CLIPTextModel"),
+        text_encoder_2=_make_text_encoder("CLIPTextModelWithProjection"),
+        tokenizer=_make_tokenizer(folder / "vocabulary"),
+        tokenizer_2=_make_tokenizer(folder / "vocabulary"),
+        unet=_make_unet(
             diffusers,
             in_channels=unet_channels,
             cross_attention_dim=64,
@@ -171,7 +171,7 @@ def save_sdxl(folder: Path, unet_channels: int) -> Path:
     return folder
 
 
-def _unet(diffusers: Any, **options: Any) -> Any:
+def _make_unet(diffusers: Any, **options: Any) -> Any:
     return diffusers.UNet2DConditionModel(
         block_out_channels=(16, 32),
         norm_num_groups=8,
@@ -186,7 +186,7 @@ def _unet(diffusers: Any, **options: Any) -> Any:
     )
 
 
-def _vae(diffusers: Any, scaling_factor: float) -> Any:
+def _make_vae(diffusers: Any, scaling_factor: float) -> Any:
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         norm_num_groups=8,
@@ -198,7 +198,7 @@ def _vae(diffusers: Any, scaling_factor: float) -> Any:
     )
 
 
-def _text_encoder(kind: str) -> Any:
+def _make_text_encoder(kind: str) -> Any:
     transformers = import_module("transformers")
     config = transformers.CLIPTextConfig(
         hidden_size=32,
@@ -214,7 +214,7 @@ def _text_encoder(kind: str) -> Any:
     return getattr(transformers, kind)(config).eval()
 
 
-def _tokenizer(folder: Path) -> Any:
+def _make_tokenizer(folder: Path) -> Any:
     """A CLIP tokenizer that knows single ASCII characters: each is one token."""
     transformers = import_module("transformers")
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import pytest
 
 from anon_ros.cli.main import _parser
 from anon_ros.config import all_parameters
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 MAX_README_WORDS = 600
 MIN_CHANGES = 12
 # Records of what was decided, changed or measured once.

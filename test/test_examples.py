@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 NUM_PERSONS = 4  # of bus.jpg
 

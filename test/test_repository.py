@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from anon_ros.config import all_parameters
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "ultralytics", "diffusers", "transformers", "rclpy")
 
 
-def python(code: str) -> str:
+def run_python(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
@@ -34,18 +34,20 @@ def python(code: str) -> str:
         "from anon_ros import build_anonymizer, load_config",
     ],
 )
-def test_neither_torch_nor_ros_is_imported_by(code: str) -> None:
-    told = python(f"{code}\nimport sys; print(*(set({HEAVY}) & set(sys.modules)))")
+def test_import_loads_no_torch_or_ros(code: str) -> None:
+    told = run_python(f"{code}\nimport sys; print(*(set({HEAVY}) & set(sys.modules)))")
     assert told == ""
 
 
-def test_help_does_not_even_import_opencv() -> None:
+def test_help_loads_no_opencv() -> None:
     code = "from anon_ros.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    told = python(f"{code}import sys; print('LOADED', *({{'cv2', 'torch'}} & set(sys.modules)))")
+    told = run_python(
+        f"{code}import sys; print('LOADED', *({{'cv2', 'torch'}} & set(sys.modules)))"
+    )
     assert told.splitlines()[-1] == "LOADED"
 
 
-def test_the_version_is_the_same_everywhere() -> None:
+def test_version_is_consistent() -> None:
     manifest = ET.parse(ROOT / "package.xml").getroot()  # noqa: S314 - our own file
     version = manifest.findtext("version")
     setup = (ROOT / "setup.py").read_text()
@@ -54,7 +56,7 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert re.search(r"^(\d+\.\d+\.\d+)", changelog, re.MULTILINE)[1] == version
 
 
-def test_every_cell_of_the_fault_matrix_names_a_test_that_is_there() -> None:
+def test_fault_matrix_names_real_tests() -> None:
     table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
     heads = ("| stage |", "| fault |", "| --- |")
     rows = [r for r in table.splitlines() if r.startswith("| ") and not r.startswith(heads)]
@@ -64,7 +66,7 @@ def test_every_cell_of_the_fault_matrix_names_a_test_that_is_there() -> None:
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row
 
 
-def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
+def test_launch_overrides_parameters() -> None:
     tree = ast.parse((ROOT / "launch/anonymize.launch.py").read_text())
     (table,) = (
         ast.literal_eval(node.value)
@@ -76,7 +78,7 @@ def test_the_launch_file_only_overrides_parameters_that_exist() -> None:
         assert help_text
 
 
-def test_the_launch_file_starts_the_installed_node(built: Path) -> None:
+def test_launch_file_starts_node(install_prefix: Path) -> None:
     """With the real launch, where ROS is installed; nothing is started."""
     pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS 2")
     done = subprocess.run(
@@ -85,21 +87,22 @@ def test_the_launch_file_starts_the_installed_node(built: Path) -> None:
         text=True,
         check=True,
         timeout=60,
-        env=os.environ | {"AMENT_PREFIX_PATH": f"{built}:{os.environ['AMENT_PREFIX_PATH']}"},
+        env=os.environ
+        | {"AMENT_PREFIX_PATH": f"{install_prefix}:{os.environ['AMENT_PREFIX_PATH']}"},
     )
     assert "image_topics" in done.stdout
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def install_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prefix into which colcon installed the package."""
     base = tmp_path_factory.mktemp("colcon")
-    done = colcon("build", "--build-base", base / "build", "--install-base", base / "install")
+    done = run_colcon("build", "--build-base", base / "build", "--install-base", base / "install")
     assert done.returncode == 0, done.stdout + done.stderr
     return base / "install" / "anon_ros"
 
 
-def colcon(verb: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+def run_colcon(verb: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | {
         "AMENT_PREFIX_PATH": os.environ.get("AMENT_PREFIX_PATH", sys.prefix),
         "COLCON_LOG_PATH": os.devnull,
@@ -115,28 +118,28 @@ def colcon(verb: str, *arguments: str | Path) -> "subprocess.CompletedProcess[st
     )
 
 
-def test_colcon_takes_it_for_an_ament_python_package() -> None:
-    assert colcon("list").stdout.split() == ["anon_ros", ".", "(ros.ament_python)"]
+def test_colcon_detects_ament_python() -> None:
+    assert run_colcon("list").stdout.split() == ["anon_ros", ".", "(ros.ament_python)"]
 
 
-def files_below(folder: Path) -> set[Path]:
+def list_files(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_colcon_installs_every_launch_and_config_file_and_the_node(built: Path) -> None:
-    share = built / "share" / "anon_ros"
+def test_colcon_installs_all_files(install_prefix: Path) -> None:
+    share = install_prefix / "share" / "anon_ros"
     for folder in ("launch", "config"):
-        assert files_below(share / folder) == files_below(ROOT / folder)
-    assert (built / "share/ament_index/resource_index/packages/anon_ros").exists()
-    executables = built / "lib" / "anon_ros"
+        assert list_files(share / folder) == list_files(ROOT / folder)
+    assert (install_prefix / "share/ament_index/resource_index/packages/anon_ros").exists()
+    executables = install_prefix / "lib" / "anon_ros"
     for name in ("anonymizer", "anon_ros"):
         assert os.access(executables / name, os.X_OK)
 
 
-def test_the_installed_command_runs(built: Path) -> None:
-    (site,) = built.glob("lib/python*/site-packages")
+def test_installed_command_runs(install_prefix: Path) -> None:
+    (site,) = install_prefix.glob("lib/python*/site-packages")
     done = subprocess.run(
-        [built / "lib/anon_ros/anon_ros", "config", "docs"],
+        [install_prefix / "lib/anon_ros/anon_ros", "config", "docs"],
         env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True,
         text=True,

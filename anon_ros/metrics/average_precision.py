@@ -131,7 +131,7 @@ def _match_boxes(overlaps: Boxes, is_crowd: Flags, num_persons: int) -> tuple[Fl
 
 
 def _find_last_best(row: Boxes, near: Flags) -> npt.NDArray[np.int64]:
-    """Return the index of the maximum of ``row`` by row of ``near``; as COCO, the last of equals."""
+    """Return the index of the maximum of ``row`` by row of ``near``; the last of equals (COCO)."""
     values = np.where(near, row, -1.0)[:, ::-1]
     return np.asarray(near.shape[1] - 1 - values.argmax(axis=1))
 

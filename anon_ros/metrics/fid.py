@@ -25,11 +25,11 @@ def frechet_distance(a: Features, b: Features) -> float:
         ValueError: if there are too few, or the numbers of features differ.
     """
     validate_feature_sets(a, b)
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
-    a, b = ((x - m) / np.sqrt(len(x) - 1) for x, m in ((a, mean_a), (b, mean_b)))
-    between = np.linalg.svd(_reduce_rows(a) @ _reduce_rows(b).T, compute_uv=False).sum()
-    total = np.square(mean_a - mean_b).sum() + np.square(a).sum() + np.square(b).sum()
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    x, y = ((rows - m) / np.sqrt(len(rows) - 1) for rows, m in ((x, mean_x), (y, mean_y)))
+    between = np.linalg.svd(_reduce_rows(x) @ _reduce_rows(y).T, compute_uv=False).sum()
+    total = np.square(mean_x - mean_y).sum() + np.square(x).sum() + np.square(y).sum()
     return float(max(total - 2 * between, 0.0))
 
 

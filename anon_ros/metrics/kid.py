@@ -33,9 +33,9 @@ def kernel_distance(a: Features, b: Features, *, paired: bool = False) -> float:
     if paired and len(a) != len(b):
         message = f"features {a.shape} and {b.shape} are no pairs"
         raise ValueError(message)
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    within = sum(_average_kernel(x, x, paired=True) for x in (a, b))
-    return within - 2 * _average_kernel(a, b, paired=paired)
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    within = sum(_average_kernel(rows, rows, paired=True) for rows in (x, y))
+    return within - 2 * _average_kernel(x, y, paired=paired)
 
 
 def _average_kernel(

@@ -14,11 +14,11 @@ import pytest
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
 
-Run = Callable[..., int]
+RunCommand = Callable[..., int]
 
 
 @pytest.fixture
-def street(tmp_path: Path, bus_rgb: RgbImage) -> Path:
+def image_folder(tmp_path: Path, bus_rgb: RgbImage) -> Path:
     """A folder with the four persons of bus.jpg twice, one image nested, one without persons."""
     folder = tmp_path / "in"
     (folder / "deep").mkdir(parents=True)
@@ -31,7 +31,7 @@ def street(tmp_path: Path, bus_rgb: RgbImage) -> Path:
 
 
 @pytest.fixture
-def run(demo_weights: Path) -> Run:
+def run_image(demo_weights: Path) -> RunCommand:
     def call(*arguments: str | Path) -> int:
         flags = ["--detect.weights", demo_weights, "--detect.classes", "person", "fallen person"]
         flags += ["--inpaint.method", "fill", "--detect.inference_px", "320"]
@@ -40,46 +40,48 @@ def run(demo_weights: Path) -> Run:
     return call
 
 
-def read(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_COLOR)
 
 
-def test_a_folder_is_mirrored(
-    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+def test_image_mirrors_a_folder(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run(street, "-o", out) == 0
+    assert run_image(image_folder, "-o", out) == 0
     assert "1 files left out, not .jpg, .jpeg, .png: notes.txt" in capsys.readouterr().err
     written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert written == ["a.jpg", "deep/b.png", "empty.jpg"]
-    changed = (read(out / "deep/b.png") != read(street / "deep/b.png")).any(axis=2)
+    changed = (read_image(out / "deep/b.png") != read_image(image_folder / "deep/b.png")).any(
+        axis=2
+    )
     assert 0.1 < changed.mean() < 0.6
-    assert (out / "empty.jpg").read_bytes() == (street / "empty.jpg").read_bytes()
+    assert (out / "empty.jpg").read_bytes() == (image_folder / "empty.jpg").read_bytes()
 
 
-def test_nothing_is_overwritten_without_force_and_the_rest_is_done(
-    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+def test_image_never_overwrites(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "a.jpg").write_text("mine")
-    assert run(street, "-o", out) == 1
+    assert run_image(image_folder, "-o", out) == 1
     assert "--force" in capsys.readouterr().err
     assert (out / "a.jpg").read_text() == "mine"
     assert (out / "deep/b.png").exists()
-    assert run(street, "-o", out, "--force") == 0
-    assert read(out / "a.jpg") is not None
+    assert run_image(image_folder, "-o", out, "--force") == 0
+    assert read_image(out / "a.jpg") is not None
 
 
-def test_bad_files_are_reported_and_not_written_and_cost_no_other(
-    street: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+def test_image_reports_bad_files(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = (street / "a.jpg").read_bytes()
-    (street / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    (street / "text.png").write_text("not a picture")
-    (street / "zero.jpg").write_bytes(b"")
+    whole = (image_folder / "a.jpg").read_bytes()
+    (image_folder / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (image_folder / "text.png").write_text("not a picture")
+    (image_folder / "zero.jpg").write_bytes(b"")
     out = tmp_path / "out"
-    assert run(street, "-o", out) == 1
+    assert run_image(image_folder, "-o", out) == 1
     told = capsys.readouterr()
     for name in ("half.jpg", "text.png", "zero.jpg"):
         assert f"{name}: failed, not written" in told.err
@@ -88,19 +90,21 @@ def test_bad_files_are_reported_and_not_written_and_cost_no_other(
     assert not list(out.rglob("*.partial"))
 
 
-def test_one_file_may_be_named_and_turned_upright(street: Path, tmp_path: Path, run: Run) -> None:
+def test_image_turns_file_upright(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand
+) -> None:
     """EXIF orientation 6: stored lying on its side, shown turned by 90 degrees."""
-    lying = np.rot90(read(street / "a.jpg"))
+    lying = np.rot90(read_image(image_folder / "a.jpg"))
     data = cv2.imencode(".jpg", lying)[1].tobytes()
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     source = tmp_path / "turned.jpg"
     source.write_bytes(data[:2] + segment + data[2:])
-    assert run(source, "-o", tmp_path / "upright.jpg") == 0
+    assert run_image(source, "-o", tmp_path / "upright.jpg") == 0
     result = (tmp_path / "upright.jpg").read_bytes()
     assert b"Exif" not in result
     shown = cv2.imread(str(tmp_path / "upright.jpg"), cv2.IMREAD_UNCHANGED)
-    assert shown.shape == read(street / "a.jpg").shape
+    assert shown.shape == read_image(image_folder / "a.jpg").shape
 
 
 @pytest.mark.parametrize(
@@ -121,15 +125,15 @@ def test_one_file_may_be_named_and_turned_upright(street: Path, tmp_path: Path, 
         (["in", "-o", "out", "--detect.weights", "nowhere/y.pt"], "nowhere/y.pt"),
     ],
 )
-def test_what_cannot_start_says_so_in_one_line_and_writes_nothing(
-    street: Path,
+def test_image_rejects_bad_arguments(
+    image_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     demo_weights: Path,
     arguments: list[str],
     told: str,
 ) -> None:
-    monkeypatch.chdir(street.parent)
+    monkeypatch.chdir(image_folder.parent)
     Path("void").mkdir()
     weights = ["--detect.weights", str(demo_weights), "--detect.classes", "person"]
     assert main(["image", *weights, "--inpaint.method", "fill", *arguments]) == 2
@@ -138,12 +142,16 @@ def test_what_cannot_start_says_so_in_one_line_and_writes_nothing(
     assert not Path("out").exists()
 
 
-def test_the_installed_command_is_interrupted_without_a_traceback(
-    street: Path, tmp_path: Path, demo_weights: Path
-) -> None:
+def test_image_interrupt_is_clean(image_folder: Path, tmp_path: Path, demo_weights: Path) -> None:
     for index in range(200):
-        shutil.copy(street / "a.jpg", street / f"{index}.jpg")
-    command = [Path(sys.executable).with_name("anon_ros"), "image", street, "-o", tmp_path / "out"]
+        shutil.copy(image_folder / "a.jpg", image_folder / f"{index}.jpg")
+    command = [
+        Path(sys.executable).with_name("anon_ros"),
+        "image",
+        image_folder,
+        "-o",
+        tmp_path / "out",
+    ]
     command += ["--detect.weights", demo_weights, "--detect.classes", "person"]
     process = subprocess.Popen(
         [*command, "--inpaint.method", "fill"],

@@ -31,21 +31,23 @@ PACKED = {  # channels, bytes of a sample, channels that are colour
     "8UC1": (1, 1, 1),
     **BAYER,
 }
-LUMA_AT = {"yuv422": 1, "uyvy": 1, "yuv422_yuy2": 0, "yuyv": 0}
+LUMA_INDEX = {"yuv422": 1, "uyvy": 1, "yuv422_yuy2": 0, "yuyv": 0}
 SEMI_PLANAR = {"nv12": (3, 2), "nv21": (3, 2), "nv24": (3, 1)}  # rows of data per row of pixels
-ENCODINGS = (*PACKED, *LUMA_AT, *SEMI_PLANAR)
-GREY = ("mono8", "mono16", "8UC1")
-COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+ENCODINGS = (*PACKED, *LUMA_INDEX, *SEMI_PLANAR)
+GRAY = ("mono8", "mono16", "8UC1")
+COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 
 
-def row_bytes(encoding: str, width_px: int) -> int:
-    channels, sample_bytes, _ = PACKED.get(encoding, (2 if encoding in LUMA_AT else 1, 1, 0))
+def count_row_bytes(encoding: str, width_px: int) -> int:
+    channels, sample_bytes, _ = PACKED.get(encoding, (2 if encoding in LUMA_INDEX else 1, 1, 0))
     return width_px * channels * sample_bytes
 
 
-def raw_image(encoding: str, height_px: int = 24, width_px: int = 32, seed: int = 0) -> RawImage:
+def make_raw_image(
+    encoding: str, height_px: int = 24, width_px: int = 32, seed: int = 0
+) -> RawImage:
     """Random bytes; the first sample is the largest possible, so that white is known."""
-    step = row_bytes(encoding, width_px)
+    step = count_row_bytes(encoding, width_px)
     numerator, denominator = SEMI_PLANAR.get(encoding, (1, 1))
     size = step * height_px * numerator // denominator
     data = np.random.default_rng(seed).integers(0, 256, size, np.uint8)
@@ -53,7 +55,7 @@ def raw_image(encoding: str, height_px: int = 24, width_px: int = 32, seed: int 
     return RawImage(height_px, width_px, encoding, False, step, data.tobytes())
 
 
-def padded(raw: RawImage, padding: int, trailing: int) -> RawImage:
+def pad_rows(raw: RawImage, padding: int, trailing: int) -> RawImage:
     """The same pixels in longer rows, with random bytes between and behind them."""
     rows = np.frombuffer(raw.data, np.uint8).reshape(-1, raw.step)
     if raw.encoding == "nv24":  # its chroma rows are twice as long, and so is their padding
@@ -74,22 +76,22 @@ def raw_images(draw: st.DrawFn) -> RawImage:
     encoding = draw(st.sampled_from(ENCODINGS))
     scale = 1 if encoding in PACKED else 2
     height_px, width_px = (draw(st.integers(3, 12)) * scale for _ in range(2))
-    raw = raw_image(encoding, height_px, width_px, draw(st.integers(0, 2**32)))
-    raw = padded(raw, draw(st.integers(0, 5)), draw(st.integers(0, 5)))
+    raw = make_raw_image(encoding, height_px, width_px, draw(st.integers(0, 2**32)))
+    raw = pad_rows(raw, draw(st.integers(0, 5)), draw(st.integers(0, 5)))
     return replace(raw, is_bigendian=draw(st.booleans()))
 
 
-def random_mask(raw: RawImage, share: float) -> Mask:
+def make_random_mask(raw: RawImage, share: float) -> Mask:
     mask = np.random.default_rng(2).random((raw.height, raw.width)) < share
     mask[0, 0] = False  # keeps the sample that says what white is
     return mask
 
 
-def random_rgb(raw: RawImage, seed: int) -> RgbImage:
+def make_random_rgb(raw: RawImage, seed: int) -> RgbImage:
     return np.random.default_rng(seed).integers(0, 256, (raw.height, raw.width, 3), np.uint8)
 
 
-def touched_bytes(raw: RawImage, mask: Mask) -> npt.NDArray[np.bool_]:
+def find_touched_bytes(raw: RawImage, mask: Mask) -> npt.NDArray[np.bool_]:
     """The bytes that hold colour of a masked pixel, found pixel by pixel."""
     touched = np.zeros(len(raw.data), np.bool_)
     chroma = raw.height * raw.step
@@ -99,8 +101,8 @@ def touched_bytes(raw: RawImage, mask: Mask) -> npt.NDArray[np.bool_]:
             channels, sample_bytes, colours = PACKED[raw.encoding]
             first = row + x * channels * sample_bytes
             touched[first : first + colours * sample_bytes] = True
-        elif raw.encoding in LUMA_AT:
-            luma_at = LUMA_AT[raw.encoding]
+        elif raw.encoding in LUMA_INDEX:
+            luma_at = LUMA_INDEX[raw.encoding]
             pair = row + x // 2 * 4
             touched[[row + 2 * x + luma_at, pair + 1 - luma_at, pair + 3 - luma_at]] = True
         else:
@@ -109,59 +111,59 @@ def touched_bytes(raw: RawImage, mask: Mask) -> npt.NDArray[np.bool_]:
     return touched
 
 
-SHARES = st.sampled_from((0.02, 0.3, 1.0))
+MASK_RATIOS = st.sampled_from((0.02, 0.3, 1.0))
 
 
 @settings(deadline=None, max_examples=300)
-@given(raw_images(), SHARES)
-def test_only_bytes_under_the_mask_change(raw: RawImage, share: float) -> None:
-    mask = random_mask(raw, share)
+@given(raw_images(), MASK_RATIOS)
+def test_encode_changes_only_masked_bytes(raw: RawImage, share: float) -> None:
+    mask = make_random_mask(raw, share)
     before = np.frombuffer(raw.data, np.uint8)
-    after = np.frombuffer(encode_raw(raw, random_rgb(raw, 3), mask), np.uint8)
-    untouched = ~touched_bytes(raw, mask)
+    after = np.frombuffer(encode_raw(raw, make_random_rgb(raw, 3), mask), np.uint8)
+    untouched = ~find_touched_bytes(raw, mask)
     assert np.array_equal(before[untouched], after[untouched])
 
 
 @settings(deadline=None, max_examples=300)
-@given(raw_images(), SHARES)
-def test_nothing_of_the_original_is_left_under_the_mask(raw: RawImage, share: float) -> None:
+@given(raw_images(), MASK_RATIOS)
+def test_encode_never_keeps_masked_original(raw: RawImage, share: float) -> None:
     """Two originals that share no more than white are equal wherever a masked pixel has a part."""
-    mask, image = random_mask(raw, share), random_rgb(raw, 3)
+    mask, image = make_random_mask(raw, share), make_random_rgb(raw, 3)
     other = bytes(np.frombuffer(raw.data, np.uint8) ^ 0xA5)
     other = raw.data[:2] + other[2:]
-    touched = touched_bytes(raw, mask)
+    touched = find_touched_bytes(raw, mask)
     ours = np.frombuffer(encode_raw(raw, image, mask), np.uint8)
     theirs = np.frombuffer(encode_raw(replace(raw, data=other), image, mask), np.uint8)
     assert np.array_equal(ours[touched], theirs[touched])
 
 
 @settings(deadline=None, max_examples=300)
-@given(raw_images(), SHARES)
-def test_the_image_outside_the_mask_has_no_influence(raw: RawImage, share: float) -> None:
-    mask, image = random_mask(raw, share), random_rgb(raw, 3)
-    other = np.where(mask[..., None], image, random_rgb(raw, 4))
+@given(raw_images(), MASK_RATIOS)
+def test_encode_never_uses_unmasked_image(raw: RawImage, share: float) -> None:
+    mask, image = make_random_mask(raw, share), make_random_rgb(raw, 3)
+    other = np.where(mask[..., None], image, make_random_rgb(raw, 4))
     assert encode_raw(raw, image, mask) == encode_raw(raw, other, mask)
 
 
 @given(raw_images())
-def test_an_empty_mask_changes_nothing(raw: RawImage) -> None:
+def test_empty_mask_changes_nothing(raw: RawImage) -> None:
     mask = np.zeros((raw.height, raw.width), np.bool_)
-    assert encode_raw(raw, random_rgb(raw, 3), mask) == raw.data
+    assert encode_raw(raw, make_random_rgb(raw, 3), mask) == raw.data
 
 
 @settings(deadline=None)
-@given(colour=COLOURS)
+@given(colour=COLORS)
 @pytest.mark.parametrize("is_bigendian", [False, True])
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_painted_colour_is_seen_again(
+def test_decode_returns_encoded_color(
     encoding: str, colour: tuple[int, int, int], *, is_bigendian: bool
 ) -> None:
-    raw = replace(padded(raw_image(encoding), 3, 0), is_bigendian=is_bigendian)
+    raw = replace(pad_rows(make_raw_image(encoding), 3, 0), is_bigendian=is_bigendian)
     image = np.full((raw.height, raw.width, 3), colour, np.uint8)
     mask = np.ones((raw.height, raw.width), np.bool_)
     mask[:2] = False
     seen = decode_raw(replace(raw, data=encode_raw(raw, image, mask)))
-    expected = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] if encoding in GREY else image
+    expected = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] if encoding in GRAY else image
     # A step of 8-bit chroma in limited range is two levels of blue.
     tolerance = 0 if encoding in PACKED else 3
     assert np.abs(seen[4:].astype(int) - expected[4:]).max() <= tolerance
@@ -169,17 +171,17 @@ def test_a_painted_colour_is_seen_again(
 
 @settings(deadline=None)
 @given(raw_images(), st.integers(0, 5))
-def test_padding_does_not_matter(raw: RawImage, padding: int) -> None:
-    plain = raw_image(raw.encoding, raw.height, raw.width)
-    assert np.array_equal(decode_raw(plain), decode_raw(padded(plain, padding, 3)))
+def test_decode_ignores_padding(raw: RawImage, padding: int) -> None:
+    plain = make_raw_image(raw.encoding, raw.height, raw.width)
+    assert np.array_equal(decode_raw(plain), decode_raw(pad_rows(plain, padding, 3)))
 
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name.endswith("16")])
-def test_byte_order_does_not_matter(encoding: str) -> None:
-    little = raw_image(encoding)
+def test_decode_ignores_byte_order(encoding: str) -> None:
+    little = make_raw_image(encoding)
     swapped = np.frombuffer(little.data, np.uint16).byteswap().tobytes()
     big = replace(little, is_bigendian=True, data=swapped)
-    image, mask = random_rgb(little, 3), random_mask(little, 0.3)
+    image, mask = make_random_rgb(little, 3), make_random_mask(little, 0.3)
     assert np.array_equal(decode_raw(little), decode_raw(big))
     encoded = np.frombuffer(encode_raw(big, image, mask), np.uint16).byteswap().tobytes()
     assert encode_raw(little, image, mask) == encoded
@@ -188,8 +190,8 @@ def test_byte_order_does_not_matter(encoding: str) -> None:
 
 @pytest.mark.parametrize("is_bigendian", [False, True])
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name[:2] not in ("8U", "nv")])
-def test_decodes_as_rosbags_image(encoding: str, *, is_bigendian: bool) -> None:
-    raw = replace(raw_image(encoding), is_bigendian=is_bigendian)
+def test_decode_equals_rosbags_image(encoding: str, *, is_bigendian: bool) -> None:
+    raw = replace(make_raw_image(encoding), is_bigendian=is_bigendian)
     types = get_typestore(Stores.LATEST).types
     header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](0, 0), "")
     message = types["sensor_msgs/msg/Image"](
@@ -202,11 +204,11 @@ def test_decodes_as_rosbags_image(encoding: str, *, is_bigendian: bool) -> None:
 
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if not name.startswith("nv")])
-def test_decodes_as_cv_bridge(encoding: str) -> None:
+def test_decode_equals_cv_bridge(encoding: str) -> None:
     cv_bridge = pytest.importorskip("cv_bridge", reason="needs cv_bridge, which comes with ROS 2")
     from sensor_msgs.msg import Image  # noqa: PLC0415 - only there with ROS
 
-    raw = raw_image(encoding)
+    raw = make_raw_image(encoding)
     fields = {"height": raw.height, "width": raw.width, "step": raw.step}
     message = Image(encoding=encoding, data=array("B", raw.data), **fields)
     expected = cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8").astype(int)
@@ -214,8 +216,8 @@ def test_decodes_as_cv_bridge(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", SEMI_PLANAR)
-def test_semi_planar_is_bt601_limited_range(encoding: str) -> None:
-    raw = raw_image(encoding)
+def test_semi_planar_is_bt601(encoding: str) -> None:
+    raw = make_raw_image(encoding)
     data = np.frombuffer(raw.data, np.uint8).astype(float)
     luma, chroma = np.split(data, [raw.height * raw.width])
     cell_px = 1 if encoding == "nv24" else 2
@@ -228,10 +230,8 @@ def test_semi_planar_is_bt601_limited_range(encoding: str) -> None:
 
 @pytest.mark.parametrize("is_bigendian", [False, True])
 @pytest.mark.parametrize("encoding", ["mono16", "bayer_rggb16", "rgb16", "bgra16"])
-def test_a_12_bit_camera_is_neither_dark_nor_out_of_range(
-    encoding: str, *, is_bigendian: bool
-) -> None:
-    raw = raw_image(encoding)
+def test_raw_of_12_bit_keeps_its_range(encoding: str, *, is_bigendian: bool) -> None:
+    raw = make_raw_image(encoding)
     channels = PACKED[encoding][0]
     dtype = ">u2" if is_bigendian else "<u2"
     samples = np.full((raw.height, raw.width, channels), 2048, dtype)
@@ -250,19 +250,19 @@ def test_a_12_bit_camera_is_neither_dark_nor_out_of_range(
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview, lambda data: array("B", data),
                                   lambda data: np.frombuffer(data, np.uint8)])  # fmt: skip
-def test_any_kind_of_bytes_will_do(kind: type) -> None:
-    raw = raw_image("bgr16")
+def test_any_bytes_like_data_accepted(kind: type) -> None:
+    raw = make_raw_image("bgr16")
     other = replace(raw, data=kind(raw.data))
-    image, mask = random_rgb(raw, 3), random_mask(raw, 0.5)
+    image, mask = make_random_rgb(raw, 3), make_random_mask(raw, 0.5)
     assert np.array_equal(decode_raw(raw), decode_raw(other))
     assert encode_raw(raw, image, mask) == encode_raw(other, image, mask)
     assert bytes(other.data) == raw.data
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_image_is_its_own(encoding: str) -> None:
-    data = bytearray(raw_image(encoding).data)
-    image = decode_raw(replace(raw_image(encoding), data=data))
+def test_decoded_image_owns_its_memory(encoding: str) -> None:
+    data = bytearray(make_raw_image(encoding).data)
+    image = decode_raw(replace(make_raw_image(encoding), data=data))
     before = image.copy()
     data[:] = bytes(len(data))
     assert np.array_equal(image, before)
@@ -272,17 +272,17 @@ def test_the_image_is_its_own(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_byte_too_few_is_refused(encoding: str) -> None:
-    raw = raw_image(encoding)
+def test_short_data_rejected(encoding: str) -> None:
+    raw = make_raw_image(encoding)
     short = replace(raw, data=raw.data[:-1])
     with pytest.raises(ImageFormatError, match=rf"{len(raw.data) - 1} bytes.*{len(raw.data)}"):
         decode_raw(short)
     with pytest.raises(ImageFormatError, match="bytes"):
-        encode_raw(short, random_rgb(raw, 3), random_mask(raw, 0.5))
+        encode_raw(short, make_random_rgb(raw, 3), make_random_mask(raw, 0.5))
 
 
 @pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bayer_rggb16"])
-def test_a_hot_pixel_does_not_darken_the_image(encoding: str) -> None:
+def test_hot_pixel_never_darkens_image(encoding: str) -> None:
     channels = PACKED[encoding][0] if encoding in PACKED else 1
     samples = np.random.default_rng(0).integers(0, 1024, (64, 64 * channels), np.uint16)
     data = samples.tobytes()
@@ -297,9 +297,7 @@ def test_a_hot_pixel_does_not_darken_the_image(encoding: str) -> None:
     ("padding", "tail", "kept"), [(64, 64, True), (65, 0, False), (0, 65, False)]
 )
 @pytest.mark.parametrize("masked", [True, False])
-def test_what_may_be_a_part_of_a_larger_picture_is_blanked(
-    padding: int, tail: int, *, kept: bool, masked: bool
-) -> None:
+def test_large_padding_blanked(padding: int, tail: int, *, kept: bool, masked: bool) -> None:
     rows = np.full((6, 24 + padding), 7, np.uint8)
     data = rows.tobytes() + b"\x07" * tail
     raw = RawImage(6, 8, "rgb8", is_bigendian=False, step=24 + padding, data=data)

@@ -14,19 +14,19 @@ from anon_ros.live import FrameCounts, GateClosed, InferenceWorker, Mailbox, Out
 
 
 @dataclass
-class Each:
+class FunctionProcessor:
     """A Processor made of a function for one frame."""
 
     work: Callable[[str, int], None]
     max_batch: int = 1
-    together: list[list[str]] = field(default_factory=list)
+    batches: list[list[str]] = field(default_factory=list)
     closed: bool = False
 
     def load(self) -> None:
         pass
 
     def process(self, frames: Sequence[QueuedFrame[int]]) -> list[Exception | None]:
-        self.together.append([taken.stream for taken in frames])
+        self.batches.append([taken.stream for taken in frames])
         errors: list[Exception | None] = []
         for taken in frames:
             try:
@@ -40,18 +40,18 @@ class Each:
         self.closed = True
 
 
-def add_up(counts: FrameCounts) -> bool:
+def counts_add_up(counts: FrameCounts) -> bool:
     return counts.received == counts.processed + counts.skipped + counts.failed + counts.waiting
 
 
-def until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline_s = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.001)
 
 
-def fail_on(*bad: int) -> Callable[[str, int], None]:
+def make_failing_work(*bad: int) -> Callable[[str, int], None]:
     def work(_: str, frame: int) -> None:
         if frame in bad:
             message = f"bad {frame}"
@@ -60,17 +60,17 @@ def fail_on(*bad: int) -> Callable[[str, int], None]:
     return work
 
 
-def test_of_frames_processed_together_each_has_its_own_fate() -> None:
+def test_batch_counts_frame_status() -> None:
     box: Mailbox[int] = Mailbox(SkipConfig())
     errors: list[str] = []
     for name, frame in (("a", 1), ("b", 2), ("c", 3)):
         box.put(name, frame)
-    processor = Each(fail_on(2), max_batch=8)
+    processor = FunctionProcessor(make_failing_work(2), max_batch=8)
     worker = InferenceWorker(box, processor, lambda name, error: errors.append(f"{name}: {error}"))
     worker.start()
-    until(lambda: not any(counts.waiting for counts in box.counts().values()))
+    wait_until(lambda: not any(counts.waiting for counts in box.counts().values()))
     assert worker.stop(5)
-    assert processor.together == [["a", "b", "c"]]
+    assert processor.batches == [["a", "b", "c"]]
     assert processor.closed
     assert errors == ["b: bad 2"]
     assert [box.counts()[name].failed for name in "abc"] == [0, 1, 0]
@@ -79,45 +79,47 @@ def test_of_frames_processed_together_each_has_its_own_fate() -> None:
     assert worker.last_error == {"b": "ValueError: bad 2"}
 
 
-def test_a_frame_that_fails_does_not_stop_the_worker_and_the_next_one_ends_the_row() -> None:
+def test_failed_frame_keeps_worker() -> None:
     box: Mailbox[int] = Mailbox(SkipConfig())
-    worker = InferenceWorker(box, Each(fail_on(1)), lambda *_: None)
+    worker = InferenceWorker(box, FunctionProcessor(make_failing_work(1)), lambda *_: None)
     worker.start()
     box.put("a", 1)
-    until(lambda: box.counts()["a"].failed)
+    wait_until(lambda: box.counts()["a"].failed)
     assert worker.consecutive_failures == {"a": 1}
     box.put("a", 2)
-    until(lambda: box.counts()["a"].processed)
+    wait_until(lambda: box.counts()["a"].processed)
     assert worker.stop(5)
     assert worker.error is None
     assert worker.consecutive_failures == {"a": 0}
     assert not worker.last_error
 
 
-def test_a_row_of_failures_ends_the_worker_but_one_good_stream_keeps_it() -> None:
+def test_worker_stops_after_consecutive_failures() -> None:
     box: Mailbox[int] = Mailbox(SkipConfig())
-    processor = Each(fail_on(1))
+    processor = FunctionProcessor(make_failing_work(1))
     worker = InferenceWorker(box, processor, lambda *_: None, max_consecutive=3)
     worker.start()
     for _ in range(5):
         for name, frame in (("bad", 1), ("good", 2)):
             before = box.counts().get(name)
             box.put(name, frame)
-            until(lambda name=name, b=before: box.counts()[name].waiting == 0 and box.counts() != b)
+            wait_until(
+                lambda name=name, b=before: box.counts()[name].waiting == 0 and box.counts() != b
+            )
     assert not worker.finished.is_set()
     for _ in range(3):
         box.put("bad", 1)
-        until(lambda: worker.finished.is_set() or box.counts()["bad"].waiting == 0)
+        wait_until(lambda: worker.finished.is_set() or box.counts()["bad"].waiting == 0)
     assert worker.finished.wait(5)
     assert "3 frames in a row failed (fail.max_consecutive)" in str(worker.error)
     assert "bad 1" in str(worker.error)
     assert processor.closed
     box.put("bad", 1)
     assert box.counts()["bad"].waiting == 0
-    assert all(map(add_up, box.counts().values()))
+    assert all(map(counts_add_up, box.counts().values()))
 
 
-def test_a_frame_withheld_at_the_gate_is_skipped_not_failed() -> None:
+def test_closed_gate_skips_frame() -> None:
     gate, sent = OutputGate(), []
     gate.send(lambda: sent.append(1))
     gate.set_open(is_open=False)
@@ -129,27 +131,29 @@ def test_a_frame_withheld_at_the_gate_is_skipped_not_failed() -> None:
 
     box: Mailbox[int] = Mailbox(SkipConfig())
     worker = InferenceWorker(
-        box, Each(lambda *_: gate.send(lambda: sent.append(3))), lambda *_: None
+        box, FunctionProcessor(lambda *_: gate.send(lambda: sent.append(3))), lambda *_: None
     )
     box.put("a", 1)
     worker.start()
-    until(lambda: box.counts()["a"].waiting == 0)
+    wait_until(lambda: box.counts()["a"].waiting == 0)
     assert worker.stop(5)
     assert sent == [1]
     assert box.counts()["a"] == FrameCounts(1, processed=0, skipped=1, failed=0, waiting=0)
     assert not worker.last_error
 
 
-def test_a_worker_waits_for_the_one_before_it_to_free_its_models() -> None:
+def test_worker_waits_for_release() -> None:
     release, loaded = threading.Event(), threading.Event()
     first_box: Mailbox[int] = Mailbox(SkipConfig())
-    first = InferenceWorker(first_box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    first = InferenceWorker(
+        first_box, FunctionProcessor(lambda *_: release.wait(10) and None), lambda *_: None
+    )
     first.start()
     first_box.put("a", 1)
-    until(lambda: first.busy_s > 0)
+    wait_until(lambda: first.busy_s > 0)
     first_box.close()
 
-    processor = Each(fail_on())
+    processor = FunctionProcessor(make_failing_work())
     processor.load = loaded.set  # type: ignore[method-assign]
     second = InferenceWorker(Mailbox(SkipConfig()), processor, lambda *_: None, wait_for=first)
     second.start()
@@ -160,14 +164,14 @@ def test_a_worker_waits_for_the_one_before_it_to_free_its_models() -> None:
 
 
 @pytest.mark.parametrize("kind", [FileNotFoundError, SystemExit])
-def test_models_that_cannot_be_loaded_end_the_worker_with_the_error(
+def test_load_failure_ends_worker(
     kind: type[BaseException],
 ) -> None:
     def load() -> None:
         message = "no weights"
         raise kind(message)
 
-    processor = Each(fail_on())
+    processor = FunctionProcessor(make_failing_work())
     processor.load = load  # type: ignore[method-assign]
     worker = InferenceWorker(Mailbox(SkipConfig()), processor, lambda *_: None)
     worker.start()
@@ -177,45 +181,47 @@ def test_models_that_cannot_be_loaded_end_the_worker_with_the_error(
 
 
 @pytest.mark.parametrize("fatal", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_what_is_no_failure_of_a_frame_still_counts_it(fatal: type[BaseException]) -> None:
+def test_fatal_error_counts_its_frame(fatal: type[BaseException]) -> None:
     def work(*_: object) -> None:
         raise fatal
 
     box: Mailbox[int] = Mailbox(SkipConfig())
-    worker = InferenceWorker(box, Each(work), lambda *_: None)
+    worker = InferenceWorker(box, FunctionProcessor(work), lambda *_: None)
     box.put("a", 1)
     worker.start()
-    until(lambda: box.counts()["a"].failed == 1)
+    wait_until(lambda: box.counts()["a"].failed == 1)
     assert isinstance(worker.error, fatal) or issubclass(fatal, Exception)
     worker.stop(5)
 
 
-def test_stopping_tells_when_a_frame_is_stuck() -> None:
+def test_stop_reports_stuck_frame() -> None:
     box: Mailbox[int] = Mailbox(SkipConfig())
     release = threading.Event()
-    worker = InferenceWorker(box, Each(lambda *_: release.wait(10) and None), lambda *_: None)
+    worker = InferenceWorker(
+        box, FunctionProcessor(lambda *_: release.wait(10) and None), lambda *_: None
+    )
     worker.start()
     box.put("a", 1)
-    until(lambda: worker.busy_s > 0)
+    wait_until(lambda: worker.busy_s > 0)
     assert not worker.stop(0.05)
     release.set()
     assert worker.stop(5)
     assert worker.busy_s == 0
 
 
-def test_a_frame_that_failed_is_gone_from_memory_at_once() -> None:
+def test_failed_frame_is_released() -> None:
     """An exception holds the frames of its calls, and those what they worked on."""
 
     class Picture:
         pass
 
-    class Failing(Each):
+    class Failing(FunctionProcessor):
         def process(self, _: Sequence[QueuedFrame[Picture]]) -> list[Exception | None]:
             message = "all of them"
             raise ValueError(message)
 
     box: Mailbox[Picture] = Mailbox(SkipConfig())
-    worker = InferenceWorker(box, Failing(fail_on()), lambda *_: None)
+    worker = InferenceWorker(box, Failing(make_failing_work()), lambda *_: None)
     gc.disable()
     try:
         picture = Picture()
@@ -223,18 +229,20 @@ def test_a_frame_that_failed_is_gone_from_memory_at_once() -> None:
         box.put("a", picture)
         del picture
         worker.start()
-        until(lambda: box.counts()["a"].failed)
+        wait_until(lambda: box.counts()["a"].failed)
         assert worker.stop(5)
         assert gone() is None
     finally:
         gc.enable()
 
 
-def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
+def test_counters_add_up_concurrently() -> None:
     box: Mailbox[int] = Mailbox(SkipConfig(every_nth=2))
     errors: list[Exception] = []
-    multiples = fail_on(*range(0, 2000, 3))
-    worker = InferenceWorker(box, Each(multiples), lambda _, error: errors.append(error))
+    multiples = make_failing_work(*range(0, 2000, 3))
+    worker = InferenceWorker(
+        box, FunctionProcessor(multiples), lambda _, error: errors.append(error)
+    )
     worker.start()
 
     def feed(name: str) -> None:
@@ -245,10 +253,10 @@ def test_the_counters_add_up_while_threads_race_and_frames_fail() -> None:
     for feeder in feeders:
         feeder.start()
     while any(feeder.is_alive() for feeder in feeders):
-        assert all(map(add_up, box.counts().values()))
+        assert all(map(counts_add_up, box.counts().values()))
     assert worker.stop(5)
     counts = box.counts()
-    assert all(map(add_up, counts.values()))
+    assert all(map(counts_add_up, counts.values()))
     assert {c.received for c in counts.values()} == {2000}
     assert {c.waiting for c in counts.values()} == {0}
     assert len(errors) == sum(c.failed for c in counts.values())

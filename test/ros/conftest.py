@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 import rclpy
+from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sentinel import SentinelModels
 
 from anon_ros.ros.node import AnonymizerNode
-
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.fake_models import (
+    SentinelModelProvider,
+)
+from helpers.paths import ROOT
+from helpers.ros_streams import LASTING
 
 
 class Peer:
@@ -50,7 +53,7 @@ class Peer:
         self._node = Node(name, context=self._context)
         self._executor.add_node(self._node)
 
-    def withdraw(self, topic: str) -> None:
+    def stop_advertising(self, topic: str) -> None:
         self._node.destroy_publisher(self._publishers.pop(topic))
 
     def record(self, topic: str, message_type: type, *, raw: bool = False, **qos: Any) -> None:
@@ -67,7 +70,7 @@ class Peer:
     def stop_recording(self, topic: str) -> None:
         self._node.destroy_subscription(self._subscriptions.pop(topic))
 
-    def listeners(self, topic: str) -> int:
+    def count_subscribers(self, topic: str) -> int:
         return int(self._node.count_subscribers(topic))
 
     def call(self, service: str, service_type: Any, request: Any) -> Any:
@@ -79,14 +82,14 @@ class Peer:
         self._node.destroy_client(client)
         return future.result()
 
-    def logged(self, *words: str) -> bool:
+    def has_logged(self, *words: str) -> bool:
         """Whether one line of the log holds all of these; needs ``record("/rosout", Log)``."""
         return any(all(word in line.msg for word in words) for line in self.received["/rosout"])
 
     def publish(self, topic: str, message: object) -> None:
         self._publishers[topic].publish(message)
 
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether somebody listens to each topic, and somebody feeds each recorded one.
 
         For half a second: the other side matches on its own, a little earlier or later, and what
@@ -201,13 +204,15 @@ class LiveNode:
 
 
 @pytest.fixture
-def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
+def start_live_node(dds_domain: int) -> Iterator[Callable[..., LiveNode]]:
     """Start a LiveNode: models, rclpy's node options, parameters (a__b for a.b)."""
     started: list[LiveNode] = []
 
     def run(models: Any = None, options: Any = None, **parameters: Any) -> LiveNode:
         fast = {"inpaint__method": "fill"} | parameters
-        started.append(LiveNode(domain, models or SentinelModels(), options or {}, **fast))
+        started.append(
+            LiveNode(dds_domain, models or SentinelModelProvider(), options or {}, **fast)
+        )
         return started[-1]
 
     yield run
@@ -216,7 +221,7 @@ def live(domain: int) -> Iterator[Callable[..., LiveNode]]:
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[int]:
+def dds_domain() -> Iterator[int]:
     """A DDS domain of our own on this machine, with whole images let through."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
@@ -225,12 +230,12 @@ def domain() -> Iterator[int]:
 
 
 @pytest.fixture
-def start(domain: int) -> Iterator[Callable[..., NodeProcess]]:
+def start_node_process(dds_domain: int) -> Iterator[Callable[..., NodeProcess]]:
     started: list[NodeProcess] = []
 
     def run(**parameters: str) -> NodeProcess:
         named = {name.replace("__", "."): value for name, value in parameters.items()}
-        started.append(NodeProcess(domain, named))
+        started.append(NodeProcess(dds_domain, named))
         return started[-1]
 
     yield run
@@ -239,15 +244,22 @@ def start(domain: int) -> Iterator[Callable[..., NodeProcess]]:
 
 
 @pytest.fixture
-def peer(domain: int) -> Iterator[Peer]:
-    peer = Peer(domain)
+def peer(dds_domain: int) -> Iterator[Peer]:
+    peer = Peer(dds_domain)
     yield peer
     peer.close()
 
 
 @pytest.fixture
-def stranger(domain: int) -> Iterator[Peer]:
+def third_peer(dds_domain: int) -> Iterator[Peer]:
     """A third participant."""
-    stranger = Peer(domain)
-    yield stranger
-    stranger.close()
+    third_peer = Peer(dds_domain)
+    yield third_peer
+    third_peer.close()
+
+
+@pytest.fixture
+def wait_for_log(peer: Any) -> Callable[..., bool]:
+    """Wait until one line of the log holds all these words."""
+    peer.record("/rosout", Log, **LASTING)
+    return lambda *words, timeout_s=20: peer.spin_until(lambda: peer.has_logged(*words), timeout_s)

@@ -1,4 +1,4 @@
-"""What an operator sees: /diagnostics, ~/debug/mask, ~/detections."""
+"""/diagnostics: latencies, failures, covers and the state of the models."""
 
 import threading
 from collections.abc import Callable
@@ -7,24 +7,27 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from image_messages import raw_message
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
-from sentinel import Painter, SentinelModels, persons_seen, street
 from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
-from anon_ros.ros.debug_topics import make_detections_message
+from helpers.fake_models import (
+    NoiseInpainter,
+    SentinelModelProvider,
+)
+from helpers.ros_images import make_raw_message
+from helpers.ros_streams import MIRRORED, RAW_SCENE, TOPIC, publish_frames
 
-TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
-IMAGE = street(320, 240)
 WORKER = "/anonymizer: worker"
+
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
-class Statuses:
+class StatusRecorder:
     """The newest status by name."""
 
     def __init__(self, peer: Any) -> None:
@@ -48,26 +51,20 @@ class Statuses:
 
 
 @pytest.fixture
-def statuses(peer: Any) -> Statuses:
-    return Statuses(peer)
+def statuses(peer: Any) -> StatusRecorder:
+    return StatusRecorder(peer)
 
 
-def film(peer: Any, count: int, image: Any = IMAGE) -> None:
-    for index in range(count):
-        peer.publish(TOPIC, raw_message(image, index))
-        peer.spin(0.1)
-
-
-def test_a_working_node_tells_rates_counters_and_latencies(
-    peer: Any, live: Callable[..., Any], statuses: Statuses
+def test_node_reports_latencies(
+    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
     peer.advertise(TOPIC, Image)
-    live(topics__images=[TOPIC])
+    start_live_node(topics__images=[TOPIC])
     name = f"/anonymizer: {TOPIC}"
     statuses.wait(name, OK, "idle: nobody subscribes")
     peer.record(MIRRORED, Image)
-    assert peer.spin_until(peer.connected)
-    film(peer, 40)
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, TOPIC, count=40, period_s=0.1)
     values = statuses.wait(name, OK, "Hz")
     peer.spin(1.2)
     values = statuses.wait(name, OK, "Hz")
@@ -86,15 +83,15 @@ def test_a_working_node_tells_rates_counters_and_latencies(
     assert np.median(gaps) == pytest.approx(1, abs=0.2)
 
 
-def test_failures_warn_and_then_are_an_error_until_a_frame_succeeds(
-    peer: Any, live: Callable[..., Any], statuses: Statuses
+def test_failures_warn_then_error(
+    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    live(topics__images=[TOPIC], fail__error_after=5)
-    assert peer.spin_until(peer.connected)
+    start_live_node(topics__images=[TOPIC], fail__error_after=5)
+    assert peer.spin_until(peer.is_connected)
     name = f"/anonymizer: {TOPIC}"
-    depth = raw_message(IMAGE, 0)
+    depth = make_raw_message(RAW_SCENE, 0)
     depth.encoding = "32FC1"
     peer.publish(TOPIC, depth)
     statuses.wait(name, WARN, "the newest frame failed and is not published")
@@ -103,30 +100,30 @@ def test_failures_warn_and_then_are_an_error_until_a_frame_succeeds(
         peer.spin(0.1)
     values = statuses.wait(name, ERROR, "frames in a row failed and are not published")
     assert "32FC1" in values["last error"]
-    film(peer, 2)
+    publish_frames(peer, TOPIC, count=2, period_s=0.1)
     statuses.wait(name, OK, "Hz")
 
 
-class Refusing(Painter):
+class FailingInpainter(NoiseInpainter):
     def inpaint(self, _: Any) -> Any:
         message = "out of GPU memory"
         raise RuntimeError(message)
 
 
-def test_covers_that_nobody_asked_for_warn_with_the_reason(
-    peer: Any, live: Callable[..., Any], statuses: Statuses
+def test_unexpected_covers_warn(
+    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    live(SentinelModels(painter=Refusing()), topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    film(peer, 10)
+    start_live_node(SentinelModelProvider(inpainter=FailingInpainter()), topics__images=[TOPIC])
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, TOPIC, count=10, period_s=0.1)
     text = "persons are covered, not inpainted: RuntimeError: out of GPU memory"
     values = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
     assert int(values["persons covered: RuntimeError: out of GPU memory"]) > 0
 
 
-class Loading(SentinelModels):
+class BlockedModelProvider(SentinelModelProvider):
     def __init__(self, *, works: bool) -> None:
         super().__init__()
         self.go = threading.Event()
@@ -140,15 +137,15 @@ class Loading(SentinelModels):
         return super().anonymizer(config)
 
 
-def test_the_state_of_the_models_is_told(
-    peer: Any, live: Callable[..., Any], statuses: Statuses
+def test_model_state_reported(
+    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
     def change(transition: int) -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
         assert peer.call("/anonymizer/change_state", ChangeState, request).success
 
-    models = Loading(works=True)
-    live(models, autostart=False, topics__images=[TOPIC])
+    models = BlockedModelProvider(works=True)
+    start_live_node(models, autostart=False, topics__images=[TOPIC])
     statuses.wait(WORKER, WARN, "unconfigured: nothing is published")
     change(Transition.TRANSITION_CONFIGURE)
     statuses.wait(WORKER, WARN, "inactive: nothing is published")
@@ -167,44 +164,10 @@ def test_the_state_of_the_models_is_told(
     assert values["out of GPU memory for 8 persons: 4 at once"] == "3"
 
 
-def test_models_that_cannot_be_loaded_are_an_error(
-    live: Callable[..., Any], statuses: Statuses
+def test_load_failure_is_an_error(
+    start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:
-    models = Loading(works=False)
+    models = BlockedModelProvider(works=False)
     models.go.set()
-    live(models, topics__images=[TOPIC])
+    start_live_node(models, topics__images=[TOPIC])
     statuses.wait(WORKER, ERROR, "detect.weights: no file /nowhere")
-
-
-def test_the_mask_is_shown_while_somebody_looks(peer: Any, live: Callable[..., Any]) -> None:
-    peer.advertise(TOPIC, Image)
-    peer.record(MIRRORED, Image)
-    peer.record("/anonymizer/debug/mask", Image)
-    live(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    film(peer, 5)
-    (mask, *_), (image, *_) = peer.received["/anonymizer/debug/mask"], peer.received[MIRRORED]
-    assert mask.header == image.header
-    assert (mask.height, mask.width, mask.encoding, mask.step) == (240, 320, "mono8", 320)
-    shown = np.frombuffer(mask.data, np.uint8).reshape(240, 320)
-    assert set(np.unique(shown)) == {0, 255}
-    assert (shown[persons_seen(IMAGE)] == 255).all()
-
-
-def test_detections_are_boxes_with_scores_in_vision_msgs(peer: Any, live: Any) -> None:
-    vision = pytest.importorskip(
-        "vision_msgs.msg", reason="needs vision_msgs, which is no part of ROS's wheels"
-    )
-    peer.advertise(TOPIC, Image)
-    peer.record(MIRRORED, Image)
-    peer.record("/anonymizer/detections", vision.Detection2DArray)
-    live(topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    film(peer, 5)
-    message = peer.received["/anonymizer/detections"][0]
-    assert len(message.detections) == 3
-    assert message.header.frame_id == "camera 0"
-    box = message.detections[0].bbox
-    assert box.size_x == pytest.approx(32, abs=4)
-    found = SentinelModels().segmenter.segment(IMAGE)
-    assert make_detections_message(vision, message.header, found) == message

@@ -6,84 +6,82 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from image_messages import raw_message
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import Image
-from sentinel import Painter, SentinelModels, street
 from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
+from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
+from helpers.ros_images import make_raw_message
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
-IMAGE = street(320, 240)
+IMAGE = make_street_image(320, 240)
 
 
-def state(peer: Any) -> int:
+def get_state(peer: Any) -> int:
     return int(peer.call("/anonymizer/get_state", GetState, GetState.Request()).current_state.id)
 
 
-def change(peer: Any, transition: int) -> bool:
+def change_state(peer: Any, transition: int) -> bool:
     request = ChangeState.Request(transition=Transition(id=transition))
     return bool(peer.call("/anonymizer/change_state", ChangeState, request).success)
 
 
-def enable(peer: Any, *, enabled: bool) -> None:
+def set_enabled(peer: Any, *, enabled: bool) -> None:
     request = SetBool.Request(data=enabled)
     assert peer.call("/anonymizer/enable", SetBool, request).success
 
 
-def film(peer: Any, count: int, since: int = 0) -> None:
+def publish_frames(peer: Any, count: int, since: int = 0) -> None:
     for index in range(since, since + count):
-        peer.publish(TOPIC, raw_message(IMAGE, index))
+        peer.publish(TOPIC, make_raw_message(IMAGE, index))
         peer.spin(0.05)
 
 
-def mirror(peer: Any) -> None:
+def record_mirror(peer: Any) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
 
 
-def seconds(peer: Any) -> list[int]:
+def list_stamps_s(peer: Any) -> list[int]:
     return [message.header.stamp.sec - 1000 for message in peer.received[MIRRORED]]
 
 
-def test_without_autostart_each_step_waits_for_its_transition(
-    peer: Any, live: Callable[..., Any]
-) -> None:
-    mirror(peer)
-    node = live(autostart=False, topics__images=[TOPIC])
-    assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
-    assert not change(peer, Transition.TRANSITION_ACTIVATE)
-    assert change(peer, Transition.TRANSITION_CONFIGURE)
+def test_no_autostart_waits_for_transition(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    record_mirror(peer)
+    node = start_live_node(autostart=False, topics__images=[TOPIC])
+    assert get_state(peer) == State.PRIMARY_STATE_UNCONFIGURED
+    assert not change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert change_state(peer, Transition.TRANSITION_CONFIGURE)
     peer.spin(1)
-    assert not peer.listeners(TOPIC)
+    assert not peer.count_subscribers(TOPIC)
     assert not node.models.configs
 
-    assert change(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
-    film(peer, 5)
-    assert peer.spin_until(lambda: len(seconds(peer)) > 2)
-    assert change(peer, Transition.TRANSITION_DEACTIVATE)
-    assert peer.spin_until(lambda: not peer.listeners(TOPIC))
-    assert peer.spin_until(lambda: node.models.freed == 1)
-    before = len(seconds(peer))
-    film(peer, 5, since=100)
-    assert len(seconds(peer)) == before
+    assert change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, 5)
+    assert peer.spin_until(lambda: len(list_stamps_s(peer)) > 2)
+    assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
+    assert peer.spin_until(lambda: not peer.count_subscribers(TOPIC))
+    assert peer.spin_until(lambda: node.models.num_releases == 1)
+    before = len(list_stamps_s(peer))
+    publish_frames(peer, 5, since=100)
+    assert len(list_stamps_s(peer)) == before
 
-    assert change(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
-    film(peer, 5, since=200)
-    assert peer.spin_until(lambda: max(seconds(peer)) >= 200)
-    assert change(peer, Transition.TRANSITION_DEACTIVATE)
-    assert change(peer, Transition.TRANSITION_CLEANUP)
-    assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
-    assert change(peer, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
-    assert state(peer) == State.PRIMARY_STATE_FINALIZED
+    assert change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, 5, since=200)
+    assert peer.spin_until(lambda: max(list_stamps_s(peer)) >= 200)
+    assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
+    assert change_state(peer, Transition.TRANSITION_CLEANUP)
+    assert get_state(peer) == State.PRIMARY_STATE_UNCONFIGURED
+    assert change_state(peer, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert get_state(peer) == State.PRIMARY_STATE_FINALIZED
 
 
-class SlowToLoad(SentinelModels):
+class SlowModelProvider(SentinelModelProvider):
     def __init__(self) -> None:
         super().__init__()
         self.go = threading.Event()
@@ -93,62 +91,58 @@ class SlowToLoad(SentinelModels):
         return super().anonymizer(config)
 
 
-def test_while_models_load_services_answer_and_nothing_is_published(
-    peer: Any, live: Callable[..., Any]
-) -> None:
-    mirror(peer)
-    models = SlowToLoad()
-    live(models, topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    film(peer, 10)
-    assert state(peer) == State.PRIMARY_STATE_ACTIVE
-    assert not seconds(peer)
+def test_loading_answers_services(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    record_mirror(peer)
+    models = SlowModelProvider()
+    start_live_node(models, topics__images=[TOPIC])
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, 10)
+    assert get_state(peer) == State.PRIMARY_STATE_ACTIVE
+    assert not list_stamps_s(peer)
     models.go.set()
     # Of what came meanwhile only the newest is left.
-    assert peer.spin_until(lambda: seconds(peer) == [9])
+    assert peer.spin_until(lambda: list_stamps_s(peer) == [9])
 
 
 @pytest.mark.parametrize("how", ["deactivate", "disable", "disable and enable"])
-def test_a_frame_in_work_is_not_published_any_more(
-    peer: Any, live: Callable[..., Any], how: str
-) -> None:
-    mirror(peer)
-    painter = Painter(go=threading.Event())
-    node = live(SentinelModels(painter=painter), topics__images=[TOPIC])
-    assert peer.spin_until(peer.connected)
-    while not painter.batches:
-        film(peer, 1)
+def test_stop_drops_frame_in_work(peer: Any, start_live_node: Callable[..., Any], how: str) -> None:
+    record_mirror(peer)
+    painter = NoiseInpainter(may_continue=threading.Event())
+    node = start_live_node(SentinelModelProvider(inpainter=painter), topics__images=[TOPIC])
+    assert peer.spin_until(peer.is_connected)
+    while not painter.batch_sizes:
+        publish_frames(peer, 1)
     if "disable" in how:
-        enable(peer, enabled=False)
-        enable(peer, enabled="enable" in how.split())
+        set_enabled(peer, enabled=False)
+        set_enabled(peer, enabled="enable" in how.split())
     else:
-        assert change(peer, Transition.TRANSITION_DEACTIVATE)
-    painter.go.set()
+        assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
+    painter.may_continue.set()
     peer.spin(1)
-    assert not seconds(peer)
+    assert not list_stamps_s(peer)
     if "disable" in how:
         counts = node.node._session.inbox.counts()[TOPIC]  # noqa: SLF001 - no topic tells it yet
         assert counts.skipped > 0 == counts.processed + counts.failed
-        enable(peer, enabled=True)
-        film(peer, 3, since=50)
-        assert peer.spin_until(lambda: seconds(peer) and min(seconds(peer)) >= 50)
+        set_enabled(peer, enabled=True)
+        publish_frames(peer, 3, since=50)
+        assert peer.spin_until(lambda: list_stamps_s(peer) and min(list_stamps_s(peer)) >= 50)
 
 
-def test_disabled_before_activation_publishes_nothing(peer: Any, live: Callable[..., Any]) -> None:
-    mirror(peer)
-    live(autostart=False, topics__images=[TOPIC])
-    enable(peer, enabled=False)
-    assert change(peer, Transition.TRANSITION_CONFIGURE)
-    assert change(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
-    film(peer, 10)
-    assert not seconds(peer)
-    enable(peer, enabled=True)
-    film(peer, 5, since=50)
-    assert peer.spin_until(lambda: seconds(peer) and min(seconds(peer)) >= 50)
+def test_disabled_node_never_publishes(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    record_mirror(peer)
+    start_live_node(autostart=False, topics__images=[TOPIC])
+    set_enabled(peer, enabled=False)
+    assert change_state(peer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, 10)
+    assert not list_stamps_s(peer)
+    set_enabled(peer, enabled=True)
+    publish_frames(peer, 5, since=50)
+    assert peer.spin_until(lambda: list_stamps_s(peer) and min(list_stamps_s(peer)) >= 50)
 
 
-class Broken(SentinelModels):
+class BrokenModelProvider(SentinelModelProvider):
     broken = True
 
     def anonymizer(self, config: Any) -> Anonymizer:
@@ -158,50 +152,48 @@ class Broken(SentinelModels):
         return super().anonymizer(config)
 
 
-def test_a_managed_node_whose_models_are_missing_stays_and_can_be_mended(
-    peer: Any, live: Callable[..., Any]
-) -> None:
-    mirror(peer)
-    models = Broken()
-    node = live(models, autostart=False, topics__images=[TOPIC])
-    assert change(peer, Transition.TRANSITION_CONFIGURE)
-    assert change(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(lambda: state(peer) == State.PRIMARY_STATE_INACTIVE)
-    assert not node.node.must_end
+def test_missing_models_can_be_fixed(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    record_mirror(peer)
+    models = BrokenModelProvider()
+    node = start_live_node(models, autostart=False, topics__images=[TOPIC])
+    assert change_state(peer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert peer.spin_until(lambda: get_state(peer) == State.PRIMARY_STATE_INACTIVE)
+    assert not node.node.should_exit
     models.broken = False
-    assert change(peer, Transition.TRANSITION_ACTIVATE)
-    assert peer.spin_until(peer.connected)
-    film(peer, 5)
-    assert peer.spin_until(lambda: seconds(peer))
+    assert change_state(peer, Transition.TRANSITION_ACTIVATE)
+    assert peer.spin_until(peer.is_connected)
+    publish_frames(peer, 5)
+    assert peer.spin_until(lambda: list_stamps_s(peer))
 
 
-def test_a_wrong_topic_name_refuses_to_configure(peer: Any, live: Callable[..., Any]) -> None:
-    live(autostart=False, topics__images=["/a b"])
-    assert not change(peer, Transition.TRANSITION_CONFIGURE)
-    assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
+def test_invalid_topic_fails_configure(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    start_live_node(autostart=False, topics__images=["/a b"])
+    assert not change_state(peer, Transition.TRANSITION_CONFIGURE)
+    assert get_state(peer) == State.PRIMARY_STATE_UNCONFIGURED
 
 
-def test_an_exception_while_activating_is_told_and_leaves_the_node_inactive(
-    peer: Any, live: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def test_activation_error_is_inactive(
+    peer: Any, start_live_node: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mirror(peer)
+    record_mirror(peer)
 
     def broken(*_: object) -> None:
         message = "no more file descriptors"
         raise OSError(message)
 
-    monkeypatch.setattr("anon_ros.ros.topic_manager.Streams.open", broken)
-    node = live(topics__images=[TOPIC])
-    assert peer.spin_until(lambda: node.node.must_end)
+    monkeypatch.setattr("anon_ros.ros.topic_manager.TopicManager.open", broken)
+    node = start_live_node(topics__images=[TOPIC])
+    assert peer.spin_until(lambda: node.node.should_exit)
     assert "no more file descriptors" in str(node.node.failure)
-    assert state(peer) == State.PRIMARY_STATE_INACTIVE
+    assert get_state(peer) == State.PRIMARY_STATE_INACTIVE
 
 
-def test_a_row_of_failures_ends_the_process_with_1(
-    peer: Any, start: Callable[..., Any], demo_weights: Any
+def test_failure_streak_exits_with_1(
+    peer: Any, start_node_process: Callable[..., Any], demo_weights: Any
 ) -> None:
-    mirror(peer)
-    node = start(
+    record_mirror(peer)
+    node = start_node_process(
         detect__weights=demo_weights,
         detect__classes="[person]",
         topics__images=f"[{TOPIC}]",
@@ -209,8 +201,8 @@ def test_a_row_of_failures_ends_the_process_with_1(
         fail__max_consecutive="4",
     )
     node.wait_for("models loaded")
-    assert peer.spin_until(peer.connected)
-    depth = raw_message(IMAGE, 0)
+    assert peer.spin_until(peer.is_connected)
+    depth = make_raw_message(IMAGE, 0)
     depth.encoding = "32FC1"
     for _ in range(100):
         peer.publish(TOPIC, depth)
@@ -220,14 +212,16 @@ def test_a_row_of_failures_ends_the_process_with_1(
     assert node.wait() == 1
     assert "4 frames in a row failed (fail.max_consecutive)" in node.log
     assert "32FC1" in node.log
-    assert not seconds(peer)
+    assert not list_stamps_s(peer)
 
 
-def test_without_autostart_nothing_is_loaded_and_a_signal_ends_the_process(
-    peer: Any, start: Callable[..., Any], demo_weights: Any
+def test_signal_ends_unconfigured_node(
+    peer: Any, start_node_process: Callable[..., Any], demo_weights: Any
 ) -> None:
-    node = start(detect__weights=demo_weights, autostart="false", topics__images=f"[{TOPIC}]")
-    assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
+    node = start_node_process(
+        detect__weights=demo_weights, autostart="false", topics__images=f"[{TOPIC}]"
+    )
+    assert get_state(peer) == State.PRIMARY_STATE_UNCONFIGURED
     node.signal(signal.SIGTERM)
     assert node.wait(10) == 0
     assert "loading" not in node.log

@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from image_messages import jpeg_message, raw_message, stamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from support import counts_in
 
 from anon_ros.core import RgbImage
+from helpers.node_log import parse_frame_counts
+from helpers.ros_images import make_jpeg_message, make_raw_message, set_stamp
 
 FAST = {
     "inpaint__method": "fill",
@@ -23,37 +23,37 @@ FAST = {
 }
 
 
-def street(bus_rgb: RgbImage) -> RgbImage:
+def make_small_street(bus_rgb: RgbImage) -> RgbImage:
     """The four persons of bus.jpg at 300x230."""
     return np.ascontiguousarray(cv2.resize(bus_rgb[360:960], (300, 230)))
 
 
-def pixels(message: Image) -> np.ndarray:
+def read_pixels(message: Image) -> np.ndarray:
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
 
 
-def test_a_hundred_images_are_mirrored_with_everything_but_their_persons(
-    peer: Any, start: Callable[..., Any], demo_weights: Path, bus_rgb: RgbImage
+def test_node_mirrors_all_but_persons(
+    peer: Any, start_node_process: Callable[..., Any], demo_weights: Path, bus_rgb: RgbImage
 ) -> None:
-    image, topic, info = street(bus_rgb), "/cam/image_raw", "/cam/camera_info"
+    image, topic, info = make_small_street(bus_rgb), "/cam/image_raw", "/cam/camera_info"
     peer.advertise(topic, Image)
     peer.advertise(info, CameraInfo)
     peer.record(f"/anon{topic}", Image)
     peer.record(f"/anon{info}", CameraInfo)
-    node = start(detect__weights=demo_weights, topics__images=f"[{topic}]", **FAST)
+    node = start_node_process(detect__weights=demo_weights, topics__images=f"[{topic}]", **FAST)
     node.wait_for("models loaded")
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     sent = {}
     for index in range(100):
-        sent[index] = raw_message(image, index)
-        peer.publish(info, stamped(CameraInfo(height=230, width=300), index))
+        sent[index] = make_raw_message(image, index)
+        peer.publish(info, set_stamp(CameraInfo(height=230, width=300), index))
         peer.publish(topic, sent[index])
         peer.spin(0.1)
     peer.spin(2)
     node.signal(signal.SIGINT)
     assert node.wait() == 0
 
-    counts = counts_in(node.log, topic)
+    counts = parse_frame_counts(node.log, topic)
     images, infos = peer.received[f"/anon{topic}"], peer.received[f"/anon{info}"]
     assert counts.pop("received") == sum(counts.values()) == 100
     assert counts["failed"] == counts["waiting"] == 0
@@ -62,7 +62,7 @@ def test_a_hundred_images_are_mirrored_with_everything_but_their_persons(
         original = sent[mirrored.header.stamp.sec - 1000]
         for field in ("header", "height", "width", "encoding", "is_bigendian", "step"):
             assert getattr(mirrored, field) == getattr(original, field)
-        changed = pixels(mirrored) != pixels(original)
+        changed = read_pixels(mirrored) != read_pixels(original)
         assert 0.05 < changed[:, :-4].mean() < 0.6
         assert not changed[:, -4:].any(), "padding is not ours to change"
     stamps = [message.header.stamp.sec for message in images]
@@ -71,22 +71,32 @@ def test_a_hundred_images_are_mirrored_with_everything_but_their_persons(
     assert infos[0].header.frame_id == f"camera {stamps[0] - 1000}"
 
 
-def test_what_cannot_be_anonymized_is_not_published(
-    peer: Any, stranger: Any, start: Callable[..., Any], demo_weights: Path, bus_rgb: RgbImage
+def test_node_never_publishes_failed_frames(
+    peer: Any,
+    third_peer: Any,
+    start_node_process: Callable[..., Any],
+    demo_weights: Path,
+    bus_rgb: RgbImage,
 ) -> None:
-    image = street(bus_rgb)
+    image = make_small_street(bus_rgb)
     raw, jpeg = "/a/image_raw", "/b/image_raw/compressed"
     # Somebody asks for the wrong type before the camera is there: the camera's type counts.
-    stranger.record(raw, CompressedImage)
-    node = start(detect__weights=demo_weights, topics__images=f"[{raw}, {jpeg}]", **FAST)
+    third_peer.record(raw, CompressedImage)
+    node = start_node_process(
+        detect__weights=demo_weights, topics__images=f"[{raw}, {jpeg}]", **FAST
+    )
     node.wait_for("models loaded")
-    stranger.spin(1)
+    third_peer.spin(1)
     for topic, message_type in ((raw, Image), (jpeg, CompressedImage)):
         peer.advertise(topic, message_type)
         peer.record(f"/anon{topic}", message_type)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
 
-    short, depth, half = raw_message(image, 1), raw_message(image, 2), jpeg_message(image, 3)
+    short, depth, half = (
+        make_raw_message(image, 1),
+        make_raw_message(image, 2),
+        make_jpeg_message(image, 3),
+    )
     short.data = short.data[:-1]
     depth.encoding = "32FC1"
     half.data = half.data[: len(half.data) // 2]
@@ -97,7 +107,7 @@ def test_what_cannot_be_anonymized_is_not_published(
             peer.publish(topic, message)
             peer.spin(0.5)
         assert told in node.log.splitlines()[-1], failures
-    for topic, message in ((raw, raw_message(image, 4)), (jpeg, jpeg_message(image, 4))):
+    for topic, message in ((raw, make_raw_message(image, 4)), (jpeg, make_jpeg_message(image, 4))):
         while not peer.received[f"/anon{topic}"]:
             peer.publish(topic, message)
             peer.spin(0.5)
@@ -115,9 +125,9 @@ def test_what_cannot_be_anonymized_is_not_published(
     [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2, [signal.SIGTERM] * 2],
     ids=["int", "term", "int int", "term term"],
 )
-def test_a_signal_ends_the_node_cleanly(
+def test_signal_ends_node_cleanly(
     peer: Any,
-    start: Callable[..., Any],
+    start_node_process: Callable[..., Any],
     demo_weights: Path,
     bus_rgb: RgbImage,
     signals: list[int],
@@ -125,7 +135,9 @@ def test_a_signal_ends_the_node_cleanly(
 ) -> None:
     peer.advertise("/cam/image_raw", Image)
     peer.record("/anon/cam/image_raw", Image)
-    node = start(detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST)
+    node = start_node_process(
+        detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST
+    )
     if when == "at once":
         time.sleep(0.7)
     else:
@@ -133,10 +145,10 @@ def test_a_signal_ends_the_node_cleanly(
     if when == "while working":
         node.wait_for("models loaded")
         indices = count()
-        image = street(bus_rgb)
-        peer.spin_until(peer.connected)
+        image = make_small_street(bus_rgb)
+        peer.spin_until(peer.is_connected)
         for _ in range(10):
-            peer.publish("/cam/image_raw", raw_message(image, next(indices)))
+            peer.publish("/cam/image_raw", make_raw_message(image, next(indices)))
             peer.spin(0.05)
     for number in signals:
         node.signal(number)
@@ -156,21 +168,21 @@ def test_a_signal_ends_the_node_cleanly(
         ({"topics__images": "[/a, /anon/a]"}, "/anon/a is the mirrored topic"),
     ],
 )
-def test_a_node_that_cannot_work_says_why_and_exits_1(
-    start: Callable[..., Any], parameters: dict[str, str], told: str
+def test_invalid_node_exits_with_1(
+    start_node_process: Callable[..., Any], parameters: dict[str, str], told: str
 ) -> None:
-    node = start(**parameters)
+    node = start_node_process(**parameters)
     assert node.wait(60) == 1
     assert told in node.log
     assert "FATAL" in node.log
     assert "Traceback" not in node.log
 
 
-def test_a_missing_diffusion_model_is_no_reason_to_use_another(
-    peer: Any, start: Callable[..., Any], demo_weights: Path
+def test_missing_model_has_no_fallback(
+    peer: Any, start_node_process: Callable[..., Any], demo_weights: Path
 ) -> None:
     peer.advertise("/cam/image_raw", Image)
-    node = start(
+    node = start_node_process(
         detect__weights=demo_weights,
         topics__images="[/cam/image_raw]",
         inpaint__model="/nowhere/sdxl",

@@ -14,21 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_messages import bayer_message, jpeg_message, raw_message, shown
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
-from sentinel import persons_seen, street
 from std_srvs.srv import SetBool
-from support import counts_in
+
+from anon_ros.ros.image_messages import decode_message
+from helpers.fake_models import find_sentinel_pixels, make_street_image
+from helpers.node_log import parse_frame_counts
+from helpers.paths import HELPERS
+from helpers.ros_images import make_bayer_message, make_jpeg_message, make_raw_message
 
 DURATION_S = float(os.environ.get("SOAK_S", "25"))
 PERIOD_S = 0.1
 SEED = int(os.environ.get("SOAK_SEED", "0"))
 STREAMS = {
-    "/front/image_raw": (Image, raw_message, (320, 240)),
-    "/left/image_raw/compressed": (CompressedImage, jpeg_message, (256, 192)),
-    "/rear/image_raw": (Image, bayer_message, (400, 304)),
+    "/front/image_raw": (Image, make_raw_message, (320, 240)),
+    "/left/image_raw/compressed": (CompressedImage, make_jpeg_message, (256, 192)),
+    "/rear/image_raw": (Image, make_bayer_message, (400, 304)),
 }
 ARGUMENTS = {
     "topics.images": f"[{', '.join(STREAMS)}]",
@@ -38,13 +41,12 @@ ARGUMENTS = {
 
 
 @pytest.fixture
-def node(domain: int, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    root = Path(__file__).resolve().parents[1]
+def faulty_node(dds_domain: int, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     words = [word for name, value in ARGUMENTS.items() for word in ("-p", f"{name}:={value}")]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, root / "faulty_node.py", str(SEED), "--ros-args", *words],
-            env=os.environ | {"ROS_DOMAIN_ID": str(domain), "PYTHONPATH": str(root)},
+            [sys.executable, "-m", "helpers.faulty_node", str(SEED), "--ros-args", *words],
+            env=os.environ | {"ROS_DOMAIN_ID": str(dds_domain), "PYTHONPATH": str(HELPERS)},
             stdout=log,
             stderr=log,
         )
@@ -53,13 +55,13 @@ def node(domain: int, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait()
 
 
-def memory_mb(process: "subprocess.Popen[bytes]") -> float:
+def read_memory_mb(process: "subprocess.Popen[bytes]") -> float:
     """Resident, without what is mapped from files and shared (proc_pid_status(5))."""
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) / 1024
 
 
-def damaged(message: Any, chance: random.Random) -> Any:
+def make_damaged_message(message: Any, chance: random.Random) -> Any:
     """What a broken camera, driver or network may send."""
     fault = chance.choice(["cut", "encoding", "empty", "huge"])
     if fault == "cut":
@@ -75,7 +77,7 @@ def damaged(message: Any, chance: random.Random) -> Any:
     return message
 
 
-def meddle(peer: Any, chance: random.Random) -> None:
+def change_at_random(peer: Any, chance: random.Random) -> None:
     """What an operator may do meanwhile."""
     what = chance.choice(["skip", "confidence", "disable", "enable", "enable", "enable"])
     if what in {"disable", "enable"}:
@@ -89,28 +91,31 @@ def meddle(peer: Any, chance: random.Random) -> None:
     assert result.successful, result.reason
 
 
-def take_safe(peer: Any) -> Counter[str]:
+def count_safe_frames(peer: Any) -> Counter[str]:
     """Count the mirrored frames that came, none of which may show anybody."""
     counts: Counter[str] = Counter()
     for topic in STREAMS:
         received = peer.received[f"/anon{topic}"]
-        assert not any(persons_seen(shown(message)).any() for message in received), topic
+        assert not any(
+            find_sentinel_pixels(decode_message(message)).any() for message in received
+        ), topic
         counts[topic] += len(received)
         received.clear()
     return counts
 
 
 @pytest.mark.timeout(DURATION_S + 120)
-def test_whatever_fails_nobody_is_seen_and_every_frame_is_counted(
-    peer: Any, node: "subprocess.Popen[bytes]", tmp_path: Path
+def test_node_never_leaks(
+    peer: Any, faulty_node: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311 - nothing secret
     for topic, (message_type, _, _) in STREAMS.items():
         peer.advertise(topic, message_type)
         peer.record(f"/anon{topic}", message_type)
-    assert peer.spin_until(peer.connected)
+    assert peer.spin_until(peer.is_connected)
     images = {
-        topic: [street(*size, seed) for seed in range(4)] for topic, (_, _, size) in STREAMS.items()
+        topic: [make_street_image(*size, seed) for seed in range(4)]
+        for topic, (_, _, size) in STREAMS.items()
     }
     sent: Counter[str] = Counter()
     mirrored: Counter[str] = Counter()
@@ -120,26 +125,26 @@ def test_whatever_fails_nobody_is_seen_and_every_frame_is_counted(
         for topic, (_, make, _) in STREAMS.items():
             message = make(chance.choice(images[topic]), sent[topic])
             if chance.random() < 0.05:
-                message = damaged(message, chance)
+                message = make_damaged_message(message, chance)
             peer.publish(topic, message)
             sent[topic] += 1
         if chance.random() < 0.02:
-            meddle(peer, chance)
+            change_at_random(peer, chance)
         peer.spin(PERIOD_S)
-        mirrored += take_safe(peer)
+        mirrored += count_safe_frames(peer)
         if passed_s > DURATION_S / 5:
-            memory.append(memory_mb(node))
-        assert node.poll() is None
+            memory.append(read_memory_mb(faulty_node))
+        assert faulty_node.poll() is None
     peer.spin(1)
-    mirrored += take_safe(peer)
-    node.send_signal(signal.SIGINT)
-    assert node.wait(20) == 0
+    mirrored += count_safe_frames(peer)
+    faulty_node.send_signal(signal.SIGINT)
+    assert faulty_node.wait(20) == 0
 
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "Traceback" not in log
     total: Counter[str] = Counter()
     for topic in STREAMS:
-        counts = counts_in(log, topic)
+        counts = parse_frame_counts(log, topic)
         total.update(counts)
         assert counts.pop("received") == sum(counts.values())
         assert 0.9 * sent[topic] <= sum(counts.values()) <= sent[topic]

@@ -1,0 +1,33 @@
+"""``anon_ros models``."""
+
+from pathlib import Path
+
+import pytest
+
+from anon_ros.cli.main import main
+from helpers.paths import ROOT
+
+
+def test_models_lists_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["models"]) == 1
+    told = capsys.readouterr().out
+    for word in ("yolov8x-seg.pt", "stable-diffusion-xl", "missing", "AGPL-3.0", "OpenRAIL++"):
+        assert word in told
+
+
+def test_models_lists_profile_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("/**:\n  ros__parameters:\n    inpaint: {vae: /no/vae}\n")
+    fast = ROOT / "config" / "profiles" / "fast.yaml"
+    assert main(["models", "--config", str(fast), "--config", str(mine)]) == 1
+    told = capsys.readouterr().out
+    assert f"hf download latent-consistency/lcm-lora-sdxl --local-dir {tmp_path}" in told
+    assert "missing: nothing at /no/vae; set inpaint.vae to its path" in told

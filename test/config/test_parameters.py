@@ -1,0 +1,53 @@
+"""The declared parameters and their checks."""
+
+from typing import Any
+
+import pytest
+
+from anon_ros.config import (
+    Config,
+    all_parameters,
+    with_overrides,
+)
+from anon_ros.errors import ConfigError
+
+
+def test_parameter_defaults_are_valid() -> None:
+    for name, parameter in all_parameters().items():
+        assert parameter.spec.help.endswith("."), name
+        assert parameter.validate(parameter.default) == parameter.default
+        if parameter.type in (int, float):
+            assert parameter.spec.minimum is not None, name
+            assert parameter.spec.maximum is not None, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("inpaint.beta_d", 1.5, "1.5 is not allowed, expected 0.05 to 1"),
+        ("inpaint.beta_d", float("nan"), "nan is not allowed"),
+        ("inpaint.beta_d", "0.6", "'0.6' is not allowed, expected float"),
+        ("inpaint.beta_d", True, "expected float"),
+        ("inpaint.beta_d", None, "expected float"),
+        ("inpaint.steps", 2.0, "expected int"),
+        ("inpaint.steps", True, "expected int"),
+        ("inpaint.method", "none", "one of sdxl, fill, telea, blur, pixelate"),
+        ("inpaint.bta_d", 0.5, "did you mean inpaint.beta_d?"),
+        ("inpaint.steps", 1, "run no step at all"),
+        ("inpaint.generate_px", 1001, "no multiple of 8"),
+        ("topics.images", [], "expected not empty"),
+        ("topics.images", [""], "expected not empty"),
+        ("topics.images", "/a", "expected list of str"),
+        ("topics.images", [1], "expected list of str"),
+        ("topics.prefix", "/", "topics.prefix"),
+        ("topics.prefix", "/a b", "topics.prefix"),
+        ("skip.max_rate_hz", -1.0, "0 to 1000 Hz"),
+        ("detect.confidence", 0.0, "0.001 to 1"),
+    ],
+)
+def test_invalid_value_names_remedy(name: str, value: Any, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(Config(), {name: value})
+    assert told in str(caught.value)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)

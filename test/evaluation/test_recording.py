@@ -1,0 +1,52 @@
+"""Reports on a recording and its run report."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from anon_ros.cli.config_flags import parse_config
+from anon_ros.cli.main import main
+from anon_ros.core import RgbImage
+from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
+from helpers.bags import RAW_TOPIC, START_NS, BagMessage, make_raw_image, write_rosbag2
+
+OTHER_TOPIC = "/other/image_raw"
+
+
+def test_recording_page_lists_gaps(
+    demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
+) -> None:
+    image = vtest_rgb["vtest0120"][100:300, 100:400]
+    messages = [
+        BagMessage(
+            topic,
+            "sensor_msgs/msg/Image",
+            START_NS + index * 100_000_000,
+            make_raw_image(image, index),
+        )
+        for index in range(4)
+        for topic in (RAW_TOPIC, OTHER_TOPIC)
+    ]
+    source = write_rosbag2(tmp_path / "in", messages=messages)
+    given = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
+    given += ["--copy", OTHER_TOPIC, "--no-masks", "--every-nth", "2", "--inpaint.method", "telea"]
+    assert main(["bag", str(source), str(tmp_path / "out"), *given]) == 0
+    arguments = Namespace(
+        input=source, anonymized=tmp_path / "out", out=tmp_path, every_nth=1, config=[]
+    )
+    inherit_parameters(arguments)
+    config = parse_config(arguments)
+    assert (config.detect.weights, config.inpaint.method) == (str(demo_weights), "telea")
+    report = summarize_recording(arguments)
+    assert report.summary[0].startswith(
+        f"NOT anonymized, copied as recorded: {OTHER_TOPIC} (sensor_msgs"
+    )
+    assert "times by telea (inpaint.method), no synthetic person" in report.summary[1]
+    assert report.summary[2] == "2 images were skipped and 0 lost: they are not written."
+    assert any("Not verified: pixels outside" in line for line in report.limitations)
+
+
+def test_flags_override_run_report(tmp_path: Path) -> None:
+    arguments = Namespace(anonymized=tmp_path, config=[], **{"inpaint.seed": 7})
+    (tmp_path / "metadata.yaml").touch()  # damaged: nobody knows
+    inherit_parameters(arguments)
+    assert parse_config(arguments).inpaint.seed == 7

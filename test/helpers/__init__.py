@@ -1,0 +1,1 @@
+"""Fakes, recordings and drivers that the tests share."""

@@ -1,0 +1,322 @@
+"""A run that is killed, or runs out of something, goes on where it stopped."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.bag_reading import ReadMessage, decode_image, deserialize, read_messages
+from helpers.bags import (
+    IMAGE_TOPICS,
+    generate_walking_messages,
+    write_mcap,
+    write_rosbag1,
+    write_rosbag2,
+    write_split_rosbag2,
+)
+from helpers.fake_models import find_sentinel_pixels
+from helpers.paths import HELPERS
+
+FRAMES = 18
+
+
+@dataclass
+class BagProcess:
+    """Starts the command on one recording."""
+
+    source: Path
+    seen: Path
+    slow_s: float = 0.02
+    flags: tuple[object, ...] = ()
+
+    def start(self, output: Path, *flags: object, **options: object) -> "subprocess.Popen[str]":
+        words = ["bag", self.source, output, "--inpaint.method", "fill", *self.flags, *flags]
+        environment = {
+            "SEEN": str(self.seen),
+            "SLOW_S": str(self.slow_s),
+            "PYTHONPATH": str(HELPERS),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "helpers.cli_driver", *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+            **options,  # type: ignore[call-overload]
+        )
+
+    def finish(self, output: Path, *flags: object) -> int:
+        """Run to the end; return how many images were searched."""
+        before = self.searched()
+        process = self.start(output, *flags)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+        return self.searched() - before
+
+    def fails(self, output: Path, *words: str, **options: object) -> None:
+        """Run, and expect one line that holds the words."""
+        process = self.start(output, **options)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 2, told
+        (line,) = told.strip().splitlines()
+        assert line.startswith("anon_ros: error: "), told
+        for word in words:
+            assert word in line
+        assert not output.exists()
+
+    def searched(self) -> int:
+        return len(self.seen.read_text().splitlines()) if self.seen.exists() else 0
+
+    def wait_for(self, images: int, process: "subprocess.Popen[str]") -> None:
+        while self.searched() < images:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def make_bag_process(tmp_path: Path) -> Callable[[Path], BagProcess]:
+    return lambda source: BagProcess(source, tmp_path / "seen")
+
+
+def read_content(path: Path) -> list[ReadMessage]:
+    messages = read_messages(path)
+    shown = [
+        decode_image(deserialize(each, ros1=path.suffix == ".bag"))
+        for each in messages
+        if each.topic in IMAGE_TOPICS
+    ]
+    assert len(shown) == FRAMES
+    assert not any(find_sentinel_pixels(image).any() for image in shown)
+    return messages
+
+
+def read_report(path: Path) -> dict[str, object]:
+    where = path if path.is_dir() else path.with_name(f"{path.name}.report.json")
+    found = json.loads((where / "report.json" if path.is_dir() else where).read_text())
+    return {name: found[name] for name in ("job", "topics", "persons_per_frame", "covered", "lost")}
+
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "split mcap": lambda folder: write_split_rosbag2(folder / "in", "mcap"),
+    "sqlite3 by file": lambda folder: write_rosbag2(folder / "in", "sqlite3", "file"),
+    "mcap by message": lambda folder: write_rosbag2(folder / "in", "mcap", "message"),
+    "bare mcap": lambda folder: write_mcap(folder / "in.mcap"),
+    "ros 1": lambda folder: write_rosbag1(folder / "in.bag"),
+    "walking": lambda folder: write_rosbag2(folder / "in", messages=generate_walking_messages()),
+    "walking, split": lambda folder: write_split_rosbag2(
+        folder / "in", "sqlite3", messages=generate_walking_messages()
+    ),
+}
+
+
+REUSE = (
+    *("--identity.reuse", "previous", "--identity.keyframe_s", 0.7, "--inpaint.min_person_px", 0),
+    *("--every-nth", 2, "--skip.on_skipped", "reuse"),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags"),
+    [
+        *((kind, ()) for kind in list(WRITERS)[:5]),
+        *(("walking", flags) for flags in (REUSE, REUSE[:6])),
+        ("walking, split", REUSE),
+    ],
+)
+def test_killed_run_resumes_identically(
+    tmp_path: Path,
+    make_bag_process: Callable[[Path], BagProcess],
+    kind: str,
+    flags: tuple[object, ...],
+) -> None:
+    """Two runs of each kind, each killed up to three times: 16 runs, up to 48 moments."""
+    run = make_bag_process(WRITERS[kind](tmp_path))
+    run.flags = flags
+    whole = tmp_path / f"whole{run.source.suffix}"
+    started_s = time.monotonic()
+    assert run.finish(whole) == FRAMES
+    duration_s = time.monotonic() - started_s
+    wanted, told = read_content(whole), read_report(whole)
+    chance = random.Random(kind)  # noqa: S311 - nothing secret
+    for attempt in range(2):
+        output = tmp_path / f"out{attempt}{run.source.suffix}"
+        before, kills = run.searched(), 0
+        for _ in range(3):
+            process = run.start(output)
+            time.sleep(chance.uniform(0.3, 1.1) * duration_s)
+            process.kill()
+            _, line = process.communicate()
+            if process.returncode != -signal.SIGKILL:
+                assert process.returncode == 0, line
+            kills += process.returncode == -signal.SIGKILL
+            if output.exists():  # then it is complete
+                assert read_content(output) == wanted
+        run.finish(output)
+        assert read_content(output) == wanted
+        assert not output.with_name(f"{output.name}.partial").exists()
+        assert read_report(output)["topics"] == told["topics"]
+        assert read_report(output)["persons_per_frame"] == told["persons_per_frame"]
+        # Images in work when it was killed are searched again, and no others.
+        assert run.searched() - before <= FRAMES + 4 * kills
+        if output.is_dir():
+            assert read_metadata(output) == read_metadata(whole)
+
+
+def read_metadata(folder: Path) -> object:
+    return yaml.safe_load((folder / "metadata.yaml").read_text())
+
+
+def test_finished_run_not_repeated(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
+    output = tmp_path / "out"
+    assert run.finish(output) == FRAMES
+    times = {file: file.stat().st_mtime_ns for file in output.iterdir()}
+    assert run.finish(output) == 0
+    assert times == {file: file.stat().st_mtime_ns for file in output.iterdir()}
+    process = run.start(output, "--mask.dilate_ratio", 0.2)
+    _, told = process.communicate()
+    assert process.returncode == 2
+    assert "exists and is not overwritten" in told
+
+
+def test_output_rejects_second_run(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
+    run.slow_s = 0.2
+    output = tmp_path / "out"
+    process = run.start(output)
+    run.wait_for(5, process)
+    second = run.start(output)
+    _, told = second.communicate()
+    assert second.returncode == 2
+    assert "another run is at work in" in told
+    process.kill()
+    process.communicate()
+    for flags, word in (
+        (("--mask.dilate_ratio", 0.2), "parameters"),
+        (("--drop", "/odd"), "decisions"),
+        (("--duration", 1), "log times"),
+    ):
+        other = run.start(output, *flags)
+        _, told = other.communicate()
+        assert other.returncode == 2
+        assert f"differs in: {word};" in told
+    # What decides about nothing but failures may change.
+    run.slow_s = 0.0
+    assert run.finish(output, "--salvage") < FRAMES
+
+
+def test_full_disk_fails_and_resumes(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    """A limit for the size of files stands for it: both make a write fail."""
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
+    output = tmp_path / "out"
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    run.fails(output, "out.partial", "repeat the command", preexec_fn=limit)
+    whole = tmp_path / "whole"
+    assert run.finish(whole) == FRAMES
+    assert run.finish(output) <= FRAMES
+    assert read_content(output) == read_content(whole)
+
+
+def test_unwritable_output_rejected(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
+    (tmp_path / "file").write_text("no folder")
+    run.fails(tmp_path / "file" / "out", "file")
+    run.fails(Path("/proc") / "out", "/proc/out")
+    assert run.searched() == 0
+
+
+def test_missing_source_file_fails(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_split_rosbag2(tmp_path / "in", "mcap"))
+    run.slow_s = 0.1
+    output, last = tmp_path / "out", run.source / "in_2.mcap"
+    process = run.start(output)
+    run.wait_for(3, process)
+    shutil.move(last, tmp_path / "away.mcap")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    (line,) = told.strip().splitlines()
+    assert line.startswith("anon_ros: error: ")
+    assert "in_2.mcap" in line
+    assert not output.exists()
+    shutil.move(tmp_path / "away.mcap", last)
+    before = run.searched()
+    assert run.finish(output) == FRAMES - before
+    assert len(read_content(output)) == len(read_messages(run.source))
+
+
+def test_interrupt_removes_scratch(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "mcap", "file"))
+    output = tmp_path / "out"
+    process = run.start(output)
+    run.wait_for(4, process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told.strip().endswith("anon_ros: interrupted")
+    # The input, decompressed, does not stay behind.
+    assert not (tmp_path / "out.partial" / "scratch").exists()
+    run.finish(output)
+    assert len(read_content(output)) == len(read_messages(run.source))
+
+
+@pytest.mark.parametrize("while_writing", [False, True])
+def test_resume_rejects_changed_input(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess], *, while_writing: bool
+) -> None:
+    """Same size and same time: neither masks nor pixels of before must get into another image."""
+    run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
+    run.slow_s = 0.1
+    output, file = tmp_path / "out", run.source / "in.db3"
+    process = run.start(output)
+    run.wait_for(FRAMES if while_writing else 8, process)
+    time.sleep(0.8 if while_writing else 0)
+    process.kill()
+    process.communicate()
+    status = file.stat()
+    with sqlite3.connect(file) as database:
+        rows = database.execute("SELECT id, data FROM messages").fetchall()
+        images = [(number, data) for number, data in rows if len(data) > 5000]
+        number, data = images[0]
+        database.execute(
+            "UPDATE messages SET data = ? WHERE id = ?", (data[:-999] + bytes(999), number)
+        )
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    run.fails(output, "the input has changed")
+
+
+def test_run_killed_at_start_restarts(
+    tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
+) -> None:
+    run = make_bag_process(write_rosbag2(tmp_path / "in"))
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / "lock").touch()
+    assert run.finish(tmp_path / "out") == FRAMES

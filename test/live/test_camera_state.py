@@ -1,0 +1,246 @@
+"""What the node remembers of a camera, and what it forgets."""
+
+import gc
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anon_ros.config import Config, load_config
+from anon_ros.core import MOVED, AnonymizedFrame, Detections, OutcomeKind, RgbImage
+from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
+from anon_ros.tracking import Tracker
+from anon_ros.tracking.warping import CachedPerson
+from helpers.fake_models import (
+    FaultyInpainter,
+    FaultySegmenter,
+    SentinelModelProvider,
+    SentinelSegmenter,
+    find_sentinel_pixels,
+    make_street_image,
+)
+
+IMAGE = make_street_image(320, 240)
+STEP_NS = 100_000_000
+
+
+@dataclass
+class IntermittentSegmenter(SentinelSegmenter):
+    """Finds nobody in some of its frames, and only a part of everybody in others."""
+
+    blind: Sequence[int] = ()
+    beheaded: Sequence[int] = ()
+    asked: int = 0
+
+    def segment(self, image: RgbImage) -> Detections:
+        found = super().segment(image)
+        self.asked += 1
+        if self.asked - 1 in self.blind:
+            return Detections.empty(*image.shape[:2])
+        if self.asked - 1 in self.beheaded:
+            found.masks[:, : image.shape[0] // 3] = False
+        return found
+
+
+@dataclass
+class CameraPipeline:
+    """A pipeline and what it published; a frame is an array and its stamp."""
+
+    models: SentinelModelProvider
+    overrides: dict[str, Any] = field(default_factory=dict)
+    published: list[tuple[int, AnonymizedFrame]] = field(default_factory=list)
+    stands: bool = False  # the stamp
+
+    def __post_init__(self) -> None:
+        ports = FrameIO(
+            lambda frame: frame[1], lambda frame: frame[0], lambda _, result, __: result, self._keep
+        )
+        self.pipeline: FramePipeline[Any] = FramePipeline(self.config(), self.models, ports)
+        self.pipeline.load()
+
+    def config(self, **others: Any) -> Config:
+        given = self.overrides | {n.replace("__", "."): v for n, v in others.items()}
+        return load_config(overrides={"inpaint.method": "fill", "inpaint.min_person_px": 0} | given)
+
+    def see(
+        self, index: int, because: str = "", name: str = "a", image: RgbImage = IMAGE
+    ) -> Exception | None:
+        moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
+        stamp_ns = 10**18 + (0 if self.stands else index * STEP_NS)
+        taken = QueuedFrame(name, (moving, stamp_ns), index * STEP_NS, because)
+        return self.pipeline.process([taken])[0]
+
+    def _keep(self, taken: QueuedFrame[Any], _: AnonymizedFrame, result: AnonymizedFrame) -> None:
+        self.published.append((taken.frame[1], result))
+
+    def seen(self) -> list[bool]:
+        """Of each published frame, whether somebody shows."""
+        return [bool(find_sentinel_pixels(result.image).any()) for _, result in self.published]
+
+
+def test_memory_covers_missed_person() -> None:
+    camera = CameraPipeline(
+        SentinelModelProvider(IntermittentSegmenter(blind=range(10, 14), beheaded=[20]))
+    )
+    assert [camera.see(index) for index in range(25)] == [None] * 25
+    assert not any(camera.seen())
+    assert min(len(result.outcomes) for _, result in camera.published[5:]) >= 3
+    tracks = [set(result.track_ids) for _, result in camera.published[2:]]
+    assert all(each & tracks[0] for each in tracks)
+
+
+def test_no_memory_shows_missed_person() -> None:
+    """So that the test above cannot pass by itself."""
+    models = SentinelModelProvider(IntermittentSegmenter(blind=[10], beheaded=[20]))
+    camera = CameraPipeline(models, {"memory.mode": "off"})
+    for index in range(25):
+        camera.see(index)
+    assert [index for index, seen in enumerate(camera.seen()) if seen] == [10, 20]
+
+
+def test_constant_stamps_use_arrival(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])), stands=True)
+    for index in range(11):
+        camera.see(index)
+    assert not any(camera.seen())
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "a: the header stamp stands still; times of arrival are used"
+    ]
+
+
+def test_cameras_have_own_memory() -> None:
+    camera = CameraPipeline(SentinelModelProvider())
+    nobody = np.full_like(IMAGE, 128)
+    for index in range(10):
+        camera.see(index, name="a")
+        camera.see(index, name="b", image=nobody)
+    assert {len(result.outcomes) for _, result in camera.published[1::2]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("change", "keeps"),
+    [
+        ({"inpaint.beta_d": 0.8}, True),
+        ({"identity.reuse": "off"}, True),
+        ({"memory.duration_s": 2.0}, False),
+    ],
+)
+def test_change_resets_only_its_state(
+    change: dict[str, Any],
+    keeps: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])))
+    for index in range(11):
+        if index == 10:
+            camera.pipeline.reconfigure(camera.config(**change))
+        camera.see(index)
+    assert camera.seen()[10] != keeps
+
+
+def test_close_forgets_all_persons() -> None:
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])))
+    for index in range(11):
+        if index == 10:
+            camera.pipeline.close()
+            camera.pipeline.load()
+        camera.see(index)
+    assert len(camera.published[10][1].outcomes) == 0
+
+
+class FailingTracker:
+    """A tracker that fails at its fifth frame."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def update(self, boxes: Any, _: Any) -> list[int | None]:
+        self.frames += 1
+        if self.frames == 5:
+            message = "injected: singular matrix"
+            raise np.linalg.LinAlgError(message)
+        return list(range(1, len(boxes) + 1))
+
+
+class FailingTrackerProvider(SentinelModelProvider):
+    def tracker(self, _: Config) -> Tracker:
+        return FailingTracker()
+
+
+def test_tracker_failure_drops_frame() -> None:
+    camera = CameraPipeline(FailingTrackerProvider())
+    errors = [camera.see(index) for index in range(8)]
+    assert [error is None for error in errors] == [True] * 4 + [False] + [True] * 3
+    assert len(camera.published) == 7
+    assert not any(camera.seen())
+
+
+@pytest.mark.parametrize("alone", [{}, {"memory.mode": "off", "identity.reuse": "off"}])
+def test_skipped_frame_reuses_synthetic(alone: dict[str, Any]) -> None:
+    options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35}
+    camera = CameraPipeline(SentinelModelProvider(), options | alone)
+    for index in range(5):
+        camera.see(index, because="skipped" if index else "")
+    assert not any(camera.seen())
+    drawn, *moved, old = [result for _, result in camera.published]
+    assert {o.reason for o in drawn.outcomes} == {""}
+    for index, result in enumerate(moved, 1):
+        inner = [o for o in result.outcomes if o.reason == MOVED]
+        assert {o.kind for o in inner} == {OutcomeKind.INPAINTED}
+        # One of the three is cut by the border and changes its shape.
+        assert len(inner) >= 2
+        assert images_close(
+            result.image, np.roll(drawn.image, 2 * index, axis=1), result.replaced_mask
+        )
+    assert {o.reason for o in old.outcomes} == {"skipped"}
+
+
+def test_cache_keeps_only_last_frame() -> None:
+    """They hold a part of the original."""
+    options = {
+        "identity.reuse": "previous",
+        "identity.keyframe_s": 3600.0,
+        "memory.duration_s": 0.2,
+    }
+    camera = CameraPipeline(
+        SentinelModelProvider(IntermittentSegmenter(blind=range(5, 100))), options
+    )
+    kept: list[weakref.ref[CachedPerson]] = []
+    for index in range(10):
+        camera.see(index)
+        known = [each for each in gc.get_objects() if type(each) is CachedPerson]
+        kept.extend(weakref.ref(each) for each in known)
+        del known
+        assert len({id(each()) for each in kept} - {id(None)}) <= 4
+    assert not any(each() for each in kept)
+
+
+def test_change_resets_synthetic_cache() -> None:
+    options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 3600.0}
+    camera = CameraPipeline(SentinelModelProvider(), options)
+    for index in range(4):
+        if index == 2:
+            camera.pipeline.reconfigure(camera.config(inpaint__prompt="a robot"))
+        camera.see(index, because="skipped" if index else "")
+    reasons = [{o.reason for o in result.outcomes} for _, result in camera.published]
+    assert MOVED in reasons[1]
+    assert reasons[2:] == [{"skipped"}] * 2
+    assert not any(camera.seen())
+
+
+def images_close(one: RgbImage, other: RgbImage, mask: Any) -> bool:
+    difference = np.abs(one.astype(int) - other).max(axis=2)[mask]
+    return float(np.median(difference)) < 8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_sequence_never_leaks_on_model_faults(seed: int) -> None:
+    models = SentinelModelProvider(FaultySegmenter(0.2, seed), FaultyInpainter(0.5, seed))
+    camera = CameraPipeline(models, {"skip.on_skipped": "reuse", "identity.reuse": "previous"})
+    errors = [camera.see(index, because="skipped" if index % 3 else "") for index in range(15)]
+    assert len(camera.published) == errors.count(None)
+    assert not any(camera.seen())

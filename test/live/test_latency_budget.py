@@ -1,0 +1,65 @@
+"""Frames over the latency budget, whose persons are covered."""
+
+from anon_ros.config import load_config
+from helpers.fake_models import SentinelModelProvider
+from helpers.frame_io import FILL, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
+
+NS_PER_MS = 1_000_000
+
+
+def test_over_budget_is_covered() -> None:
+    outside = FakeFrameIO()
+    painter = SlowInpainter(outside=outside, each_ns=100 * NS_PER_MS)
+    pipeline = outside.pipeline(
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=200.0
+    )
+    covered = []
+    for _ in range(100):
+        pipeline.process([make_queued_frame(arrived_ns=outside.now_ns)])
+        covered.append("over skip.latency_budget_ms" in get_reasons(outside.published[-1][2]))
+    assert not covered[0]  # nothing is known of the first
+    assert covered[1:40] == [True] * 39
+    assert not all(covered[40:])
+    assert len(outside.published) == 100
+    assert pipeline.cover_counts("a").counts() == {"over skip.latency_budget_ms": 3 * sum(covered)}
+
+
+def test_budget_includes_waiting_time() -> None:
+    outside = FakeFrameIO()
+    painter = SlowInpainter(outside=outside, each_ns=10 * NS_PER_MS)
+    pipeline = outside.pipeline(
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=200.0
+    )
+    for waited_ms, late in ((0, False), (150, False), (180, True), (400, True)):
+        pipeline.process([make_queued_frame(arrived_ns=outside.now_ns - waited_ms * NS_PER_MS)])
+        assert ("over skip.latency_budget_ms" in get_reasons(outside.published[-1][2])) is late
+
+
+def test_budget_covers_end_of_batch() -> None:
+    outside = FakeFrameIO()
+    painter = SlowInpainter(outside=outside, each_ns=20 * NS_PER_MS)
+    pipeline = outside.pipeline(
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=130.0
+    )
+    pipeline.process([make_queued_frame("first")])
+    outside.published.clear()
+    frames = [make_queued_frame(name, arrived_ns=outside.now_ns) for name in "abc"]
+    pipeline.process(frames)
+    late = {name: bool(get_reasons(result) - {""}) for name, _, result in outside.published}
+    assert late == {"a": False, "b": False, "c": True}
+
+
+def test_budget_resets_on_change() -> None:
+    outside = FakeFrameIO()
+    painter = SlowInpainter(outside=outside, each_ns=10_000 * NS_PER_MS)
+    pipeline = outside.pipeline(
+        SentinelModelProvider(inpainter=painter), skip__latency_budget_ms=500.0
+    )
+    for _ in range(2):
+        pipeline.process([make_queued_frame(arrived_ns=outside.now_ns)])
+    assert get_reasons(outside.published[-1][2]) == {"over skip.latency_budget_ms"}
+    painter.each_ns = NS_PER_MS
+    cheaper = {"skip.latency_budget_ms": 500.0, "inpaint.steps": 10}
+    pipeline.reconfigure(load_config(overrides=FILL | cheaper))
+    pipeline.process([make_queued_frame(arrived_ns=outside.now_ns)])
+    assert get_reasons(outside.published[-1][2]) == {""}

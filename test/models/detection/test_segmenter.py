@@ -1,0 +1,264 @@
+"""The YOLO segmenter against known masks, Ultralytics and damaged networks."""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from ultralytics import YOLO
+
+from anon_ros.config import DetectionConfig
+from anon_ros.core import Mask, RgbImage
+from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.models.detection.segmenter import YoloSegmenter
+from helpers.paths import MASKS
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class FixedNetwork:
+    """A network that finds fixed candidates; its mask is the input itself, at 1/4."""
+
+    candidates: torch.Tensor
+    names: Mapping[int, str] = field(default_factory=lambda: {0: "car", 1: "person", 2: "rider"})
+    stride_px: int = 32
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.candidates, torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
+
+
+def make_candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
+    return torch.tensor([*box_cxcywh, *scores, 1.0])
+
+
+def make_segmenter(
+    *candidates: torch.Tensor, config: DetectionConfig | None = None
+) -> YoloSegmenter:
+    network = FixedNetwork(torch.stack(candidates, dim=1))
+    return YoloSegmenter(network, [1, 2], config or DetectionConfig(), CPU)
+
+
+def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
+    """A grey image with a bright disc whose soft edge crosses mid grey at the mask's edge."""
+    y, x = np.mgrid[0.5:height_px, 0.5:width_px]
+    radius_px = min(width_px, height_px) / 3
+    inside_px = radius_px - np.hypot(x - width_px * 0.45, y - height_px * 0.6)
+    edge_px = max(width_px, height_px) / 20
+    value = np.clip(0.5 + inside_px / edge_px, 0, 1) * 255
+    return np.repeat(np.rint(value)[..., None], 3, axis=2).astype(np.uint8), inside_px > 0
+
+
+def measure_boundary_error_px(mask: Mask, known: Mask) -> float:
+    """How far the farthest wrong pixel lies from the known boundary."""
+    sides = (known, ~known)
+    near, far = (cv2.distanceTransform(s.astype(np.uint8), cv2.DIST_L2, 5) for s in sides)
+    return float((near + far)[mask != known].max(initial=0))
+
+
+@pytest.mark.parametrize("inference_px", [320, 640, 1000])
+@pytest.mark.parametrize(
+    ("width_px", "height_px"),
+    [(1920, 1080), (1280, 720), (640, 480), (768, 576), (1080, 1920), (801, 1203), (1217, 333)],
+)
+def test_known_mask_keeps_its_place(width_px: int, height_px: int, inference_px: int) -> None:
+    image, known = make_disc_image(width_px, height_px)
+    everything = make_candidate([500, 500, 2000, 2000], [0, 0.9, 0])
+    segmenter = make_segmenter(everything, config=DetectionConfig(inference_px=inference_px))
+    (mask,) = segmenter.segment(image).masks
+    assert mask.shape == (height_px, width_px)
+    assert measure_boundary_error_px(mask, known) <= 1
+
+
+GRAY = np.zeros((640, 640, 3), np.uint8)
+
+
+BOX = [320.0, 320.0, 100.0, 200.0]
+
+
+def test_person_class_wins() -> None:
+    found = make_segmenter(make_candidate(BOX, [0.9, 0.3, 0])).segment(GRAY)
+    assert found.class_ids.tolist() == [1]
+    assert found.scores.tolist() == pytest.approx([0.3])
+
+
+def test_two_classes_are_one_detection() -> None:
+    shifted = [321.0, 322.0, 100.0, 200.0]
+    found = make_segmenter(
+        make_candidate(BOX, [0, 0.5, 0]), make_candidate(shifted, [0, 0, 0.6])
+    ).segment(GRAY)
+    assert found.class_ids.tolist() == [2]
+
+
+def test_low_scores_dropped() -> None:
+    found = make_segmenter(make_candidate(BOX, [0.9, 0.05, 0.05])).segment(GRAY)
+    assert len(found) == 0
+    assert found.masks.shape == (0, 640, 640)
+
+
+def test_empty_mask_becomes_box() -> None:
+    found = make_segmenter(make_candidate(BOX, [0, 0.5, 0])).segment(GRAY)
+    expected = np.zeros((640, 640), np.bool_)
+    expected[220:420, 270:370] = True
+    assert np.array_equal(found.masks[0], expected)
+
+
+def test_box_in_padding_keeps_a_pixel() -> None:
+    wide = np.zeros((320, 640, 3), np.uint8)
+    found = make_segmenter(make_candidate([700, 700, 10, 10], [0, 0.5, 0])).segment(wide)
+    assert found.masks.sum() == 1
+
+
+def test_too_many_persons_fail_frame() -> None:
+    columns = [make_candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
+    assert len(make_segmenter(*columns, config=DetectionConfig(max_persons=4)).segment(GRAY)) == 3
+    with pytest.raises(SegmentationError, match=r"3 persons reach detect\.max_persons = 3"):
+        make_segmenter(*columns, config=DetectionConfig(max_persons=3)).segment(GRAY)
+
+
+def test_weak_candidates_are_bounded() -> None:
+    scores = [0.6, 0.2, 0.05, 0.3, 0.7]
+    columns = [make_candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
+    config = DetectionConfig(confidence=0.5, max_persons=4)
+    found = make_segmenter(*columns, config=config).with_thresholds(config, 0.1).segment(GRAY)
+    assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3, 0.2])
+    few = replace(config, max_persons=3)
+    found = make_segmenter(*columns).with_thresholds(few, 0.1).segment(GRAY)
+    assert found.scores.tolist() == pytest.approx([0.7, 0.6, 0.3])
+    alone = make_segmenter(*columns).with_thresholds(config, None).segment(GRAY)
+    assert alone.scores.tolist() == pytest.approx([0.7, 0.6])
+    with pytest.raises(SegmentationError, match=r"2 persons reach .*detect\.confidence = 0\.5"):
+        make_segmenter(*columns).with_thresholds(replace(config, max_persons=2), 0.1).segment(GRAY)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_non_finite_output_fails_frame(value: float) -> None:
+    with pytest.raises(SegmentationError, match="NaN"):
+        make_segmenter(make_candidate(BOX, [0, value, 0])).segment(GRAY)
+
+
+def load_demo_segmenter(weights: Path, **options: Any) -> YoloSegmenter:
+    return YoloSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
+
+
+def compute_iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_masks_equal_ultralytics(
+    demo_weights: Path, bus_rgb: RgbImage, zidane_rgb: RgbImage
+) -> None:
+    segmenter, other = load_demo_segmenter(demo_weights), YOLO(demo_weights)
+    for image in (bus_rgb, zidane_rgb, zidane_rgb[:477, :1001]):
+        ours = segmenter.segment(np.ascontiguousarray(image))
+        (theirs,) = other.predict(
+            image[..., ::-1],
+            conf=0.1,
+            iou=0.7,
+            classes=[0],
+            retina_masks=True,
+            agnostic_nms=True,
+            verbose=False,
+        )
+        assert ours.boxes_xyxy == pytest.approx(theirs.boxes.xyxy.numpy(), abs=1)
+        pairs = zip(ours.masks, theirs.masks.data.numpy() > 0, strict=True)
+        assert min(compute_iou(*pair) for pair in pairs) > 0.97
+
+
+def test_masks_match_labels_of_video(demo_weights: Path, vtest_rgb: dict[str, RgbImage]) -> None:
+    segmenter = load_demo_segmenter(demo_weights, inference_px=768)
+    overlaps = []
+    for name, image in vtest_rgb.items():
+        found = segmenter.segment(image)
+        known = read_reference_masks(MASKS / f"{name}.txt", image.shape[:2])
+        overlaps += [max(compute_iou(mask, person) for mask in found.masks) for person in known]
+    assert len(overlaps) > 20
+    assert np.mean(overlaps) > 0.75
+
+
+def read_reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
+    """The polygons of class 0."""
+    masks = []
+    for line in path.read_text().splitlines():
+        class_id, *numbers = line.split()
+        outline = np.array(numbers, float).reshape(-1, 2) * hw[::-1]
+        pixels = cv2.fillPoly(np.zeros(hw, np.uint8), [np.rint(outline).astype(np.int32)], 1)
+        if class_id == "0":
+            masks.append(pixels.astype(np.bool_))
+    return masks
+
+
+@pytest.fixture(scope="module")
+def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random networks of other kinds."""
+    folder = tmp_path_factory.mktemp("yolo")
+    for name in ("yolov8n", "yolo11n-seg", "yolo26n-seg", "yolov8n-pose"):
+        torch.manual_seed(0)
+        YOLO(f"{name}.yaml").save(folder / f"{name}.pt")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["yolo11n-seg", "yolo26n-seg"])
+def test_other_yolo_networks_run(network_files: Path, name: str) -> None:
+    segmenter = load_demo_segmenter(network_files / f"{name}.pt", confidence=0.001, classes=("0",))
+    candidates, prototypes = segmenter.network(torch.rand(1, 3, 64, 96))
+    assert candidates.shape == (4 + 80 + 32, 126)
+    assert prototypes is not None
+    assert prototypes.shape == (32, 16, 24)
+    segmenter.segment(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_detection_weights_give_boxes(
+    network_files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        segmenter = load_demo_segmenter(network_files / "yolov8n.pt", classes=("0",))
+    assert "whole box" in caplog.text
+    network = FixedNetwork(make_candidate(BOX, [0, 0.5, 0])[:7, None])
+    boxes_only = replace(segmenter, network=BoxNetwork(network), class_ids=[1])
+    assert boxes_only.segment(GRAY).masks.sum() == 100 * 200
+    assert segmenter.network(torch.rand(1, 3, 64, 64))[1] is None
+
+
+@dataclass(frozen=True)
+class BoxNetwork:
+    network: FixedNetwork
+    stride_px: int = 32
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        return self.network.names
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.network(batch)[0], None
+
+
+def test_other_task_rejected(network_files: Path) -> None:
+    with pytest.raises(ModelError, match="is for pose"):
+        load_demo_segmenter(network_files / "yolov8n-pose.pt")
+
+
+def test_unknown_class_lists_classes(demo_weights: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no dog; it has person, fallen person"):
+        load_demo_segmenter(demo_weights, classes=("person", "dog"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_damaged_weights_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken\.pt cannot be loaded") as caught:
+        load_demo_segmenter(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_opencv_threads_restored(demo_weights: Path) -> None:
+    threads = cv2.getNumThreads()
+    load_demo_segmenter(demo_weights)
+    assert cv2.getNumThreads() == threads

@@ -1,0 +1,25 @@
+"""Models built from a configuration."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from anon_ros.config import load_config
+from anon_ros.errors import ModelError
+from anon_ros.models import build_anonymizer
+
+pytestmark = pytest.mark.usefixtures("no_network")
+
+
+@pytest.mark.usefixtures("models_directory")
+@pytest.mark.parametrize("parameter", ["detect.weights", "inpaint.model"])
+def test_build_needs_weights(parameter: str, demo_weights: Path) -> None:
+    """In particular no other inpainter takes the place of the diffusion model."""
+    overrides = {"detect.weights": str(demo_weights)} if parameter == "inpaint.model" else {}
+    kind = "sdxl" if parameter == "inpaint.model" else "fill"
+    config = load_config(overrides={"inpaint.method": kind, **overrides})
+    start_s = time.monotonic()
+    with pytest.raises(ModelError, match=parameter):
+        build_anonymizer(config)
+    assert time.monotonic() - start_s < 5

@@ -1,0 +1,125 @@
+"""The models in memory from one configuration to the next, with real ones."""
+
+import gc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anon_ros.config import Config, load_config
+from anon_ros.core import RgbImage
+from anon_ros.errors import ModelError
+from anon_ros.models import ModelCache, build_tracking_anonymizer
+
+
+@pytest.fixture
+def base_overrides(demo_weights: Path, tiny_sdxl: Path) -> dict[str, Any]:
+    return {
+        "detect.weights": str(demo_weights),
+        "detect.inference_px": 320,
+        "inpaint.model": str(tiny_sdxl),
+        "inpaint.method": "sdxl",
+        "inpaint.steps": 5,
+        "inpaint.generate_px": 64,
+        "memory.mode": "off",  # else whoever reaches track.low_confidence is told
+    }
+
+
+def make_config(base: dict[str, Any], **changes: Any) -> Config:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return load_config(overrides=base | named)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inpaint__beta_d": 1.0},
+        {"inpaint__steps": 10},
+        {"inpaint__prompt": "a robot"},
+        {"inpaint__negative_prompt": "a cat"},
+        {"detect__confidence": 0.6},
+        {"detect__inference_px": 640},
+        {"mask__dilate_ratio": 0.2},
+        {"inpaint__beta_d": 0.2, "inpaint__prompt": "x", "detect__nms_iou": 0.5},
+    ],
+)
+def test_change_equals_reload(
+    base_overrides: dict[str, Any], change: dict[str, Any], bus_rgb: RgbImage
+) -> None:
+    image = np.ascontiguousarray(bus_rgb[::2, ::2])
+    models = ModelCache()
+    first = models.anonymizer(make_config(base_overrides))
+    before = first.anonymize(image).image
+    after = make_config(base_overrides, **change)
+    changed = models.anonymizer(after)
+    assert changed.inpainter is first.inpainter
+    assert changed.segmenter.network is first.segmenter.network
+    result = changed.anonymize(image).image
+    assert np.array_equal(result, build_tracking_anonymizer(after).anonymize(image).image)
+    assert not np.array_equal(result, before)
+    back = models.anonymizer(make_config(base_overrides)).anonymize(image).image
+    assert np.array_equal(back, before)
+
+
+def test_other_method_frees_diffusion(base_overrides: dict[str, Any]) -> None:
+    models = ModelCache()
+    gone = weakref.ref(models.anonymizer(make_config(base_overrides)).inpainter.diffusion.unet)
+    assert gone() is not None
+    models.anonymizer(make_config(base_overrides, inpaint__method="fill"))
+    gc.collect()
+    assert gone() is None
+
+
+def test_release_drops_all_models(base_overrides: dict[str, Any]) -> None:
+    models = ModelCache()
+    anonymizer = models.anonymizer(make_config(base_overrides))
+    gone = [
+        weakref.ref(anonymizer.inpainter.diffusion.unet),
+        weakref.ref(anonymizer.segmenter.network),
+    ]
+    del anonymizer
+    models.release()
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+
+
+def test_lora_prompt_reloads_model(base_overrides: dict[str, Any], tiny_lora: Path) -> None:
+    with_lora = base_overrides | {"inpaint.lora": str(tiny_lora)}
+    models = ModelCache()
+    first = models.anonymizer(make_config(with_lora)).inpainter
+    assert models.anonymizer(make_config(with_lora, inpaint__seed=1)).inpainter is first
+    assert models.anonymizer(make_config(with_lora, inpaint__prompt="x")).inpainter is not first
+
+
+def test_cache_survives_failed_change(
+    base_overrides: dict[str, Any], bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.ascontiguousarray(bus_rgb[::2, ::2])
+    models = ModelCache()
+    models.anonymizer(make_config(base_overrides))
+    wanted = make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
+
+    def gone(*_: object) -> None:
+        message = "the text encoders are gone"
+        raise ModelError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("anon_ros.models.inpainting.diffusion_inpainter.encode_prompts", gone)
+        with pytest.raises(ModelError, match="gone"):
+            models.anonymizer(wanted)
+    result = models.anonymizer(
+        make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
+    )
+    expected = build_tracking_anonymizer(wanted).anonymize(image).image
+    assert np.array_equal(result.anonymize(image).image, expected)
+
+
+def test_fallbacks_counted(base_overrides: dict[str, Any]) -> None:
+    models = ModelCache()
+    assert models.fallbacks == {}
+    models.anonymizer(make_config(base_overrides)).inpainter.fallbacks["out of GPU memory"] += 2
+    assert models.fallbacks == {"out of GPU memory": 2}
+    models.release()
+    assert models.fallbacks == {}

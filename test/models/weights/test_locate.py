@@ -1,0 +1,131 @@
+"""Weights by name, in directories and in the hub's cache."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anon_ros.errors import ModelError
+from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, find_weights
+from helpers.paths import ROOT
+
+pytestmark = pytest.mark.usefixtures("no_network")
+
+HUB_ID = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+
+
+def test_bare_name_is_searched(models_directory: Path) -> None:
+    (models_directory / "a.pt").touch()
+    assert find_weights("a.pt") == models_directory / "a.pt"
+    Path("a.pt").touch()
+    assert find_weights("a.pt") == Path("a.pt")
+    with pytest.raises(ModelError, match="no file"):
+        find_weights("./folder/a.pt")
+
+
+def test_missing_weights_name_remedy(models_directory: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_weights("yolov8x-seg.pt")
+    told = str(caught.value)
+    target = models_directory / "yolov8x-seg.pt"
+    assert str(Path("yolov8x-seg.pt").absolute()) in told
+    assert f"or {target}" in told
+    assert "detect.weights" in told
+    assert f"curl -fL --create-dirs -o {target} https://github.com/ultralytics/assets/" in told
+    assert "\n" not in told
+
+
+def test_unknown_weights_no_command(models_directory: Path) -> None:
+    with pytest.raises(ModelError, match=r"give the path of Ultralytics weights") as caught:
+        find_weights(str(models_directory / "mine.pt"))
+    assert "curl" not in str(caught.value)
+
+
+def test_missing_hub_model_names_remedy(models_directory: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_pipeline(HUB_ID, "abc123")
+    told = str(caught.value)
+    folder = models_directory / "stable-diffusion-xl-1.0-inpainting-0.1"
+    assert f"hf download {HUB_ID} --revision abc123 --local-dir {folder}" in told
+    assert "put the folder at the same place here" in told
+    assert "\n" not in told
+
+
+def test_fetched_model_found(tiny_sd2: Path, models_directory: Path) -> None:
+    shutil.copytree(tiny_sd2, models_directory / "stable-diffusion-xl-1.0-inpainting-0.1")
+    assert find_pipeline(HUB_ID, "").is_dir()
+
+
+def test_vae_and_lora_found_or_named(models_directory: Path) -> None:
+    for find, parameter in ((find_vae, "inpaint.vae"), (find_lora, "inpaint.lora")):
+        with pytest.raises(ModelError, match=rf"{parameter}: .*hf download some/thing"):
+            find("some/thing")
+    folder = models_directory / "thing"
+    folder.mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        find_vae("some/thing")
+    with pytest.raises(ModelError, match=r"holds 0 \.safetensors"):
+        find_lora("some/thing")
+    (folder / "config.json").touch()
+    weights = folder / "one.safetensors"
+    weights.touch()
+    assert find_vae("some/thing") == folder
+    assert find_lora("some/thing") == find_lora(str(weights)) == weights
+    (folder / "two.safetensors").touch()
+    with pytest.raises(ModelError, match="name the file"):
+        find_lora("some/thing")
+
+
+def test_missing_directory_named(models_directory: Path) -> None:
+    with pytest.raises(ModelError, match=rf"no directory {models_directory}/none"):
+        find_pipeline(str(models_directory / "none"), "")
+
+
+def test_directory_and_bare_name_found(tiny_sd2: Path, models_directory: Path) -> None:
+    assert find_pipeline(str(tiny_sd2), "") == tiny_sd2
+    shutil.copytree(tiny_sd2, models_directory / "sd2")
+    assert find_pipeline("sd2", "") == models_directory / "sd2"
+
+
+def test_hub_cache_at_revision(tiny_sd2: Path, tmp_path: Path) -> None:
+    # The cache's place is read when the library is imported: a new process.
+    cache = tmp_path / "hub"
+    shutil.copytree(tiny_sd2, cache / "models--owner--name" / "snapshots" / "abc123")
+    code = (
+        "from anon_ros.models.weights.locate import find_pipeline\n"
+        "print(find_pipeline('owner/name', 'abc123'))\n"
+        "try: find_pipeline('owner/name', 'def456')\n"
+        "except Exception as error: print(type(error).__name__)\n"
+    )
+    environment = {"HF_HUB_CACHE": str(cache), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, refused = done.stdout.split()
+    assert found == str(cache / "models--owner--name" / "snapshots" / "abc123")
+    assert refused == "ModelError"
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("unet/diffusion_pytorch_model.safetensors", "unet holds no .safetensors"),
+        ("vae", "vae is missing"),
+        ("scheduler", "scheduler is missing"),
+        ("model_index.json", "model_index.json cannot be read"),
+    ],
+)
+def test_partial_download_named(tiny_sd2: Path, tmp_path: Path, lost: str, told: str) -> None:
+    folder = tmp_path / "partial"
+    shutil.copytree(tiny_sd2, folder)
+    path = folder / lost
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    with pytest.raises(ModelError, match=told):
+        find_pipeline(str(folder), "")

@@ -1,0 +1,236 @@
+"""`ros2 param` on a running node, through the real services."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rcl_interfaces.msg import Parameter
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
+from rclpy.parameter import Parameter as RosParameter
+from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import Image
+
+from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.models import ModelCache
+from helpers.fake_models import SentinelModelProvider, make_street_image
+from helpers.ros_images import make_raw_message
+
+TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
+LIVE = {name: p for name, p in all_parameters().items() if p.spec.reconfigurable}
+
+
+def make_parameter_message(name: str, value: Any) -> Parameter:
+    return RosParameter(name, value=value).to_parameter_msg()
+
+
+def set_parameters(peer: Any, **values: Any) -> list[Any]:
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    request = SetParameters.Request(
+        parameters=[make_parameter_message(*pair) for pair in named.items()]
+    )
+    return list(peer.call("/anonymizer/set_parameters", SetParameters, request).results)
+
+
+def get_parameter(peer: Any, name: str) -> Any:
+    request = GetParameters.Request(names=[name])
+    (value,) = peer.call("/anonymizer/get_parameters", GetParameters, request).values
+    return parameter_value_to_python(value)
+
+
+def choose_other_value(name: str) -> Any:
+    """An allowed value that is not the default."""
+    parameter = LIVE[name]
+    if parameter.spec.choices:
+        # sdxl needs a model, which is not here.
+        allowed = [c for c in parameter.spec.choices if c not in {parameter.default, "fill"}]
+        return allowed[0]
+    if parameter.type is str:
+        return "somebody else"
+    step = 1 if parameter.type is int else 0.125
+    return (
+        parameter.default - step
+        if parameter.default == parameter.spec.maximum
+        else (parameter.default + step)
+    )
+
+
+@pytest.fixture
+def node(start_live_node: Callable[..., Any]) -> Any:
+    return start_live_node(topics__images=[TOPIC])
+
+
+def get_config(node: Any) -> Config:
+    config: Config = node.node._config  # noqa: SLF001 - what the next frame is processed with
+    return config
+
+
+def test_live_parameters_can_change(peer: Any, node: Any) -> None:
+    assert {"inpaint.beta_d", "inpaint.steps", "inpaint.prompt", "inpaint.method"} <= LIVE.keys()
+    assert {"detect.confidence", "skip.on_skipped", "skip.every_nth"} <= LIVE.keys()
+    for name in LIVE:
+        value = choose_other_value(name)
+        (result,) = set_parameters(peer, **{name: value})
+        assert result.successful, (name, value, result.reason)
+        assert get_parameter(peer, name) == value
+        assert get_value(get_config(node), name) == value
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_values_out_of_range_rejected(
+    name: str, peer: Any, start_live_node: Callable[..., Any]
+) -> None:
+    node = start_live_node(topics__images=[TOPIC])
+    before = get_config(node)
+    spec, kind = LIVE[name].spec, LIVE[name].type
+    wrong: list[Any] = [True if kind is str else "many"]
+    told = ["str" if kind is str else kind.__name__]
+    if spec.choices:
+        wrong, told = [*wrong, "magic"], [*told, spec.choices[-1]]
+    if spec.minimum is not None:
+        wrong += [kind(spec.minimum - 1)]
+        told += [f"{spec.minimum:g}"]
+    if spec.maximum is not None and spec.maximum < 2**62:
+        wrong += [kind(spec.maximum + 1)]
+        told += [str(int(spec.maximum))]
+    for value, text in zip(wrong, told, strict=True):
+        (result,) = set_parameters(peer, **{name: value})
+        assert not result.successful, (name, value)
+        assert name in result.reason
+        assert text in result.reason, result.reason
+    assert get_config(node) == before
+
+
+@pytest.mark.usefixtures("node")
+def test_fixed_parameters_read_only(peer: Any) -> None:
+    fixed = all_parameters().keys() - LIVE.keys()
+    assert {"detect.weights", "topics.images", "compute.device", "autostart"} <= fixed
+    request = DescribeParameters.Request(names=sorted(all_parameters()))
+    descriptors = peer.call(
+        "/anonymizer/describe_parameters", DescribeParameters, request
+    ).descriptors
+    assert {d.name for d in descriptors if d.read_only} == fixed
+    assert all(d.description for d in descriptors)
+    for name in sorted(fixed):
+        (result,) = set_parameters(peer, **{name: get_parameter(peer, name) or "x"})
+        assert not result.successful
+        assert f"{name} is read-only" in result.reason
+        assert "restart the node" in result.reason
+
+
+def test_atomic_change_all_or_nothing(peer: Any, node: Any) -> None:
+    def put_all(**values: Any) -> Any:
+        named = {name.replace("__", "."): value for name, value in values.items()}
+        request = SetParametersAtomically.Request(
+            parameters=[make_parameter_message(*pair) for pair in named.items()]
+        )
+        service = "/anonymizer/set_parameters_atomically"
+        return peer.call(service, SetParametersAtomically, request).result
+
+    before = get_config(node)
+    assert not put_all(inpaint__seed=5, inpaint__beta_d=0.001).successful
+    assert not put_all(inpaint__seed=5, detect__weights="x.pt").successful
+    assert get_config(node) == before
+    # Together they run no step at all, though each is in its range.
+    result = put_all(inpaint__steps=1, inpaint__beta_d=0.05)
+    assert not result.successful
+    assert "inpaint.steps" in result.reason
+    assert put_all(inpaint__seed=5, inpaint__beta_d=0.4).successful
+    assert (get_config(node).inpaint.seed, get_config(node).inpaint.beta_d) == (5, 0.4)
+
+
+def test_int_becomes_float(peer: Any, node: Any) -> None:
+    (result,) = set_parameters(peer, skip__max_rate_hz=5)
+    assert result.successful
+    assert get_config(node).skip.max_rate_hz == 5.0
+    (result,) = set_parameters(peer, inpaint__strength=0.5)
+    assert not result.successful
+    names = peer.call("/anonymizer/list_parameters", ListParameters, ListParameters.Request())
+    assert set(all_parameters()) <= set(names.result.names)
+
+
+def test_unknown_parameter_warns(
+    start_live_node: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_live_node(topics__images=[TOPIC], inpaint__strength=0.5)
+    assert "parameter inpaint.strength is unknown and has no effect" in capfd.readouterr().err
+
+
+def test_missing_model_rejected(peer: Any, start_live_node: Any) -> None:
+    node = start_live_node(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
+    (result,) = set_parameters(peer, inpaint__method="sdxl")
+    assert not result.successful
+    assert "/nowhere/sdxl" in result.reason
+    assert get_config(node).inpaint.method == "fill"
+
+
+def test_change_applies_between_frames(
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    bus_rgb: Any,
+) -> None:
+    """Real models: from the fill to a tiny SDXL, another chain, another prompt, and back."""
+    peer.advertise(TOPIC, Image)
+    peer.record(MIRRORED, Image)
+    models = ModelCache()
+    node = start_live_node(
+        models,
+        topics__images=[TOPIC],
+        detect__weights=str(demo_weights),
+        detect__inference_px=320,
+        inpaint__model=str(tiny_sdxl),
+        inpaint__steps=5,
+        inpaint__generate_px=64,
+    )
+    assert peer.spin_until(peer.is_connected)
+    image = bus_rgb[360:960:2, ::2].copy()
+
+    def mirrored() -> bytes:
+        """The next image that comes after this call, of the frame after the change."""
+        peer.received[MIRRORED].clear()
+        while len(peer.received[MIRRORED]) < 2:
+            peer.publish(TOPIC, make_raw_message(image, 1))
+            peer.spin(0.3)
+        return bytes(peer.received[MIRRORED][-1].data)
+
+    shown = [mirrored()]
+    for change in (
+        {"inpaint__method": "sdxl"},
+        {"inpaint__beta_d": 1.0},
+        {"inpaint__prompt": "a robot"},
+        {"inpaint__seed": 3},
+        {"detect__confidence": 1.0},
+        {"inpaint__method": "pixelate", "detect__confidence": 0.1},
+    ):
+        for result in set_parameters(peer, **change):
+            assert result.successful, result.reason
+        shown.append(mirrored())
+    assert len(set(shown)) == len(shown), "each change shows"
+    inpainter = node.node._session.pipeline._anonymizer.inpainter  # noqa: SLF001 - freed?
+    assert type(inpainter).__name__ == "ClassicalInpainter"
+    assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
+
+
+def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    peer.advertise(TOPIC, Image)
+    peer.record(MIRRORED, Image)
+    start_live_node(SentinelModelProvider(), topics__images=[TOPIC], skip__every_nth=1000)
+    assert peer.spin_until(peer.is_connected)
+    image = make_street_image(160, 120)
+    for index in range(60):
+        if index == 30:
+            (result,) = set_parameters(peer, skip__on_skipped="cover")
+            assert result.successful
+        peer.publish(TOPIC, make_raw_message(image, index))
+        peer.spin(0.03)
+    peer.spin(0.5)
+    stamps = [message.header.stamp.sec - 1000 for message in peer.received[MIRRORED]]
+    assert stamps == [0, *range(30, 60)]
