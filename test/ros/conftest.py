@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from anon_ros.ros.node import AnonymizerNode
 from helpers.fake_models import (
     SentinelModelProvider,
 )
+from helpers.locks import claim_dds_domain
 from helpers.paths import ROOT
 from helpers.ros_streams import LASTING
 
@@ -220,13 +220,13 @@ def start_live_node(dds_domain: int) -> Iterator[Callable[..., LiveNode]]:
         node.close()
 
 
-@pytest.fixture(scope="module")
-def dds_domain() -> Iterator[int]:
-    """A DDS domain of our own on this machine, with whole images let through."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        yield random.randint(1, 100)  # noqa: S311 - nothing secret
+@pytest.fixture
+def dds_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A DDS domain for this test alone, with whole images let through."""
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with claim_dds_domain() as domain:
+        yield domain
 
 
 @pytest.fixture
