@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scene import make_image
 
 from anon_ros.config import Config, MaskConfig
-from anon_ros.core import Detections, Mask, RgbImage, make_region
+from anon_ros.core import Detections, Mask, RgbImage, make_regions
 from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 from anon_ros.metrics import TemporalRecall, link_identities
 from anon_ros.models import build_segmenter, build_tracker
@@ -143,8 +143,7 @@ def measure(
 def covered_by(found: Detections) -> Mask:
     """(H, W) bool, all pixels that are replaced."""
     covered = np.zeros(found.masks.shape[1:], np.bool_)
-    for mask, box in zip(found.masks, found.boxes_xyxy, strict=True):
-        region = make_region(mask, box, MaskConfig())
+    for region in make_regions(found, MaskConfig()):
         covered[region.window.slices] |= region.mask
     return covered
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.bags.messages import IMAGE_TYPE, deserialize_image
-from anon_ros.bags.plan.inspect import decompress, inspect_bag
-from anon_ros.bags.plan.topic_plan import TopicAction, TopicRules
+from anon_ros.bags.plan.decisions import TopicAction, TopicRules
+from anon_ros.bags.plan.inspect import inspect_bag
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Message
 from anon_ros.core import RgbImage
@@ -47,7 +47,7 @@ def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[Ba
         OSError: if a file cannot be read.
     """
     plan = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=scratch).topics
-    found = {entry.topic for entry in plan.entries if entry.decision is TopicAction.ANONYMIZE}
+    found = {entry.topic for entry in plan.decisions if entry.action is TopicAction.ANONYMIZE}
     if not found or set(topics) - found:
         asked = ", ".join(sorted(set(topics) - found)) or "any topic"
         message = f"{bag.path}: no images on {asked}; it has some on {', '.join(found) or 'none'}"
@@ -56,12 +56,12 @@ def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[Ba
 
     def is_wanted(channel: Channel) -> bool:
         entry = plan.get(channel.topic, channel.type_name)
-        is_image = entry is not None and entry.decision is TopicAction.ANONYMIZE
+        is_image = entry is not None and entry.action is TopicAction.ANONYMIZE
         return is_image and channel.topic in wanted
 
     for record in _messages(bag, scratch):
         if is_wanted(record.channel):
-            frame = deserialize_image(record.channel, decompress(bag, record.data))
+            frame = deserialize_image(record.channel, bag.decompress(record.data))
             yield BagImage(record.channel.topic, record.log_time_ns, frame.decode())
 
 
@@ -94,7 +94,7 @@ def read_depth_maps(bag: Bag, topic: str, scratch: Path) -> Iterator[BagDepthMap
     count = 0
     for record in _messages(bag, scratch):
         if record.channel.topic == topic and record.channel.type_name == IMAGE_TYPE:
-            frame = deserialize_image(record.channel, decompress(bag, record.data))
+            frame = deserialize_image(record.channel, bag.decompress(record.data))
             yield BagDepthMap(record.log_time_ns, _depth_m(frame.ros_message))
             count += 1
     if not count:

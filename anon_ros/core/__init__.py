@@ -3,8 +3,9 @@
 from anon_ros.core.anonymizer import MOVED, Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image
-from anon_ros.core.masks import PersonRegion, make_region
+from anon_ros.core.masks import PersonRegion, make_region, make_regions
 from anon_ros.core.protocols import Inpainter, Segmenter
+from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.types import (
     AnonymizedFrame,
@@ -16,7 +17,6 @@ from anon_ros.core.types import (
     Outcome,
     OutcomeKind,
     RgbImage,
-    Roi,
     without_numbers,
 )
 
@@ -43,6 +43,7 @@ __all__ = [
     "derive_seed",
     "fill_from_surroundings",
     "make_region",
+    "make_regions",
     "untracked_persons",
     "without_numbers",
 ]

@@ -13,8 +13,9 @@ from anon_ros.core.cover import cover_regions
 from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.core.crops import extract_crop, plan_crop
 from anon_ros.core.inpainting import inpaint_crops
-from anon_ros.core.masks import PersonRegion, make_region, union_mask
+from anon_ros.core.masks import PersonRegion, make_regions, union_mask
 from anon_ros.core.protocols import Inpainter, Segmenter
+from anon_ros.core.roi import Roi
 from anon_ros.core.types import (
     AnonymizedFrame,
     Crop,
@@ -25,7 +26,6 @@ from anon_ros.core.types import (
     Outcome,
     OutcomeKind,
     RgbImage,
-    Roi,
 )
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
@@ -138,8 +138,7 @@ class Anonymizer:
         with _as_segmentation_error():
             detections = persons.detections
             _check_fit(detections, image)
-            pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-            regions = [make_region(mask, box, self.mask) for mask, box in pairs]
+            regions = make_regions(detections, self.mask)
         people = union_mask(regions, *image.shape[:2])
         canvas = cover_regions(image, regions, people) if regions else image
         rois = {

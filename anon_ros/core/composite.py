@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from anon_ros.core.masks import PersonRegion
+from anon_ros.core.roi import Roi
 from anon_ros.core.types import Mask, RgbImage, all_channels_below, copy_masked
 
 
@@ -49,9 +50,9 @@ def force_difference(result: RgbImage, original: RgbImage, replaced: Mask) -> Rg
     longer does, and the two images alone prove which pixels were replaced.
     """
     moved = result.copy()
-    x, y, width_px, height_px = cv2.boundingRect(replaced.view(np.uint8))
-    window = slice(y, y + height_px), slice(x, x + width_px)
-    if width_px:
+    bounds = Roi.from_mask(replaced)
+    if not bounds.is_empty:
+        window = bounds.slices
         difference = cv2.absdiff(result[window], original[window])
         equal = all_channels_below(difference, 0) & replaced[window]
         moved[window][equal] ^= 1

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from anon_ros.core.masks import PersonRegion
-from anon_ros.core.types import Crop, Mask, RgbImage, Roi
+from anon_ros.core.roi import Roi
+from anon_ros.core.types import Crop, Mask, RgbImage
 
 # Width : height of the windows that an inpainter is given.
 _SHAPES = ((1, 1), (1, 2), (2, 1))

@@ -1,6 +1,7 @@
 """From a person's instance mask to the pixels that are replaced."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import MaskConfig
-from anon_ros.core.types import Mask, Roi
+from anon_ros.core.roi import Roi
+from anon_ros.core.types import Detections, Mask
 
 _LEAST_DILATION_PX = 2
 _LEAST_FILL = 0.1
@@ -48,12 +50,12 @@ def make_region(
         ValueError: if mask and box both hold no pixel of the image.
     """
     height_px, width_px = instance_mask.shape
-    box = _box(box_xyxy).clip(width_px, height_px)
+    box = Roi.from_box_xyxy(box_xyxy).clip(width_px, height_px)
     if np.count_nonzero(instance_mask) < _LEAST_FILL * box.width_px * box.height_px:
         instance_mask = instance_mask.copy()
         instance_mask[box.slices] = True
-    person = _bounds(instance_mask)
-    if person is None:
+    person = Roi.from_mask(instance_mask)
+    if person.is_empty:
         message = f"the box {box_xyxy.tolist()} has no mask and no pixel in the image"
         raise ValueError(message)
     scale_px = math.sqrt(person.width_px * person.height_px)
@@ -69,7 +71,13 @@ def make_region(
     return PersonRegion(person, window, mask, alpha)
 
 
-def union_mask(regions: "list[PersonRegion]", height_px: int, width_px: int) -> Mask:
+def make_regions(detections: Detections, config: MaskConfig) -> list[PersonRegion]:
+    """Return the regions of all persons, in their order; errors as of ``make_region``."""
+    pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
+    return [make_region(mask, box, config) for mask, box in pairs]
+
+
+def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -> Mask:
     """(H, W) bool, every person's replaced pixels."""
     if not regions:
         return np.broadcast_to(np.False_, (height_px, width_px))  # costs nothing
@@ -77,19 +85,6 @@ def union_mask(regions: "list[PersonRegion]", height_px: int, width_px: int) -> 
     for region in regions:
         people[region.window.slices] |= region.mask
     return people
-
-
-def _bounds(mask: Mask) -> Roi | None:
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return None
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return Roi(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-
-
-def _box(box_xyxy: npt.NDArray[np.float32]) -> Roi:
-    x0, y0, x1, y1 = box_xyxy.tolist()
-    return Roi(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
 
 
 def _without_holes(mask: Mask) -> npt.NDArray[np.uint8]:

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.core.roi import Roi
+
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, RGB, C-contiguous."""
 
@@ -28,54 +30,6 @@ def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     """(H, W) bool: the pixels of which no channel is above ``level``."""
     # NumPy needs ten times as long for a last axis of three.
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
-
-
-@dataclass(frozen=True)
-class Roi:
-    """Half-open integer rectangle [x0, x1) x [y0, y1) in image pixels.
-
-    It may reach outside the image.
-    """
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    @property
-    def width_px(self) -> int:
-        return self.x1 - self.x0
-
-    @property
-    def height_px(self) -> int:
-        return self.y1 - self.y0
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of this Roi in an (H, W, ...) array. Only valid for a Roi inside the array."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    def clip(self, width_px: int, height_px: int) -> "Roi":
-        """The part of this Roi inside an image of width_px x height_px, possibly empty."""
-        x0, x1 = (min(max(x, 0), width_px) for x in (self.x0, self.x1))
-        y0, y1 = (min(max(y, 0), height_px) for y in (self.y0, self.y1))
-        return Roi(x0, y0, x1, y1)
-
-    def contains(self, other: "Roi") -> bool:
-        """Whether all of ``other`` lies in this one."""
-        inside = self.x0 <= other.x0 and other.x1 <= self.x1
-        return inside and self.y0 <= other.y0 and other.y1 <= self.y1
-
-    def expand(self, margin_px: int) -> "Roi":
-        return Roi(
-            self.x0 - margin_px, self.y0 - margin_px, self.x1 + margin_px, self.y1 + margin_px
-        )
-
-    def relative_to(self, origin: "Roi") -> "Roi":
-        """This Roi in the coordinates of an array cut out at ``origin``."""
-        return Roi(
-            self.x0 - origin.x0, self.y0 - origin.y0, self.x1 - origin.x0, self.y1 - origin.y0
-        )
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.metrics import Embedder
-from anon_ros.models import model_hashes
+from anon_ros.models import DepthNetwork, model_hashes
 
 _PACKAGES = ("anon_ros", "torch", "ultralytics", "diffusers", "numpy", "opencv-python-headless")
 
 
 def collect_provenance(
-    config: Config | None, modes: tuple[str, ...] = (), networks: Iterable[Embedder] = ()
+    config: Config | None,
+    modes: tuple[str, ...] = (),
+    networks: Iterable[Embedder | DepthNetwork] = (),
 ) -> dict[str, Any]:
     """For ``Report.made``.
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anon_ros.core import Mask, RgbImage
+from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
 from anon_ros.images.encodings import reject_non_picture
-from anon_ros.images.layout import ByteData, Samples, mask_roi, validate_result
+from anon_ros.images.layout import ByteData, Samples, validate_result
 from anon_ros.images.packed import to_rgb, write_masked
 
 _SIGNATURE_BYTES = 16
@@ -105,7 +105,7 @@ def encode_compressed(
         return _strip_trailing(data, png.find_png_end(data))
     samples, order = _decode_png(data)
     validate_result(image, mask, *samples.shape[:2])
-    write_masked(samples, order, image, mask, mask_roi(mask))
+    write_masked(samples, order, image, mask, Roi.from_mask(mask, align_px=2))
     return _encode(".png", samples, [])
 
 

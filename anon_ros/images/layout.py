@@ -79,13 +79,3 @@ def validate_result(image: RgbImage, mask: Mask, height_px: int, width_px: int) 
     if mask.shape != (height_px, width_px) or mask.dtype != np.bool_:
         message = f"mask is {mask.dtype} {mask.shape}, not bool {(height_px, width_px)}"
         raise ValueError(message)
-
-
-def mask_roi(mask: Mask) -> Roi:
-    """Bounds of a mask that is not empty, grown to whole 2x2 cells of the image."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    x0, y0 = (int(first[0]) // 2 * 2 for first in (columns, rows))
-    x1, y1 = (int(last[-1]) // 2 * 2 + 2 for last in (columns, rows))
-    height_px, width_px = mask.shape
-    return Roi(x0, y0, x1, y1).clip(width_px, height_px)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import Mask, RgbImage
+from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
 from anon_ros.images.encodings import get_layout
-from anon_ros.images.layout import ByteData, PixelLayout, RowBuffer, mask_roi, validate_result
+from anon_ros.images.layout import ByteData, PixelLayout, RowBuffer, validate_result
 
 # Alignment of rows, and padding at the end.
 _PADDING_BYTES = 64
@@ -78,7 +78,7 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     if len(data) - rows.data.size > _PADDING_BYTES:
         data[rows.data.size :] = 0
     if mask.any():
-        layout.write(rows, image, mask, mask_roi(mask))
+        layout.write(rows, image, mask, Roi.from_mask(mask, align_px=2))
     return data.tobytes()
 
 

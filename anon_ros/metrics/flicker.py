@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.metrics.bounds import bounds
 from anon_ros.metrics.optical_flow import MIN_SIDE_PX, estimate_backward_flow
 from anon_ros.metrics.running_mean import RunningMean, safe_ratio
 from anon_ros.metrics.validation import validate_array
@@ -126,7 +125,7 @@ class FlickerMetric:
         if not union.any():
             return
         height_px, width_px = union.shape
-        window = bounds(union).expand(_MARGIN_PX).clip(width_px, height_px)
+        window = Roi.from_mask(union).expand(_MARGIN_PX).clip(width_px, height_px)
         before, now = previous.cut(window), current.cut(window)
         self._add_differences(before, now)
         if previous.mask.any() and current.mask.any():

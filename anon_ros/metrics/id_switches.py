@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, Roi
-from anon_ros.metrics.bounds import bounds
 from anon_ros.metrics.matching import greedy_match
 from anon_ros.metrics.validation import validate_array, validate_unique
 
@@ -100,7 +99,7 @@ class IdSwitches:
 
 
 def _mask_iou(label: Mask, tracks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    rows, columns = bounds(label).slices
+    rows, columns = Roi.from_mask(label).slices
     shared_px = np.count_nonzero(tracks[:, rows, columns] & label[rows, columns], axis=(1, 2))
     union_px = np.count_nonzero(tracks, axis=(1, 2)) + np.count_nonzero(label) - shared_px
     return np.asarray(shared_px / np.maximum(union_px, 1))
@@ -108,7 +107,7 @@ def _mask_iou(label: Mask, tracks: npt.NDArray[np.bool_]) -> npt.NDArray[np.floa
 
 def _box_iou(label: Mask, boxes_xyxy: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     x0, y0, x1, y1 = boxes_xyxy.T.astype(np.float64)
-    roi = bounds(label)
+    roi = Roi.from_mask(label)
     shared_px = _length(np.maximum(x0, roi.x0), np.minimum(x1, roi.x1)) * _length(
         np.maximum(y0, roi.y0), np.minimum(y1, roi.y1)
     )

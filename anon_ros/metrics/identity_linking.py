@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.metrics.bounds import bounds
+from anon_ros.core import Roi
 from anon_ros.metrics.matching import greedy_match
 
 _COST_LIMIT = 1.0
@@ -78,8 +78,8 @@ def link_identities(frames: Iterable[npt.NDArray[np.bool_]]) -> list[list[int]]:
 
 
 def _seen(mask: npt.NDArray[np.bool_], frame: int, person: int) -> _LabelledPerson:
-    roi = bounds(mask)
-    if not roi.width_px:
+    roi = Roi.from_mask(mask)
+    if roi.is_empty:
         message = f"a mask of frame {frame} has no pixel"
         raise ValueError(message)
     centre_px = np.array([roi.x0 + roi.x1, roi.y0 + roi.y1]) / 2

@@ -130,13 +130,10 @@ def _sharing(regions: Sequence[PersonRegion], depths: Sequence[float]) -> Iterat
 
 
 def _share_a_pixel(one: PersonRegion, other: PersonRegion) -> bool:
-    a, b = one.window, other.window
-    x0, y0, x1, y1 = max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1)
-    if x0 >= x1 or y0 >= y1:
+    overlap = one.window.intersection(other.window)
+    if overlap.is_empty:
         return False
-    parts = [
-        r.mask[y0 - w.y0 : y1 - w.y0, x0 - w.x0 : x1 - w.x0] for r, w in ((one, a), (other, b))
-    ]
+    parts = [region.mask[overlap.relative_to(region.window).slices] for region in (one, other)]
     return bool((parts[0] & parts[1]).any())
 
 

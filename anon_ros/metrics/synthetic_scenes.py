@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.metrics.bounds import bounds
 
 BACKGROUND = -1
 CHILD_MAX_HEIGHT_M = 1.45
@@ -78,7 +77,7 @@ def extract_cutouts(
         min_px: height of the smallest one.
     """
     height_px, width_px = image.shape[:2]
-    windows = [bounds(mask) for mask in masks]
+    windows = [Roi.from_mask(mask) for mask in masks]
     found = []
     for index, (mask, window) in enumerate(zip(masks, windows, strict=True)):
         inner = window.x0 > 0 and window.y0 > 0 and window.x1 < width_px and window.y1 < height_px

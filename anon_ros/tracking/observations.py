@@ -76,16 +76,13 @@ def observe_persons(detections: Detections, time_ns: int) -> list[PersonObservat
 
 
 def _window(box_xyxy: BoxXyxy, mask: Mask) -> Roi:
-    x0, y0, x1, y1 = box_xyxy.tolist()
-    touched = Roi(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
-    window = touched.clip(mask.shape[1], mask.shape[0])
+    window = Roi.from_box_xyxy(box_xyxy).clip(mask.shape[1], mask.shape[0])
     pixels = mask.view(np.uint8)
     # Looking for bounds takes three times as long as counting.
     if cv2.countNonZero(pixels) == np.count_nonzero(mask[window.slices]):
         return window
-    x, y, width_px, height_px = cv2.boundingRect(pixels)
-    bounds = Roi(x, y, x + width_px, y + height_px)
-    return around([window, bounds]) if window.width_px and window.height_px else bounds
+    bounds = Roi.from_mask(mask)
+    return bounds if window.is_empty else window.union(bounds)
 
 
 def stretched_to(
@@ -111,8 +108,8 @@ def stretched_to(
     inside = target.expand(growth_px).clip(width_px, height_px)
     # What is farther outside does not grow into the image. The target may be much larger.
     near = inside.expand(growth_px)
-    part = _common(target, near)
-    if not sighting.mask.size or not _has_pixels(inside) or not _has_pixels(part):
+    part = target.intersection(near)
+    if not sighting.mask.size or inside.is_empty or part.is_empty:
         return EMPTY_WINDOW
     stretched = _stretched(sighting.largest_parts, target, part)
     if not growth_px:
@@ -143,7 +140,8 @@ def union_windows(parts: Sequence[MaskWindow]) -> MaskWindow:
     filled = [part for part in parts if part[1].size]
     if not filled:
         return EMPTY_WINDOW
-    whole = around([window for window, _ in filled])
+    windows = [window for window, _ in filled]
+    whole = windows[0].union(*windows)
     union = np.zeros((whole.height_px, whole.width_px), np.bool_)
     for window, mask in filled:
         union[window.relative_to(whole).slices] |= mask
@@ -152,31 +150,11 @@ def union_windows(parts: Sequence[MaskWindow]) -> MaskWindow:
 
 def intersect_windows(one: MaskWindow, other: MaskWindow) -> MaskWindow:
     """What two masks have in common."""
-    both = _common(one[0], other[0])
-    if not _has_pixels(both):
+    both = one[0].intersection(other[0])
+    if both.is_empty:
         return EMPTY_WINDOW
     masks = [mask[both.relative_to(window).slices] for window, mask in (one, other)]
     return both, masks[0] & masks[1]
-
-
-def _common(one: Roi, other: Roi) -> Roi:
-    return Roi(
-        max(one.x0, other.x0), max(one.y0, other.y0), min(one.x1, other.x1), min(one.y1, other.y1)
-    )
-
-
-def _has_pixels(roi: Roi) -> bool:
-    return roi.width_px > 0 and roi.height_px > 0
-
-
-def around(windows: Sequence[Roi]) -> Roi:
-    """The window that holds them all."""
-    return Roi(
-        min(window.x0 for window in windows),
-        min(window.y0 for window in windows),
-        max(window.x1 for window in windows),
-        max(window.y1 for window in windows),
-    )
 
 
 def to_detections(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import Mask, RgbImage, Roi
+from anon_ros.core import Mask, RgbImage, Roi, crop_image
 
 # Every window is brought to this longer side, so that a small person is followed as finely.
 _GRID_PX = 256
@@ -75,11 +75,9 @@ def make_patch(image: RgbImage, mask: Mask, roi: Roi) -> FlowPatch:
 def _grey(image: RgbImage, roi: Roi) -> npt.NDArray[np.uint8]:
     """(h, w) levels of the window; beyond the image's border its edge pixels are repeated."""
     inside = roi.clip(image.shape[1], image.shape[0])
-    if not inside.width_px or not inside.height_px:
+    if inside.is_empty:
         return np.zeros((roi.height_px, roi.width_px), np.uint8)
-    grey = cv2.cvtColor(image[inside.slices], cv2.COLOR_RGB2GRAY)
-    border = (inside.y0 - roi.y0, roi.y1 - inside.y1, inside.x0 - roi.x0, roi.x1 - inside.x1)
-    return np.asarray(cv2.copyMakeBorder(grey, *border, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.cvtColor(crop_image(image, roi), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def estimate_flow(now: FlowPatch, before: FlowPatch) -> FlowField:

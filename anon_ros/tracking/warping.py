@@ -177,7 +177,7 @@ def _reason_unfit(kept: CachedPerson, target: WarpTarget, limits: WarpLimits) ->
     if target.mask.shape != (target.roi.height_px, target.roi.width_px):
         return f"a mask of shape {target.mask.shape} does not fit the window {target.roi}"
     inside = target.roi.clip(target.image.shape[1], target.image.shape[0])
-    if not inside.width_px or not inside.height_px:
+    if inside.is_empty:
         return f"the window {target.roi} has no pixel of the image"
     age_s = (target.now_ns - kept.drawn_ns) / _NS_PER_S
     if not 0 <= age_s <= limits.max_age_s:
@@ -210,11 +210,11 @@ def _reason_mismatch(
 
 def _moved(kept: CachedPerson, target: WarpTarget, offsets_px: FlowField) -> WarpedPerson:
     """Sample the drawing, once, where the mask is."""
-    x0, y0, width, height = cv2.boundingRect(target.mask.view(np.uint8))
-    part = slice(y0, y0 + height), slice(x0, x0 + width)
+    bounds = Roi.from_mask(target.mask)
+    part = bounds.slices
     x, y = (cv2.resize(plane, target.mask.shape[::-1])[part] for plane in offsets_px)
-    x += np.arange(x0, x0 + width, dtype=np.float32) + (target.roi.x0 - kept.roi.x0)
-    y += np.arange(y0, y0 + height, dtype=np.float32)[:, None] + (target.roi.y0 - kept.roi.y0)
+    x += np.arange(bounds.x0, bounds.x1, dtype=np.float32) + (target.roi.x0 - kept.roi.x0)
+    y += np.arange(bounds.y0, bounds.y1, dtype=np.float32)[:, None] + (target.roi.y0 - kept.roi.y0)
     sampled = cv2.remap(kept.drawing, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     valid = np.zeros_like(target.mask)
     # Opaque only if all neighbours were; and the others are black, not the drawing's background.

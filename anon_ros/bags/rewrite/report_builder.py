@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from anon_ros.bags.plan.topic_plan import TopicAction
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
 from anon_ros.config import Config, all_parameters, get_value
@@ -66,20 +66,21 @@ def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str
             {
                 "topic": entry.topic,
                 "type": entry.type_name,
-                "decision": entry.decision.value,
+                "decision": entry.action.value,
                 "reason": entry.reason,
                 "output_topic": rewriter.output_topic(entry.topic),
                 "messages": entry.count,
                 "written": written[rewriter.output_topic(entry.topic)],
-                **(
-                    _frames(journal, entry.topic) if entry.decision is TopicAction.ANONYMIZE else {}
-                ),
+                **(_frames(journal, entry.topic) if entry.action is TopicAction.ANONYMIZE else {}),
             }
-            for entry in job.bag_plan.topics.entries
+            for entry in job.bag_plan.topics.decisions
         ],
         "persons_per_frame": _histogram(journal),
         "covered": _reasons(journal),
-        "lost": {"count": rewriter.losses.count, "places": rewriter.losses.losses},
+        "lost": {
+            "count": rewriter.losses.count,
+            "places": [str(loss) for loss in rewriter.losses.losses],
+        },
     }
 
 

@@ -10,12 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import zstandard
-
-from anon_ros.bags.messages import complete_channel
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.plan.inspect import BagPlan
-from anon_ros.bags.plan.topic_plan import TopicAction
-from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item, place
+from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import (
     ANONYMIZED,
@@ -28,6 +25,7 @@ from anon_ros.bags.run_files.journal import (
     make_delta,
 )
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX, compress_file, compress_message
 from anon_ros.bags.storage.metadata import (
     FileStatistics,
     add_file_statistics,
@@ -40,12 +38,14 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
     StorageReader,
     StorageWriter,
 )
+from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import Config, mirrored_topic
 from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
@@ -162,7 +162,7 @@ class Rewriter:
         scratch.mkdir()
         before = self.losses.count, len(self.losses.losses)
         name = self.target.file_name(file, self.compression)
-        unfinished = scratch / f"out-{name.removesuffix('.zstd')}"
+        unfinished = scratch / f"out-{name.removesuffix(COMPRESSED_SUFFIX)}"
         tally = FileStatistics()
         with closing(self.bag.open(file, self.losses, scratch)) as source:
             channels = [self._renamed(each) for each in source.channels if self._is_kept(each)]
@@ -178,7 +178,11 @@ class Rewriter:
                     made = self.output_metadata(self.input_metadata)
                     information = add_file_statistics(made, [(name, tally)], self.compression)
                 writer.finish(information)
-        _compress_file(unfinished, self.target.staging_dir / name, self.compression == "file")
+        staged = self.target.staging_dir / name
+        if self.compression == "file":
+            compress_file(unfinished, staged)
+        else:
+            unfinished.replace(staged)
         shutil.rmtree(scratch)
         count = self.losses.count - before[0]
         finished = FileRecord(name, tally, self.losses.losses[before[1] :], count)
@@ -286,11 +290,11 @@ class Rewriter:
             if row.outcome == ANONYMIZED and row.delta is not None:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
-            self.losses.record(*row.reason.split(": ", 1))
+            self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
         self.progress.advance(row, is_new=is_new)
         if data is None:
             return None, row, is_new
-        packed = zstandard.compress(data) if self.compression == "message" else data
+        packed = compress_message(data) if self.compression == "message" else data
         return self._renamed_message(slot.message._replace(data=packed)), row, is_new
 
     def _new_row(self, index: int, slot: ImageTask) -> tuple[ImageRecord, bytes | None]:
@@ -304,8 +308,7 @@ class Rewriter:
             data, result = self._encoded(slot)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
-            where = place(self.bag.files[index], message)
-            return replace(row, outcome=LOST, reason=f"{where}: {format_error(error)}"), None
+            return replace(row, outcome=LOST, reason=format_error(error)), None
         self._streak = 0
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         row = replace(
@@ -343,7 +346,7 @@ class Rewriter:
 
     def _is_kept(self, channel: Channel) -> bool:
         entry = self.intake.entry(channel)
-        return entry is not None and entry.decision is not TopicAction.DROP
+        return entry is not None and entry.action is not TopicAction.DROP
 
     def _renamed(self, channel: Channel) -> Channel:
         return replace(channel, topic=self.output_topic(channel.topic))
@@ -352,13 +355,3 @@ class Rewriter:
         if not self.prefix:
             return message
         return message._replace(channel=self._renamed(message.channel))
-
-
-def _compress_file(unfinished: Path, path: Path, is_packed: bool) -> None:  # noqa: FBT001 - private
-    if is_packed:
-        packed = unfinished.with_suffix(".packing")
-        with unfinished.open("rb") as source, packed.open("wb") as target:
-            zstandard.ZstdCompressor().copy_stream(source, target)
-        unfinished.unlink()
-        unfinished = packed
-    unfinished.replace(path)

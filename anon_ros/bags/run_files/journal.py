@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import zstandard
 
 from anon_ros.bags.storage.metadata import FileStatistics
+from anon_ros.bags.storage.records import Loss
 from anon_ros.core import Mask
 from anon_ros.errors import BagError
 
@@ -88,7 +89,7 @@ class FileRecord:
 
     name: str
     tally: FileStatistics
-    losses: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     loss_count: int = 0
 
 
@@ -160,7 +161,7 @@ class Journal:
     def finish(self, file: int, finished: FileRecord) -> None:
         """A storage file is complete; its payloads are not needed any more."""
         tally = vars(finished.tally)
-        losses = [finished.loss_count, finished.losses]
+        losses = [finished.loss_count, [asdict(loss) for loss in finished.losses]]
         self._database.execute("BEGIN")
         self._database.execute(
             "INSERT INTO files VALUES (?, ?, ?, ?)",
@@ -175,7 +176,10 @@ class Journal:
         for file, name, tally, losses in self._database.execute("SELECT * FROM files"):
             count, entries = json.loads(losses)
             found[file] = FileRecord(
-                json.loads(name), FileStatistics(**json.loads(tally)), entries, count
+                json.loads(name),
+                FileStatistics(**json.loads(tally)),
+                [Loss(**each) for each in entries],
+                count,
             )
         return found
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
+from anon_ros.bags.storage.compression import (
+    COMPRESSED_SUFFIX,
+    decompress_file,
+    decompress_message,
+    is_compressed_message,
+)
 from anon_ros.bags.storage.mcap_reader import McapReader
 from anon_ros.bags.storage.metadata import METADATA_NAME, read_metadata
 from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message, StorageReader
@@ -17,8 +21,6 @@ from anon_ros.errors import BagDamageError, BagError
 
 STORAGES = {".mcap": "mcap", ".db3": "sqlite3", ".bag": "ros1"}
 SUFFIXES = {storage: suffix for suffix, storage in STORAGES.items()}
-_PACKED = ".zstd"
-_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # no CDR begins so
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,28 @@ class Bag:
             BagDamageError: if it is damaged.
             OSError: if it cannot be read.
         """
-        if file.suffix != _PACKED:
+        if file.suffix != COMPRESSED_SUFFIX:
             return _opened(self.storage, file, losses)
-        unpacked = _decompress_file(file, scratch / file.stem, losses)
+        unpacked = scratch / file.stem
+        decompress_file(file, unpacked, losses)
         try:
             return _opened(self.storage, unpacked, losses)
         finally:
             unpacked.unlink()  # it is open, and gone when this process is
 
+    def decompress(self, data: bytes) -> bytes:
+        """Return the data of a message, decompressed if needed; empty if they are damaged."""
+        if self.compression != "message":
+            return data
+        try:
+            return decompress_message(data)
+        except ValueError:
+            return b""
+
     @property
     def needs_scratch(self) -> bool:
         """Whether a file has to be decompressed to be read."""
-        return any(file.suffix == _PACKED for file in self.files)
+        return any(file.suffix == COMPRESSED_SUFFIX for file in self.files)
 
 
 def _opened(storage: str, file: Path, losses: DamageLog) -> StorageReader:
@@ -126,7 +138,9 @@ def _bag_from_files(path: Path) -> Bag:
         message = f"{path} holds no .mcap files and no .db3 files, or both"
         raise BagError(message)
     # A recorder that died may have left a file and the beginning of its compressed copy.
-    names = {file.name.removesuffix(_PACKED): file for file in sorted(found, reverse=True)}
+    names = {
+        file.name.removesuffix(COMPRESSED_SUFFIX): file for file in sorted(found, reverse=True)
+    }
     files = tuple(names[name] for name in sorted(names, key=lambda n: (len(n), n)))  # _2 before _10
     storage = storages.pop()
     return Bag(path, storage, files, _compression(storage, files), None)
@@ -134,35 +148,16 @@ def _bag_from_files(path: Path) -> Bag:
 
 def _compression(storage: str, files: tuple[Path, ...]) -> str:
     """How the bag of these files is compressed, when no metadata.yaml says so."""
-    if any(file.suffix == _PACKED for file in files):
+    if any(file.suffix == COMPRESSED_SUFFIX for file in files):
         return "file"
     losses = DamageLog(salvage=True)
     for file in files:
         with suppress(BagDamageError, OSError), closing(_opened(storage, file, losses)) as opened:
             for record in opened.records(losses, 0, MAX_TIME_NS):
                 if isinstance(record, Message):
-                    return "message" if bytes(record.data[:4]) == _ZSTD_FRAME else "none"
+                    return "message" if is_compressed_message(record.data) else "none"
     return "none"
 
 
 def _suffix(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix == _PACKED else path.suffix
-
-
-def _decompress_file(file: Path, target: Path, losses: DamageLog) -> Path:
-    with file.open("rb") as packed, target.open("xb") as unpacked:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            while block := packed.read(2**20):
-                while block:
-                    if frame.eof:  # there may be several
-                        frame = zstandard.ZstdDecompressor().decompressobj()
-                    unpacked.write(frame.decompress(block))
-                    block = frame.unused_data if frame.eof else b""
-            problem = "" if frame.eof else "it is cut off"
-        except zstandard.ZstdError as error:
-            problem = str(error)
-        if problem:
-            place = f"{file}, after {unpacked.tell()} bytes"
-            losses.record(place, f"cannot be decompressed: {problem}")
-    return target
+    return Path(path.stem).suffix if path.suffix == COMPRESSED_SUFFIX else path.suffix

@@ -30,6 +30,7 @@ from anon_ros.bags.storage.records import (
     Attachment,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
@@ -125,13 +126,13 @@ class McapReader:
             try:
                 found = self._parse(opcode, body)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
-                losses.record(f"{self.path}, byte {at}", format_error(error))
+                losses.record(Loss.of_place(self.path, f"byte {at}", format_error(error)))
                 continue
             for each in found:
                 try:
                     record = self._convert(each)
                 except Exception as error:  # noqa: BLE001 - as above
-                    losses.record(f"{self.path}, byte {at}", _problem(error))
+                    losses.record(Loss.of_place(self.path, f"byte {at}", _problem(error)))
                     continue
                 if isinstance(record, Message):
                     seen[record.channel.id] += 1
@@ -144,7 +145,7 @@ class McapReader:
                 f"the index tells of {sum(self.message_counts.values())} messages, "
                 f"there are {seen.total()}"
             )
-            losses.record(f"{self.path}, all of it", told)
+            losses.record(Loss.of_place(self.path, "all of it", told))
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         messages = self._indexed(channel.id) if self._first_chunks else self._all()
@@ -248,14 +249,15 @@ class McapReader:
             if opcode in {Opcode.DATA_END, Opcode.FOOTER}:
                 return
             if not opcode or length > size - at - len(head):
-                losses.record(f"{self.path}, byte {at}", _TRUNCATED)
+                losses.record(Loss.of_place(self.path, f"byte {at}", _TRUNCATED))
                 # The index, if there is one, knows where the next chunk begins.
                 at = next((offset for offset in self._chunk_offsets if offset > at), size)
                 continue
             if opcode in _READ or opcode == Opcode.MESSAGE:
                 yield at, opcode, self._stream.read(length)
             at += len(head) + length
-        losses.record(f"{self.path}, byte {at}", "the file has no end mark: it is cut off")
+        problem = "the file has no end mark: it is cut off"
+        losses.record(Loss.of_place(self.path, f"byte {at}", problem))
 
     def _parse(self, opcode: int, body: bytes) -> list[mcap.McapRecord]:
         stream = ReadDataStream(BytesIO(body))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anon_ros.bags.storage.bag import STORAGES, SUFFIXES, Bag
+from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX
 from anon_ros.bags.storage.mcap_reader import McapOptions, McapReader, McapWriter
 from anon_ros.bags.storage.records import Channel, StorageReader, StorageWriter
 from anon_ros.bags.storage.rosbag1 import Rosbag1Writer
@@ -54,13 +55,13 @@ class OutputBag:
 
         Args:
             file: of the input.
-            compression: "file" adds .zstd.
+            compression: "file" adds COMPRESSED_SUFFIX.
         """
         if self.is_file:
             return self.path.name
-        plain = file.name.removesuffix(".zstd")
+        plain = file.name.removesuffix(COMPRESSED_SUFFIX)
         name = Path(plain).stem + SUFFIXES[self.write_storage]
-        return f"{name}.zstd" if compression == "file" else name
+        return f"{name}{COMPRESSED_SUFFIX}" if compression == "file" else name
 
     def create(
         self, path: Path, channels: Sequence[Channel], source: StorageReader

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from anon_ros.errors import BagDamageError
 
 MAX_TIME_NS = 2**63 - 1
+_MAX_LOSSES = 1000
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
 """Name and key of the Metadata that rosbag2 writes into a file about itself."""
 
@@ -77,32 +78,65 @@ class MetadataRecord(NamedTuple):
 Record: TypeAlias = Message | Attachment | MetadataRecord
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A message, or a stretch of a storage file, that could not be read or anonymized.
+
+    Attributes:
+        file: name or path of the storage file.
+        topic: as recorded; empty for a stretch of the file.
+        log_time_ns: as recorded, ns; None for a stretch of the file.
+        problem: as a sentence without its end.
+        place: of a stretch within the file, such as "byte 8"; empty for a message.
+    """
+
+    file: str
+    topic: str
+    log_time_ns: int | None
+    problem: str
+    place: str = ""
+
+    @classmethod
+    def of_message(cls, path: Path, message: Message, problem: str) -> "Loss":
+        """Return the loss of one message of the file at ``path``."""
+        return cls(path.name, message.channel.topic, message.log_time_ns, problem)
+
+    @classmethod
+    def of_place(cls, path: Path, place: str, problem: str) -> "Loss":
+        """Return the loss of a stretch of the file at ``path``."""
+        return cls(str(path), "", None, problem, place)
+
+    def __str__(self) -> str:
+        place = self.place or f"{self.topic} at {self.log_time_ns} ns"
+        return f"{self.file}, {place}: {self.problem}"
+
+
 @dataclass
 class DamageLog:
-    """What could not be read or anonymized.
+    """Losses of a bag.
 
     Attributes:
         salvage: keep on reading behind a damaged place.
-        losses: place and problem of each loss, the first thousand of them.
-        count: of all.
+        losses: the first thousand.
+        count: of all losses.
     """
 
     salvage: bool = False
-    losses: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     count: int = 0
 
-    def record(self, place: str, problem: str) -> None:
-        """Note a loss.
+    def record(self, loss: Loss) -> None:
+        """Add a loss.
 
         Raises:
             BagDamageError: unless ``salvage``.
         """
         if not self.salvage:
-            message = f"{place}: {problem}; --salvage leaves it out and keeps the rest"
+            message = f"{loss}; --salvage leaves it out and keeps the rest"
             raise BagDamageError(message)
         self.count += 1
-        if len(self.losses) < 1000:  # noqa: PLR2004 - enough to look at
-            self.losses.append(f"{place}: {problem}")
+        if len(self.losses) < _MAX_LOSSES:
+            self.losses.append(loss)
 
 
 class StorageReader(Protocol):

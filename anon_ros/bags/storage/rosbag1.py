@@ -10,7 +10,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag1
 from rosbags.rosbag1 import Reader, Writer
 from rosbags.rosbag1.reader import decompressors
 
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Message, Record
+from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
 from anon_ros.errors import BagDamageError, format_error
 
 
@@ -66,7 +66,7 @@ class Rosbag1Reader:
                 found = next(messages, None)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 problem = f"{format_error(error)}; all later messages are lost"
-                losses.record(f"{self.path}, after {last_ns} ns", problem)
+                losses.record(Loss.of_place(self.path, f"after {last_ns} ns", problem))
                 return
             if found is None:
                 return

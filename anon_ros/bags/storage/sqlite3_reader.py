@@ -17,6 +17,7 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
@@ -64,7 +65,7 @@ class Sqlite3Reader:
             known = topic_id in channels and isinstance(data, bytes)
             if not known or not isinstance(time_ns, int) or time_ns < 0:
                 problem = "it has no known topic, no valid time or no data"
-                losses.record(f"{self.path}, message {message_id}", problem)
+                losses.record(Loss.of_place(self.path, f"message {message_id}", problem))
             else:
                 yield Message(channels[topic_id], time_ns, data, time_ns, 0)
         with suppress(*_DAMAGE):  # older recorders wrote none
@@ -100,7 +101,8 @@ class Sqlite3Reader:
                 row = None
             if problem:
                 until = row[0] - 1 if row else "the last"
-                losses.record(f"{self.path}, message {last + 1} to {until}", problem)
+                place = f"message {last + 1} to {until}"
+                losses.record(Loss.of_place(self.path, place, problem))
                 ahead, problem = 0, ""
             if row is None:
                 return

@@ -1,6 +1,5 @@
 """Whether somebody still looks as in the input."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,9 +45,7 @@ class PersonComparison:
     def check_person(self, box_xyxy: Sequence[float]) -> tuple[str, str]:
         """The problem and the doubt, each empty for none."""
         height_px, width_px = self.mask.shape
-        left, top, right, bottom = box_xyxy
-        roi = Roi(int(left), int(top), math.ceil(right), math.ceil(bottom))
-        roi = roi.clip(width_px, height_px)
+        roi = Roi.from_box_xyxy(box_xyxy).clip(width_px, height_px)
         name = f"the person at {roi.x0},{roi.y0} to {roi.x1},{roi.y1} px"
         inside = self.mask[roi.slices]
         if not inside.any():

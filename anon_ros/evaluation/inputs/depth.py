@@ -14,7 +14,7 @@ from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.evaluation.inputs.frames import InputFrame, SourceError, imread_unicode, is_bag
 from anon_ros.metrics import DepthMap
-from anon_ros.models import NetworkEmbedder, load_embedder
+from anon_ros.models import DepthNetwork, load_depth_network
 
 DepthSource = Callable[[InputFrame], DepthMap | None]
 """The depth map of a frame, of the image's size; None where there is none."""
@@ -28,7 +28,7 @@ DEPTH_SUFFIX = ".png"
 class DepthEstimator:
     """A network for relative depth, which gives more for what is nearer (as MiDaS does)."""
 
-    network: NetworkEmbedder
+    network: DepthNetwork
 
     def estimate(self, image: RgbImage) -> DepthMap:
         (nearness,) = self.network.predict([image])
@@ -44,7 +44,7 @@ def load_depth_estimator(arguments: Namespace, config: Config) -> DepthEstimator
         ModelError: if it cannot be loaded.
     """
     spec = arguments.depth_model
-    return DepthEstimator(load_embedder(spec, config.compute.device)) if spec else None
+    return DepthEstimator(load_depth_network(spec, config.compute.device)) if spec else None
 
 
 def make_depth_source(arguments: Namespace, model: DepthEstimator | None) -> DepthSource | None:

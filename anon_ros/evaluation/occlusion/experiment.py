@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
-from anon_ros.core import Detections, RgbImage, Segmenter, cover_regions, make_region
+from anon_ros.core import Detections, RgbImage, Segmenter, cover_regions, make_regions
 from anon_ros.core.masks import union_mask
 from anon_ros.evaluation.inputs.depth import (
     DepthEstimator,
@@ -236,8 +236,7 @@ def _noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
 
 
 def _remove_persons(image: RgbImage, found: Detections, config: Config) -> RgbImage:
-    pairs = zip(found.masks, found.boxes_xyxy, strict=True)
-    regions = [make_region(mask, box, config.mask) for mask, box in pairs]
+    regions = make_regions(found, config.mask)
     return cover_regions(image, regions, union_mask(regions, *image.shape[:2]))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import Config
-from anon_ros.core import Detections, make_region
+from anon_ros.core import Detections, make_regions
 from anon_ros.evaluation.report.model import Table, format_estimate
 from anon_ros.metrics import (
     MISORDER_CAUSES,
@@ -41,8 +41,7 @@ class PasteOrderStatistics:
         self, known: PersonsWithDepth, orders: Mapping[str, Sequence[int]], config: Config
     ) -> None:
         found = known.found
-        pairs = zip(found.masks, found.boxes_xyxy, strict=True)
-        regions = [make_region(mask, box, config.mask) for mask, box in pairs]
+        regions = make_regions(found, config.mask)
         for name, order in orders.items():
             self.stackings.setdefault(name, []).append(
                 evaluate_paste_order(regions, order, known.depths)

@@ -8,7 +8,7 @@ import numpy as np
 
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
-from anon_ros.core import Detections, Mask, RgbImage, Roi, make_region
+from anon_ros.core import Detections, Mask, RgbImage, Roi, make_regions
 from anon_ros.evaluation.image_statistics import ImageMetrics, ImageStatistics, load_image_metrics
 from anon_ros.evaluation.inputs.frames import iter_frame_pairs, iter_frames
 from anon_ros.evaluation.methods import MethodRunner
@@ -99,8 +99,8 @@ def _frames(
 def _kept(found: Detections, config: Config, height_px: int, width_px: int) -> Mask:
     """(H, W) bool: where nothing may be replaced."""
     kept = np.ones((height_px, width_px), np.bool_)
-    for mask, box in zip(found.masks, found.boxes_xyxy, strict=True):
-        kept[make_region(mask, box, config.mask).window.slices] = False
+    for region in make_regions(found, config.mask):
+        kept[region.window.slices] = False
     return kept
 
 

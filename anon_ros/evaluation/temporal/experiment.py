@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
-from anon_ros.core import FramePersons, make_region
+from anon_ros.core import FramePersons, make_regions
 from anon_ros.core.masks import union_mask
 from anon_ros.evaluation.inputs.frames import InputFrame, SourceError
 from anon_ros.evaluation.inputs.mask_labels import MaskSource, load_mask_labels, no_labels_error
@@ -150,8 +150,7 @@ def _add_recall(
 
 def _replaced(persons: FramePersons, config: Config, frame: InputFrame) -> npt.NDArray[np.bool_]:
     found = persons.detections
-    pairs = zip(found.masks, found.boxes_xyxy, strict=True)
-    regions = [make_region(mask, box, config.mask) for mask, box in pairs]
+    regions = make_regions(found, config.mask)
     return np.array(union_mask(regions, *frame.image.shape[:2]))
 
 
