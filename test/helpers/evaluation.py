@@ -13,6 +13,4 @@ def shift_view(still: RgbImage, index: int) -> RgbImage:
 
 
 def detection_flags(weights: Path) -> list[str]:
-    """Return flags for the demo's detector, at half the usual size: it finds persons all the same."""
-    words = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
-    return [*words, "--detect.inference_px", "320"]
+    return ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]

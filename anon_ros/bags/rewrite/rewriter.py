@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.plan.inspect import BagPlan
@@ -47,30 +47,15 @@ from anon_ros.bags.storage.records import (
 )
 from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
-from anon_ros.tracking import SyntheticCache, reuses_synthetics
+from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
+from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
+from anon_ros.utils.progress import ProgressListener
 
-_NOT_INPAINTED = "skipped"
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
-
-
-class Progress(Protocol):
-    """Who is told how far the work is."""
-
-    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
-        """An image message is dealt with, now or in an earlier run."""
-        ...
-
-    def add_bytes(self, data_bytes: int) -> None:
-        """A message was written that is no image."""
-        ...
-
-    def advance_detection(self, persons: int, *, is_new: bool) -> None:
-        """An image was looked at before the first is written, now or in an earlier run."""
-        ...
 
 
 @dataclass
@@ -100,10 +85,12 @@ class Rewriter:
     journal: Journal
     losses: DamageLog
     keep_masks: bool
-    progress: Progress
+    progress: ProgressListener
     tracked_persons: TrackedPersons | None = None
-    _streak: int = 0
     _done: int = 0
+
+    def __post_init__(self) -> None:
+        self._failures = FailureStreak(self.config.fail.max_consecutive)
 
     @cached_property
     def intake(self) -> BatchReader:
@@ -154,7 +141,7 @@ class Rewriter:
         self.losses.count += finished.loss_count
         for row in self.journal.rows(index):
             self.intake.accepts(row.topic, row.log_time_ns)
-            self.progress.advance(row, is_new=False)
+            self.progress.advance(len(row.boxes_xyxy), is_new=False)
 
     def _rewrite(self, index: int, file: Path) -> FileRecord:
         scratch = self.target.partial_dir / "scratch"
@@ -234,49 +221,41 @@ class Rewriter:
     # In the thread of the models.
 
     def _worked(self, batches: Iterable[list[Item]]) -> Generator[list[Item], None, None]:
-        drawings: dict[str, SyntheticCache] = {}
+        processor = FrameProcessor(self.config)
         depends = reuses_synthetics(self.config)
         for batch in batches:
             slots = [
                 each for each in batch if isinstance(each, ImageTask) and each.image is not None
             ]
             for group in [[slot] for slot in slots] if depends else [slots]:
-                self._anonymize(group, drawings)
+                for result in processor.process(self.anonymizer, self._frame_tasks(group)):
+                    result.source.result = result.frame
+                    result.source.is_keyframe = result.is_keyframe
             yield batch
 
-    def _anonymize(self, slots: Sequence[ImageTask], drawings: dict[str, SyntheticCache]) -> None:
-        waiting = []
+    def _frame_tasks(self, slots: Sequence[ImageTask]) -> Iterator[FrameTask[ImageTask]]:
         for slot in slots:
-            known = drawings.setdefault(slot.message.channel.topic, SyntheticCache(self.config))
+            assert slot.image is not None  # noqa: S101 - narrows the type
             try:
-                covered = self._covered(slot)
-                inpaints = not slot.cover_only
-                covered = known.attach(covered, self.anonymizer, slot.stamp_ns, inpaints=inpaints)
-                slot.is_keyframe = known.is_keyframe
-                if slot.cover_only:
-                    slot.result = self.anonymizer.finish_covered(covered, _NOT_INPAINTED)
-                else:
-                    waiting.append((slot, covered, known))
+                persons = self._persons(slot)
             except BagError:
                 raise
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 slot.result = drop_traceback(error)
+            else:
+                cover_reason = CoverReason.SKIPPED if slot.cover_only else None
+                topic, image = slot.message.channel.topic, slot.image
+                yield FrameTask(slot, topic, image, slot.stamp_ns, cover_reason, persons)
             slot.image = None
-        results = self.anonymizer.inpaint_frames([covered for _, covered, _ in waiting])
-        for (slot, covered, known), result in zip(waiting, results, strict=True):
-            slot.result = result
-            if not isinstance(result, Exception):
-                known.store(covered, self.anonymizer, result, slot.stamp_ns)
 
-    def _covered(self, slot: ImageTask) -> CoveredFrame:
-        assert slot.image is not None  # noqa: S101 - narrows the type
+    def _persons(self, slot: ImageTask) -> FramePersons | None:
+        """Return the tracked persons; None to detect them in each image alone."""
         if self.tracked_persons is None:
-            return self.anonymizer.detect_and_cover(slot.image, self.config.inpaint.seed)
-        message = slot.message
-        key = slot.file, slot.number
+            return None
+        key, message = (slot.file, slot.number), slot.message
         persons = self.tracked_persons.get(message.channel.topic, key, message.data)
         slot.num_propagated = persons.num_propagated
-        return self.anonymizer.cover_persons(slot.image, persons)
+        return persons
 
     # In the thread of the caller.
 
@@ -291,7 +270,7 @@ class Rewriter:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
             self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
-        self.progress.advance(row, is_new=is_new)
+        self.progress.advance(len(row.boxes_xyxy), is_new=is_new)
         if data is None:
             return None, row, is_new
         packed = compress_message(data) if self.compression == "message" else data
@@ -309,12 +288,16 @@ class Rewriter:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
             return replace(row, outcome=LOST, reason=format_error(error)), None
-        self._streak = 0
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        self._failures.record_success()
+        cover_reasons = [
+            (outcome.cover_reason, outcome.reason_text)
+            for outcome in result.outcomes
+            if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
+        ]
         row = replace(
             row,
             boxes_xyxy=[[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy],
-            cover_reasons=covered,
+            cover_reasons=cover_reasons,
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(message.data, data),
             track_ids=result.track_ids,
@@ -333,13 +316,10 @@ class Rewriter:
 
     def _count_failure(self, error: Exception) -> None:
         """Models that fail with everything must not turn a recording into an empty one."""
-        self._streak += isinstance(error, SegmentationError)
-        most = self.config.fail.max_consecutive
-        if most and self._streak >= most:
-            message = (
-                f"{self._streak} images in a row failed (fail.max_consecutive): "
-                f"{format_error(error)}"
-            )
+        if isinstance(error, SegmentationError):
+            self._failures.record_failure()
+        if self._failures.is_too_long:
+            message = f"{self._failures.format_limit('images')}: {format_error(error)}"
             raise ModelError(message) from error
 
     # Any thread.

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.evaluation.report.model import Cell, Plot, Report, Table, format_number
+from anon_ros.evaluation.report.model import Cell, Plot, Report, Table
 from anon_ros.evaluation.report.plots import plot_bars
+from anon_ros.evaluation.report.tables import format_number
 from anon_ros.metrics import (
     SIZE_RANGES_PX,
     AveragePrecision,
@@ -21,7 +22,7 @@ from anon_ros.metrics import (
 
 ORIGINAL = "original"
 _COLUMNS = ("AP, %", "AP50, %", "AP75, %", "AR100, %")
-_LOST, _KEPT = "AP lost, points", "AP kept, %"
+_LOST, _KEPT = "AP lost, points", "AP retained, %"
 _NOTE = (
     "AP, AP50, AP75 and AR100 as COCO defines them, of one class. Intervals: 95 % of 1000 "
     "resamples of the frames. What is lost and kept is against the original, resampled in pairs."
@@ -135,7 +136,7 @@ def make_detection_report(
 def _table(name: str, title: str, tally: DetectionMatches, note: str) -> Table:
     scored = {mode: [AveragePrecision(frames)] for mode, frames in tally.matches.items()}
     frames = next(iter(tally.matches.values()))
-    persons = sum(frame.persons for frame in frames)
+    persons = sum(frame.num_persons for frame in frames)
     rows = [[mode, *cells, persons, len(frames)] for mode, cells in _cells(scored).items()]
     columns = ("images", *_COLUMNS, _LOST, _KEPT, "persons", "frames")
     return Table(name, title, columns, rows, note)
@@ -196,7 +197,7 @@ def _sizes(name: str, title: str, tally: DetectionMatches) -> Table:
         scored = [AveragePrecision(tally.by_size[mode, size]) for size in SIZE_RANGES_PX]
         rows.append([mode, *(_mean([each], _ap) for each in scored)])
     persons = [
-        sum(frame.persons for frame in tally.by_size[ORIGINAL, size]) for size in SIZE_RANGES_PX
+        sum(frame.num_persons for frame in tally.by_size[ORIGINAL, size]) for size in SIZE_RANGES_PX
     ]
     note = "Small: up to 32 x 32 px, medium: up to 96 x 96 px, of the outline or the box."
     return Table(name, title, ("images", *SIZE_RANGES_PX), [*rows, ["persons", *persons]], note)

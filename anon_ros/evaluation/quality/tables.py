@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from anon_ros.evaluation.embedders import INCEPTION
 from anon_ros.evaluation.image_statistics import ImageMetrics, ImageStatistics
-from anon_ros.evaluation.report.model import Cell, Plot, Table, format_estimate
+from anon_ros.evaluation.report.model import Cell, Plot, Table
 from anon_ros.evaluation.report.plots import plot_bars
+from anon_ros.evaluation.report.tables import format_estimate
 from anon_ros.metrics import (
     Estimate,
     Features,
@@ -92,9 +93,9 @@ def quality_table(kind: str, figures: Mapping[str, QualityScores], looks: ImageM
         columns += [_distance(name), f"{_kernel(name)}, x1000"]
     columns += ["IS"] if INCEPTION in looks.embedders else []
     columns += ["LPIPS"] if looks.lpips is not None else []
-    columns += ["difference, levels", "sharpness, of the original's"]
+    columns += ["difference, gray levels", "sharpness, of the original's"]
     has_elsewhere = any(found.background_change is not None for found in figures.values())
-    columns += ["difference elsewhere, levels"] if has_elsewhere else []
+    columns += ["background change, gray levels"] if has_elsewhere else []
     rows: list[list[Cell]] = []
     for mode, found in figures.items():
         cells: list[Cell] = [mode, found.images]
@@ -184,7 +185,9 @@ def _figures(
     score = None
     if INCEPTION in looks.embedders:
         logits = pile.features(INCEPTION)[:, NUM_FEATURES:]
-        score = jackknife_halves(lambda chosen: inception_score(logits[chosen]), frames, least=1.0)
+        score = jackknife_halves(
+            lambda chosen: inception_score(logits[chosen]), frames, min_value=1.0
+        )
     is_same = pile is original
     elsewhere = np.array(pile.background_change)
     return QualityScores(
@@ -211,7 +214,7 @@ def _distances(one: Features, other: Features, frames: Frames) -> tuple[Estimate
         enough = len(chosen) >= _LEAST
         return kernel_distance(one[chosen], other[chosen], paired=True) if enough else None
 
-    return jackknife_halves(frechet, frames, least=0.0), jackknife_halves(kernel, frames)
+    return jackknife_halves(frechet, frames, min_value=0.0), jackknife_halves(kernel, frames)
 
 
 def _halved(
@@ -224,7 +227,7 @@ def _halved(
         return distance(one, other) if min(len(one), len(other)) >= _LEAST else None
 
     return (
-        jackknife_halves(partial(between, frechet_distance), frames, least=0.0),
+        jackknife_halves(partial(between, frechet_distance), frames, min_value=0.0),
         jackknife_halves(partial(between, kernel_distance), frames),
     )
 

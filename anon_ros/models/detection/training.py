@@ -42,7 +42,7 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
     Raises:
         ModelError: if the initial weights or the images cannot be used, or the device is missing.
     """
-    start = find_training_start(training.init_weights, "--train")
+    start = find_training_start(training.init_weights, "--train-from")
     result = training.directory / _RESULT_NAME
     _prepare_directory(training, start)
     if result.is_file():
