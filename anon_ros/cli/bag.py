@@ -6,16 +6,15 @@ import sys
 import time
 from argparse import Namespace
 from contextlib import suppress
-from typing import Any
 
 from anon_ros.bags import (
     REPORT,
     Bag,
     BagPlan,
-    ImageRecord,
     JobModels,
     OutputBag,
     RewriteJob,
+    RunReport,
     TopicRules,
     anonymize_bag,
     inspect_bag,
@@ -28,35 +27,7 @@ from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hash
 from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressBar
 
-
-class RewriteProgress:
-    """The progress of a run, as the run tells it: first all images are looked at, then written."""
-
-    def __init__(self, total: int, *, looks: bool) -> None:
-        self._total = total
-        self._shown = ProgressBar(total, "looking for persons" if looks else "")
-        self._is_looking = looks
-        self.resumed = 0
-
-    def advance_detection(self, persons: int, *, is_new: bool) -> None:
-        self._shown.advance(persons, is_new=is_new)
-
-    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
-        self.resumed += not is_new
-        self._writing().advance(len(row.boxes_xyxy), is_new=is_new)
-
-    def add_bytes(self, data_bytes: int) -> None:
-        self._writing().add_bytes(data_bytes)
-
-    def close(self) -> None:
-        self._shown.close()
-
-    def _writing(self) -> ProgressBar:
-        if self._is_looking:
-            self._is_looking = False
-            self._shown.close()
-            self._shown = ProgressBar(self._total, "writing")
-        return self._shown
+_MAX_LOSSES = 3
 
 
 def run_bag(arguments: Namespace, config: Config) -> int:
@@ -118,7 +89,8 @@ def _survey(bag: Bag, target: OutputBag, wishes: TopicRules, arguments: Namespac
 
 def _run(job: RewriteJob) -> int:
     started_s = time.monotonic()
-    told = RewriteProgress(job.bag_plan.num_images, looks=needs_tracking(job.config))
+    phase = "looking for persons" if needs_tracking(job.config) else ""
+    progress = ProgressBar(job.bag_plan.num_images, phase)
 
     def load() -> JobModels:
         config = job.config
@@ -127,30 +99,32 @@ def _run(job: RewriteJob) -> int:
         return JobModels(build_tracking_anonymizer(config), lambda: build_tracker(config))
 
     try:
-        report = anonymize_bag(job, load, told)
+        report = anonymize_bag(job, load, progress)
     finally:
-        told.close()
+        progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_summary(report, job.target, told.resumed, elapsed_s))
-    lost = report["lost"]
-    if lost["count"]:
-        first, more = "; ".join(lost["places"][:3]), "; ..." if lost["places"][3:] else ""
-        losses = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar_path(REPORT)})"
-        print(f"anon_ros: warning: {losses}", file=sys.stderr)
+    print(_format_summary(report, job.target, progress.resumed, elapsed_s))
+    if report.num_losses:
+        print(f"anon_ros: warning: {_format_losses(report, job.target)}", file=sys.stderr)
     return 0
 
 
-def _summary(report: dict[str, Any], target: OutputBag, resumed: int, elapsed_s: float) -> str:
-    images = [topic for topic in report["topics"] if "anonymized" in topic]
-    total = {
-        name: sum(topic[name] for topic in images)
-        for name in ("anonymized", "skipped", "lost", "persons", "inpainted", "covered", "carried")
-    }
-    written = sum(topic["written"] for topic in report["topics"])
-    earlier = f", {resumed} of them by an earlier run" if resumed else ""
+def _format_summary(
+    report: RunReport, target: OutputBag, num_resumed: int, elapsed_s: float
+) -> str:
+    counts = report.image_counts
+    num_written = sum(topic.num_written for topic in report.topics)
+    earlier = f", {num_resumed} of them by an earlier run" if num_resumed else ""
     return (
-        f"{target.path}: {written} messages; {total['anonymized']} images anonymized{earlier}, "
-        f"{total['skipped']} skipped, {total['lost']} lost; {total['persons']} persons, "
-        f"{total['inpainted']} inpainted, {total['covered']} covered, "
-        f"{total['carried']} missed and carried on; {elapsed_s:.0f} s"
+        f"{target.path}: {num_written} messages; {counts.anonymized} images anonymized{earlier}, "
+        f"{counts.skipped} skipped, {counts.lost} lost; {counts.persons} persons, "
+        f"{counts.inpainted} inpainted, {counts.covered} covered, "
+        f"{counts.propagated} propagated; {elapsed_s:.0f} s"
     )
+
+
+def _format_losses(report: RunReport, target: OutputBag) -> str:
+    examples = "; ".join(map(str, report.losses[:_MAX_LOSSES]))
+    ellipsis = "; ..." if len(report.losses) > _MAX_LOSSES else ""
+    path = target.sidecar_path(REPORT)
+    return f"{report.num_losses} losses: {examples}{ellipsis} (see {path})"

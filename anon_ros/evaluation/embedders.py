@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from anon_ros.config import Config
+from anon_ros.errors import InputError
 from anon_ros.evaluation.feature_cache import CachedEmbedder
-from anon_ros.evaluation.inputs.frames import SourceError
 from anon_ros.metrics import ColorHistogramEmbedder, Embedder
 from anon_ros.models import NetworkEmbedder, load_embedder
 
@@ -20,16 +20,16 @@ def load_named_embedders(specs: Sequence[str], config: Config, flag: str) -> lis
 
     Raises:
         ModelError: if one is missing or damaged.
-        SourceError: if two have the same name, or one that of what is built in.
+        InputError: if two have the same name, or one that of what is built in.
     """
     found = [load_embedder(spec, config.compute.device) for spec in specs]
     for name in (each.name for each in found if each.name in _TAKEN):
         message = f"{flag}: {name} is the name of what is built in; put another before: NAME=PATH"
-        raise SourceError(message)
+        raise InputError(message)
     twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
     if twice:
         message = f"{flag}: two are called {twice[0]}; put another name before one: NAME=PATH"
-        raise SourceError(message)
+        raise InputError(message)
     return found
 
 
@@ -38,7 +38,7 @@ def load_embedders(arguments: Namespace, config: Config) -> list[Embedder]:
 
     Raises:
         ModelError: if one is missing or damaged.
-        SourceError: if two have the same name.
+        InputError: if two have the same name.
     """
     chosen: list[Embedder] = [
         ColorHistogramEmbedder(),

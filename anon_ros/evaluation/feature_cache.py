@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anon_ros.core import RgbImage
-from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.errors import ReportError
 from anon_ros.metrics.protocols import Embedder, Features
 
 _BATCH = 32
@@ -44,7 +44,7 @@ class CachedEmbedder:
         """See ``Embedder``; equal images are computed once.
 
         Raises:
-            EvaluationError: if the file cannot be used.
+            ReportError: if the file cannot be used.
         """
         keys = [self._key(image) for image in images]
         if not keys:
@@ -55,7 +55,7 @@ class CachedEmbedder:
                 known = self._all(file, dict(zip(keys, images, strict=True)))
         except (OSError, sqlite3.Error) as error:
             message = f"{self.path} cannot be used ({error}); it holds what can be made again"
-            raise EvaluationError(message) from error
+            raise ReportError(message) from error
         return np.stack([known[key] for key in keys])
 
     def _all(

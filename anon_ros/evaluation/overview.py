@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from anon_ros.cli.config_flags import parse_config
-from anon_ros.errors import AnonRosError, format_error
+from anon_ros.errors import AnonRosError, InputError, format_error
 from anon_ros.evaluation.detection.experiment import evaluate_detection
-from anon_ros.evaluation.inputs.frames import SourceError, is_bag
+from anon_ros.evaluation.inputs.frames import is_bag
 from anon_ros.evaluation.occlusion.experiment import evaluate_paste_orders
 from anon_ros.evaluation.provenance import collect_provenance
 from anon_ros.evaluation.quality.experiment import evaluate_quality
@@ -52,7 +52,7 @@ def evaluate_all(arguments: Namespace) -> Report:
             unanswered[name] = format_error(error)
     if not answers:
         message = "; ".join(f"{name}: {problem}" for name, problem in unanswered.items())
-        raise SourceError(message)
+        raise InputError(message)
     missing = [f"Not measured: {name}: {problem}" for name, problem in unanswered.items()]
     if given and not is_known:
         missing.append(_UNKNOWN)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from anon_ros.config import Config
 from anon_ros.core import FramePersons, RgbImage, Roi
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import InputFrame
 from anon_ros.evaluation.inputs.tracked_frames import (
     ObservationsByCamera,
     PersonFollower,
@@ -19,7 +20,7 @@ from anon_ros.evaluation.inputs.tracked_frames import (
     observe_all_frames,
 )
 from anon_ros.evaluation.methods import MethodRunner
-from anon_ros.evaluation.waiting import track_progress
+from anon_ros.utils.progress import track_progress
 
 EXTERNAL_METHOD = "as given"
 _LEAST_HEIGHT_PX = 32
@@ -69,7 +70,7 @@ def extract_person_crops(
         watch: told of each frame of which somebody is cut out.
 
     Raises:
-        SourceError: if there are fewer than two persons, or none is seen in two periods.
+        InputError: if there are fewer than two persons, or none is seen in two periods.
         AnonRosError: if the source cannot be read, or weights are missing.
     """
     pairs = frame_pair_source(arguments)
@@ -139,8 +140,8 @@ def _check(crops: PersonCrops, arguments: Namespace) -> None:
             f"{arguments.input}: {len(set(crops.persons))} persons of 32 px and more could be "
         )
         message += "followed; to find somebody among others takes two"
-        raise SourceError(message)
+        raise InputError(message)
     if len(set(crops.persons)) == len(crops.persons):
         message = f"{arguments.input}: nobody is seen in two periods of {arguments.period_s} s; "
         message += "choose a shorter --period-s, or more frames"
-        raise SourceError(message)
+        raise InputError(message)

@@ -7,14 +7,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from importlib import metadata
 from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.metrics import Embedder
 from anon_ros.models import model_hashes
-
-_PACKAGES = ("anon_ros", "torch", "ultralytics", "diffusers", "numpy", "opencv-python-headless")
+from anon_ros.utils.versions import package_versions
 
 
 def collect_provenance(
@@ -35,7 +33,7 @@ def collect_provenance(
         "made": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}, "
         f"Python {platform.python_version()}",
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": package_versions(),
     }
     if config is not None:
         told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
@@ -47,13 +45,6 @@ def collect_provenance(
     if seen_by := [f"{network.name}: {network.cache_key}" for network in networks]:
         told["networks"] = list(dict.fromkeys(seen_by))
     return told
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed as a package"
 
 
 def _models(config: Config, kind: str) -> dict[str, str]:

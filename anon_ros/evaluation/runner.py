@@ -8,17 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from anon_ros.errors import format_error
-from anon_ros.evaluation.inputs.frames import SourceError, is_bag
+from anon_ros.errors import InputError, ReportError, format_error
+from anon_ros.evaluation.inputs.frames import is_bag
 from anon_ros.evaluation.recording import inherit_parameters
 from anon_ros.evaluation.reid.datasets import is_reid_dataset
-from anon_ros.evaluation.report.model import (
-    REPORT_JSON,
-    Report,
-    ReportError,
-    format_markdown,
-    write_report,
-)
+from anon_ros.evaluation.report.model import REPORT_JSON, Report, format_markdown, write_report
 
 
 def run_evaluation(ask: Callable[[Namespace], Report], arguments: Namespace) -> int:
@@ -32,7 +26,7 @@ def run_evaluation(ask: Callable[[Namespace], Report], arguments: Namespace) -> 
     try:
         report = ask(arguments)
     except (OSError, sqlite3.Error) as error:
-        raise SourceError(format_error(error)) from error
+        raise InputError(format_error(error)) from error
     _write_and_print(report, arguments.out)
     return 0
 
@@ -43,10 +37,10 @@ def _check_output_directory(arguments: Namespace) -> None:
     for given in (arguments.input, arguments.anonymized):
         if given is not None and _lies_in(out.resolve(), given.resolve()):
             message = f"--out {out} lies in {given}, whose files are measured; choose one beside it"
-            raise SourceError(message)
+            raise InputError(message)
     if is_bag(out) or not _may_hold_ours(out / REPORT_JSON):
         message = f"--out {out} holds what evaluate did not write; choose another folder"
-        raise SourceError(message)
+        raise InputError(message)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=out):

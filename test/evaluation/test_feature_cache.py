@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
+from anon_ros.errors import ReportError
 from anon_ros.evaluation.feature_cache import CachedEmbedder
-from anon_ros.evaluation.labels.polygons import EvaluationError
 from anon_ros.metrics import ColorHistogramEmbedder, Features
 
 
@@ -69,5 +69,5 @@ def test_unusable_cache_file_named(tmp_path: Path) -> None:
     (tmp_path / "v.db").write_bytes(b"no database" * 100)
     (tmp_path / "file").touch()
     for path in (tmp_path / "v.db", tmp_path / "file" / "v.db"):
-        with pytest.raises(EvaluationError, match=r"v\.db cannot be used"):
+        with pytest.raises(ReportError, match=r"v\.db cannot be used"):
             CachedEmbedder(CountingEmbedder(), path).embed(make_images(1))

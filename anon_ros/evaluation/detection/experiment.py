@@ -15,9 +15,10 @@ import numpy.typing as npt
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
+from anon_ros.errors import InputError
 from anon_ros.evaluation.detection.tables import ORIGINAL, DetectionMatches, make_detection_report
 from anon_ros.evaluation.detection.training import YoloDataset, train_and_test
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError, iter_frame_pairs, iter_frames
+from anon_ros.evaluation.inputs.frames import InputFrame, iter_frame_pairs, iter_frames
 from anon_ros.evaluation.labels.boxes import BoxLabels, ground_truth_from_boxes, read_box_labels
 from anon_ros.evaluation.methods import MethodRunner
 from anon_ros.evaluation.provenance import collect_provenance, format_models
@@ -91,7 +92,7 @@ def _run_detector(
                 judged.labelled.add(truth, found)
             if judged.dataset:
                 judged.dataset.add(frame, images, truth)
-            shown.advance(len(truth.boxes_xyxy), is_new=True)
+            shown.advance(len(truth.boxes_xyxy))
     finally:
         shown.close()
     return judged
@@ -114,7 +115,7 @@ def _iter_views(
             f"no labels of {labels.path} belong to a frame of {arguments.input}: labels are named "
             f"like {labels.example!r}, frames like {other!r}"
         )
-        raise SourceError(message)
+        raise InputError(message)
 
 
 def _frames(

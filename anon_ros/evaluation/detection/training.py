@@ -11,8 +11,9 @@ import numpy as np
 
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
+from anon_ros.errors import InputError
 from anon_ros.evaluation.detection.tables import ORIGINAL, TrainingResults
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError, read_image
+from anon_ros.evaluation.inputs.frames import InputFrame, read_image
 from anon_ros.metrics import AveragePrecision, FrameMatches, GroundTruth, match_frame
 from anon_ros.models import TrainingConfig, build_detector, train_detector
 from anon_ros.utils.progress import ProgressBar
@@ -47,7 +48,7 @@ class YoloDataset:
         """Write one frame, by mode.
 
         Raises:
-            SourceError: if it cannot be written.
+            InputError: if it cannot be written.
         """
         number = len(self.kept)
         self.kept.append(
@@ -61,7 +62,7 @@ class YoloDataset:
                 _write(self.folder / mode / "labels" / f"{number:06d}.txt", label.encode())
             except OSError as error:
                 message = f"{self.folder / mode} cannot be written: {error}"
-                raise SourceError(message) from error
+                raise InputError(message) from error
             digest = hashlib.sha256(data + label.encode()).hexdigest()
             self._digests.setdefault(mode, {})[number] = digest
 
@@ -73,14 +74,14 @@ class YoloDataset:
         """The earliest frames to train with, and the others to test with.
 
         Raises:
-            SourceError: if there are too few.
+            InputError: if there are too few.
         """
         ordered = sorted(self.kept, key=lambda kept: kept.time_s)
         border = round(len(ordered) * train_share)
         learnt, tested = ordered[: border - int(border * _GAP)], ordered[border:]
         if not any(len(kept.truth.boxes_xyxy) for kept in learnt) or not tested:
             message = f"{len(ordered)} labelled frames: too few to train with some and test others"
-            raise SourceError(message)
+            raise InputError(message)
         return learnt, tested
 
     def write_list(self, mode: str, frames: Sequence[_DatasetFrame]) -> tuple[Path, str]:
@@ -126,9 +127,9 @@ def train_and_test(
 
 
 def _trained(training: TrainingConfig, phase: str) -> Path:
-    shown = ProgressBar(training.epochs, phase, unit="epoch")
+    shown = ProgressBar(training.epochs, phase, unit="epochs")
     try:
-        return train_detector(training, lambda _: shown.advance(0, is_new=True))
+        return train_detector(training, lambda _: shown.advance())
     finally:
         shown.close()
 

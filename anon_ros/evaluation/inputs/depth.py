@@ -12,13 +12,14 @@ import numpy as np
 from anon_ros.bags import open_bag, read_depth_maps
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError, imread_unicode, is_bag
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import InputFrame, imread_unicode, is_bag
 from anon_ros.metrics import DepthMap
 from anon_ros.models import NetworkEmbedder, load_embedder
+from anon_ros.utils.units import NS_PER_S
 
 DepthSource = Callable[[InputFrame], DepthMap | None]
 """The depth map of a frame, of the image's size; None where there is none."""
-_NS_PER_S = 1_000_000_000
 _NEAR_IN_TIME_S = 0.1
 _MM_PER_M = 1000
 DEPTH_SUFFIX = ".png"
@@ -65,7 +66,7 @@ def make_depth_source(arguments: Namespace, model: DepthEstimator | None) -> Dep
 def _from_topic(path: Path, topic: str) -> DepthSource:
     if not is_bag(path):
         message = f"--depth-topic {topic}: {path} is no recording; give --depth or --depth-model"
-        raise SourceError(message)
+        raise InputError(message)
     recent: list[tuple[float, DepthMap]] = []
     depths = _recorded(path, topic)
 
@@ -87,13 +88,13 @@ def _from_topic(path: Path, topic: str) -> DepthSource:
 def _recorded(path: Path, topic: str) -> Iterator[tuple[float, DepthMap]]:
     with tempfile.TemporaryDirectory(prefix="anon_ros-") as scratch:
         for time_ns, depth_m in read_depth_maps(open_bag(path), topic, Path(scratch)):
-            yield time_ns / _NS_PER_S, depth_m
+            yield time_ns / NS_PER_S, depth_m
 
 
 def _from_files(folder: Path) -> DepthSource:
     if not folder.is_dir():
         message = f"--depth: {folder} is no folder"
-        raise SourceError(message)
+        raise InputError(message)
 
     def at(frame: InputFrame) -> DepthMap | None:
         path = folder / f"{frame.key}{DEPTH_SUFFIX}"
@@ -102,7 +103,7 @@ def _from_files(folder: Path) -> DepthSource:
         values = imread_unicode(path, cv2.IMREAD_UNCHANGED)
         if values is None or values.dtype != np.uint16 or values.ndim != 2:  # noqa: PLR2004
             message = f"{path} is no 16-bit grey PNG; depth is given in mm, 0 for unknown"
-            raise SourceError(message)
+            raise InputError(message)
         depth_m = np.where(values > 0, values / np.float32(_MM_PER_M), np.float32(np.nan))
         return _sized(depth_m.astype(np.float32), frame, str(path))
 
@@ -113,5 +114,5 @@ def _sized(depth: DepthMap, frame: InputFrame, name: str) -> DepthMap:
     if depth.shape != frame.image.shape[:2]:
         sizes = f"{depth.shape} px, its image {frame.image.shape[:2]}"
         message = f"depth {name} has {sizes}; take the depth that is aligned to the image"
-        raise SourceError(message)
+        raise InputError(message)
     return depth

@@ -16,21 +16,17 @@ import numpy.typing as npt
 
 from anon_ros.bags import open_bag, read_images
 from anon_ros.core import RgbImage
-from anon_ros.errors import AnonRosError
+from anon_ros.errors import InputError
+from anon_ros.utils.units import NS_PER_S
 
 _LOG = logging.getLogger(__name__)
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
-_NS_PER_S = 1_000_000_000
 _DIGITS = re.compile(r"(\d+)")
 # Frames that skipping has left without a counterpart leave those behind them to wait.
 _MOST_AHEAD = 16
 
 T = TypeVar("T")
-
-
-class SourceError(AnonRosError):
-    """There are no frames where some were expected."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def iter_frames(path: Path, arguments: Namespace) -> Iterator[InputFrame]:
     """The frames that ``arguments`` (topics, every_nth, limit) ask for.
 
     Raises:
-        SourceError: if there are none, or one cannot be read.
+        InputError: if there are none, or one cannot be read.
         AnonRosError: if a recording cannot be read.
     """
     yield from _chosen(iter_all_frames(path, arguments.topics), arguments, f"{path}: not one frame")
@@ -74,7 +70,7 @@ def iter_frame_pairs(
     many are is logged.
 
     Raises:
-        SourceError: if none belong together, two differ in size, or an anonymized frame has no
+        InputError: if none belong together, two differ in size, or an anonymized frame has no
             original.
         AnonRosError: if a recording cannot be read.
     """
@@ -92,7 +88,7 @@ def _chosen(items: Iterator[T], arguments: Namespace, problem: str) -> Iterator[
         if arguments.limit and count >= arguments.limit:
             return
     if not count:
-        raise SourceError(problem)
+        raise InputError(problem)
 
 
 def _matched(
@@ -115,12 +111,12 @@ def _matched(
             if found.image.shape != frame.image.shape:
                 sizes = f"{found.image.shape[:2]}, but {frame.image.shape[:2]}"
                 message = f"{frame.key}: {sizes} in the original"
-                raise SourceError(message)
+                raise InputError(message)
             yield frame, found
     extra = next(iter(ahead), None) or next((_without(prefix, other) for other in others), None)
     if extra is not None:
         message = f"{extra} of {anonymized} has no counterpart in the original"
-        raise SourceError(message)
+        raise InputError(message)
     if missing and matched:
         _LOG.warning("%d of %d frames are not in %s", missing, missing + matched, anonymized)
 
@@ -160,12 +156,12 @@ def read_image(path: Path) -> RgbImage:
     """(H, W, 3) uint8 RGB.
 
     Raises:
-        SourceError: if it cannot be decoded.
+        InputError: if it cannot be decoded.
     """
     image = imread_unicode(path, cv2.IMREAD_COLOR)
     if image is None:
         message = f"{path} is no image that can be read"
-        raise SourceError(message)
+        raise InputError(message)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -187,7 +183,7 @@ def _video(path: Path) -> Iterator[InputFrame]:
     try:
         if not path.is_file() or not capture.isOpened():
             message = f"{path} is no folder of images, video or recording that can be read"
-            raise SourceError(message)
+            raise InputError(message)
         rate_hz = capture.get(cv2.CAP_PROP_FPS) or 1.0
         index = 0
         while True:
@@ -213,4 +209,4 @@ def _recorded(path: Path, topics: Collection[str]) -> Iterator[InputFrame]:
                 f"{topic.strip('/')}/{each}" for each in (f"{counts[topic]:06d}", time_ns)
             )
             counts[topic] += 1
-            yield InputFrame(f"{time_ns} {topic}", names, topic, time_ns / _NS_PER_S, image)
+            yield InputFrame(f"{time_ns} {topic}", names, topic, time_ns / NS_PER_S, image)

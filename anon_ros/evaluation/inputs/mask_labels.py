@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.cli.evaluate.flags import LABEL_NAMING_HELP
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import InputFrame
 from anon_ros.evaluation.labels.polygons import LabelIndex, read_yolo_polygons
 
 MaskSource = Callable[[InputFrame], npt.NDArray[np.bool_] | None]
@@ -22,12 +23,12 @@ def load_mask_labels(folder: Path) -> MaskSource:
     whose number (from 0) its name ends with.
 
     Raises:
-        SourceError: if there are none.
+        InputError: if there are none.
     """
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _texts(folder)}
     if not files:
         message = f"--labels: no .txt file in {folder}"
-        raise SourceError(message)
+        raise InputError(message)
 
     names = LabelIndex(folder, files)
 
@@ -41,9 +42,9 @@ def load_mask_labels(folder: Path) -> MaskSource:
     return masks
 
 
-def no_labels_error(arguments: Namespace) -> SourceError:
+def no_labels_error(arguments: Namespace) -> InputError:
     """What to raise if no file of --labels belongs to a frame."""
-    return SourceError(
+    return InputError(
         f"--labels {arguments.labels}: none of its files belongs to a frame of {arguments.input}; "
         f"labels are {LABEL_NAMING_HELP}"
     )

@@ -8,11 +8,11 @@ from dataclasses import replace
 from anon_ros.config import Config
 from anon_ros.core import FramePersons, RgbImage
 from anon_ros.evaluation.inputs.frames import InputFrame, iter_frame_pairs, iter_frames
-from anon_ros.evaluation.waiting import track_progress
 from anon_ros.models import build_segmenter, build_tracker
 from anon_ros.tracking import FrameObservation, iter_with_lookahead, min_confidence, observe_frame
+from anon_ros.utils.progress import track_progress
+from anon_ros.utils.units import NS_PER_S
 
-_NS_PER_S = 1_000_000_000
 ObservationsByCamera = dict[str, list[FrameObservation]]
 """By camera."""
 FramePairSource = Callable[[], Iterator[tuple[InputFrame, RgbImage | None]]]
@@ -76,7 +76,7 @@ def _counting(moments: list[FrameObservation], config: Config) -> Iterator[Frame
 
 
 def _time_ns(frame: InputFrame) -> int:
-    return round((frame.time_s or 0.0) * _NS_PER_S)
+    return round((frame.time_s or 0.0) * NS_PER_S)
 
 
 def _timed(index: int, frame: InputFrame, arguments: Namespace) -> InputFrame:

@@ -9,13 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from anon_ros.errors import format_error
-from anon_ros.evaluation.labels.polygons import (
-    EvaluationError,
-    LabelIndex,
-    parse_numbers,
-    parse_polygon,
-)
+from anon_ros.errors import LabelError, format_error
+from anon_ros.evaluation.labels.polygons import LabelIndex, parse_numbers, parse_polygon
 from anon_ros.metrics.average_precision import GroundTruth
 
 _BOX_NUMBERS = 4
@@ -48,7 +43,7 @@ class BoxLabels:
         """Under which key the labels of this frame are; see ``LabelIndex``.
 
         Raises:
-            EvaluationError: if there are several.
+            LabelError: if there are several.
         """
         return self._names.find(*names)
 
@@ -60,7 +55,7 @@ class BoxLabels:
         """The persons of the frame with a key that ``find`` told.
 
         Raises:
-            EvaluationError: if they cannot be read.
+            LabelError: if they cannot be read.
         """
         return self.readers[key](height_px, width_px)
 
@@ -81,12 +76,12 @@ def read_box_labels(
         class_ids: YOLO classes that are persons; None: all of them.
 
     Raises:
-        EvaluationError: if there are none, or the file is no COCO file.
+        LabelError: if there are none, or the file is no COCO file.
     """
     readers = _of_folder(path, class_ids) if path.is_dir() else _of_coco(path, names)
     if not readers:
         message = f"{path}: no labels, expected a folder of .txt files or COCO annotations (.json)"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return BoxLabels(path, readers)
 
 
@@ -105,7 +100,7 @@ def read_yolo_boxes(
         class_ids: the classes that are persons; None: all of them.
 
     Raises:
-        EvaluationError: naming file and line, if a line is no such instance, or the file is not
+        LabelError: naming file and line, if a line is no such instance, or the file is not
             there.
     """
     boxes = []
@@ -114,7 +109,7 @@ def read_yolo_boxes(
             instance = _instance(line.split())
         except ValueError as error:
             message = f"{path}, line {number}: {error}"
-            raise EvaluationError(message) from None
+            raise LabelError(message) from None
         if instance and (class_ids is None or instance[0] in class_ids):
             boxes.append(instance[1])
     scaled = np.array(boxes, np.float64).reshape(-1, 4) * ([width_px, height_px] * 2)
@@ -132,7 +127,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         message = f"{path} cannot be read: {format_error(error)}"
-        raise EvaluationError(message) from error
+        raise LabelError(message) from error
 
 
 def _instance(words: list[str]) -> tuple[int, list[float]] | None:
@@ -163,12 +158,12 @@ def _of_coco(path: Path, names: Collection[str]) -> dict[str, LabelReader]:
         if not persons:
             known = ", ".join(str(entry["name"]) for entry in data["categories"])
             message = f"{path} has no category {' or '.join(names)}; it has {known}"
-            raise EvaluationError(message)
+            raise LabelError(message)
         of_image: dict[Any, list[Any]] = {entry["id"]: [] for entry in data["images"]}
         keys = [_key(entry["file_name"]) for entry in data["images"]]
         if min(len(of_image), len(set(keys))) < len(keys):
             message = f"{path}: two images have the same id, or the same name but for the suffix"
-            raise EvaluationError(message)
+            raise LabelError(message)
         for entry in data["annotations"]:
             if entry["category_id"] in persons:
                 of_image[entry["image_id"]].append(_person(entry))
@@ -178,7 +173,7 @@ def _of_coco(path: Path, names: Collection[str]) -> dict[str, LabelReader]:
         }
     except _MALFORMED as error:
         message = f"{path} is no file of COCO annotations: {format_error(error)}"
-        raise EvaluationError(message) from error
+        raise LabelError(message) from error
 
 
 def _key(file_name: str) -> str:

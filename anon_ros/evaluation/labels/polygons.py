@@ -12,14 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.errors import AnonRosError
+from anon_ros.errors import LabelError
 
 _LEAST_POINTS = 3
 _NUMBER = re.compile(r"\d+$")
-
-
-class EvaluationError(AnonRosError):
-    """Labels cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class LabelIndex:
                 is: labels whose name ends with that number.
 
         Raises:
-            EvaluationError: if several do.
+            LabelError: if several do.
         """
         found = [name for name in wanted if name in self.names]
         told = f"for one frame, {' and '.join(wanted)}"
@@ -51,7 +47,7 @@ class LabelIndex:
             found, told = self._by_number.get(int(wanted[0]), []), f"end with {int(wanted[0])}"
         if len(found) > 1:
             message = f"{self.path}: several labels {told}, expected one per frame"
-            raise EvaluationError(message)
+            raise LabelError(message)
         return found[0] if found else None
 
     @cached_property
@@ -82,7 +78,7 @@ def read_yolo_polygons(
         (N, height_px, width_px) bool.
 
     Raises:
-        EvaluationError: naming file, line and what is wrong, if a line is no such instance.
+        LabelError: naming file, line and what is wrong, if a line is no such instance.
         OSError: if the file cannot be read.
     """
     masks = []
@@ -93,7 +89,7 @@ def read_yolo_polygons(
             instance = _instance(line.split())
         except ValueError as error:
             message = f"{path}, line {number}: {error}"
-            raise EvaluationError(message) from None
+            raise LabelError(message) from None
         if instance and (class_ids is None or instance[0] in class_ids):
             masks.append(_mask(instance[1], height_px, width_px))
     return np.array(masks, np.bool_).reshape(-1, height_px, width_px)

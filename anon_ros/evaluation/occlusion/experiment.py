@@ -11,13 +11,14 @@ from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
 from anon_ros.core import Detections, RgbImage, Segmenter, cover_regions, make_regions
 from anon_ros.core.masks import union_mask
+from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.depth import (
     DepthEstimator,
     DepthSource,
     load_depth_estimator,
     make_depth_source,
 )
-from anon_ros.evaluation.inputs.frames import SourceError, iter_frames
+from anon_ros.evaluation.inputs.frames import iter_frames
 from anon_ros.evaluation.inputs.mask_labels import load_mask_labels, no_labels_error
 from anon_ros.evaluation.occlusion.tables import (
     BOTTOM,
@@ -38,7 +39,6 @@ from anon_ros.evaluation.occlusion.tables import (
 from anon_ros.evaluation.provenance import collect_provenance
 from anon_ros.evaluation.report.model import Plot, Report
 from anon_ros.evaluation.report.plots import plot_bars
-from anon_ros.evaluation.waiting import track_progress
 from anon_ros.metrics import (
     CHILD_MAX_HEIGHT_M,
     Cutout,
@@ -55,6 +55,7 @@ from anon_ros.metrics import (
     order_by_detection,
 )
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import track_progress
 
 _DEPTH_ERROR = 0.05
 _LEAST_IOU = 0.5
@@ -86,7 +87,7 @@ def evaluate_paste_orders(arguments: Namespace) -> Report:
     cast = _collect_from_frames(arguments, config, segmenter, depth_of, real)
     if not cast.cutouts:
         message = f"{arguments.input}: nobody stands there whole and alone, to be cut out"
-        raise SourceError(message)
+        raise InputError(message)
     exact, found, why = _run_synthetic_scenes(arguments, config, segmenter, model, cast)
     tallies = {EXACT: exact, FOUND: found, REAL: real}
     tables = [paste_order_table(tallies, len(cast.cutouts)), misorder_cause_table(why)]
@@ -145,7 +146,7 @@ def _collect_from_frames(
             f"{given}: no depth for any frame of {arguments.input}; files are named as its images, "
             "messages of a topic lie within 0.1 s of them"
         )
-        raise SourceError(message)
+        raise InputError(message)
     return _SceneMaterial(cutouts, backgrounds)
 
 

@@ -23,8 +23,8 @@ from anon_ros.evaluation.quality.tables import (
     summarize_quality,
 )
 from anon_ros.evaluation.report.model import Report
-from anon_ros.evaluation.waiting import track_progress
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import track_progress
 
 StatisticsByKind = dict[str, dict[str, ImageStatistics]]
 """By kind of image, by mode."""

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.cli.config_flags import parse_config
+from anon_ros.errors import InputError
 from anon_ros.evaluation.embedders import load_embedders
-from anon_ros.evaluation.inputs.frames import SourceError, read_image
+from anon_ros.evaluation.inputs.frames import read_image
 from anon_ros.evaluation.methods import MethodRunner
 from anon_ros.evaluation.person_crops import PersonCrops, extract_person_crops
 from anon_ros.evaluation.provenance import collect_provenance
@@ -22,7 +23,6 @@ from anon_ros.evaluation.reid.tables import (
     summarize_reid,
 )
 from anon_ros.evaluation.report.model import Report
-from anon_ros.evaluation.waiting import track_progress
 from anon_ros.metrics import (
     ChanceLevel,
     Embedder,
@@ -31,6 +31,7 @@ from anon_ros.metrics import (
     chance_level,
     evaluate_reid,
 )
+from anon_ros.utils.progress import track_progress
 
 _BATCH = 64
 _NOT_TOLD = (
@@ -71,7 +72,7 @@ def evaluate_reid_set(arguments: Namespace) -> Report:
     found = load_reid_dataset(arguments.input, arguments.format)
     if found is not None and arguments.anonymized is not None:
         message = "--anonymized is for recordings; the queries of a set are anonymized with --modes"
-        raise SourceError(message)
+        raise InputError(message)
     modes = (
         None if arguments.anonymized else MethodRunner.load(config, arguments.modes, arguments.out)
     )

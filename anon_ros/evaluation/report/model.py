@@ -11,45 +11,28 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from anon_ros.errors import AnonRosError, format_error
+from anon_ros.errors import ReportError, format_error
 from anon_ros.metrics.intervals import Estimate
+from anon_ros.utils.html_page import render_html_page
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 Cell: TypeAlias = str | int | float | Estimate | None
 _UNKNOWN = "-"
 _DIGITS = 3
 _MOST_DECIMALS = 4
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 24px auto; padding: 0 24px;
- max-width: 1080px; color: #1c1c1c; background: #fafafa }}
-h1 {{ font-size: 24px }} h2 {{ font-size: 18px; margin-top: 36px }}
-.answers {{ background: #fff; border-left: 4px solid #2f6f9f; padding: 8px 20px }}
-.limits {{ background: #fff; border-left: 4px solid #b07a00; padding: 8px 20px }}
-.wide {{ overflow-x: auto }}
-table {{ border-collapse: collapse; background: #fff; font-variant-numeric: tabular-nums }}
-th, td {{ border: 1px solid #d4d4d4; padding: 4px 10px; text-align: right; vertical-align: top }}
-th:first-child, td:first-child {{ text-align: left }}
-th {{ background: #f0f2f4; font-weight: 600 }}
-.range {{ color: #555; font-size: 13px; white-space: nowrap }}
-.note {{ color: #444; font-size: 14px; max-width: 860px }}
-figure {{ margin: 20px 0 }} figure img {{ max-width: 100%; height: auto; background: #fff }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; font-size: 14px }}
-dt {{ font-weight: 600 }} dd {{ margin: 0; overflow-wrap: anywhere; white-space: pre-wrap }}
-</style></head><body>
-<h1>{title}</h1>
-{body}
-</body></html>
+_CSS = """.answers { background: #fff; border-left: 4px solid #2f6f9f; padding: 8px 20px }
+.limits { background: #fff; border-left: 4px solid #b07a00; padding: 8px 20px }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; background: #fff; font-variant-numeric: tabular-nums }
+th, td { border: 1px solid #d4d4d4; padding: 4px 10px; text-align: right; vertical-align: top }
+th:first-child, td:first-child { text-align: left }
+th { background: #f0f2f4; font-weight: 600 }
+.range { color: #555; font-size: 13px; white-space: nowrap }
+.note { color: #444; font-size: 14px; max-width: 860px }
+figure { margin: 20px 0 } figure img { max-width: 100%; height: auto; background: #fff }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; font-size: 14px }
+dt { font-weight: 600 } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap }
 """
-
-
-class ReportError(AnonRosError):
-    """A report cannot be written where it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +112,7 @@ def write_report(report: Report, folder: Path) -> Path:
         for plot in report.plots:
             (folder / f"{plot.name}.svg").write_bytes(plot.svg)
         (folder / REPORT_JSON).write_text(_json(report), encoding="utf-8")
-        page.write_bytes(_page(report).encode("utf-8", "xmlcharrefreplace"))
+        page.write_bytes(_page(report))
     except OSError as error:
         message = f"{folder}: the report cannot be written: {format_error(error)}"
         raise ReportError(message) from error
@@ -238,7 +221,7 @@ def _finite(value: Any) -> Any:
     return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _page(report: Report) -> str:
+def _page(report: Report) -> bytes:
     parts = [
         _list("answers", report.summary),
         *map(_html_table, report.tables),
@@ -248,7 +231,7 @@ def _page(report: Report) -> str:
         parts += ["<h2>What this does not tell</h2>", _list("limits", report.limitations)]
     if report.provenance:
         parts += ["<h2>How it was made</h2>", _definitions(report.provenance)]
-    return _PAGE.format(title=escape(report.title), body="\n".join(parts))
+    return render_html_page(report.title, "\n".join(parts), _CSS)
 
 
 def _list(kind: str, lines: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
 from anon_ros.core import FramePersons, make_regions
 from anon_ros.core.masks import union_mask
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import InputFrame
 from anon_ros.evaluation.inputs.mask_labels import MaskSource, load_mask_labels, no_labels_error
 from anon_ros.evaluation.inputs.tracked_frames import (
     FramePairSource,
@@ -30,8 +31,8 @@ from anon_ros.evaluation.temporal.tables import (
     recall_table,
     summarize_temporal,
 )
-from anon_ros.evaluation.waiting import track_progress
 from anon_ros.metrics import MIN_SIDE_PX, FlickerMetric, IdSwitches, TemporalRecall, link_identities
+from anon_ros.utils.progress import track_progress
 
 _GIVEN = "as given"
 
@@ -124,7 +125,7 @@ def _check_size(frame: InputFrame, sizes: dict[str, tuple[int, ...]]) -> None:
             f"{frame.key} is {size[1]} x {size[0]} px, the frames before it {before[1]} x "
             f"{before[0]}: calmness is measured between frames of one size, 32 px and more"
         )
-        raise SourceError(message)
+        raise InputError(message)
 
 
 def _add_recall(

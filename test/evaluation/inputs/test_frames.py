@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from anon_ros.evaluation.inputs.frames import SourceError, iter_frame_pairs, iter_frames
+from anon_ros.errors import InputError
+from anon_ros.evaluation.inputs.frames import iter_frame_pairs, iter_frames
 from helpers.bags import (
     BAYER_TOPIC,
     RAW_TOPIC,
@@ -70,7 +71,7 @@ def test_source_without_frames_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for file in ("text.avi", "broken.png"):
         (tmp_path / file).write_text("no frame", "utf-8")
-    with pytest.raises(SourceError, match=name):
+    with pytest.raises(InputError, match=name):
         list(iter_frames(tmp_path / name, make_selection()))
 
 
@@ -99,29 +100,29 @@ def test_bags_pair_by_topic_and_time(tmp_path: Path) -> None:
     for one, other in pairs:
         assert one.time_s == other.time_s
         np.testing.assert_array_equal(one.image, other.image)
-    with pytest.raises(SourceError, match=r"no counterpart|has its counterpart"):
+    with pytest.raises(InputError, match=r"no counterpart|has its counterpart"):
         list(iter_frame_pairs(original, anonymized, make_selection()))
 
 
 def test_unpaired_frames_rejected(tmp_path: Path) -> None:
     original = write_folder(tmp_path / "in", ["a.png", "b.png"])
-    with pytest.raises(SourceError, match=r"a: \(30, 41\), but \(30, 40\)"):
+    with pytest.raises(InputError, match=r"a: \(30, 41\), but \(30, 40\)"):
         list(
             iter_frame_pairs(
                 original, write_folder(tmp_path / "wide", ["a.png"], (41, 30)), make_selection()
             )
         )
-    with pytest.raises(SourceError, match=r"c of .*extra has no counterpart"):
+    with pytest.raises(InputError, match=r"c of .*extra has no counterpart"):
         list(
             iter_frame_pairs(
                 original, write_folder(tmp_path / "extra", ["a.png", "c.png"]), make_selection()
             )
         )
     at_the_end = write_folder(tmp_path / "longer", ["a.png", "b.png", "c.png"])
-    with pytest.raises(SourceError, match=r"c of .*longer has no counterpart"):
+    with pytest.raises(InputError, match=r"c of .*longer has no counterpart"):
         list(iter_frame_pairs(original, at_the_end, make_selection()))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match=r"no frame of .*in has its counterpart"):
+    with pytest.raises(InputError, match=r"no frame of .*in has its counterpart"):
         list(iter_frame_pairs(original, tmp_path / "empty", make_selection()))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from anon_ros.errors import ReportError
 from anon_ros.evaluation.report.model import (
     Plot,
     Report,
-    ReportError,
     Table,
     format_estimate,
     format_markdown,
