@@ -11,13 +11,14 @@ from anon_ros.core import (
     AnonymizedFrame,
     Anonymizer,
     CoveredFrame,
+    CoverReason,
     Detections,
     FramePersons,
+    Outcome,
     OutcomeKind,
     RgbImage,
     Segmenter,
     untracked_persons,
-    without_numbers,
 )
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
@@ -34,16 +35,24 @@ class MethodStatistics:
     Attributes:
         num_persons: all persons.
         num_too_small: those of them below inpaint.min_person_px.
-        failures: reasons for which others could not be inpainted, and their number.
+        failures: number of others who could not be inpainted, by reason.
+        first_details: the text of the first failure of each reason.
         num_timed: persons for whom ``spent_s`` was spent; none of a cached frame.
         spent_s: time of covering and inpainting.
     """
 
     num_persons: int = 0
     num_too_small: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: Counter[CoverReason] = field(default_factory=Counter)
+    first_details: dict[CoverReason, str] = field(default_factory=dict)
     num_timed: int = 0
     spent_s: float = 0.0
+
+    def add_failure(self, outcome: Outcome) -> None:
+        """Count a person who could not be inpainted."""
+        if outcome.cover_reason is not None:
+            self.failures[outcome.cover_reason] += 1
+            self.first_details.setdefault(outcome.cover_reason, outcome.reason_text)
 
 
 @dataclass(frozen=True)
@@ -119,9 +128,12 @@ class MethodRunner:
 
     def _describe_covered(self, method: str, statistics: MethodStatistics) -> list[str]:
         total, failures = statistics.num_persons, statistics.failures
+        first_details = statistics.first_details
         num_large = total - statistics.num_too_small
         if method == _DIFFUSION and failures and failures.total() == num_large:
-            message = f"{method}: no person could be inpainted: {next(iter(failures))}"
+            message = (
+                f"{method}: no person could be inpainted: {first_details[next(iter(failures))]}"
+            )
             raise ModelError(message)
         min_px = self.anonymizers[method].inpaint.min_person_px
         small = (
@@ -130,7 +142,7 @@ class MethodRunner:
         )
         return ([small] if statistics.num_too_small else []) + [
             f"{method}: {count} of {total} persons could not be inpainted and stayed covered: "
-            f"{reason}."
+            f"{first_details[reason]}."
             for reason, count in failures.most_common(_MAX_REASONS)
         ]
 
@@ -148,9 +160,10 @@ class MethodRunner:
         statistics.spent_s += time.perf_counter() - started_s
         statistics.num_timed += len(covered.regions)
         outcomes = [result.outcomes[index] for index in covered.rois]
-        reasons = [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.COVERED]
-        statistics.failures.update(map(without_numbers, reasons))
-        if cache is not None and not reasons:  # they may succeed the next time
+        failures = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.COVERED]
+        for outcome in failures:
+            statistics.add_failure(outcome)
+        if cache is not None and not failures:  # they may succeed the next time
             cache.write(image, persons, result.image)
         return result.image
 

@@ -1,17 +1,15 @@
 """The thread of the models, between the reader and the writer of a bag."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from anon_ros.bags.rewrite.batch_reader import ImageTask, Item
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.storage.records import Record
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame
-from anon_ros.errors import BagError, drop_traceback
-from anon_ros.tracking import SyntheticCache, reuses_synthetics
-
-_NOT_INPAINTED = "skipped"
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons
+from anon_ros.errors import SegmentationError, drop_traceback
+from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,8 @@ class ImageResult:
 
     Attributes:
         task: without its pixels.
-        result: the anonymized frame, or the reason for which there is none; None for a task that
-            the models did not see.
+        result: the anonymized frame, or the error that leaves none; None for a task that the
+            models did not see.
         is_keyframe: later results depend on nothing before this image.
         num_propagated: persons, the last ones, who were detected in neighboring images only.
     """
@@ -33,17 +31,6 @@ class ImageResult:
 
 
 FinishedItem = Record | ImageResult
-
-
-@dataclass(frozen=True)
-class _CoveredTask:
-    """A task whose persons are covered and wait for the inpainter."""
-
-    index: int
-    finished: ImageResult
-    frame: CoveredFrame
-    cache: SyntheticCache
-    stamp_ns: int
 
 
 @dataclass
@@ -59,7 +46,10 @@ class AnonymizeStage:
     anonymizer: Anonymizer
     config: Config
     tracked_persons: TrackedPersons | None
-    _caches: dict[str, SyntheticCache] = field(default_factory=dict)
+    _processor: FrameProcessor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._processor = FrameProcessor(self.config)
 
     def run(self, batches: Iterable[list[Item]]) -> Generator[list[FinishedItem], None, None]:
         """Iterate over the batches of one storage file, with results in the place of tasks.
@@ -67,7 +57,6 @@ class AnonymizeStage:
         Raises:
             BagError: if the input has changed since the detection pass.
         """
-        self._caches.clear()
         for batch in batches:
             finished = self._process_batch(batch)
             del batch  # its images are not needed any more
@@ -77,59 +66,46 @@ class AnonymizeStage:
         tasks = [item for item in batch if isinstance(item, ImageTask) and item.image is not None]
         # If a result depends on the result before it, images are processed one by one.
         groups = [[task] for task in tasks] if reuses_synthetics(self.config) else [tasks]
-        results = (result for group in groups for result in self._anonymize(group))
+        results = {
+            result.task.number: result for group in groups for result in self._anonymize(group)
+        }
         return [
-            item
-            if not isinstance(item, ImageTask)
-            else ImageResult(item)
-            if item.image is None
-            else next(results)
+            results.get(item.number, ImageResult(item)) if isinstance(item, ImageTask) else item
             for item in batch
         ]
 
-    def _anonymize(self, tasks: Sequence[ImageTask]) -> list[ImageResult]:
-        results: list[ImageResult] = []
-        pending: list[_CoveredTask] = []
-        for index, task in enumerate(tasks):
-            finished = ImageResult(replace(task, image=None))
+    def _anonymize(self, tasks: Sequence[ImageTask]) -> Iterator[ImageResult]:
+        """Iterate over the results in any order."""
+        failed: list[ImageResult] = []
+        frames = self._iter_frames(tasks, failed)
+        for result in self._processor.process(self.anonymizer, frames):
+            yield replace(result.source, result=result.frame, is_keyframe=result.is_keyframe)
+        yield from failed
+
+    def _iter_frames(
+        self, tasks: Sequence[ImageTask], failed: list[ImageResult]
+    ) -> Iterator[FrameTask[ImageResult]]:
+        """Iterate over the frames to process; tasks without known persons go to ``failed``."""
+        for task in tasks:
+            assert task.image is not None  # noqa: S101 - narrows the type
+            result = ImageResult(replace(task, image=None))
             try:
-                covered = self._cover(index, task, finished)
-                finished = covered.finished
-                if task.is_cover_only:
-                    frame = self.anonymizer.finish_covered(covered.frame, _NOT_INPAINTED)
-                    finished = replace(finished, result=frame)
-                else:
-                    pending.append(covered)
-            except BagError:
-                raise
-            except Exception as error:  # noqa: BLE001 - of this frame alone
-                finished = replace(finished, result=drop_traceback(error))
-            results.append(finished)
-        for covered, result in zip(pending, self._inpaint(pending), strict=True):
-            results[covered.index] = replace(covered.finished, result=result)
-        return results
+                persons = self._find_persons(task)
+            except SegmentationError as error:
+                failed.append(replace(result, result=drop_traceback(error)))
+                continue
+            yield FrameTask(
+                source=replace(result, num_propagated=persons.num_propagated if persons else 0),
+                stream=task.message.channel.topic,
+                image=task.image,
+                time_ns=task.stamp_ns,
+                cover_reason=CoverReason.SKIPPED if task.is_cover_only else None,
+                persons=persons,
+            )
 
-    def _cover(self, index: int, task: ImageTask, finished: ImageResult) -> _CoveredTask:
-        cache = self._caches.setdefault(task.message.channel.topic, SyntheticCache(self.config))
-        frame, num_propagated = self._cover_persons(task)
-        inpaints = not task.is_cover_only
-        frame = cache.attach(frame, self.anonymizer, task.stamp_ns, inpaints=inpaints)
-        finished = replace(finished, is_keyframe=cache.is_keyframe, num_propagated=num_propagated)
-        return _CoveredTask(index, finished, frame, cache, task.stamp_ns)
-
-    def _cover_persons(self, task: ImageTask) -> tuple[CoveredFrame, int]:
-        """Return the covered frame and the number of propagated persons."""
-        assert task.image is not None  # noqa: S101 - narrows the type
+    def _find_persons(self, task: ImageTask) -> FramePersons | None:
+        """Return the tracked persons; None to detect them."""
         if self.tracked_persons is None:
-            return self.anonymizer.detect_and_cover(task.image, self.config.inpaint.seed), 0
-        message = task.message
-        key = task.file, task.number
-        persons = self.tracked_persons.get(message.channel.topic, key, message.data)
-        return self.anonymizer.cover_persons(task.image, persons), persons.num_propagated
-
-    def _inpaint(self, pending: Sequence[_CoveredTask]) -> list[AnonymizedFrame | Exception]:
-        results = self.anonymizer.inpaint_frames([task.frame for task in pending])
-        for task, result in zip(pending, results, strict=True):
-            if not isinstance(result, Exception):
-                task.cache.store(task.frame, self.anonymizer, result, task.stamp_ns)
-        return results
+            return None
+        message, key = task.message, (task.file, task.number)
+        return self.tracked_persons.get(message.channel.topic, key, message.data)

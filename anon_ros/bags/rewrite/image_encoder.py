@@ -58,11 +58,15 @@ class ImageEncoder:
     def _complete_record(
         self, record: ImageRecord, finished: ImageResult, result: AnonymizedFrame, data: bytes
     ) -> ImageRecord:
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        cover_reasons = [
+            (outcome.cover_reason, outcome.reason_text)
+            for outcome in result.outcomes
+            if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
+        ]
         return replace(
             record,
             boxes_xyxy=[[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy],
-            cover_reasons=covered,
+            cover_reasons=cover_reasons,
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(finished.task.message.data, data),
             track_ids=result.track_ids,

@@ -11,7 +11,7 @@ from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
-from anon_ros.core import without_numbers
+from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
 _MAX_LOSSES = 1000
@@ -105,10 +105,15 @@ def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
 
 
 def _count_cover_reasons(journal: Journal) -> dict[str, int]:
-    """Return the number of persons who were covered instead of inpainted, by reason."""
+    """Return the number of covered persons by reason; failures by the text of the first."""
     rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
-    counts = Counter[str]()
-    for reasons, num_frames in rows:
-        for reason in json.loads(reasons):
-            counts[without_numbers(reason)] += num_frames
-    return dict(counts.most_common())
+    counts = Counter[CoverReason]()
+    first_texts: dict[CoverReason, str] = {}
+    for cover_reasons, num_frames in rows:
+        for name, text in json.loads(cover_reasons):
+            counts[CoverReason[name]] += num_frames
+            first_texts.setdefault(CoverReason[name], text)
+    return {
+        reason.value if reason.is_expected else first_texts[reason]: count
+        for reason, count in counts.most_common()
+    }

@@ -28,6 +28,7 @@ from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
 
 _MAX_BATCHES_AHEAD = 2
+_MAX_DIFFUSION_IMAGES = 8
 _INPUT_METADATA = "input metadata"
 
 
@@ -99,7 +100,8 @@ class Rewriter:
     @cached_property
     def _reader(self) -> BatchReader:
         job, is_compressed = self.job, self.compression == "message"
-        max_images = 8 if job.config.inpaint.method == "sdxl" else 1
+        # Only diffusion gains from several at once.
+        max_images = _MAX_DIFFUSION_IMAGES if job.config.inpaint.method == "sdxl" else 1
         return BatchReader(job.bag, job.bag_plan, job.config, max_images, is_compressed)
 
     @cached_property

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anon_ros.core import CoverReason
+
 MASKS = "masks.db"
 ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
 
@@ -37,7 +39,7 @@ class ImageRecord:
         outcome: ANONYMIZED, SKIPPED or LOST.
         reason: problem because of which it was lost; else empty.
         boxes_xyxy: of the persons, px; one box per person.
-        cover_reasons: of the persons who were covered instead of inpainted.
+        cover_reasons: of the persons who were covered instead of inpainted, each with its text.
         mask: (H, W) bool PNG of the replaced pixels; None without any, or if masks are not kept.
         delta: from the input message to the output message; None once the file is complete.
         track_ids: of the persons; None for a person without a track.
@@ -52,7 +54,7 @@ class ImageRecord:
     outcome: str
     reason: str = ""
     boxes_xyxy: Sequence[Sequence[float]] = ()
-    cover_reasons: Sequence[str] = ()
+    cover_reasons: Sequence[tuple[CoverReason, str]] = ()
     mask: bytes | None = None
     delta: bytes | None = None
     track_ids: Sequence[int | None] = ()
@@ -112,7 +114,7 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
     return (
         *(record.file, record.number, record.topic, record.log_time_ns, record.outcome),
         record.reason.encode(errors="backslashreplace").decode(),
-        *(len(record.boxes_xyxy), json.dumps(list(record.cover_reasons))),
+        *(len(record.boxes_xyxy), _dump_cover_reasons(record.cover_reasons)),
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
     )
@@ -123,6 +125,20 @@ def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     mask, delta, track_ids, num_propagated, is_keyframe = extra
     return ImageRecord(
         *(file, number, topic, log_time_ns, outcome, reason),
-        *(json.loads(boxes), json.loads(cover_reasons), mask, delta),
+        *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
         *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
     )
+
+
+def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:
+    return json.dumps([(cover_reason.name, text) for cover_reason, text in cover_reasons])
+
+
+def _load_cover_reasons(column: str) -> list[tuple[CoverReason, str]]:
+    """Return the reasons with their texts; masks.db of version 0.1 has texts alone."""
+    return [
+        (CoverReason.INPAINT_ERROR, entry)
+        if isinstance(entry, str)
+        else (CoverReason[entry[0]], entry[1])
+        for entry in json.loads(column)
+    ]

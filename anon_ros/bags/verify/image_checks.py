@@ -112,7 +112,7 @@ class ImageChecker:
         """Offer a frame to the review page, if there is any reason to look at it."""
         reasons = [*map(str, redetection.missed_persons), redetection.problem, *comparison.warnings]
         reasons = list(filter(None, reasons))
-        covered = list(expected.record.cover_reasons) if expected.record else []
+        covered = [text for _, text in expected.record.cover_reasons] if expected.record else []
         priority = _find_priority(redetection, len(covered), has_reasons=bool(reasons))
         if not priority or comparison.image is None:
             return

@@ -10,12 +10,13 @@ import pytest
 from anon_ros.bags import ImageRecord, Loss, MasksDb
 from anon_ros.bags.run_files.journal import FileRecord, Journal
 from anon_ros.bags.storage.metadata import FileStatistics
+from anon_ros.core import CoverReason
 
 RECORDS = [
     ImageRecord(
         *(0, 0, "/cam", 100, "anonymized"),
         boxes_xyxy=[[1.0, 2.0, 3.5, 4.0]],
-        cover_reasons=["skipped"],
+        cover_reasons=[(CoverReason.TOO_SMALL, "5x5 px")],
         mask=b"png",
         delta=b"delta",
         track_ids=[None],

@@ -370,7 +370,7 @@ def test_verify_finds_input_images(
     rewrite_bag(output, restore_image(RAW_TOPIC)(source))
     assert run_verify(source, output, "--no-second-look") == 2
     (told,) = read_findings(capsys, "error")
-    assert told.endswith("1 images are those of the input, but in only 0 was nobody found")
+    assert told.endswith("1 images are those of the input, but in only 0 nobody was detected")
 
 
 def test_verify_images_without_persons(
