@@ -13,8 +13,8 @@ from anon_ros.bags import (
     VerifyJob,
     open_bag,
     read_report,
+    verify_bag,
 )
-from anon_ros.cli.verify import verify_with_progress
 from anon_ros.config import Config, ParameterValue, all_parameters, get_value
 from anon_ros.errors import AnonRosError
 from anon_ros.evaluation.inputs.frames import is_bag
@@ -22,6 +22,7 @@ from anon_ros.evaluation.options import ComparisonOptions, ExperimentOptions, Ov
 from anon_ros.evaluation.provenance import format_models, non_default_parameters
 from anon_ros.evaluation.report.model import Cell, Report, Table
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import ProgressBar
 
 _FILL = "fill"
 
@@ -73,7 +74,11 @@ def _verified(
         load_segmenter=lambda: MirroredSegmenter(build_segmenter(config)),
         every_nth=options.frames.stride,
     )
-    findings, _ = verify_with_progress(comparison, "verifying")
+    progress = ProgressBar(report.image_counts.anonymized, "verifying")
+    try:
+        findings, _ = verify_bag(comparison, progress)
+    finally:
+        progress.close()
     return findings
 
 
