@@ -29,7 +29,7 @@ class FrameCache:
 
     def read(self, image: RgbImage, persons: FramePersons) -> RgbImage | None:
         """Return the anonymized frame; None if it was not stored."""
-        path = self._path_of(image, persons)
+        path = self._find_path(image, persons)
         return read_image(path) if path.is_file() else None
 
     def write(self, image: RgbImage, persons: FramePersons, anonymized: RgbImage) -> None:
@@ -39,9 +39,9 @@ class FrameCache:
             OSError: if it cannot be written.
         """
         png = cv2.imencode(".png", cv2.cvtColor(anonymized, cv2.COLOR_RGB2BGR))[1]
-        write_atomic(self._path_of(image, persons), png.tobytes())
+        write_atomic(self._find_path(image, persons), png.tobytes())
 
-    def _path_of(self, image: RgbImage, persons: FramePersons) -> Path:
+    def _find_path(self, image: RgbImage, persons: FramePersons) -> Path:
         layout = f"{image.shape} {persons.seeds} {persons.crop_windows}"
         digest = blake2b(layout.encode(), digest_size=16)
         digest.update(image.tobytes())

@@ -58,9 +58,9 @@ def evaluate_all(options: OverviewOptions, config: Config) -> Report:
     return Report(
         f"Evaluation of {options.frames.path.name}",
         [f"{name}. {line}" for name, report in reports.items() for line in report.summary],
-        [_prefix_table(name, table) for name, report in reports.items() for table in report.tables],
+        [_add_prefix(name, table) for name, report in reports.items() for table in report.tables],
         [
-            replace(plot, name=f"{_slug(name)}_{plot.name}")
+            replace(plot, name=f"{_make_slug(name)}_{plot.name}")
             for name, report in reports.items()
             for plot in report.plots
         ],
@@ -164,11 +164,11 @@ def _list_networks(reports: Mapping[str, Report]) -> list[str]:
     return [*networks, *detectors]
 
 
-def _prefix_table(name: str, table: Table) -> Table:
-    return replace(table, name=f"{_slug(name)}_{table.name}", title=f"{name}: {table.title}")
+def _add_prefix(name: str, table: Table) -> Table:
+    return replace(table, name=f"{_make_slug(name)}_{table.name}", title=f"{name}: {table.title}")
 
 
-def _slug(name: str) -> str:
+def _make_slug(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 

@@ -39,7 +39,7 @@ def _check_output_directory(options: ExperimentOptions) -> None:
     """Refuse a folder that is to be measured, or published, before any work is done."""
     output = options.output
     for path in options.inputs:
-        if _lies_in(output.resolve(), path.resolve()):
+        if _is_inside(output.resolve(), path.resolve()):
             message = (
                 f"--output {output} lies in {path}, whose files are measured; choose a folder "
                 "outside of it"
@@ -51,7 +51,7 @@ def _check_output_directory(options: ExperimentOptions) -> None:
     _make_writable(output)
 
 
-def _lies_in(output: Path, path: Path) -> bool:
+def _is_inside(output: Path, path: Path) -> bool:
     """Return True for a folder in a measured one, unless that is a dataset with own sub-folders."""
     return output == path or (path in output.parents and not is_reid_dataset(path))
 

@@ -52,7 +52,7 @@ def evaluate_detection(options: DetectionOptions, config: Config) -> Report:
         run.labelled, run.pseudo_labelled, options.pseudo_label_confidence, training
     )
     provenance = collect_provenance(None) if is_given else collect_provenance(config, methods)
-    provenance["detector"] = _describe_detector(_detector_config(options, config))
+    provenance["detector"] = _describe_detector(_make_detector_config(options, config))
     covered = runner.limitations() if runner else []
     return replace(report, limitations=[*report.limitations, *covered], provenance=provenance)
 
@@ -148,7 +148,7 @@ def _read_labels(options: DetectionOptions) -> BoxLabels | None:
     return read_box_labels(options.labels, options.label_classes, None)
 
 
-def _detector_config(options: DetectionOptions, config: Config) -> Config:
+def _make_detector_config(options: DetectionOptions, config: Config) -> Config:
     detect = config.detect
     if options.detector:
         detect = replace(detect, weights=options.detector)
@@ -172,7 +172,7 @@ def _make_cached_detector(
     options: DetectionOptions, config: Config
 ) -> Callable[[RgbImage], ScoredBoxes]:
     """Return the detector; its boxes are stored, so that an interrupted evaluation continues."""
-    chosen = _detector_config(options, config)
+    chosen = _make_detector_config(options, config)
     detector = build_detector(chosen)
     directory = options.output / _BOXES / _hash_detector(chosen)
 

@@ -24,7 +24,7 @@ _GAP_RATIO = 0.05  # of the frames to train with
 
 @dataclass(frozen=True)
 class _DatasetFrame:
-    """One frame: number, time, and persons."""
+    """A frame of the dataset: number, time, and persons."""
 
     number: int
     time_s: float
@@ -63,7 +63,7 @@ class YoloDataset:
             data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG)[1].tobytes()
             label_path = self.directory / method / "labels" / f"{number:06d}.txt"
             try:
-                _write_if_changed(self.image_path(method, number), data)
+                _write_if_changed(self.get_image_path(method, number), data)
                 _write_if_changed(label_path, label.encode())
             except OSError as error:
                 message = f"{self.directory / method} cannot be written: {error}"
@@ -71,7 +71,7 @@ class YoloDataset:
             digest = hashlib.sha256(data + label.encode()).hexdigest()
             self._digests.setdefault(method, {})[number] = digest
 
-    def image_path(self, method: str, number: int) -> Path:
+    def get_image_path(self, method: str, number: int) -> Path:
         """Return the file of a frame."""
         return self.directory / method / "images" / f"{number:06d}.jpg"
 
@@ -92,7 +92,7 @@ class YoloDataset:
     def write_list(self, method: str, frames: Sequence[_DatasetFrame]) -> tuple[Path, str]:
         """Write the list of frames for Ultralytics; return its path and a digest of the frames."""
         path = self.directory / method / "train.txt"
-        lines = [f"{self.image_path(method, frame.number).absolute()}\n" for frame in frames]
+        lines = [f"{self.get_image_path(method, frame.number).absolute()}\n" for frame in frames]
         path.write_text("".join(lines), encoding="utf-8")
         digests = "".join(self._digests[method][frame.number] for frame in frames)
         return path, hashlib.sha256(digests.encode()).hexdigest()
@@ -155,7 +155,7 @@ def _test(
     """Return the matches on the original frames, read from their files."""
     detect = replace(config.detect, weights=str(weights.absolute()))
     detector = build_detector(replace(config, detect=detect))
-    images = (read_image(dataset.image_path(ORIGINAL, frame.number)) for frame in frames)
+    images = (read_image(dataset.get_image_path(ORIGINAL, frame.number)) for frame in frames)
     return [
         match_frame(frame.truth, *detector.detect(image))
         for frame, image in zip(frames, images, strict=True)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InputFrame:
-    """One image to evaluate.
+    """An image to evaluate.
 
     Attributes:
         key: unique in its source, and the same in its anonymized version.
@@ -139,18 +139,18 @@ class _FrameMatcher:
             frame = next(anonymized, None)
             if frame is None:
                 break
-            self._waiting[self._original_key(frame)] = frame
+            self._waiting[self._find_original_key(frame)] = frame
         return self._waiting.pop(original.key, None)
 
     def _require_all_matched(self, anonymized: Iterator[InputFrame]) -> None:
         unmatched = next(iter(self._waiting), None)
         if unmatched is None:
-            unmatched = next(map(self._original_key, anonymized), None)
+            unmatched = next(map(self._find_original_key, anonymized), None)
         if unmatched is not None:
             message = f"{unmatched} of {self.path} has no counterpart in the original"
             raise InputError(message)
 
-    def _original_key(self, frame: InputFrame) -> str:
+    def _find_original_key(self, frame: InputFrame) -> str:
         time, _, topic = frame.key.partition(" ")
         is_prefixed = bool(self.prefix) and frame.camera.startswith(self.prefix)
         return f"{time} {topic.removeprefix(self.prefix)}" if is_prefixed else frame.key

@@ -136,7 +136,7 @@ class _SceneMaterial:
             self.cutouts += extract_cutouts(frame.image, masks)
         if len(self.backgrounds) < _MAX_BACKGROUNDS:
             self.backgrounds.append(_remove_persons(frame.image, detections, self.config))
-        persons = _depth_from_feet(detections, masks)
+        persons = _estimate_depth_from_feet(detections, masks)
         self.real.add(persons, _make_orders(persons.found, depth), self.config)
 
 
@@ -188,7 +188,7 @@ class _SyntheticScenes:
     def add(self, scene: Scene, random: np.random.Generator) -> None:
         """Add a scene; ``random`` draws the detection order, then the errors of depth."""
         depth = self.estimator.estimate(scene.image) if self.estimator else None
-        persons, actors = _ground_truth_persons(scene)
+        persons, actors = _make_ground_truth_persons(scene)
         shuffled = {DETECTION: random.permutation(len(actors)).tolist()}
         noisy_depth = _make_noisy_depth(scene, random)
         orders = _make_orders(persons.found, depth) | shuffled
@@ -220,12 +220,12 @@ def _make_orders(detections: Detections, depth: DepthMap | None) -> dict[str, li
     return orders if depth is None else orders | {DEPTH: order_by_depth(detections, depth)}
 
 
-def _ground_truth_persons(scene: Scene) -> tuple[PersonsWithDepth, list[int]]:
+def _make_ground_truth_persons(scene: Scene) -> tuple[PersonsWithDepth, list[int]]:
     """Return the visible persons, as a perfect segmenter detects them, and their indices."""
     visible = scene.visible()
     actors = np.flatnonzero(visible.sum(axis=(1, 2)) >= _MIN_VISIBLE_PX).tolist()
     masks = visible[actors]
-    depths = [scene.actors[index].depth_m for index in actors]
+    depths = [scene.persons[index].depth_m for index in actors]
     return PersonsWithDepth(_make_detections(masks), depths), actors
 
 
@@ -241,7 +241,9 @@ def _match_detections(
     )
 
 
-def _depth_from_feet(detections: Detections, masks: npt.NDArray[np.bool_]) -> PersonsWithDepth:
+def _estimate_depth_from_feet(
+    detections: Detections, masks: npt.NDArray[np.bool_]
+) -> PersonsWithDepth:
     """Return the persons of a real frame whose feet are visible: the lower, the nearer."""
     pairs = match_masks(detections.masks, masks, _MIN_IOU)
     feet = {index: int(np.flatnonzero(masks[pairs[index]].any(axis=1))[-1]) for index in pairs}
@@ -271,8 +273,8 @@ def _make_detections(masks: npt.NDArray[np.bool_]) -> Detections:
 
 def _make_noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
     """Return depth as of a camera: all of a person a little too near or too far."""
-    errors = 1 + _DEPTH_ERROR_RATIO * random.standard_normal(len(scene.actors))
-    depths = [actor.depth_m * error for actor, error in zip(scene.actors, errors, strict=True)]
+    errors = 1 + _DEPTH_ERROR_RATIO * random.standard_normal(len(scene.persons))
+    depths = [actor.depth_m * error for actor, error in zip(scene.persons, errors, strict=True)]
     return np.array([*depths, np.nan], np.float32)[scene.index_map]
 
 
@@ -286,7 +288,7 @@ def _iter_misorder_causes(
 ) -> Iterator[tuple[str, bool]]:
     """Yield a cause of each pair that shares a pixel, and True if coverage misorders it."""
     visible_px = scene.visible().sum(axis=(1, 2))
-    persons = [scene.actors[index] for index in actors]
+    persons = [scene.persons[index] for index in actors]
     for pair in sorted(by_coverage.pairs):
         cause = misorder_cause(
             pair,
@@ -298,4 +300,4 @@ def _iter_misorder_causes(
             ],
             depths=[person.depth_m for person in persons],
         )
-        yield cause, pair in by_coverage.wrong_pairs
+        yield cause, pair in by_coverage.misordered_pairs

@@ -60,7 +60,7 @@ class EmbeddedImages:
     cameras: npt.NDArray[np.int64]
     vectors: Mapping[str, Features]
 
-    def side(self, embedder: str) -> FeatureSet:
+    def get_features(self, embedder: str) -> FeatureSet:
         """Return the features of one embedder."""
         return FeatureSet(self.vectors[embedder], self.persons, self.cameras)
 
@@ -85,7 +85,7 @@ def evaluate_reid_set(options: ReidOptions, config: Config) -> Report:
     if dataset is not None and runner is not None:
         queries = dataset.query[:: frames.stride][: frames.max_frames or None]
         scores = _evaluate_dataset(replace(dataset, query=queries), embedders, runner)
-        name, limitations = dataset.name, _dataset_limitations(dataset)
+        name, limitations = dataset.name, _list_dataset_limitations(dataset)
     else:
         pairs = FramePairSource(frames, comparison, options.fps)
         crops = extract_person_crops(pairs, options.period_s, config, runner)
@@ -103,7 +103,7 @@ def evaluate_reid_set(options: ReidOptions, config: Config) -> Report:
     )
 
 
-def _dataset_limitations(dataset: ReidDataset) -> list[str]:
+def _list_dataset_limitations(dataset: ReidDataset) -> list[str]:
     left_out = (
         f"{dataset.num_junk_queries} junk images among the queries were left out: they show no "
         "person to search for."
@@ -144,7 +144,7 @@ def _evaluate_dataset(
                 batches[method][embedder.name].append(embedder.embed(batch))
     persons, cameras = _collect_ids(dataset.query)
     queries = {
-        method: EmbeddedImages(persons, cameras, _concatenate(vectors))
+        method: EmbeddedImages(persons, cameras, _join_batches(vectors))
         for method, vectors in batches.items()
     }
     return _search(queries, gallery, np.array(has_detection, np.bool_))
@@ -157,10 +157,10 @@ def _embed_images(images: Sequence[PersonImage], embedders: Sequence[Embedder]) 
         batch = [read_image(image.path) for image in images[start : start + _BATCH_SIZE]]
         for embedder in embedders:
             batches[embedder.name].append(embedder.embed(batch))
-    return EmbeddedImages(*_collect_ids(images), _concatenate(batches))
+    return EmbeddedImages(*_collect_ids(images), _join_batches(batches))
 
 
-def _concatenate(batches: Mapping[str, Sequence[Features]]) -> dict[str, Features]:
+def _join_batches(batches: Mapping[str, Sequence[Features]]) -> dict[str, Features]:
     return {name: np.concatenate(features) for name, features in batches.items()}
 
 
@@ -177,10 +177,14 @@ def _search(
     has_detection: npt.NDArray[np.bool_],
 ) -> ReidScores:
     results = {
-        (embedder, method): evaluate_reid(images.side(embedder), gallery.side(embedder))
+        (embedder, method): evaluate_reid(
+            images.get_features(embedder), gallery.get_features(embedder)
+        )
         for embedder in gallery.vectors
         for method, images in queries.items()
     }
     any_embedder = next(iter(gallery.vectors))
-    chance = chance_level(queries[ORIGINAL].side(any_embedder), gallery.side(any_embedder))
+    chance = chance_level(
+        queries[ORIGINAL].get_features(any_embedder), gallery.get_features(any_embedder)
+    )
     return ReidScores(results, chance, has_detection, len(gallery.persons))

@@ -103,7 +103,7 @@ def evaluate_temporal(options: TemporalOptions, config: Config) -> Report:
 
 @dataclass(frozen=True)
 class _Measurement:
-    """One pass over the frames.
+    """Measurement in a pass over the frames.
 
     Attributes:
         config: of masks, tracks and mask memory.
@@ -154,7 +154,7 @@ class _Measurement:
             tracked = persons[self.config.memory.mode]
             tracks = [(i, track) for i, track in enumerate(tracked.track_ids) if track is not None]
             track_masks = tracked.detections.masks[[i for i, _ in tracks]]
-            scores.switches.add(masks, ids, track_masks, [track for _, track in tracks])
+            scores.switches.update(masks, ids, track_masks, [track for _, track in tracks])
 
     def _find_replaced(self, persons: FramePersons, frame: InputFrame) -> npt.NDArray[np.bool_]:
         """Return (H, W) bool, True where pixels may be replaced."""
