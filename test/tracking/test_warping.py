@@ -248,7 +248,7 @@ def test_warp_rejects_other_content(standing_person: tuple[CachedPerson, WarpTar
     random = np.random.default_rng(0)
     other = random.integers(0, 256, target.image.shape, np.uint8)
     answer = warp_person(kept, replace(target, image=cv2.blur(other, (5, 5)) * 2), DEFAULT_LIMITS)
-    assert_refused(answer, "grey levels", "above 25")
+    assert_refused(answer, "gray levels", "above 25")
 
 
 def test_warp_rejects_unfilled_mask(
