@@ -55,7 +55,7 @@ def run_verify(arguments: Namespace) -> int:
         every_nth=arguments.every_nth,
     )
     try:
-        findings, page = verify_with_progress(job)
+        findings, page = _verify_with_progress(job)
         summary = _format_summary(output, findings)
         page.write(review, output.path, findings, summary)
     except (OSError, sqlite3.Error) as error:
@@ -65,17 +65,8 @@ def run_verify(arguments: Namespace) -> int:
     return findings.exit_code
 
 
-def verify_with_progress(job: VerifyJob, phase: str = "") -> tuple[Findings, ReviewPage]:
-    """Compare two bags, and show the progress.
-
-    Args:
-        job: the task.
-        phase: its name; empty if there is no other phase.
-
-    Returns:
-        As ``anon_ros.bags.verify_bag``.
-    """
-    progress = ProgressBar(job.report.image_counts.anonymized, phase)
+def _verify_with_progress(job: VerifyJob) -> tuple[Findings, ReviewPage]:
+    progress = ProgressBar(job.report.image_counts.anonymized)
     try:
         return verify_bag(job, progress)
     finally:

@@ -56,7 +56,7 @@ class DetectionPass:
         job = self.job
         # Images one by one: all of a batch stay in memory until its last is searched.
         reader = BatchReader(job.bag, job.bag_plan, job.config, 1, output_compression=None)
-        finished_files = self.store.finished_files()
+        finished_files = self.store.read_finished_files()
         for index, file in enumerate(job.bag.files):
             if index in finished_files:
                 self._replay_file(reader, index)

@@ -91,7 +91,7 @@ class DetectionStore:
         """Mark a file as complete."""
         self._database.execute("INSERT INTO files VALUES (?)", (file,))
 
-    def finished_files(self) -> set[int]:
+    def read_finished_files(self) -> set[int]:
         """Return the indices of the complete files."""
         return {file for (file,) in self._database.execute("SELECT file FROM files")}
 

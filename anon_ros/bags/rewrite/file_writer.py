@@ -48,7 +48,7 @@ class FileWriter:
 
     path: Path
     writer: StorageWriter
-    output_topic: Callable[[str], str]
+    rename_topic: Callable[[str], str]
     is_compressed: bool
     journal: Journal
     num_done: int
@@ -101,7 +101,7 @@ class FileWriter:
 
     def _write_message(self, message: Message) -> int:
         """Write a message, and return the number of its bytes."""
-        topic = self.output_topic(message.channel.topic)
+        topic = self.rename_topic(message.channel.topic)
         if topic != message.channel.topic:
             message = message._replace(channel=replace(message.channel, topic=topic))
         self.writer.write(message)

@@ -52,7 +52,7 @@ def _complete_folder(rewriter: Rewriter) -> Path:
         return convert_to_ros2(target)
     if target.is_file:
         return target.partial_dir
-    records = rewriter.journal.finished_files().values()
+    records = rewriter.journal.read_finished_files().values()
     files = [(record.name, record.statistics) for record in records]
     metadata = rewriter.make_output_metadata()
     write_metadata(target.staging_dir, add_file_statistics(metadata, files, rewriter.compression))

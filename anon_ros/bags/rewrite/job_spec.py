@@ -21,7 +21,7 @@ _GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output", "track", "m
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """All that decides about the result of a run.
+    """Parameters and inputs that decide about the result of a run.
 
     Attributes:
         parts: by name; of types that JSON has.

@@ -25,7 +25,7 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         fingerprint: digest, from the beginning of the run.
     """
     job, journal = rewriter.job, rewriter.journal
-    files = journal.finished_files().values()
+    files = journal.read_finished_files().values()
     losses = chain.from_iterable(file.losses for file in files)
     return RunReport(
         fingerprint=fingerprint,
@@ -49,11 +49,11 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
 
 def _report_topics(rewriter: Rewriter) -> list[TopicReport]:
     num_written = Counter[str]()
-    for file in rewriter.journal.finished_files().values():
+    for file in rewriter.journal.read_finished_files().values():
         num_written.update(file.statistics.counts)
     images = _count_images(rewriter.journal)
     return [
-        _report_topic(decision, rewriter.output_topic(decision.topic), num_written, images)
+        _report_topic(decision, rewriter.rename_topic(decision.topic), num_written, images)
         for decision in rewriter.job.bag_plan.topics.decisions
     ]
 
@@ -80,7 +80,7 @@ def _report_topic(
 
 def _count_images(journal: Journal) -> dict[str, ImageCounts]:
     """Return the counts of images and persons by topic."""
-    rows = journal.query(
+    rows = journal.run_query(
         "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
         "sum(carried) FROM frames GROUP BY 1, 2"
     )
@@ -98,7 +98,7 @@ def _count_images(journal: Journal) -> dict[str, ImageCounts]:
 def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
     """Return the number of anonymized images by the number of persons in them."""
     return dict(
-        journal.query(
+        journal.run_query(
             f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
         )
     )
@@ -106,7 +106,9 @@ def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
 
 def _count_cover_reasons(journal: Journal) -> dict[str, int]:
     """Return the number of covered persons by reason; failures by the text of the first."""
-    rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
+    rows = journal.run_query(
+        "SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1"
+    )
     counts = Counter[CoverReason]()
     first_texts: dict[CoverReason, str] = {}
     for cover_reasons, num_frames in rows:

@@ -62,7 +62,7 @@ class Rewriter:
             ModelError: if the models always fail.
             OSError, sqlite3.Error: if a file cannot be read or written.
         """
-        finished_files = self.journal.finished_files()
+        finished_files = self.journal.read_finished_files()
         self.job.target.staging_dir.mkdir(exist_ok=True)
         for index, file in enumerate(self.job.bag.files):
             if index in finished_files:
@@ -78,14 +78,14 @@ class Rewriter:
             return "none"
         return target.compression or self.job.bag.compression
 
-    def output_topic(self, topic: str) -> str:
+    def rename_topic(self, topic: str) -> str:
         """Return the name of a topic in the output."""
         return mirrored_topic(topic, self.job.prefix) if self.job.prefix else topic
 
     def make_output_metadata(self) -> dict[str, Any]:
         """Return the metadata of the output, still without numbers of messages."""
         channels = {
-            self.output_topic(channel.topic): channel for channel in self.job.bag_plan.channels
+            self.rename_topic(channel.topic): channel for channel in self.job.bag_plan.channels
         }
         return build_metadata(channels, self.job.target.storage, self.input_metadata)
 
@@ -139,7 +139,7 @@ class Rewriter:
         return FileWriter(
             path=file,
             writer=writer,
-            output_topic=self.output_topic,
+            rename_topic=self.rename_topic,
             is_compressed=self.compression == "message",
             journal=self.journal,
             num_done=self.journal.count_done(index),
@@ -164,7 +164,7 @@ class Rewriter:
         """Give the batches of a file, read and anonymized by threads that end with the context."""
         redecode_from: Mapping[str, int] = {}
         if reuses_synthetics(self.job.config):
-            redecode_from = self.journal.last_keyframes(index)
+            redecode_from = self.journal.find_last_keyframes(index)
         batches = self._reader.iter_batches(source, index, losses, num_done, redecode_from)
         stage = AnonymizeStage(self.anonymizer, self.job.config, self.tracked_persons)
         with (
@@ -175,7 +175,7 @@ class Rewriter:
 
     def _list_output_channels(self, source: StorageReader) -> list[Channel]:
         channels = [
-            replace(channel, topic=self.output_topic(channel.topic))
+            replace(channel, topic=self.rename_topic(channel.topic))
             for channel in source.channels
             if self._is_in_output(channel)
         ]

@@ -92,7 +92,7 @@ class Journal:
         """Iterate over the records of a storage file, in its order."""
         return select_records(self._database, "WHERE file = ? ORDER BY number", (file,))
 
-    def last_keyframes(self, file: int) -> dict[str, int]:
+    def find_last_keyframes(self, file: int) -> dict[str, int]:
         """Return the number of the last key frame of a file, by topic."""
         select = "SELECT topic, max(number) FROM frames WHERE file = ? AND is_key GROUP BY 1"
         return dict(self._database.execute(select, (file,)).fetchall())
@@ -108,12 +108,12 @@ class Journal:
         self._database.execute("UPDATE frames SET payload = NULL WHERE file = ?", (file,))
         self._database.execute("COMMIT")
 
-    def finished_files(self) -> dict[int, FileRecord]:
+    def read_finished_files(self) -> dict[int, FileRecord]:
         """Return the complete storage files by index, in ascending order."""
         rows = self._database.execute("SELECT * FROM files ORDER BY file")
         return {file: _parse_file_record(*values) for file, *values in rows}
 
-    def query(self, select: str) -> list[tuple[Any, ...]]:
+    def run_query(self, select: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the table ``frames``."""
         return self._database.execute(select).fetchall()
 

@@ -65,7 +65,7 @@ class ImageComparison:
 
 @dataclass(frozen=True)
 class _DecodedPair:
-    """Two images of the same size.
+    """Images of the same size in input and output.
 
     Attributes:
         input_frame: message of the input.

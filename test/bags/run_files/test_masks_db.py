@@ -34,7 +34,7 @@ def write_masks_db(folder: Path) -> Path:
         losses = [Loss("in.mcap", "/cam", 200, "broken: at byte 3")]
         journal.finish_file(0, FileRecord("out.mcap", FileStatistics(), losses, 1))
         journal.finish_file(1, FileRecord("out_1.mcap", FileStatistics()))
-        assert journal.finished_files()[0].losses == losses
+        assert journal.read_finished_files()[0].losses == losses
         journal.export_masks_db(folder / "masks.db")
     return folder / "masks.db"
 
