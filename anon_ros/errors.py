@@ -29,6 +29,18 @@ class SegmentationError(AnonRosError):
     """The persons of a frame could not be found, so the frame must not be published."""
 
 
+class InputError(AnonRosError):
+    """An image, folder or other input file is missing, or cannot be used as it was asked for."""
+
+
+class LabelError(AnonRosError):
+    """Labels, or a labelled dataset, cannot be read."""
+
+
+class ReportError(AnonRosError):
+    """A report, or a cache beside it, cannot be written where it was asked for."""
+
+
 class BagError(AnonRosError):
     """A recording cannot be read, planned or written as it was asked for."""
 

@@ -25,7 +25,6 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from scene import BOXES_XYXY
 
 from anon_ros.bags import (
-    ImageRecord,
     JobModels,
     RewriteJob,
     TopicRules,
@@ -77,13 +76,12 @@ class Stub:
         return [crop.image for crop in crops]
 
 
-class Silent:
-    """Progress that nobody looks at."""
+class SilentProgress:
+    """ProgressListener that shows nothing."""
 
-    def frame(self, row: ImageRecord, *, is_new: bool) -> None: ...
-    def copied(self, data_bytes: int) -> None: ...
-
-    def looked(self, persons: int, *, is_new: bool) -> None: ...
+    def start_phase(self, name: str) -> None: ...
+    def advance(self, persons: int = 0, *, is_new: bool = True) -> None: ...
+    def add_bytes(self, data_bytes: int) -> None: ...
 
 
 def ours(source: Path, output: Path, persons: int) -> None:
@@ -97,7 +95,7 @@ def ours(source: Path, output: Path, persons: int) -> None:
     job = RewriteJob(bag, target, found, config, [], "", salvage=False, keep_masks=True)
     anonymizer = Anonymizer(stub, stub, config.mask, config.inpaint)
     models = JobModels(anonymizer, lambda: build_tracker(config))
-    anonymize_bag(job, lambda: models, Silent())
+    anonymize_bag(job, lambda: models, SilentProgress())
 
 
 def peak_mb() -> float:

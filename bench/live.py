@@ -32,12 +32,12 @@ from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
 from anon_ros.models import build_tracker
 from anon_ros.ros.main import main as run_node
 from anon_ros.tracking import Tracker
+from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"1280x720": (1280, 720), "1920x1080": (1920, 1080)}
 RATE_HZ = 30
 CAMERA, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
-_NS_PER_S = 1_000_000_000
 _END_TIMEOUT_S = 60
 
 
@@ -56,7 +56,7 @@ def camera(size: str, seconds: float) -> dict[str, Any]:
     for index in range(count):
         time.sleep(max(0.0, started_s + index / RATE_HZ - time.monotonic()))
         now_ns = time.monotonic_ns()
-        image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, _NS_PER_S)
+        image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, NS_PER_S)
         publisher.publish(image)
     # For the last one to pass, and for diagnostics that tell of it.
     time.sleep(1.5)
@@ -118,7 +118,7 @@ def recorder(*_: object) -> dict[str, Any]:
     told: dict[str, dict[str, str]] = {}
 
     def receive(image: Image) -> None:
-        sent_ns = image.header.stamp.sec * _NS_PER_S + image.header.stamp.nanosec
+        sent_ns = image.header.stamp.sec * NS_PER_S + image.header.stamp.nanosec
         ages_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
 
     def note(diagnostics: DiagnosticArray) -> None:

@@ -38,6 +38,7 @@ from anon_ros.tracking import (
     observe_frame,
 )
 from anon_ros.tracking.observations import intersect_windows, to_detections
+from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -47,7 +48,6 @@ MODES = ("off", "past", "both")
 TOLERANCES = (0.0, 0.1, 0.5)
 PLOTTED_TOLERANCE = 0.1
 FACTOR_GOAL, FALSE_COVER_GOAL, DROP_GOAL, COST_GOAL_MS = 3, 0.02, 0.005, 5
-NS_PER_S = 1_000_000_000
 SEED = 0
 BURST, BURST_PERIOD = 5, 20  # frames
 COST_FRAMES = 300

@@ -12,10 +12,12 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from anon_ros.utils.units import NS_PER_S
+
 
 def header(index: int) -> Header:
     message = Header(frame_id="camera_optical_frame")
-    message.stamp.sec, message.stamp.nanosec = divmod(stamp_ns(index), 1_000_000_000)
+    message.stamp.sec, message.stamp.nanosec = divmod(stamp_ns(index), NS_PER_S)
     return message
 
 
@@ -45,7 +47,7 @@ def main() -> None:
                 data=pixels,
             )
         )
-        time.sleep(PERIOD_NS / 1e9)
+        time.sleep(PERIOD_NS / NS_PER_S)
     # The last image may still be on its way to the subscriber.
     time.sleep(1)
     node.destroy_node()

@@ -10,9 +10,9 @@ from frames import BgrImage, Panning, Video, index_of
 from rosbags.highlevel import AnyReader
 
 from anon_ros.core import RgbImage, Segmenter
+from anon_ros.utils.units import NS_PER_S
 
 TOPIC = "/anon/camera/image_raw"
-_NS_PER_S = 1_000_000_000
 _MOST_SAME = 0.25
 
 
@@ -23,7 +23,7 @@ def recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
         for connection, _, data in reader.messages(connections):
             message = reader.deserialize(data, connection.msgtype)
             stamp = message.header.stamp
-            index = index_of(stamp.sec * _NS_PER_S + stamp.nanosec)
+            index = index_of(stamp.sec * NS_PER_S + stamp.nanosec)
             yield index, message.data.reshape(message.height, message.width, 3)
 
 

@@ -9,6 +9,8 @@ from frames import PERIOD_NS, BgrImage
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from anon_ros.utils.units import NS_PER_S
+
 _STORE = get_typestore(Stores.ROS2_JAZZY)
 _GAP_PX = 8
 
@@ -22,7 +24,7 @@ def write_clip(before: Path, after: Path, clip: Path) -> None:
         if writer is None:
             codec = cv2.VideoWriter_fourcc(*"mp4v")
             size_wh = beside.shape[1], beside.shape[0]
-            writer = cv2.VideoWriter(str(clip), codec, 1e9 / PERIOD_NS, size_wh)
+            writer = cv2.VideoWriter(str(clip), codec, NS_PER_S / PERIOD_NS, size_wh)
         writer.write(beside)
     if writer is not None:
         writer.release()

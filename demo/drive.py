@@ -9,6 +9,8 @@ from frames import Panning, Video, stamp_ns
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from anon_ros.utils.units import NS_PER_S
+
 _TOPIC = "/camera/image_raw"
 _STORE = get_typestore(Stores.ROS2_JAZZY)
 
@@ -24,7 +26,7 @@ def record_drive(path: Path, camera: Panning | Video, frames: int) -> None:
         imus = writer.add_connection("/imu/data", imu, typestore=_STORE)
         for index in range(frames):
             time_ns = stamp_ns(index)
-            stamp = types["builtin_interfaces/msg/Time"](time_ns // 10**9, time_ns % 10**9)
+            stamp = types["builtin_interfaces/msg/Time"](*divmod(time_ns, NS_PER_S))
             header = types["std_msgs/msg/Header"](stamp, "camera")
             rows = camera.frame(index)
             height_px, width_px = rows.shape[:2]

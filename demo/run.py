@@ -18,6 +18,7 @@ from weights import assemble
 
 from anon_ros.config import load_config
 from anon_ros.models import build_segmenter
+from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
@@ -105,7 +106,7 @@ def _environment() -> dict[str, str]:
 
 def _wait_for(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
     """Return when the camera is done, or another process has ended before it."""
-    deadline_s = time.monotonic() + FRAMES * PERIOD_NS / 1e9 + 120
+    deadline_s = time.monotonic() + FRAMES * PERIOD_NS / NS_PER_S + 120
     while all(process.poll() is None for process in processes.values()):
         if time.monotonic() > deadline_s:
             print("demo: the camera did not come to its end", file=sys.stderr)

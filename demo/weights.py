@@ -4,7 +4,6 @@ For the demo and the tests only: weak on persons larger than half the image.
 """
 
 import argparse
-import hashlib
 import importlib.util
 import os
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.offline import disable_network_access
+from anon_ros.utils.files import sha256_of_file
 
 HEAD = Path(__file__).with_name("yolov8s-seg-mask-head.safetensors")
 DETECTOR_SHA256 = "5f6f620d0fa574ed80d8348bb8d46060148eb0ba24e3eea00d31a30cdadba41d"
@@ -33,7 +33,7 @@ def assemble(output: Path, detector: Path | None = None, head: Path = HEAD) -> P
         return output
     detector = detector or find_detector()
     # A pickle runs code when it is loaded: only the one that we know.
-    found = hashlib.sha256(detector.read_bytes()).hexdigest()
+    found = sha256_of_file(detector)
     if found != DETECTOR_SHA256:
         message = f"{detector} has SHA-256 {found}, expected {DETECTOR_SHA256}"
         raise ModelError(message)

@@ -5,7 +5,6 @@ from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecis
 from anon_ros.bags.plan.inspect import BagPlan, inspect_bag
 from anon_ros.bags.plan.topic_plan import TopicPlan
 from anon_ros.bags.rewrite.job import MASKS, REPORT, JobModels, RewriteJob, anonymize_bag
-from anon_ros.bags.rewrite.rewriter import Progress
 from anon_ros.bags.run_files.journal import ImageRecord
 from anon_ros.bags.run_files.report import RunReport, read_report, sidecar_path
 from anon_ros.bags.storage.bag import Bag, open_bag
@@ -27,7 +26,6 @@ __all__ = [
     "ImageRecord",
     "JobModels",
     "OutputBag",
-    "Progress",
     "ReviewPage",
     "RewriteJob",
     "RunReport",

@@ -12,7 +12,6 @@ from anon_ros.bags import (
     REPORT,
     Bag,
     BagPlan,
-    ImageRecord,
     JobModels,
     OutputBag,
     RewriteJob,
@@ -27,36 +26,6 @@ from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressBar
-
-
-class RewriteProgress:
-    """The progress of a run, as the run tells it: first all images are looked at, then written."""
-
-    def __init__(self, total: int, *, looks: bool) -> None:
-        self._total = total
-        self._shown = ProgressBar(total, "looking for persons" if looks else "")
-        self._is_looking = looks
-        self.resumed = 0
-
-    def advance_detection(self, persons: int, *, is_new: bool) -> None:
-        self._shown.advance(persons, is_new=is_new)
-
-    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
-        self.resumed += not is_new
-        self._writing().advance(len(row.boxes_xyxy), is_new=is_new)
-
-    def add_bytes(self, data_bytes: int) -> None:
-        self._writing().add_bytes(data_bytes)
-
-    def close(self) -> None:
-        self._shown.close()
-
-    def _writing(self) -> ProgressBar:
-        if self._is_looking:
-            self._is_looking = False
-            self._shown.close()
-            self._shown = ProgressBar(self._total, "writing")
-        return self._shown
 
 
 def run_bag(arguments: Namespace, config: Config) -> int:
@@ -118,7 +87,8 @@ def _survey(bag: Bag, target: OutputBag, wishes: TopicRules, arguments: Namespac
 
 def _run(job: RewriteJob) -> int:
     started_s = time.monotonic()
-    told = RewriteProgress(job.bag_plan.num_images, looks=needs_tracking(job.config))
+    phase = "looking for persons" if needs_tracking(job.config) else ""
+    progress = ProgressBar(job.bag_plan.num_images, phase)
 
     def load() -> JobModels:
         config = job.config
@@ -127,11 +97,11 @@ def _run(job: RewriteJob) -> int:
         return JobModels(build_tracking_anonymizer(config), lambda: build_tracker(config))
 
     try:
-        report = anonymize_bag(job, load, told)
+        report = anonymize_bag(job, load, progress)
     finally:
-        told.close()
+        progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_summary(report, job.target, told.resumed, elapsed_s))
+    print(_summary(report, job.target, progress.resumed, elapsed_s))
     lost = report["lost"]
     if lost["count"]:
         first, more = "; ".join(lost["places"][:3]), "; ..." if lost["places"][3:] else ""

@@ -4,7 +4,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from anon_ros.config import Config, Parameter, all_parameters, load_config
+from anon_ros.config import Config, Parameter, ParameterValue, all_parameters, load_config
 
 _ELEMENT_TYPES = {"int": int, "float": float}
 
@@ -36,18 +36,20 @@ def add_config_flags(
                 _add(section, parameter)
 
 
-def parse_config(arguments: Namespace, more: Mapping[str, object] | None = None) -> Config:
-    """The configuration that the flags ask for.
+def parse_config(
+    arguments: Namespace, inherited: Mapping[str, ParameterValue] | None = None
+) -> Config:
+    """Return the configuration that the flags ask for.
 
     Args:
         arguments: the parsed flags.
-        more: values of parameters that win over them.
+        inherited: values of parameters over which flags win.
 
     Raises:
         ConfigError: if a value is not allowed.
     """
-    given = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
-    return load_config(arguments.config, {**given, **(more or {})})
+    flags = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
+    return load_config(arguments.config, {**(inherited or {}), **flags})
 
 
 def _add(section: object, parameter: Parameter) -> None:

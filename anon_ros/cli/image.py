@@ -9,16 +9,12 @@ from tqdm import tqdm
 
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
-from anon_ros.errors import AnonRosError, format_error
+from anon_ros.errors import InputError, format_error
 from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 from anon_ros.models import build_anonymizer
 from anon_ros.utils.files import write_atomic
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
-
-
-class InputError(AnonRosError):
-    """The files named on the command line cannot be worked on as they are."""
 
 
 def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False) -> int:

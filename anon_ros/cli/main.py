@@ -42,7 +42,7 @@ examples:
   anon_ros bag drive/ drive_anonymized/ --dry-run      what would become of each topic
   anon_ros bag drive/ drive_anonymized/                a recording; goes on where it stopped
   anon_ros verify drive/ drive_anonymized/             check the result against the recording
-  anon_ros evaluate all drive/ --out proof/            how well it is anonymized, as a page
+  anon_ros evaluate all drive/ -o proof/               how well it is anonymized, as a page
   anon_ros config dump > mine.yaml               every parameter, explained
   anon_ros config check mine.yaml
 
@@ -52,11 +52,11 @@ The live node: ros2 launch anon_ros anonymize.launch.py
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 if some of its inputs failed, 2 if it could not start."""
-    arguments = _parser().parse_args(argv)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as with Ctrl-C
     logging.basicConfig(format="anon_ros: %(message)s", level=logging.WARNING)
     logging.getLogger("anon_ros").setLevel(logging.INFO)
+    arguments = _parser().parse_args(argv)  # logs flags that are deprecated
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as with Ctrl-C
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text
             stream.reconfigure(errors="backslashreplace")

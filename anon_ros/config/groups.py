@@ -4,7 +4,7 @@ ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the ta
 ``docs/parameters.md`` and all validation are derived from these dataclasses.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
@@ -498,3 +498,7 @@ class Config:
     inpaint: InpaintConfig = field(default_factory=InpaintConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+
+    def with_method(self, method: str) -> "Config":
+        """Return a copy with another ``inpaint.method``."""
+        return replace(self, inpaint=replace(self.inpaint, method=method))

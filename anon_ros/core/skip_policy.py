@@ -1,8 +1,7 @@
 """Which frames of a stream are processed at all."""
 
 from anon_ros.config import SkipConfig
-
-_NS_PER_S = 1_000_000_000
+from anon_ros.utils.units import NS_PER_S
 
 
 class SkipPolicy:
@@ -10,7 +9,7 @@ class SkipPolicy:
 
     def __init__(self, config: SkipConfig) -> None:
         self._every_nth = config.every_nth
-        self._period_ns = round(_NS_PER_S / config.max_rate_hz) if config.max_rate_hz else 0
+        self._period_ns = round(NS_PER_S / config.max_rate_hz) if config.max_rate_hz else 0
         self._arrived = 0
         self._due_ns: int | None = None
 

@@ -1,6 +1,7 @@
 """Whether there is time to inpaint."""
 
-_NS_PER_MS = 1_000_000
+from anon_ros.utils.units import NS_PER_MS
+
 # Of the newest measurement in the running mean.
 _NEWEST = 0.3
 # A forecast that forbids inpainting is never put right by measuring, so it fades: a stall of ten
@@ -26,7 +27,7 @@ class LatencyBudget:
         """
         if not budget_ms or not persons:
             return True
-        allowed = passed_ns + persons * self._person_ns <= budget_ms * _NS_PER_MS
+        allowed = passed_ns + persons * self._person_ns <= budget_ms * NS_PER_MS
         if not allowed:
             self._person_ns *= _FADE
         return allowed

@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 
 from anon_ros.config import SkipConfig
 from anon_ros.core import SkipPolicy
+from anon_ros.utils.units import NS_PER_S
 
 T = TypeVar("T")
 
-_NS_PER_S = 1_000_000_000
 SKIPPED = "skipped"
 TOO_OLD = "waited longer than skip.max_age_s"
 
@@ -188,7 +188,7 @@ class Mailbox(Generic[T]):
         with self._changed:
             now_ns = self._clock_ns()
             return {
-                name: (now_ns - stream.queue[0].arrived_ns) / _NS_PER_S if stream.queue else 0.0
+                name: (now_ns - stream.queue[0].arrived_ns) / NS_PER_S if stream.queue else 0.0
                 for name, stream in self._streams.items()
             }
 
@@ -219,7 +219,7 @@ class Mailbox(Generic[T]):
         waiting = stream.queue.popleft()
         because = waiting.cover_reason
         age_ns = self._clock_ns() - waiting.arrived_ns
-        if not because and self._skip.max_age_s and age_ns > self._skip.max_age_s * _NS_PER_S:
+        if not because and self._skip.max_age_s and age_ns > self._skip.max_age_s * NS_PER_S:
             because = TOO_OLD
             if not self._covers:
                 stream.fates[FrameStatus.SKIPPED] += 1

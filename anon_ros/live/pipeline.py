@@ -25,6 +25,7 @@ from anon_ros.live.latency_budget import OVER_BUDGET, LatencyBudget
 from anon_ros.live.latency_stats import LatencyStats
 from anon_ros.live.mailbox import SKIPPED, TOO_OLD, QueuedFrame
 from anon_ros.tracking import OnlineStream, SyntheticCache, Tracker, needs_tracking, observe_frame
+from anon_ros.utils.units import NS_PER_S
 
 T = TypeVar("T")
 
@@ -173,7 +174,7 @@ class FramePipeline(Generic[T]):
         """Load the models."""
         started_ns = self._clock_ns()
         self._prepare(self._config)
-        _LOG.info("models loaded in %.1f s", (self._clock_ns() - started_ns) / 1e9)
+        _LOG.info("models loaded in %.1f s", (self._clock_ns() - started_ns) / NS_PER_S)
 
     def close(self) -> None:
         """Free the models."""

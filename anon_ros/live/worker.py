@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from anon_ros.errors import AnonRosError, drop_traceback, format_error
 from anon_ros.live.mailbox import FrameStatus, Mailbox, QueuedFrame
 from anon_ros.live.output_gate import GateClosed
+from anon_ros.utils.failure_streak import FailureStreak
 
 T = TypeVar("T")
 
@@ -68,12 +69,11 @@ class InferenceWorker(Generic[T]):
         self._inbox = inbox
         self._processor = processor
         self._on_failure = on_failure
-        self._max_consecutive = max_consecutive
         self._after = wait_for
         # A daemon: a process must be able to end while a model is stuck.
         self._thread = Thread(target=self._run, name="anonymizer-worker", daemon=True)
         self._busy_since_s: float | None = None
-        self._failed_in_row = 0
+        self._failures = FailureStreak(max_consecutive)
         self.error: BaseException | None = None
         self.ready = Event()
         self.finished = Event()
@@ -134,11 +134,9 @@ class InferenceWorker(Generic[T]):
         for taken, failure in zip(frames, errors, strict=True):
             if failure is not None and not isinstance(failure, GateClosed):
                 self._on_failure(taken.stream, failure)
-        if self._max_consecutive and self._failed_in_row >= self._max_consecutive:
-            message = (
-                f"{self._failed_in_row} frames in a row failed (fail.max_consecutive); the last: "
-                f"{next(reversed(self.last_error.values()))}"
-            )
+        if self._failures.is_too_long:
+            last_error = next(reversed(self.last_error.values()))
+            message = f"{self._failures.format_limit('frames')}; the last: {last_error}"
             raise AnonRosError(message)
 
     def _settle(self, stream: str, error: Exception | None) -> None:
@@ -146,12 +144,12 @@ class InferenceWorker(Generic[T]):
             self._inbox.finish(stream, FrameStatus.SKIPPED)
         elif error is None:
             self._inbox.finish(stream, FrameStatus.PROCESSED)
-            self._failed_in_row = 0
+            self._failures.record_success()
             self.consecutive_failures[stream] = 0
             self.last_error.pop(stream, None)
         else:
             self._inbox.finish(stream, FrameStatus.FAILED)
-            self._failed_in_row += 1
+            self._failures.record_failure()
             self.consecutive_failures[stream] = self.consecutive_failures.get(stream, 0) + 1
             self.last_error.pop(stream, None)  # so that the newest is the last one
             self.last_error[stream] = format_error(error)

@@ -37,7 +37,7 @@ from anon_ros.metrics.paste_order import (
     order_by_depth,
     order_by_detection,
 )
-from anon_ros.metrics.protocols import Embedder, Features
+from anon_ros.metrics.protocols import Embedder, Features, NamedNetwork
 from anon_ros.metrics.reid import (
     JUNK_ID,
     ChanceLevel,
@@ -79,6 +79,7 @@ __all__ = [
     "GroundTruth",
     "IdSwitchReport",
     "IdSwitches",
+    "NamedNetwork",
     "PasteOrderResult",
     "PersonSecond",
     "PrecisionScores",

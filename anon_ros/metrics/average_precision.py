@@ -185,7 +185,7 @@ class AveragePrecision:
     def __post_init__(self) -> None:
         """Sort the boxes once, for all choices of frames."""
         num_persons = np.array([frame.num_persons for frame in self.frames], np.int64)
-        object.__setattr__(self, "_persons", num_persons)
+        object.__setattr__(self, "_num_persons", num_persons)
         object.__setattr__(self, "_rankings", _rank_boxes(self.frames))
 
     def compute(self, chosen: Indices) -> PrecisionScores:

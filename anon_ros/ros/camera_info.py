@@ -9,13 +9,12 @@ from sensor_msgs.msg import CameraInfo
 
 from anon_ros.errors import format_error
 from anon_ros.live import GateClosed, OutputGate
-from anon_ros.ros.image_messages import ImageMessage
+from anon_ros.ros.image_messages import ImageMessage, stamp_ns
 from anon_ros.ros.qos import default_profiles, publisher_options, subscription_options
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
 _KEPT = 300
 
-_NS_PER_S = 1_000_000_000
 # Less is disorder on the way, not a clock that was set back or a bag that begins anew.
 TIME_JUMP_NS = 500_000_000
 
@@ -144,12 +143,6 @@ class CameraInfoMirror:
     def close(self) -> None:
         self.listen(wanted=False)
         self._node.destroy_publisher(self.publisher)
-
-
-def stamp_ns(message: ImageMessage | CameraInfo) -> int:
-    """The header's stamp in nanoseconds."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * _NS_PER_S + int(stamp.nanosec)
 
 
 def _keep(kept: "OrderedDict[int, T]", stamp: int, value: T) -> None:

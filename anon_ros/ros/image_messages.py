@@ -3,7 +3,7 @@
 from array import array
 from typing import TypeAlias
 
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.images import (
@@ -14,6 +14,7 @@ from anon_ros.images import (
     encode_compressed,
     encode_raw,
 )
+from anon_ros.utils.units import NS_PER_S
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -29,10 +30,10 @@ def decode_message(message: ImageMessage) -> RgbImage:
     return decode_raw(_raw(message))
 
 
-def stamp_ns(message: ImageMessage) -> int:
-    """When the image was taken; 0 if the driver does not say."""
+def stamp_ns(message: ImageMessage | CameraInfo) -> int:
+    """Return the header's stamp in nanoseconds; 0 if the driver sets none."""
     stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
 
 
 def encode_message(

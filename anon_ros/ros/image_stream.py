@@ -8,14 +8,15 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.ros.camera_info import TIME_JUMP_NS, CameraInfoMirror, stamp_ns
-from anon_ros.ros.image_messages import ImageMessage
+from anon_ros.ros.camera_info import TIME_JUMP_NS, CameraInfoMirror
+from anon_ros.ros.image_messages import ImageMessage, stamp_ns
 from anon_ros.ros.qos import (
     default_profiles,
     matched_profiles,
     publisher_options,
     subscription_options,
 )
+from anon_ros.utils.units import NS_PER_S
 
 _YIELD_S = 5e-5
 
@@ -110,7 +111,7 @@ class ImageStream:
             self.num_time_jumps += 1
             self.infos.pairing.on_jump(stamp)
             self._node.get_logger().warning(
-                f"{self.name}: the stamps jumped back by {back_ns / 1e9:.1f} s; starting anew"
+                f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; starting anew"
             )
             self._newest_ns = stamp
         self._newest_ns = max(self._newest_ns, stamp)

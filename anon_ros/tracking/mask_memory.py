@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from anon_ros.tracking.motion_model import NS_PER_S, extrapolate_box, interpolate_box
+from anon_ros.tracking.motion_model import extrapolate_box, interpolate_box
 from anon_ros.tracking.observations import (
     MaskWindow,
     PersonObservation,
@@ -14,6 +14,7 @@ from anon_ros.tracking.observations import (
     stretched_to,
     union_windows,
 )
+from anon_ros.utils.units import NS_PER_S
 
 # Longer, and legs would be covered where they swing to. Live, it takes two frames.
 _HYSTERESIS_NS = 500_000_000

@@ -6,8 +6,8 @@ from itertools import takewhile
 import numpy as np
 
 from anon_ros.tracking.observations import BoxXyxy, PersonObservation
+from anon_ros.utils.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 # Speed is read from so much of the past: a person turns within a second.
 SPEED_WINDOW_NS = 600_000_000
 # In less, as when stamps come in bursts, a trembling box would seem to fly.

@@ -11,7 +11,6 @@ from anon_ros.core import (
     RgbImage,
     crop_image,
 )
-from anon_ros.tracking.motion_model import NS_PER_S
 from anon_ros.tracking.warping import (
     CachedPerson,
     WarpedPerson,
@@ -21,6 +20,7 @@ from anon_ros.tracking.warping import (
     overlay_warped,
     warp_person,
 )
+from anon_ros.utils.units import NS_PER_S
 
 
 def reuses_synthetics(config: Config) -> bool:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from anon_ros.config import Config
 from anon_ros.core import Detections, FramePersons, RgbImage, Roi, derive_seed
 from anon_ros.tracking.mask_memory import MIN_OBSERVATIONS, MaskMemory
-from anon_ros.tracking.motion_model import NS_PER_S, SPEED_WINDOW_NS
+from anon_ros.tracking.motion_model import SPEED_WINDOW_NS
 from anon_ros.tracking.observations import PersonObservation, observe_persons, to_detections
 from anon_ros.tracking.stable_window import StableWindow
+from anon_ros.utils.units import NS_PER_S
 
 # Detections without a track are numbered from here: their seeds are nobody else's.
 _UNTRACKED = 1 << 32

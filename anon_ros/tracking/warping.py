@@ -22,8 +22,8 @@ from anon_ros.tracking.optical_flow import (
     map_to_previous,
     sample_at,
 )
+from anon_ros.utils.units import NS_PER_S
 
-_NS_PER_S = 1_000_000_000
 _OPAQUE = 255
 
 
@@ -179,7 +179,7 @@ def _reason_unfit(kept: CachedPerson, target: WarpTarget, limits: WarpLimits) ->
     inside = target.roi.clip(target.image.shape[1], target.image.shape[0])
     if inside.is_empty:
         return f"the window {target.roi} has no pixel of the image"
-    age_s = (target.now_ns - kept.drawn_ns) / _NS_PER_S
+    age_s = (target.now_ns - kept.drawn_ns) / NS_PER_S
     if not 0 <= age_s <= limits.max_age_s:
         return f"the drawing is {age_s:.3f} s old, not 0 to {limits.max_age_s} s"
     areas_px = kept.area_px, int(np.count_nonzero(target.mask))

@@ -15,8 +15,8 @@ from anon_ros.tracking import (
     iter_with_lookahead,
     observe_frame,
 )
-from anon_ros.tracking.motion_model import NS_PER_S
 from anon_ros.tracking.observations import PersonObservation, observe_persons
+from anon_ros.utils.units import NS_PER_S
 from helpers.arrays import make_detections
 
 WIDTH_PX, HEIGHT_PX = 480, 270

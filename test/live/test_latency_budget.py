@@ -1,10 +1,9 @@
 """Frames over the latency budget, whose persons are covered."""
 
 from anon_ros.config import load_config
+from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import SentinelModelProvider
 from helpers.frame_io import FILL, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
-
-NS_PER_MS = 1_000_000
 
 
 def test_over_budget_is_covered() -> None:

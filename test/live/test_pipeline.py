@@ -10,6 +10,7 @@ import pytest
 from anon_ros.config import load_config
 from anon_ros.errors import ImageFormatError, ModelError
 from anon_ros.live import GateClosed, QueuedFrame
+from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import (
     FaultyInpainter,
     FaultySegmenter,
@@ -17,8 +18,6 @@ from helpers.fake_models import (
     find_sentinel_pixels,
 )
 from helpers.frame_io import FILL, IMAGE, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
-
-NS_PER_MS = 1_000_000
 
 
 def test_process_publishes_no_persons() -> None:

@@ -14,6 +14,7 @@ from std_srvs.srv import SetBool
 
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
+from anon_ros.utils.units import NS_PER_S
 from helpers.fake_models import (
     NoiseInpainter,
     SentinelModelProvider,
@@ -79,7 +80,7 @@ def test_node_reports_latencies(
         assert float(worker[f"{stage} p50 [ms]"]) >= 0
     # Each a second apart.
     stamps = [array.header.stamp for array in peer.received["/diagnostics"]]
-    gaps = np.diff([stamp.sec + stamp.nanosec / 1e9 for stamp in stamps])
+    gaps = np.diff([stamp.sec + stamp.nanosec / NS_PER_S for stamp in stamps])
     assert np.median(gaps) == pytest.approx(1, abs=0.2)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anon_ros.tracking.mask_memory import MaskMemory
-from anon_ros.tracking.motion_model import NS_PER_S
+from anon_ros.utils.units import NS_PER_S
 from helpers.street import HEIGHT_PX, WIDTH_PX, make_observation, make_person_mask, paste_window
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from anon_ros.tracking.motion_model import NS_PER_S, extrapolate_box
+from anon_ros.tracking.motion_model import extrapolate_box
 from anon_ros.tracking.observations import PersonObservation
+from anon_ros.utils.units import NS_PER_S
 from helpers.street import WIDTH_PX, make_observation, make_person_mask
 
 

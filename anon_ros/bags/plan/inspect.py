@@ -13,8 +13,7 @@ from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, StorageReader
-
-_NS_PER_S = 1_000_000_000
+from anon_ros.utils.units import NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -128,4 +127,4 @@ def _find_time_range(first_ns: int, start_s: float, duration_s: float) -> tuple[
 
 
 def _to_ns(duration_s: float) -> int:
-    return round(min(duration_s * _NS_PER_S, MAX_TIME_NS))
+    return round(min(duration_s * NS_PER_S, MAX_TIME_NS))

@@ -24,6 +24,7 @@ from anon_ros.bags.storage.records import (
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, RgbImage, SkipPolicy
 from anon_ros.errors import AnonRosError, format_error
+from anon_ros.utils.units import NS_PER_S
 
 IN_JOURNAL = "in journal"
 # Handed from thread to thread together, and written to the journal together.
@@ -65,7 +66,7 @@ class ImageTask:
     def stamp_ns(self) -> int:
         """When the image was taken; when it was recorded if the driver did not say."""
         stamp = self.frame.ros_message.header.stamp if self.frame else None
-        taken_ns = stamp.sec * 1_000_000_000 + stamp.nanosec if stamp else 0
+        taken_ns = stamp.sec * NS_PER_S + stamp.nanosec if stamp else 0
         return int(taken_ns) or self.message.log_time_ns
 
 

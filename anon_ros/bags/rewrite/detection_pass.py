@@ -11,7 +11,6 @@ from pathlib import Path
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.detection_store import DetectionStore, StoredDetections
-from anon_ros.bags.rewrite.rewriter import Progress
 from anon_ros.bags.run_files.journal import message_digest
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import DamageLog, StorageReader
@@ -19,7 +18,9 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError, SegmentationError, drop_traceback, format_error
 from anon_ros.tracking import observe_frame
+from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
+from anon_ros.utils.progress import ProgressListener
 
 _BATCHES_AHEAD = 2
 
@@ -46,8 +47,10 @@ class DetectionPass:
     seen: DetectionStore
     salvage: bool
     scratch: Path
-    progress: Progress
-    _streak: int = 0
+    progress: ProgressListener
+
+    def __post_init__(self) -> None:
+        self._failures = FailureStreak(self.config.fail.max_consecutive)
 
     def run(self) -> None:
         """Look at all files.
@@ -65,7 +68,7 @@ class DetectionPass:
             if index in finished:
                 for topic, log_time_ns, persons in self.seen.iter_file(index):
                     intake.accepts(topic, log_time_ns)
-                    self.progress.advance_detection(persons, is_new=False)
+                    self.progress.advance(persons, is_new=False)
             else:
                 self._look_at(intake, index, file)
                 self.seen.finish(index)
@@ -90,10 +93,10 @@ class DetectionPass:
         new = [self._looked(slot) for slot in slots if slot.number >= done]
         self.seen.add(new)
         for _ in slots[: len(slots) - len(new)]:
-            self.progress.advance_detection(0, is_new=False)
+            self.progress.advance(is_new=False)
         for looked in new:
             persons = len(looked.moment.persons) if looked.moment else 0
-            self.progress.advance_detection(persons, is_new=True)
+            self.progress.advance(persons)
 
     def _looked(self, slot: ImageTask) -> StoredDetections:
         message = slot.message
@@ -107,16 +110,12 @@ class DetectionPass:
         except SegmentationError as error:
             self._count_failure(drop_traceback(error))
             return replace(looked, problem=format_error(error))
-        self._streak = 0
+        self._failures.record_success()
         return replace(looked, moment=observe_frame(image, found, slot.stamp_ns))
 
     def _count_failure(self, error: Exception) -> None:
         """Models that fail with everything must not turn a recording into an empty one."""
-        self._streak += 1
-        most = self.config.fail.max_consecutive
-        if most and self._streak >= most:
-            message = (
-                f"{self._streak} images in a row failed (fail.max_consecutive): "
-                f"{format_error(error)}"
-            )
+        self._failures.record_failure()
+        if self._failures.is_too_long:
+            message = f"{self._failures.format_limit('images')}: {format_error(error)}"
             raise ModelError(message) from error

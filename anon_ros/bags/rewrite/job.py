@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,8 +16,8 @@ from rosbags.convert import ConverterError, convert
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.rewrite.detection_pass import DetectionPass
 from anon_ros.bags.rewrite.detection_store import DetectionStore
-from anon_ros.bags.rewrite.report_builder import VERSIONS, build_report
-from anon_ros.bags.rewrite.rewriter import Progress, Rewriter
+from anon_ros.bags.rewrite.report_builder import build_report
+from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.storage.bag import Bag
@@ -29,6 +28,9 @@ from anon_ros.config import Config
 from anon_ros.core import Anonymizer
 from anon_ros.errors import BagError
 from anon_ros.tracking import Tracker, needs_tracking
+from anon_ros.utils.files import fsync_path
+from anon_ros.utils.progress import ProgressListener
+from anon_ros.utils.versions import package_versions
 
 REPORT, MASKS = "report.json", "masks.db"
 _JOURNAL, _SEEN = "journal.db", "seen.db"
@@ -80,7 +82,7 @@ class RewriteJob:
             ],
             "parameters": {group: config[group] for group in _GROUPS},
             "models": [dict(model) for model in self.models],
-            "versions": VERSIONS,
+            "versions": package_versions(),
         }
 
 
@@ -98,7 +100,7 @@ class JobModels:
 
 
 def anonymize_bag(
-    job: RewriteJob, load: Callable[[], JobModels], progress: Progress
+    job: RewriteJob, load: Callable[[], JobModels], progress: ProgressListener
 ) -> dict[str, Any]:
     """Anonymize the recording, from where an earlier run of the same job stopped.
 
@@ -156,7 +158,7 @@ def anonymize_bag(
 
 @contextmanager
 def _tracked_persons(
-    job: RewriteJob, models: JobModels, progress: Progress
+    job: RewriteJob, models: JobModels, progress: ProgressListener
 ) -> Iterator[TrackedPersons | None]:
     """Who is in each image, if images have anything to do with each other."""
     if not needs_tracking(job.config):
@@ -174,6 +176,7 @@ def _tracked_persons(
             progress=progress,
         )
         first_look.run()
+        progress.start_phase("writing")
         yield TrackedPersons(seen, job.config, models.make_tracker)
 
 
@@ -249,9 +252,9 @@ def finalize_output(job: RewriteJob, rewriter: Rewriter, report: Mapping[str, An
         (target.staging_dir / target.path.name).replace(target.path)
     else:
         for path in (*staged.iterdir(), staged):
-            _sync(path)
+            fsync_path(path)
         staged.rename(target.path)
-    _sync(target.path.parent)
+    fsync_path(target.path.parent)
 
 
 def convert_to_ros2(target: OutputBag) -> Path:
@@ -271,14 +274,6 @@ def convert_to_ros2(target: OutputBag) -> Path:
         message = f"{bag} is anonymized, but cannot be converted to ROS 2: {error}; use that one"
         raise BagError(message) from error
     return scratch
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stamp(file: Path) -> list[Any]:

@@ -1,11 +1,8 @@
 """What was done, for whoever has to answer for it."""
 
 import json
-import platform
 from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from anon_ros.bags.plan.decisions import TopicAction
@@ -13,34 +10,10 @@ from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.core import without_numbers
+from anon_ros.utils.versions import package_versions
 
 if TYPE_CHECKING:
     from anon_ros.bags.rewrite.job import RewriteJob
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-VERSIONS: Mapping[str, str] = {
-    "python": platform.python_version(),
-    **{
-        name: _version(name)
-        for name in (
-            "anon_ros",
-            "numpy",
-            "opencv-python-headless",
-            "torch",
-            "ultralytics",
-            "diffusers",
-            "rosbags",
-            "mcap",
-        )
-    },
-}
 
 
 def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str, Any]:
@@ -55,7 +28,7 @@ def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str
         "output": str(job.target.path.absolute()),
         "started": journal.get("started"),
         "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": VERSIONS,
+        "versions": package_versions(),
         "models": [dict(model) for model in job.models],
         "seed": job.config.inpaint.seed,
         "parameters": _values(job.config),

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.plan.inspect import BagPlan
@@ -50,27 +50,13 @@ from anon_ros.config import Config, mirrored_topic
 from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
 from anon_ros.tracking import SyntheticCache, reuses_synthetics
+from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
+from anon_ros.utils.progress import ProgressListener
 
 _NOT_INPAINTED = "skipped"
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
-
-
-class Progress(Protocol):
-    """Who is told how far the work is."""
-
-    def advance(self, row: ImageRecord, *, is_new: bool) -> None:
-        """An image message is dealt with, now or in an earlier run."""
-        ...
-
-    def add_bytes(self, data_bytes: int) -> None:
-        """A message was written that is no image."""
-        ...
-
-    def advance_detection(self, persons: int, *, is_new: bool) -> None:
-        """An image was looked at before the first is written, now or in an earlier run."""
-        ...
 
 
 @dataclass
@@ -100,10 +86,12 @@ class Rewriter:
     journal: Journal
     losses: DamageLog
     keep_masks: bool
-    progress: Progress
+    progress: ProgressListener
     tracked_persons: TrackedPersons | None = None
-    _streak: int = 0
     _done: int = 0
+
+    def __post_init__(self) -> None:
+        self._failures = FailureStreak(self.config.fail.max_consecutive)
 
     @cached_property
     def intake(self) -> BatchReader:
@@ -154,7 +142,7 @@ class Rewriter:
         self.losses.count += finished.loss_count
         for row in self.journal.rows(index):
             self.intake.accepts(row.topic, row.log_time_ns)
-            self.progress.advance(row, is_new=False)
+            self.progress.advance(len(row.boxes_xyxy), is_new=False)
 
     def _rewrite(self, index: int, file: Path) -> FileRecord:
         scratch = self.target.partial_dir / "scratch"
@@ -291,7 +279,7 @@ class Rewriter:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
             self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
-        self.progress.advance(row, is_new=is_new)
+        self.progress.advance(len(row.boxes_xyxy), is_new=is_new)
         if data is None:
             return None, row, is_new
         packed = compress_message(data) if self.compression == "message" else data
@@ -309,7 +297,7 @@ class Rewriter:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
             return replace(row, outcome=LOST, reason=format_error(error)), None
-        self._streak = 0
+        self._failures.record_success()
         covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         row = replace(
             row,
@@ -333,13 +321,10 @@ class Rewriter:
 
     def _count_failure(self, error: Exception) -> None:
         """Models that fail with everything must not turn a recording into an empty one."""
-        self._streak += isinstance(error, SegmentationError)
-        most = self.config.fail.max_consecutive
-        if most and self._streak >= most:
-            message = (
-                f"{self._streak} images in a row failed (fail.max_consecutive): "
-                f"{format_error(error)}"
-            )
+        if isinstance(error, SegmentationError):
+            self._failures.record_failure()
+        if self._failures.is_too_long:
+            message = f"{self._failures.format_limit('images')}: {format_error(error)}"
             raise ModelError(message) from error
 
     # Any thread.

@@ -1,6 +1,5 @@
 """Files of ROS 1 (wiki.ros.org/Bags/Format/2.0), through rosbags."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from rosbags.rosbag1.reader import decompressors
 
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
 from anon_ros.errors import BagDamageError, format_error
+from anon_ros.utils.files import fsync_path
 
 
 class Rosbag1Reader:
@@ -106,8 +106,7 @@ class Rosbag1Writer:
 
     def finish(self, information: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - the format has none
         self._writer.close()
-        with self._path.open("rb+") as written:
-            os.fsync(written.fileno())
+        fsync_path(self._path)
 
     def close(self) -> None:
         self._writer.abort()

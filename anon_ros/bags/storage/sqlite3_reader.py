@@ -23,6 +23,7 @@ from anon_ros.bags.storage.records import (
     Record,
 )
 from anon_ros.errors import BagDamageError, format_error
+from anon_ros.utils.files import fsync_path
 
 # What sqlite3 raises of damaged files.
 _DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
@@ -245,8 +246,7 @@ class Sqlite3Writer:
             self._database.execute(index)
         self._database.execute("COMMIT")
         self._database.close()
-        with self._path.open("rb+") as written:
-            os.fsync(written.fileno())
+        fsync_path(self._path)
 
     def close(self) -> None:
         self._database.close()

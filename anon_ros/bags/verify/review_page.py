@@ -16,36 +16,24 @@ import numpy as np
 
 from anon_ros.bags.verify.findings import Findings
 from anon_ros.core import RgbImage
+from anon_ros.utils.html_page import render_html_page
+from anon_ros.utils.units import NS_PER_MS, NS_PER_S
 
 _MOST = 48
 _WIDTH_PX = 480
 _QUALITY = 80
 _LISTED = 200
 _RED_BGR = (40, 40, 230)
-_NS_PER_S = 1_000_000_000
 _WORDS = {0: "clean", 1: "suspicions", 2: "broken"}
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 24px auto; padding: 0 24px;
- max-width: 1500px; color: #1c1c1c; background: #fafafa }}
-h1 {{ font-size: 22px }} h2 {{ font-size: 17px; margin-top: 32px }}
-.verdict {{ display: inline-block; padding: 2px 10px; border-radius: 4px; color: #fff }}
-.c0 {{ background: #26734d }} .c1 {{ background: #8a5a00 }} .c2 {{ background: #a32020 }}
-li, figcaption {{ overflow-wrap: anywhere }}
-.sheet {{ display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(380px, 1fr)) }}
-figure {{ margin: 0; background: #fff; border: 1px solid #ccc; border-radius: 4px }}
-figure img {{ display: block; width: 100%; height: auto }}
-figcaption {{ padding: 8px 12px 12px }}
-.time {{ color: #555; font-variant-numeric: tabular-nums }}
-</style></head><body>
-<h1>{title} <span class="verdict c{code}">{verdict}</span></h1>
-{body}
-</body></html>
+_CSS = """body { max-width: 1500px }
+.verdict { display: inline-block; padding: 2px 10px; border-radius: 4px; color: #fff }
+.c0 { background: #26734d } .c1 { background: #8a5a00 } .c2 { background: #a32020 }
+li, figcaption { overflow-wrap: anywhere }
+.sheet { display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(380px, 1fr)) }
+figure { margin: 0; background: #fff; border: 1px solid #ccc; border-radius: 4px }
+figure img { display: block; width: 100%; height: auto }
+figcaption { padding: 8px 12px 12px }
+.time { color: #555; font-variant-numeric: tabular-nums }
 """
 
 
@@ -110,10 +98,8 @@ class ReviewPage:
             _list("Suspicions", findings.warnings, findings.suspicion_count),
         ]
         title = f"Review of {output.absolute().name}"
-        page = _PAGE.format(
-            title=escape(title), code=code, verdict=_WORDS[code], body="\n".join(parts)
-        )
-        path.write_bytes(page.encode("utf-8", "xmlcharrefreplace"))
+        badge = f' <span class="verdict c{code}">{_WORDS[code]}</span>'
+        path.write_bytes(render_html_page(title, "\n".join(parts), _CSS, badge))
 
     def _figures(self) -> str:
         if not self._heap:
@@ -148,10 +134,10 @@ def _list(heading: str, lines: Sequence[str], count: int) -> str:
 
 def _human(time_ns: int) -> str:
     try:
-        time = datetime.fromtimestamp(time_ns // _NS_PER_S, timezone.utc)
+        time = datetime.fromtimestamp(time_ns // NS_PER_S, timezone.utc)
     except (ValueError, OverflowError, OSError):
         return "no date"
-    return f"{time:%Y-%m-%d %H:%M:%S}.{time_ns % _NS_PER_S // 1_000_000:03d} UTC"
+    return f"{time:%Y-%m-%d %H:%M:%S}.{time_ns % NS_PER_S // NS_PER_MS:03d} UTC"
 
 
 def _thumbnail(image: RgbImage, boxes: Sequence[Sequence[float]]) -> bytes:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.run_files.report import RunReport
@@ -25,20 +24,9 @@ from anon_ros.bags.verify.review_page import ReviewPage
 from anon_ros.bags.verify.scans import BagScan, InputScan, OutputScan
 from anon_ros.core import Segmenter
 from anon_ros.errors import BagError
+from anon_ros.utils.progress import ProgressListener
 
 _TOLD_MISSING = 100
-
-
-class Watcher(Protocol):
-    """Who is told how far the work is."""
-
-    def advance(self, persons: int, *, is_new: bool) -> None:
-        """An image has been compared."""
-        ...
-
-    def add_bytes(self, data_bytes: int) -> None:
-        """A message that is no image has been compared."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,12 +50,12 @@ class VerifyJob:
     every_nth: int
 
 
-def verify_bag(comparison: VerifyJob, watcher: Watcher) -> tuple[Findings, ReviewPage]:
+def verify_bag(comparison: VerifyJob, progress: ProgressListener) -> tuple[Findings, ReviewPage]:
     """Compare two recordings, message by message.
 
     Args:
         comparison: what is to be compared.
-        watcher: is told.
+        progress: is told.
 
     Returns:
         What was found, and the most doubtful images.
@@ -91,7 +79,7 @@ def verify_bag(comparison: VerifyJob, watcher: Watcher) -> tuple[Findings, Revie
         findings.add_error(str(output.path), told)
     second = _second_look(comparison, findings)
     images = ImageChecker(source, output, comparison.report, findings, second)
-    _Verifier(comparison, findings, images, watcher).run()
+    _Verifier(comparison, findings, images, progress).run()
     return findings, images.sheet
 
 
@@ -125,7 +113,7 @@ class _Verifier:
     comparison: VerifyJob
     findings: Findings
     images: ImageChecker
-    watcher: Watcher
+    progress: ProgressListener
     _missing: Counter[TopicKey] = field(default_factory=Counter)
     _first_missing: dict[TopicKey, list[int]] = field(default_factory=dict)
 
@@ -183,11 +171,11 @@ class _Verifier:
             persons = len(expected.row.boxes_xyxy) if expected.row else 0
             self.findings.count("persons", persons)
             self.images.compare(expected, found)
-            self.watcher.advance(persons, is_new=True)
+            self.progress.advance(persons)
         else:
             self.findings.count("copies")
             self._compare_copy(message.data, found.data, place)
-            self.watcher.add_bytes(len(found.data))
+            self.progress.add_bytes(len(found.data))
 
     def _compare_copy(self, before: bytes, after: bytes, place: str) -> None:
         if before == after and (

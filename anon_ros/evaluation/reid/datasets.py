@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from anon_ros.errors import format_error
-from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.errors import LabelError, format_error
 from anon_ros.metrics.reid import JUNK_ID
 
-DATASET_FORMATS = ("market1501", "last", "csv")
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")
 _LAST_NAME = re.compile(r"(?P<person>\d+)_.+")
@@ -55,7 +53,7 @@ def load_reid_dataset(path: Path, format_name: str = "") -> ReidDataset | None:
         format_name: of FORMATS; empty to tell by what is there.
 
     Raises:
-        EvaluationError: if a file or folder is not as the format has it.
+        LabelError: if a file or folder is not as the format has it.
         OSError: if something cannot be read.
     """
     if not format_name:
@@ -68,7 +66,7 @@ def load_reid_dataset(path: Path, format_name: str = "") -> ReidDataset | None:
     inner = [each for each in _folders(path) if _format_of(each)]
     if inner:
         message = f"{path} is no set for re-identification, but {inner[0]} is; give that"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return None
 
 
@@ -97,7 +95,7 @@ def read_market1501(folder: Path) -> ReidDataset:
     Person -1 is junk; person 0 are distractors, who are wrong answers.
 
     Raises:
-        EvaluationError: if a folder is missing or empty, or a name is another.
+        LabelError: if a folder is missing or empty, or a name is another.
     """
     query = [_market_image(path) for path in _images(folder / _QUERY)]
     gallery = [_market_image(path) for path in _images(folder / _MARKET_GALLERY)]
@@ -111,7 +109,7 @@ def read_last_dataset(folder: Path) -> ReidDataset:
     knows no cameras: as its authors do, each image is taken to come from another one.
 
     Raises:
-        EvaluationError: if a folder is missing or empty, or a name is another.
+        LabelError: if a folder is missing or empty, or a name is another.
     """
     parts = [folder / name for name in _LAST_PARTS]
     whole = [each for each in parts if (each / _QUERY).is_dir()]
@@ -130,24 +128,24 @@ def read_csv_dataset(path: Path) -> ReidDataset:
     Paths are relative to the table; persons and cameras are whole numbers, person -1 is junk.
 
     Raises:
-        EvaluationError: if a column is missing, or a line is not so.
+        LabelError: if a column is missing, or a line is not so.
     """
     if not path.is_file():
         message = f"{path} is no file; expected a table with the columns {', '.join(_COLUMNS)}"
-        raise EvaluationError(message)
+        raise LabelError(message)
     sides: dict[str, list[PersonImage]] = {_QUERY: [], _GALLERY: []}
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or [])]:
                 message = f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)}"
-                raise EvaluationError(message)
+                raise LabelError(message)
             for row in reader:
                 split, image = _csv_image(path, row, f"{path}, line {reader.line_num}")
                 sides[split].append(image)
     except (OSError, csv.Error) as error:
         message = f"{path} cannot be read: {format_error(error)}"
-        raise EvaluationError(message) from error
+        raise LabelError(message) from error
     return _checked(ReidDataset(path.stem, sides[_QUERY], sides[_GALLERY]), path)
 
 
@@ -155,18 +153,18 @@ def _csv_image(table: Path, row: dict[str, str], place: str) -> tuple[str, Perso
     split, name = row["split"], row["path"]
     if split not in {_QUERY, _GALLERY}:
         message = f"{place}: split {split!r}, expected {_QUERY} or {_GALLERY}"
-        raise EvaluationError(message)
+        raise LabelError(message)
     numbers = []
     for column in ("person", "camera"):
         try:
             numbers.append(int(row[column]))
         except (TypeError, ValueError):
             message = f"{place}: {column} {row[column]!r} is no whole number"
-            raise EvaluationError(message) from None
+            raise LabelError(message) from None
     image = table.parent / (name or "")
     if not image.is_file():
         message = f"{place}: {image} is no file"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return split, PersonImage(image, *numbers)
 
 
@@ -174,7 +172,7 @@ def _market_image(path: Path) -> PersonImage:
     found = _MARKET_NAME.fullmatch(path.stem)
     if found is None:
         message = f"{path}: expected a name such as 0002_c1s1_000451_03.jpg (person, camera)"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return PersonImage(path, int(found["person"]), int(found["camera"]))
 
 
@@ -182,14 +180,14 @@ def _last_person(path: Path) -> int:
     found = _LAST_NAME.fullmatch(path.stem)
     if found is None:
         message = f"{path}: expected a name that begins with the person's number and _"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return int(found["person"])
 
 
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         message = f"{folder} is missing; expected query and gallery images as published"
-        raise EvaluationError(message)
+        raise LabelError(message)
     found = sorted(
         path
         for path in folder.rglob("*")
@@ -198,7 +196,7 @@ def _images(folder: Path) -> list[Path]:
     )
     if not found:
         message = f"{folder} holds no image ({', '.join(sorted(_SUFFIXES))})"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return found
 
 
@@ -207,16 +205,16 @@ def _checked(found: ReidDataset, place: Path) -> ReidDataset:
         if not max(abs(image.person), abs(image.camera)) < _TOO_LARGE:
             message = f"{image.path}: person {image.person}, camera {image.camera}: expected "
             message += "numbers below 2^63; number them anew"
-            raise EvaluationError(message)
+            raise LabelError(message)
     query = [image for image in found.query if image.person != JUNK_ID]
     found = replace(found, query=query, num_junk_queries=len(found.query) - len(query))
     for name, side in ((_QUERY, found.query), (_GALLERY, found.gallery)):
         if not side:
             message = f"{place}: no {name} image"
-            raise EvaluationError(message)
+            raise LabelError(message)
     if not any(_answers(image, found.gallery) for image in found.query):
         message = f"{place}: no query has an image of its person from another camera in the gallery"
-        raise EvaluationError(message)
+        raise LabelError(message)
     return found
 
 

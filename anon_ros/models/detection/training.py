@@ -1,6 +1,5 @@
 """Training a detector with Ultralytics, so that an interrupted run goes on."""
 
-import hashlib
 import json
 import logging
 import math
@@ -19,6 +18,7 @@ from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_training_start
 from anon_ros.models.weights.offline import disable_network_access
+from anon_ros.utils.files import sha256_of_file
 
 _LOG = logging.getLogger(__name__)
 _RUN, _DONE = "run.json", "detector.pt"
@@ -42,7 +42,7 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
     Raises:
         ModelError: if the start or the images are of no use, or the device is not there.
     """
-    start = find_training_start(training.init_weights, "--train")
+    start = find_training_start(training.init_weights, "--train-from")
     done = training.directory / _DONE
     _prepare_directory(training, start)
     if done.is_file():
@@ -61,7 +61,7 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
 def _prepare_directory(training: TrainingConfig, start: str) -> None:
     """Make the folder this run's own: what another one left there is removed."""
     is_file = Path(start).is_file()
-    digest = hashlib.sha256(Path(start).read_bytes()).hexdigest() if is_file else start
+    digest = sha256_of_file(Path(start)) if is_file else start
     told = {"start": digest} | {
         name: value
         for name, value in vars(training).items()

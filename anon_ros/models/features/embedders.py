@@ -1,6 +1,5 @@
 """Networks that make a vector of an image, from files of the user."""
 
-import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
+from anon_ros.utils.files import sha256_of_file
 
 Vectors = npt.NDArray[np.float32]
 Network = Callable[[npt.NDArray[np.float32]], Vectors]
@@ -138,7 +138,7 @@ def load_embedder(spec: str, device: str) -> NetworkEmbedder:
         )
         raise ModelError(message) from error
     input_hw = given or found or _INPUT_HW
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of_file(path)
     key = f"SHA-256 {digest}, input {input_hw[0]}x{input_hw[1]} px"
     return NetworkEmbedder(parts["name"] or path.stem, key, network, input_hw)
 

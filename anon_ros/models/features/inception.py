@@ -1,6 +1,5 @@
 """The network of FID and IS, from a local file."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
 from anon_ros.models.weights.locate import models_directory
+from anon_ros.utils.files import sha256_of_file
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = (
@@ -111,5 +111,5 @@ def load_inception(given: str, device: str) -> InceptionFeatures:
         message = f"FID and IS: {path} cannot be loaded: {format_error(error)}"
         raise ModelError(message) from error
     where = resolve_device(device)
-    key = f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    key = f"SHA-256 {sha256_of_file(path)}"
     return InceptionFeatures(network.eval().to(where), key, where)

@@ -1,6 +1,5 @@
 """LPIPS: how different two images look (Zhang et al., CVPR 2018), from local weights."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
 from anon_ros.models.weights.locate import models_directory
+from anon_ros.utils.files import sha256_of_file
 
 LPIPS_FILE = "alexnet-owt-7be5be79.pth"
 LPIPS_URL = f"https://download.pytorch.org/models/{LPIPS_FILE}"
@@ -115,5 +115,5 @@ def load_lpips(given: str, device: str) -> LpipsDistance:
         message = f"LPIPS: {path} is not AlexNet of torchvision: {format_error(error)}"
         raise ModelError(message) from error
     where = resolve_device(device)
-    key = f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    key = f"SHA-256 {sha256_of_file(path)}"
     return LpipsDistance(network.eval().to(where), where, key)

@@ -23,6 +23,7 @@ from anon_ros.models.weights.locate import (
     find_vae,
     find_weights,
 )
+from anon_ros.utils.files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,14 @@ def evaluation_models() -> list[RequiredModel]:
     """What ``anon_ros evaluate quality`` takes if it is there."""
     rows = (
         (
-            "--inception",
+            "--inception-weights",
             INCEPTION_FILE,
             "Apache-2.0",
             find_inception_weights,
             fetch_inception_command(),
         ),
         (
-            "--lpips",
+            "--lpips-weights",
             LPIPS_FILE,
             "BSD-3-Clause (torchvision)",
             find_lpips_weights,
@@ -161,8 +162,4 @@ def _sha256(path: Path) -> str:
 
 @lru_cache  # gigabytes, and a report asks for them several times
 def _sha256_of(path: Path, _size_bytes: int, _changed_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of_file(path)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anon_ros.errors import InputError
 from anon_ros.evaluation.detection.training import YoloDataset
-from anon_ros.evaluation.inputs.frames import InputFrame, SourceError, read_image
+from anon_ros.evaluation.inputs.frames import InputFrame, read_image
 from anon_ros.evaluation.labels.boxes import ground_truth_from_boxes, read_yolo_boxes
 from anon_ros.metrics import GroundTruth
 
@@ -45,7 +46,7 @@ def test_labels_written_without_crowds(tmp_path: Path) -> None:
     assert read.boxes_xyxy == pytest.approx(
         np.array([[10, 10, 20, 30], [70, 30, 80, 40]]), abs=1e-3
     )
-    assert (read_image(dataset.image("fill", 0)) == 9).all()
+    assert (read_image(dataset.image_path("fill", 0)) == 9).all()
 
 
 def test_split_list_has_content_hash(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_split_list_has_content_hash(tmp_path: Path) -> None:
 
 
 def test_split_rejects_too_few_frames(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="1 labelled frames: too few"):
+    with pytest.raises(InputError, match="1 labelled frames: too few"):
         make_dataset(tmp_path, [None]).split(0.7)
-    with pytest.raises(SourceError, match="too few to train"):
+    with pytest.raises(InputError, match="too few to train"):
         make_dataset(tmp_path, [None] * 9, ground_truth_from_boxes(np.zeros((0, 4)))).split(0.7)

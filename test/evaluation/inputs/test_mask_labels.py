@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from anon_ros.errors import LabelError
 from anon_ros.evaluation.inputs.frames import iter_all_frames
 from anon_ros.evaluation.inputs.mask_labels import load_mask_labels
 from anon_ros.evaluation.labels.boxes import read_box_labels
-from anon_ros.evaluation.labels.polygons import EvaluationError
 from helpers.bags import (
     RAW_TOPIC,
     generate_messages,
@@ -32,7 +32,7 @@ def test_bag_labels_match_frames(tmp_path: Path) -> None:
     boxes = read_box_labels(tmp_path / "labels", ["person"], None)
     assert [boxes.find(*frame.names) is not None for frame in frames] == [False, True, True]
     shutil.copy(LABELS, folder / "000002.txt")  # beside the one named by its time
-    with pytest.raises(EvaluationError, match="several labels for one frame"):
+    with pytest.raises(LabelError, match="several labels for one frame"):
         load_mask_labels(tmp_path / "labels")(frames[2])
-    with pytest.raises(EvaluationError, match="several labels for one frame"):
+    with pytest.raises(LabelError, match="several labels for one frame"):
         read_box_labels(tmp_path / "labels", ["person"], None).find(*frames[2].names)

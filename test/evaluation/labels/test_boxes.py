@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anon_ros.errors import LabelError
 from anon_ros.evaluation.labels.boxes import read_box_labels, read_yolo_boxes
-from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 from helpers.paths import MASKS
 
 
@@ -60,7 +61,7 @@ def test_ambiguous_number_rejected(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").touch()
     labels = read_box_labels(tmp_path, [], None)
     assert labels.find("000009") == "b009"
-    with pytest.raises(EvaluationError, match="several labels end with 8"):
+    with pytest.raises(LabelError, match="several labels end with 8"):
         labels.find("000008")
 
 
@@ -98,7 +99,7 @@ def test_coco_annotations_read(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_annotations_named(tmp_path: Path, changed: dict[str, Any], problem: str) -> None:
-    with pytest.raises(EvaluationError, match=r"labels\.json") as caught:
+    with pytest.raises(LabelError, match=r"labels\.json") as caught:
         read_box_labels(write_coco(tmp_path, **changed), ["person"], None)
     assert problem in str(caught.value)
 
@@ -118,14 +119,14 @@ def test_bom_and_line_separators_read(tmp_path: Path) -> None:
 def test_other_json_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with pytest.raises(EvaluationError, match="is no file of COCO annotations"):
+    with pytest.raises(LabelError, match="is no file of COCO annotations"):
         read_box_labels(path, ["person"], None)
 
 
 def test_missing_labels_rejected(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="cannot be read: FileNotFoundError"):
+    with pytest.raises(LabelError, match="cannot be read: FileNotFoundError"):
         read_box_labels(tmp_path / "none.json", ["person"], None)
-    with pytest.raises(EvaluationError, match="no labels"):
+    with pytest.raises(LabelError, match="no labels"):
         read_box_labels(tmp_path, ["person"], None)
 
 
@@ -142,6 +143,6 @@ def test_missing_labels_rejected(tmp_path: Path) -> None:
 def test_damaged_box_line_named(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(f"\n{line}\n")
-    with pytest.raises(EvaluationError, match=r"a\.txt, line 2: ") as caught:
+    with pytest.raises(LabelError, match=r"a\.txt, line 2: ") as caught:
         read_yolo_boxes(path, 10, 10)
     assert problem in str(caught.value)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anon_ros.errors import AnonRosError
-from anon_ros.evaluation.labels.polygons import EvaluationError, read_yolo_polygons
+from anon_ros.errors import AnonRosError, LabelError
+from anon_ros.evaluation.labels.polygons import read_yolo_polygons
 from helpers.paths import MASKS
 
 DATA = MASKS
@@ -74,7 +74,7 @@ def test_corner_polygon_has_a_pixel(tmp_path: Path) -> None:
 def test_damaged_line_named(tmp_path: Path, line: str | bytes, problem: str) -> None:
     damaged = line if isinstance(line, bytes) else line.encode()
     path = write_labels(tmp_path, SQUARE.encode() + b"\n" + damaged)
-    with pytest.raises(EvaluationError) as caught:
+    with pytest.raises(LabelError) as caught:
         read_yolo_polygons(path, 20, 40, class_ids=[5])
     assert str(caught.value).startswith(f"{path}, line 2: ")
     assert problem in str(caught.value)

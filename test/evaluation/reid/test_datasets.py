@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anon_ros.evaluation.labels.polygons import EvaluationError
+from anon_ros.errors import LabelError
 from anon_ros.evaluation.reid.datasets import load_reid_dataset
 from anon_ros.metrics import JUNK_ID
 
@@ -137,12 +137,12 @@ HEAD = "split,path,person,camera"
 def test_damaged_dataset_named(
     broken: Callable[[Path], Path], problem: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(EvaluationError, match=problem):
+    with pytest.raises(LabelError, match=problem):
         load_reid_dataset(broken(tmp_path))
 
 
 def test_requested_format_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="query is missing"):
+    with pytest.raises(LabelError, match="query is missing"):
         load_reid_dataset(make_files(tmp_path, ["000.jpg"]), "market1501")
-    with pytest.raises(EvaluationError, match="is no file; expected a table"):
+    with pytest.raises(LabelError, match="is no file; expected a table"):
         load_reid_dataset(tmp_path, "csv")

@@ -1,0 +1,4 @@
+"""Factors between units."""
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
