@@ -15,7 +15,7 @@ from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.frames import InputFrame, imread_unicode, is_bag
 from anon_ros.evaluation.options import OcclusionOptions
 from anon_ros.metrics import DepthMap
-from anon_ros.models import NetworkEmbedder, load_embedder
+from anon_ros.models import DepthNetwork, load_depth_network
 from anon_ros.utils.units import NS_PER_S
 
 DepthSource = Callable[[InputFrame], DepthMap | None]
@@ -29,7 +29,7 @@ _MM_PER_M = 1000
 class DepthEstimator:
     """A network for relative depth, whose output is larger for nearer things (as of MiDaS)."""
 
-    network: NetworkEmbedder
+    network: DepthNetwork
 
     def estimate(self, image: RgbImage) -> DepthMap:
         """Return a map of the image's size, larger for what is further away."""
@@ -46,7 +46,7 @@ def load_depth_estimator(options: OcclusionOptions, config: Config) -> DepthEsti
         ModelError: if it cannot be loaded.
     """
     spec = options.depth_model
-    return DepthEstimator(load_embedder(spec, config.compute.device)) if spec else None
+    return DepthEstimator(load_depth_network(spec, config.compute.device)) if spec else None
 
 
 def make_depth_source(
