@@ -9,24 +9,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
-<<<<<<< HEAD
 from anon_ros.metrics import NamedNetwork
 from anon_ros.models import model_hashes
-=======
-from anon_ros.metrics import Embedder
-from anon_ros.models import DepthNetwork, model_hashes
->>>>>>> main
 from anon_ros.utils.versions import package_versions
 
 
 def collect_provenance(
-<<<<<<< HEAD
     config: Config | None, methods: Sequence[str] = (), networks: Iterable[NamedNetwork] = ()
-=======
-    config: Config | None,
-    methods: Sequence[str] = (),
-    networks: Iterable[Embedder | DepthNetwork] = (),
->>>>>>> main
 ) -> dict[str, Any]:
     """Return the value of ``Report.provenance``.
 
