@@ -11,8 +11,8 @@ from anon_ros.metrics.average_precision import (
 from anon_ros.metrics.beta_selection import BetaRecommendation, recommend_beta
 from anon_ros.metrics.color_histogram import ColorHistogramEmbedder
 from anon_ros.metrics.fid import frechet_distance
-from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
-from anon_ros.metrics.id_switches import IdSwitches, IdSwitchReport
+from anon_ros.metrics.flicker import FlickerMetric
+from anon_ros.metrics.id_switches import IdSwitches
 from anon_ros.metrics.identity_linking import link_identities
 from anon_ros.metrics.inception_score import inception_score
 from anon_ros.metrics.intervals import (
@@ -47,17 +47,15 @@ from anon_ros.metrics.reid import (
     evaluate_reid,
 )
 from anon_ros.metrics.synthetic_scenes import (
-    BACKGROUND,
     CHILD_MAX_HEIGHT_M,
     Cutout,
     Scene,
     extract_cutouts,
     make_scene,
 )
-from anon_ros.metrics.temporal_recall import PersonSecond, TemporalRecall, TemporalRecallReport
+from anon_ros.metrics.temporal_recall import TemporalRecall
 
 __all__ = [
-    "BACKGROUND",
     "CHILD_MAX_HEIGHT_M",
     "JUNK_ID",
     "MIN_SIDE_PX",
@@ -74,19 +72,15 @@ __all__ = [
     "FeatureSet",
     "Features",
     "FlickerMetric",
-    "FlickerReport",
     "FrameMatches",
     "GroundTruth",
-    "IdSwitchReport",
     "IdSwitches",
     "NamedNetwork",
     "PasteOrderResult",
-    "PersonSecond",
     "PrecisionScores",
     "ReidResult",
     "Scene",
     "TemporalRecall",
-    "TemporalRecallReport",
     "bootstrap",
     "bootstrap_ratio",
     "chance_level",
