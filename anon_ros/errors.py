@@ -1,7 +1,7 @@
-"""Every error that anon_ros raises on purpose.
+"""Errors that anon_ros raises on purpose.
 
-Each message names the value that was wrong and what to do about it, so that a command line can
-print it as one line and a node can log it as it is.
+Their messages name the wrong value and the remedy, in one line that a command can print and a node
+can log.
 """
 
 from typing import TypeVar
@@ -10,47 +10,47 @@ E = TypeVar("E", bound=BaseException)
 
 
 class AnonRosError(Exception):
-    """Base of all errors that a user, not a developer, can mend."""
+    """Base of all errors that a user, not a developer, can fix."""
 
 
 class ConfigError(AnonRosError):
-    """A parameter has an unknown name, a wrong type or a value out of range."""
+    """Parameter with an unknown name, a wrong type or a value out of range."""
 
 
 class ImageFormatError(AnonRosError):
-    """An image cannot be decoded: unsupported encoding, too little data, or damaged."""
+    """Image that cannot be decoded: unsupported encoding, too little data, or damage."""
 
 
 class ModelError(AnonRosError):
-    """Weights are missing or do not fit, or a model cannot run as configured."""
+    """Weights that are missing or do not fit, or a model that cannot run as configured."""
 
 
 class SegmentationError(AnonRosError):
-    """The persons of a frame could not be found, so the frame must not be published."""
+    """Failure to segment the persons of a frame, which must not be published then."""
 
 
 class InputError(AnonRosError):
-    """An image, folder or other input file is missing, or cannot be used as it was asked for."""
+    """Input image, folder or file that is missing or cannot be used."""
 
 
 class LabelError(AnonRosError):
-    """Labels, or a labelled dataset, cannot be read."""
+    """Labels or labelled dataset that cannot be read."""
 
 
 class ReportError(AnonRosError):
-    """A report, or a cache beside it, cannot be written where it was asked for."""
+    """Report, or a cache beside it, that cannot be written."""
 
 
 class BagError(AnonRosError):
-    """A recording cannot be read, planned or written as it was asked for."""
+    """Recording that cannot be read, planned or written as requested."""
 
 
 class BagDamageError(BagError):
-    """A recording is damaged at a place that the message names."""
+    """Damage in a recording, at a place that the message names."""
 
 
 def format_error(error: BaseException) -> str:
-    """``error`` as one short line: its own message if it is one of ours, else with its type."""
+    """Return ``error`` as a short line: the message, preceded by the type unless it is ours."""
     first_line = next(iter(str(error).splitlines()), "")
     if isinstance(error, AnonRosError):
         return first_line
@@ -58,13 +58,13 @@ def format_error(error: BaseException) -> str:
 
 
 def drop_traceback(error: E) -> E:
-    """``error`` without the calls that led to it, which hold the images that they worked on.
+    """Remove the traceback of ``error`` and of its causes, and return it.
 
-    An error that is kept by one of these calls would be a cycle, and Python's collector comes for
-    cycles after so many objects, however large they are.
+    The frames of a traceback hold the images that they worked on. If such a frame also holds the
+    error, they form a cycle, and Python's collector counts objects, not bytes, before it runs.
     """
-    each: BaseException | None = error
-    while each is not None:
-        each.__traceback__ = None
-        each = each.__cause__ or each.__context__
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
     return error

@@ -1,4 +1,4 @@
-"""Recordings: rosbag2 in both storages, and ROS 1; needs no ROS."""
+"""Bags: rosbag2 in both storages, and ROS 1; needs no ROS."""
 
 from anon_ros.bags.image_reader import BagDepthMap, BagImage, read_depth_maps, read_images
 from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecision, TopicRules

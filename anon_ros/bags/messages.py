@@ -70,7 +70,7 @@ class ImageMessage:
 
     @property
     def header(self) -> tuple[Any, ...]:
-        """All fields but the pixels, for a comparison."""
+        """The fields without the pixels, for a comparison."""
         fields, header = self.ros_message, self.ros_message.header
         common = header.stamp.sec, header.stamp.nanosec, header.frame_id, self.encoding
         if not self.is_raw:

@@ -4,7 +4,15 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from anon_ros.config import Config, Parameter, ParameterValue, all_parameters, load_config
+from anon_ros.config import (
+    RENAMED_PARAMETERS,
+    Config,
+    Parameter,
+    ParameterValue,
+    all_parameters,
+    load_config,
+    rename_deprecated,
+)
 
 _ELEMENT_TYPES = {"int": int, "float": float}
 
@@ -31,9 +39,9 @@ def add_config_flags(
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
         for parameter in all_parameters().values():
-            is_of_it = f"{parameter.name}.".startswith(f"{group}.")
-            if is_of_it and parameter.name not in without:
-                _add(section, parameter)
+            is_in_group = f"{parameter.name}.".startswith(f"{group}.")
+            if is_in_group and parameter.name not in without:
+                _add_flag(section, parameter)
 
 
 def parse_config(
@@ -48,23 +56,37 @@ def parse_config(
     Raises:
         ConfigError: if a value is not allowed.
     """
-    flags = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
+    flags = parameter_flags(arguments)
     return load_config(arguments.config, {**(inherited or {}), **flags})
 
 
-def _add(section: object, parameter: Parameter) -> None:
+def parameter_flags(arguments: Namespace) -> dict[str, object]:
+    """Return the parameters that were given as flags, under their current names.
+
+    Raises:
+        ConfigError: if a parameter was given under its former and its current name.
+    """
+    names = {*all_parameters(), *RENAMED_PARAMETERS}
+    return rename_deprecated(
+        {name: value for name, value in vars(arguments).items() if name in names}
+    )
+
+
+def _add_flag(section: object, parameter: Parameter) -> None:
     is_list = isinstance(parameter.default, tuple)
     text = (
         " ".join(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
     )
     allowed = f" [{parameter.allowed_text}]" if parameter.allowed_text else ""
     help_text = f"{parameter.spec.help}{allowed} (default: {text})".replace("%", "%%")
-    section.add_argument(  # type: ignore[attr-defined]  # argparse's group class is private
-        f"--{parameter.name}",
-        dest=parameter.name,
-        type=_ELEMENT_TYPES.get(parameter.type_name, str),
-        nargs="+" if is_list else None,
-        default=SUPPRESS,
-        metavar=parameter.type_name.split()[-1].upper(),
-        help=help_text,
-    )
+    former = [old for old, current in RENAMED_PARAMETERS.items() if current == parameter.name]
+    for name in (parameter.name, *former):
+        section.add_argument(  # type: ignore[attr-defined]  # argparse's group class is private
+            f"--{name}",
+            dest=name,
+            type=_ELEMENT_TYPES.get(parameter.type_name, str),
+            nargs="+" if is_list else None,
+            default=SUPPRESS,
+            metavar=parameter.type_name.split()[-1].upper(),
+            help=help_text if name == parameter.name else SUPPRESS,
+        )

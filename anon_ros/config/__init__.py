@@ -1,5 +1,6 @@
-"""The configuration: declared once in ``schema``, everything else is derived."""
+"""Configuration: declared once in ``groups``, everything else is derived."""
 
+from anon_ros.config.deprecated import RENAMED_PARAMETERS, format_renaming, rename_deprecated
 from anon_ros.config.docs import dump_markdown, dump_yaml
 from anon_ros.config.groups import (
     DISTILLED_TRAINING_STEPS,
@@ -12,8 +13,6 @@ from anon_ros.config.groups import (
     MaskConfig,
     MaskMemoryConfig,
     OutputConfig,
-    ParameterSpec,
-    ParameterValue,
     QosConfig,
     SkipConfig,
     TopicsConfig,
@@ -21,11 +20,13 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.load import load_config
+from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import Parameter, all_parameters, get_value, with_overrides
 from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
 
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
+    "RENAMED_PARAMETERS",
     "ComputeConfig",
     "Config",
     "DetectionConfig",
@@ -45,11 +46,13 @@ __all__ = [
     "all_parameters",
     "dump_markdown",
     "dump_yaml",
+    "format_renaming",
     "get_value",
     "is_topic_pattern",
     "load_config",
     "mirrored_topic",
     "num_denoising_steps",
+    "rename_deprecated",
     "topic_matches",
     "with_overrides",
 ]

@@ -1,13 +1,14 @@
-"""The parameters as text: the commented YAML file and the table for the documentation."""
+"""Parameters as text: the commented YAML file and the table for the documentation."""
 
 import json
 import textwrap
 
-from anon_ros.config.groups import Config, ParameterValue
+from anon_ros.config.groups import Config
+from anon_ros.config.parameter_spec import ParameterValue
 from anon_ros.config.parameters import Parameter, all_parameters, get_value
 
 _YAML_HEAD = """\
-# Every parameter of anon_ros with its default. Generated: `anon_ros config dump`.
+# All parameters of anon_ros with their defaults. Generated: `anon_ros config dump`.
 # Copy it, keep the lines that you change, and check it: `anon_ros config check FILE`.
 /**:
   ros__parameters:
@@ -16,19 +17,19 @@ _YAML_HEAD = """\
 _DOCS_HEAD = """\
 # Parameters
 
-Generated from `anon_ros/config/schema.py`: `anon_ros config docs`. The same names are ROS
+Generated from `anon_ros/config/groups.py`: `anon_ros config docs`. The same names are ROS
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
 Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
 between two frames. The others are read-only there.
 
-| parameter | type | default | allowed | live | what it does |
+| parameter | type | default | allowed | live | description |
 | --- | --- | --- | --- | --- | --- |
 """
 
 
 def dump_yaml(config: Config) -> str:
-    """``config`` as a ROS parameter file in which each value is explained."""
+    """Return ``config`` as a ROS parameter file with a comment above each value."""
     lines = [_YAML_HEAD]
     group = ""
     for parameter in all_parameters().values():
@@ -37,23 +38,23 @@ def dump_yaml(config: Config) -> str:
             lines.append(f"    {head}:\n")
             group = head
         indent = "      " if group else "    "
-        lines.append(_comment(parameter, indent))
-        lines.append(f"{indent}{leaf}: {_yaml(get_value(config, parameter.name))}\n")
+        lines.append(_format_comment(parameter, indent))
+        lines.append(f"{indent}{leaf}: {_format_value(get_value(config, parameter.name))}\n")
     return "".join(lines)
 
 
 def dump_markdown() -> str:
-    """A Markdown table of every parameter."""
-    return _DOCS_HEAD + "".join(_row(p) for p in all_parameters().values())
+    """Return a Markdown table of all parameters."""
+    return _DOCS_HEAD + "".join(_format_row(p) for p in all_parameters().values())
 
 
-def _row(p: Parameter) -> str:
-    cells = [f"`{p.name}`", p.type_name, f"`{_yaml(p.default)}`", p.allowed_text]
+def _format_row(p: Parameter) -> str:
+    cells = [f"`{p.name}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
     cells += ["live" if p.spec.reconfigurable else "", p.spec.help.replace("*", r"\*")]
     return f"| {' | '.join(cells)} |\n"
 
 
-def _comment(parameter: Parameter, indent: str) -> str:
+def _format_comment(parameter: Parameter, indent: str) -> str:
     allowed = f" [{parameter.allowed_text}]" if parameter.allowed_text else ""
     return textwrap.fill(
         parameter.spec.help + allowed,
@@ -64,6 +65,6 @@ def _comment(parameter: Parameter, indent: str) -> str:
     ).join(("", "\n"))
 
 
-def _yaml(value: ParameterValue) -> str:
+def _format_value(value: ParameterValue) -> str:
     # JSON's scalars and lists are YAML's, and keep 1.0 a float and "on" a string.
     return json.dumps(list(value) if isinstance(value, tuple) else value)

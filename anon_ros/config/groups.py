@@ -1,66 +1,23 @@
-"""The one declaration of every parameter.
+"""Declarations of all parameters, in groups.
 
 ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the table in
 ``docs/parameters.md`` and all validation are derived from these dataclasses.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
 
-ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
-
-T = TypeVar("T", bool, int, float, str, tuple[str, ...])
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """What is known of a parameter beside its name, type and default.
-
-    Attributes:
-        help: one or two sentences for a user.
-        unit: of the value, for example "px" or "Hz"; empty for none.
-        minimum: smallest allowed value, inclusive; None for no bound.
-        maximum: largest allowed value, inclusive; None for no bound.
-        choices: the only allowed values; empty for any.
-        required: an empty string or an empty list is refused.
-        reconfigurable: a running node takes a new value, between two frames.
-    """
-
-    help: str
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    required: bool = False
-    reconfigurable: bool = False
-
-
-def param(  # noqa: PLR0913 - one argument per column of the table of parameters
-    default: T,
-    help: str,  # noqa: A002 - the word that argparse and click use for it
-    *,
-    unit: str = "",
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-    required: bool = False,
-    reconfigurable: bool = False,
-) -> T:
-    """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
-    spec = ParameterSpec(help, unit, minimum, maximum, choices, required, reconfigurable)
-    declared: T = field(default=default, metadata={"spec": spec})
-    return declared
+from anon_ros.config.parameter_spec import param
 
 
 @dataclass(frozen=True)
 class TopicsConfig:
-    """Which topics are anonymized, and where the result goes."""
+    """Topics to anonymize, and where the result goes."""
 
     images: tuple[str, ...] = param(
         ("/camera/image_raw",),
         "Image topics to anonymize, sensor_msgs/Image or sensor_msgs/CompressedImage; the type is "
         "read from the publisher. Names or patterns: * stands for a part of a name, ** for several "
-        "parts. Topics that appear later are taken too.",
+        "parts. Topics that appear later are included.",
         required=True,
     )
     prefix: str = param(
@@ -73,19 +30,19 @@ class TopicsConfig:
     )
     lazy: bool = param(
         default=True,
-        help="Subscribe to an image topic only while somebody subscribes to its mirrored topic or "
-        "its mirrored camera_info.",
+        help="Subscribe to an image topic only while its mirrored topic or its mirrored "
+        "camera_info has subscribers.",
     )
     trusted_subscribers: tuple[str, ...] = param(
         (),
-        "Nodes, by full name or pattern, that may subscribe to the original images. Any other one "
-        "is warned of: a recorder there would record persons.",
+        "Nodes, by full name or pattern, that may subscribe to the original images. The node warns "
+        "of any other subscriber: a recorder there would record persons.",
     )
 
 
 @dataclass(frozen=True)
 class QosConfig:
-    """Quality of service of the topics. qos_overrides of ROS apply in any case."""
+    """Quality of service of the topics; ROS qos_overrides apply as well."""
 
     match_publisher: bool = param(
         default=False,
@@ -96,7 +53,7 @@ class QosConfig:
 
 @dataclass(frozen=True)
 class SkipConfig:
-    """Which frames of a topic are processed in full, and what becomes of the others."""
+    """Choice of the frames that are processed in full, and treatment of the rest."""
 
     every_nth: int = param(
         1,
@@ -123,25 +80,25 @@ class SkipConfig:
     )
     on_skipped: str = param(
         "drop",
-        "drop: the mirrored topic carries only frames that were processed. cover: in a skipped "
-        "frame the persons are found and covered with the fill, not inpainted, so that the "
-        "mirrored topic keeps the camera's rate and order. reuse: as cover, and over the cover the "
-        "synthetic person of the last processed frame, moved by optical flow, where it fits.",
+        "drop: skipped frames are not published. cover: the persons of a skipped frame are "
+        "detected and covered with the fill, not inpainted, so that the mirrored topic keeps the "
+        "camera's rate and order. reuse: as cover, and the synthetic person of the last processed "
+        "frame, warped by optical flow, is pasted over the cover where it fits.",
         choices=("drop", "cover", "reuse"),
         reconfigurable=True,
     )
     queue_size: int = param(
         30,
-        "With on_skipped = cover or reuse, the most frames of a topic that wait while the worker "
-        "inpaints; beyond it the oldest is dropped. Each waits undecoded in memory.",
+        "With on_skipped = cover or reuse, max frames of a topic that wait while the worker "
+        "inpaints; beyond it the oldest is dropped. They wait undecoded in memory.",
         minimum=1,
         maximum=1000,
         reconfigurable=True,
     )
     latency_budget_ms: float = param(
         0.0,
-        "Cover the persons of a frame instead of inpainting them when, judged by the persons "
-        "before, it would be published later than this after its arrival; 0 for no limit.",
+        "If inpainting is predicted to take longer than this after arrival, cover the persons "
+        "instead. 0 for no limit.",
         unit="ms",
         minimum=0,
         maximum=3_600_000,
@@ -151,17 +108,17 @@ class SkipConfig:
 
 @dataclass(frozen=True)
 class FailureConfig:
-    """When frames that fail, and are not published, become an operator's business."""
+    """Limits on frames that fail and are not published."""
 
     error_after: int = param(
         10,
-        "Failed frames in a row of one topic until its diagnostics say ERROR; below, WARN.",
+        "Failed frames in a row of a topic until its diagnostics report ERROR; below, WARN.",
         minimum=1,
         maximum=1_000_000,
     )
     max_consecutive: int = param(
         100,
-        "Failed frames in a row, of all topics together, until the node ends with exit code 1, so "
+        "Failed frames in a row, of all topics together, until the node exits with code 1, so "
         "that a supervisor restarts it; 0 for never.",
         minimum=0,
         maximum=1_000_000,
@@ -170,7 +127,7 @@ class FailureConfig:
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """How persons are found (YOLOv8 instance segmentation)."""
+    """Detection of persons (YOLOv8 instance segmentation)."""
 
     weights: str = param(
         "yolov8x-seg.pt",
@@ -182,23 +139,23 @@ class DetectionConfig:
     )
     confidence: float = param(
         0.1,
-        "Lowest score of a detection that is anonymized. Low finds more persons (and more things "
-        "that are none): a missed person is published.",
+        "Min score of a detection that is anonymized. A low value detects more persons, and more "
+        "things that are none; a missed person is published.",
         minimum=0.001,
         maximum=1,
         reconfigurable=True,
     )
     nms_iou: float = param(
         0.7,
-        "Boxes that overlap by more than this are taken for one person, and only the mask of the "
-        "likelier one is replaced (non-maximum suppression). Raise it for crowds.",
+        "IoU of non-maximum suppression: boxes that overlap by more than this count as a single "
+        "person, and only the mask with the higher score is replaced. Raise it for crowds.",
         minimum=0.5,
         maximum=1,
         reconfigurable=True,
     )
     inference_px: int = param(
         640,
-        "Longer side of the image as the network sees it; larger finds smaller persons and costs "
+        "Longer side of the network's input; a larger value detects smaller persons and costs "
         "more. Rounded up to a multiple of 32.",
         unit="px",
         minimum=32,
@@ -207,7 +164,7 @@ class DetectionConfig:
     )
     max_persons: int = param(
         300,
-        "Most persons of one frame; a frame that reaches it fails.",
+        "Max persons in a frame; a frame that reaches it fails.",
         minimum=1,
         maximum=10_000,
         reconfigurable=True,
@@ -216,20 +173,20 @@ class DetectionConfig:
 
 @dataclass(frozen=True)
 class MaskConfig:
-    """How a person's instance mask becomes the mask of what is replaced."""
+    """Growth of an instance mask to the mask of the replaced pixels."""
 
     dilate_ratio: float = param(
         0.05,
-        "The mask grows by this share of the person's size (the geometric mean of the mask's width "
-        "and height), at least 2 px: hair, outlines and the segmenter's errors lie there.",
+        "The mask grows by this ratio of the person's size (the geometric mean of the mask's width "
+        "and height), by 2 px or more, to include hair, outlines and errors of the segmenter.",
         minimum=0,
         maximum=1,
         reconfigurable=True,
     )
     feather_ratio: float = param(
         0.015,
-        "Width of the soft edge outside the grown mask, as a share of the person's size. It only "
-        "blends outward and never onto another person.",
+        "Width of the soft edge outside the grown mask, as a ratio of the person's size. It "
+        "blends outward only, and never onto another person.",
         minimum=0,
         maximum=1,
         reconfigurable=True,
@@ -238,12 +195,12 @@ class MaskConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """How detections of successive frames are joined into tracks (ByteTrack)."""
+    """Association of detections over time into tracks (ByteTrack)."""
 
     low_confidence: float = param(
         0.1,
-        "Lowest score of a detection that goes on with a known person's track; above "
-        "detect.confidence it has no effect.",
+        "Min score of a detection that continues an existing track; above detect.confidence it "
+        "has no effect.",
         minimum=0.001,
         maximum=1,
         reconfigurable=True,
@@ -252,21 +209,20 @@ class TrackingConfig:
 
 @dataclass(frozen=True)
 class MaskMemoryConfig:
-    """How long a person stays covered who is not detected any more, or not yet."""
+    """Covers for tracked persons in frames in which they were not detected."""
 
     mode: str = param(
         "both",
-        "past: a tracked person who is missed stays covered, moving on as before. both: also the "
-        "frames before a person is first or again detected are covered; only recordings have a "
-        "future, the node takes past. off: each frame stands alone. Before the first and after the "
-        "last detection it takes three detections of the person, one of them with "
-        "detect.confidence + 0.1.",
+        "off: no memory. past: a tracked person who is not detected stays covered, and the cover "
+        "moves on (live). both: also cover the frames before a detection (recordings only; the "
+        "node uses past). Before the first and after the last detection of a person, three "
+        "detections are needed, one of them with detect.confidence + 0.1.",
         choices=("off", "past", "both"),
         reconfigurable=True,
     )
     duration_s: float = param(
         1.0,
-        "How far a person is carried on from a frame in which it was detected, in each direction.",
+        "Max time from a detection for which the person's mask is propagated, in either direction.",
         unit="s",
         minimum=0.01,
         maximum=10,
@@ -274,9 +230,9 @@ class MaskMemoryConfig:
     )
     growth_ratio: float = param(
         0.2,
-        "How much a mask that is carried on grows per second, as a share of the person's size; "
-        "before the first and after the last detection of a person by a quarter of it. It grows by "
-        "no more than that size.",
+        "Growth of a propagated mask per second, as a ratio of the person's size; before the "
+        "first and after the last detection of a person a quarter of it. It grows by that size at "
+        "most.",
         unit="1/s",
         minimum=0,
         maximum=10,
@@ -286,20 +242,20 @@ class MaskMemoryConfig:
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """What a synthetic person keeps from frame to frame."""
+    """Reuse of a synthetic person from frame to frame."""
 
     reuse: str = param(
         "noise",
-        "noise: one seed and a steady crop per track, so that a person's noise moves with it. "
-        "previous: the diffusion also starts from the synthetic person of the frame before, moved "
-        "by optical flow, and so with less of the original. off: each frame anew.",
+        "noise: one seed and a stable crop per track, so that the noise moves with the person. "
+        "previous: the diffusion also starts from the synthetic person of the frame before, warped "
+        "by optical flow, and so with less of the original. off: nothing is reused.",
         choices=("noise", "previous", "off"),
         reconfigurable=True,
     )
     keyframe_s: float = param(
         2.0,
-        "Longest time for which a synthetic person is moved on, with reuse = previous or "
-        "skip.on_skipped = reuse; then it is drawn from the original again, since moving drifts.",
+        "With reuse = previous or skip.on_skipped = reuse: re-generate a reused synthetic person "
+        "from the original after this time, because warping drifts.",
         unit="s",
         minimum=0.01,
         maximum=3600,
@@ -308,23 +264,23 @@ class IdentityConfig:
 
 
 DISTILLED_TRAINING_STEPS = 50
-"""Models distilled for few steps (lcm, tcd) saw only every 20th of 1000 timesteps."""
+"""Number of timesteps, every 20th of 1000, that models distilled for few steps were trained on."""
 
 
 def num_denoising_steps(steps: int, beta_d: float) -> int:
-    """How many of the noise schedule's steps run: int(steps * beta_d) (arXiv 2410.08551)."""
+    """Return the number of steps that run: int(steps * beta_d) (arXiv 2410.08551)."""
     # 0.58 * 50 is 28.999999999999996.
     return int(steps * beta_d + 1e-6)
 
 
 @dataclass(frozen=True)
 class InpaintConfig:
-    """What is drawn where a person was."""
+    """Replacement of a person."""
 
     method: str = param(
         "sdxl",
-        "sdxl draws a synthetic person (Stable Diffusion XL, SDXL base or SD 2); fill, telea, blur "
-        "and pixelate need no model. blur and pixelate are weak: they can be partly inverted.",
+        "sdxl generates a synthetic person (Stable Diffusion XL, SDXL base or SD 2); fill, telea, "
+        "blur and pixelate need no model. blur and pixelate are weak: they can be partly inverted.",
         choices=("sdxl", "fill", "telea", "blur", "pixelate"),
         reconfigurable=True,
     )
@@ -349,8 +305,9 @@ class InpaintConfig:
     )
     beta_d: float = param(
         0.6,
-        "Noise level at which the diffusion starts, as a share of the full chain (paper: at most "
-        "0.6). Lower keeps more of the person's structure and colours: weaker anonymization.",
+        "Noise level at which the diffusion starts, as a ratio of the full noise schedule (paper: "
+        "at most 0.6). A lower value keeps more of the person's structure and colors: weaker "
+        "anonymization.",
         minimum=0.05,
         maximum=1,
         reconfigurable=True,
@@ -365,8 +322,8 @@ class InpaintConfig:
     )
     scheduler: str = param(
         "euler",
-        "How a step is made. dpm (DPM-Solver++) needs fewer; lcm and tcd are for models or LoRAs "
-        "distilled with them, euler for Lightning.",
+        "Solver of the denoising steps. dpm (DPM-Solver++) needs fewer; lcm and tcd are for models "
+        "or LoRAs distilled with them, euler for Lightning.",
         choices=("euler", "dpm", "lcm", "tcd"),
     )
     guidance_scale: float = param(
@@ -374,33 +331,34 @@ class InpaintConfig:
     )
     prompt: str = param(
         "RAW photo, a person, 8k uhd, dslr, soft lighting, high quality, film grain, Fujifilm XT3",
-        "What to draw. Cut after 77 tokens, with a warning.",
+        "Description of the person to generate. Cut after 77 tokens, with a warning.",
         reconfigurable=True,
     )
     negative_prompt: str = param(
         "cgi, 3d, render, sketch, cartoon, drawing, anime, text, cropped, worst quality, low "
         "quality, jpeg artifacts, duplicate, mutilated, extra fingers, deformed, blurry, bad "
         "anatomy, bad proportions, extra limbs, cloned face, disfigured, fused fingers, long neck",
-        "What not to draw. Cut after 77 tokens, with a warning.",
+        "Description of unwanted results. Cut after 77 tokens, with a warning.",
         reconfigurable=True,
     )
     context_ratio: float = param(
         1.5,
-        "Width and height of the crop around a person, in those of the person's mask.",
+        "Width and height of the crop around a person, as ratios of those of the person's mask.",
         minimum=1,
         maximum=10,
         reconfigurable=True,
     )
     aspect: str = param(
         "auto",
-        "bucket generates a person tall, wide or square as the person is, at the smallest of three "
-        "sizes that is not below the crop; square always at generate_px x generate_px (the paper).",
+        "auto: generate at the aspect of the person (tall, wide or square) and the smallest of "
+        "three sizes that is not below the crop. square: always generate_px x generate_px (the "
+        "paper).",
         choices=("auto", "square"),
     )
     generate_px: int = param(
         1024,
-        "Longer side at which a crop is generated; buckets have this, 3/4 and 1/2 of it. A "
-        "multiple of 8; of 256 so that all buckets are multiples of 64, as SDXL was trained.",
+        "Longer side of a generated crop; aspect = auto also uses 3/4 and 1/2 of it. A multiple "
+        "of 8; with a multiple of 256 all sizes are multiples of 64, as SDXL was trained.",
         unit="px",
         minimum=64,
         maximum=2048,
@@ -415,8 +373,8 @@ class InpaintConfig:
     )
     init: str = param(
         "original",
-        "What the diffusion starts from: the original person under noise keeps pose, viewing "
-        "direction and colours (the paper's way); covered starts from the fill and keeps none.",
+        "Start of the diffusion. original: the person under noise, which keeps pose, viewing "
+        "direction and colors (the paper's way). covered: the fill, which keeps none of them.",
         choices=("original", "covered"),
         reconfigurable=True,
     )
@@ -442,16 +400,15 @@ class InpaintConfig:
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """Where the models run."""
+    """Device, batches and compilation of the models."""
 
     device: str = param(
-        "auto", "auto takes the first GPU or else the CPU; or cpu, cuda, cuda:1.", required=True
+        "auto", "auto: the first GPU, or else the CPU; or cpu, cuda, cuda:1.", required=True
     )
     batch_size: int = param(
         0,
-        "Most persons in one call of the diffusion, of one or several waiting frames; fewer where "
-        "the GPU's memory does not suffice. Rounding then depends on who else is in the call. 0 is "
-        "8 on a GPU, and 1 on the CPU, where more gains nothing.",
+        "Max persons per diffusion call, from all waiting frames (0: 8 on a GPU, 1 on the CPU); "
+        "fewer if the GPU's memory does not suffice. Batch size affects rounding.",
         minimum=0,
         maximum=64,
     )
@@ -463,15 +420,15 @@ class ComputeConfig:
     )
     quantize: str = param(
         "none",
-        "8-bit linear layers in the UNet (torchao); pays only with compile. fp8 needs a GPU of "
-        "compute capability 8.9 or later.",
+        "8-bit linear layers in the UNet (torchao); pays only with compile_mode. fp8 needs a GPU "
+        "of compute capability 8.9 or later.",
         choices=("none", "int8", "fp8"),
     )
 
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """How the result is encoded."""
+    """Encoding of the result."""
 
     jpeg_quality: int = param(
         95,
@@ -484,12 +441,12 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Every parameter of anon_ros, in groups. Frozen: a change makes a new Config."""
+    """Complete configuration of anon_ros, in groups. Frozen: a change makes a new Config."""
 
     autostart: bool = param(
         default=True,
-        help="The node configures and activates itself. false leaves that to ros2 lifecycle or a "
-        "lifecycle manager.",
+        help="The node configures and activates itself. false: ros2 lifecycle or a lifecycle "
+        "manager does.",
     )
     topics: TopicsConfig = field(default_factory=TopicsConfig)
     qos: QosConfig = field(default_factory=QosConfig)
@@ -505,5 +462,5 @@ class Config:
     output: OutputConfig = field(default_factory=OutputConfig)
 
     def with_method(self, method: str) -> "Config":
-        """Return a copy with another ``inpaint.method``."""
+        """Return a copy with another ``inpaint.method``, for example "fill"."""
         return replace(self, inpaint=replace(self.inpaint, method=method))

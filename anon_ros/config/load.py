@@ -1,4 +1,4 @@
-"""Reading a Config from a ROS parameter file and from overrides."""
+"""Reader of a Config from ROS parameter files and overrides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ def load_config(
     Args:
         path: a ROS parameter file (``/**: ros__parameters: ...``) as the node takes it, or
             several, of which later ones win; None for the defaults alone.
-        overrides: values by parameter name ("inpaint.method") or nested ({"inpaint": {"kind":
-            ...}}).
+        overrides: values by parameter name ("inpaint.method") or nested ({"inpaint":
+            {"method": ...}}).
 
     Raises:
         ConfigError: if the file cannot be read or a parameter is unknown or not allowed.
@@ -31,21 +31,21 @@ def load_config(
     config = Config()
     for file in [path] if isinstance(path, str | Path) else path or []:
         try:
-            config = with_overrides(config, _read(Path(file)))
+            config = with_overrides(config, _read_file(Path(file)))
         except ConfigError as error:
             message = f"{file}: {error}"
             raise ConfigError(message) from error
     return with_overrides(config, dict(_flatten(overrides or {})))
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read_file(path: Path) -> dict[str, object]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = " ".join(str(error).split())
         raise ConfigError(message) from error
     values: dict[str, object] = {}
-    for root, section in _sections(document):
+    for root, section in _iter_sections(document):
         if root not in _NODE_NAMES:
             message = f"section {root!r} is for another node, expected '/**'"
             raise ConfigError(message)
@@ -53,8 +53,8 @@ def _read(path: Path) -> dict[str, object]:
     return values
 
 
-def _sections(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The parameter mappings of a file with the names of the nodes that they are for."""
+def _iter_sections(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the node name and the parameter mapping of each section of a file."""
     if not isinstance(document, Mapping) or not document:
         message = "expected '/**: ros__parameters:' at the top"
         raise ConfigError(message)

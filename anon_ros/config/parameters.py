@@ -1,21 +1,21 @@
-"""The flat view of the configuration: one named, typed, checkable parameter per leaf."""
+"""Flat view of the configuration: a named, typed, checkable parameter per leaf."""
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from operator import attrgetter
 from typing import Any, NoReturn, get_type_hints
 
+from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import (
     DISTILLED_TRAINING_STEPS,
     Config,
-    ParameterSpec,
-    ParameterValue,
     num_denoising_steps,
 )
+from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -23,7 +23,7 @@ STRINGS = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One leaf of Config.
+    """A leaf of Config.
 
     Attributes:
         name: "group.field" or "field", the name of the ROS parameter.
@@ -39,11 +39,12 @@ class Parameter:
 
     @property
     def type_name(self) -> str:
+        """Name of the type for a user, for example "float"."""
         return "list of str" if self.type == STRINGS else str(self.type.__name__)
 
     @property
     def allowed_text(self) -> str:
-        """The allowed values in words, empty if any value of the type is allowed."""
+        """Allowed values as a phrase, empty if any value of the type is allowed."""
         low, high, unit = self.spec.minimum, self.spec.maximum, self.spec.unit
         if self.spec.choices:
             return "one of " + ", ".join(self.spec.choices)
@@ -51,19 +52,19 @@ class Parameter:
             return "not empty"
         if low is None or high is None:
             return ""
-        return f"{_number(low)} to {_number(high)} {unit}".rstrip()
+        return f"{_format_number(low)} to {_format_number(high)} {unit}".rstrip()
 
     def validate(self, value: Any) -> ParameterValue:
         """Return ``value`` as this parameter's type.
 
-        An int is taken for a float and a list for a tuple; nothing else is converted.
+        An int is converted to a float and a list to a tuple, nothing else.
 
         Raises:
             ConfigError: if the type, range or choice is wrong.
         """
         converted = self._convert(value)
-        if not self._allowed(converted):
-            self._refuse(value, self.allowed_text)
+        if not self._is_allowed(converted):
+            self._raise_not_allowed(value, self.allowed_text)
         return converted
 
     def _convert(self, value: Any) -> ParameterValue:
@@ -74,11 +75,11 @@ class Parameter:
             value = float(value) if self.type is float and type(value) is int else value
             fits = type(value) is self.type
         if not fits:
-            self._refuse(value, self.type_name)
+            self._raise_not_allowed(value, self.type_name)
         converted: ParameterValue = value
         return converted
 
-    def _allowed(self, value: ParameterValue) -> bool:
+    def _is_allowed(self, value: ParameterValue) -> bool:
         spec = self.spec
         if spec.choices:
             return value in spec.choices
@@ -90,43 +91,47 @@ class Parameter:
         high = math.inf if spec.maximum is None else spec.maximum
         return low <= value <= high
 
-    def _refuse(self, value: object, expected: str) -> NoReturn:
+    def _raise_not_allowed(self, value: object, expected: str) -> NoReturn:
         message = f"parameter {self.name}: {value!r} is not allowed, expected {expected}"
         raise ConfigError(message)
 
 
 @cache
 def all_parameters() -> dict[str, Parameter]:
-    """Every parameter by name, in the order of declaration."""
-    return {parameter.name: parameter for parameter in _leaves()}
+    """Return all parameters by name, in the order of declaration."""
+    return {parameter.name: parameter for parameter in _iter_leaves()}
 
 
-def _leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
+def _iter_leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
     types = get_type_hints(holder)
     for leaf in fields(holder):
         spec: ParameterSpec | None = leaf.metadata.get("spec")
         if spec is None:
-            yield from _leaves(types[leaf.name], f"{leaf.name}.")
+            yield from _iter_leaves(types[leaf.name], f"{leaf.name}.")
         else:
             default: Any = leaf.default
             yield Parameter(prefix + leaf.name, types[leaf.name], default, spec)
 
 
 def get_value(config: Config, name: str) -> ParameterValue:
-    """The value of the parameter ``name`` in ``config``."""
+    """Return the value of the parameter ``name`` in ``config``."""
     value: ParameterValue = attrgetter(name)(config)
     return value
 
 
-def with_overrides(config: Config, values: dict[str, object]) -> Config:
-    """A copy of ``config`` with some parameters, given by name, checked and changed.
+def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
+    """Return a copy of ``config`` with the checked ``values`` of some parameters.
+
+    Args:
+        config: to start from.
+        values: by name of the parameter; a former name is accepted with a warning.
 
     Raises:
         ConfigError: if a name is unknown, a value is not allowed, or values contradict each other.
     """
-    for name, value in values.items():
+    for name, value in rename_deprecated(values).items():
         if name not in all_parameters():
-            message = f"parameter {name!r} is unknown{_suggestion(name)}"
+            message = f"parameter {name!r} is unknown{_format_suggestion(name)}"
             raise ConfigError(message)
         change: dict[str, Any] = {name.rpartition(".")[2]: all_parameters()[name].validate(value)}
         if group := name.rpartition(".")[0]:
@@ -141,32 +146,32 @@ def _check_together(config: Config) -> None:
     if num_denoising_steps(inpaint.steps, inpaint.beta_d) < 1:
         message = (
             f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
-            f"run no step at all: nobody would be anonymized; raise inpaint.steps"
+            f"run no denoising step, so nobody would be anonymized; raise inpaint.steps"
         )
         raise ConfigError(message)
     if inpaint.scheduler in {"lcm", "tcd"} and inpaint.steps > DISTILLED_TRAINING_STEPS:
         message = (
             f"parameter inpaint.steps: {inpaint.steps} is not allowed with inpaint.scheduler = "
-            f"{inpaint.scheduler}, which knows {DISTILLED_TRAINING_STEPS} steps; set 1 to "
+            f"{inpaint.scheduler}, which has {DISTILLED_TRAINING_STEPS} steps; set 1 to "
             f"{DISTILLED_TRAINING_STEPS}"
         )
         raise ConfigError(message)
     if inpaint.generate_px % 8:
-        message = f"parameter inpaint.generate_px: {inpaint.generate_px} is no multiple of 8"
+        message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
     if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", config.topics.prefix, re.ASCII):
         message = (
-            f"parameter topics.prefix: {config.topics.prefix!r} is no namespace, "
-            f"expected one like /anon: without it the mirrored topic would be the camera's own"
+            f"parameter topics.prefix: {config.topics.prefix!r} is not a namespace, "
+            f"expected for example /anon: without it the mirrored topic would be the camera's own"
         )
         raise ConfigError(message)
 
 
-def _suggestion(name: str) -> str:
+def _format_suggestion(name: str) -> str:
     close = get_close_matches(name, all_parameters(), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"{hint} (anon_ros config dump lists all)"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else str(value)

@@ -11,17 +11,19 @@ from anon_ros.core import (
     AnonymizedFrame,
     Anonymizer,
     CoveredFrame,
+    CoverReason,
     Detections,
     FramePersons,
+    Outcome,
     OutcomeKind,
     RgbImage,
     Segmenter,
     untracked_persons,
-    without_numbers,
 )
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
 from anon_ros.models import BASELINES, build_inpainter, build_segmenter
+from anon_ros.tracking import FrameProcessor, FrameTask
 
 _DIFFUSION, _COVER = "sdxl", "fill"
 _MAX_REASONS = 3
@@ -34,16 +36,39 @@ class MethodStatistics:
     Attributes:
         num_persons: all persons.
         num_too_small: those of them below inpaint.min_person_px.
-        failures: reasons for which others could not be inpainted, and their number.
+        failures: number of others who could not be inpainted, by reason.
+        first_details: the text of the first failure of each reason.
         num_timed: persons for whom ``spent_s`` was spent; none of a cached frame.
         spent_s: time of covering and inpainting.
     """
 
     num_persons: int = 0
     num_too_small: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: Counter[CoverReason] = field(default_factory=Counter)
+    first_details: dict[CoverReason, str] = field(default_factory=dict)
     num_timed: int = 0
     spent_s: float = 0.0
+
+    def add_outcomes(self, outcomes: Sequence[Outcome], spent_s: float) -> None:
+        """Count the persons of a frame.
+
+        Args:
+            outcomes: one per person.
+            spent_s: time of covering and inpainting.
+        """
+        self.num_persons += len(outcomes)
+        self.num_timed += len(outcomes)
+        self.spent_s += spent_s
+        self.num_too_small += sum(o.cover_reason is CoverReason.TOO_SMALL for o in outcomes)
+        for outcome in _find_failures(outcomes):
+            if outcome.cover_reason is not None:
+                self.failures[outcome.cover_reason] += 1
+                self.first_details.setdefault(outcome.cover_reason, outcome.reason_text)
+
+    def add_cached(self, frame: CoveredFrame) -> None:
+        """Count the persons of a frame whose result is cached."""
+        self.num_persons += len(frame.regions)
+        self.num_too_small += len(frame.regions) - len(frame.rois)
 
 
 @dataclass(frozen=True)
@@ -53,14 +78,14 @@ class MethodRunner:
     Attributes:
         segmenter: of all methods.
         anonymizers: by method.
-        seed: of all random numbers.
+        config: of the run; its seed is that of all random numbers.
         frame_cache: of the diffusion model, whose frames cost seconds; None to store nothing.
         statistics: by method.
     """
 
     segmenter: Segmenter
     anonymizers: Mapping[str, Anonymizer]
-    seed: int
+    config: Config
     frame_cache: FrameCache | None = None
     statistics: dict[str, MethodStatistics] = field(
         default_factory=lambda: defaultdict(MethodStatistics)
@@ -86,7 +111,7 @@ class MethodRunner:
         if output and _DIFFUSION in methods:
             hashes = diffusion_hashes(config)
             cache = FrameCache(frame_cache_directory(config, output, hashes))
-        return cls(segmenter, anonymizers, config.inpaint.seed, cache)
+        return cls(segmenter, anonymizers, config, cache)
 
     def detect(self, image: RgbImage) -> Detections:
         """Return the persons of ``image``.
@@ -98,7 +123,9 @@ class MethodRunner:
 
     def anonymize(self, image: RgbImage, detections: Detections) -> dict[str, RgbImage]:
         """Return ``image`` with the detected persons replaced, by method."""
-        return self.anonymize_persons(image, untracked_persons(detections, self.seed))
+        return self.anonymize_persons(
+            image, untracked_persons(detections, self.config.inpaint.seed)
+        )
 
     def anonymize_persons(self, image: RgbImage, persons: FramePersons) -> dict[str, RgbImage]:
         """Return ``image`` with the persons, tracked or not, replaced, by method."""
@@ -119,9 +146,12 @@ class MethodRunner:
 
     def _describe_covered(self, method: str, statistics: MethodStatistics) -> list[str]:
         total, failures = statistics.num_persons, statistics.failures
+        first_details = statistics.first_details
         num_large = total - statistics.num_too_small
         if method == _DIFFUSION and failures and failures.total() == num_large:
-            message = f"{method}: no person could be inpainted: {next(iter(failures))}"
+            message = (
+                f"{method}: no person could be inpainted: {first_details[next(iter(failures))]}"
+            )
             raise ModelError(message)
         min_px = self.anonymizers[method].inpaint.min_person_px
         small = (
@@ -130,36 +160,41 @@ class MethodRunner:
         )
         return ([small] if statistics.num_too_small else []) + [
             f"{method}: {count} of {total} persons could not be inpainted and stayed covered: "
-            f"{reason}."
+            f"{first_details[reason]}."
             for reason, count in failures.most_common(_MAX_REASONS)
         ]
 
     def _run_method(self, method: str, image: RgbImage, persons: FramePersons) -> RgbImage:
-        started_s = time.perf_counter()
         anonymizer, statistics = self.anonymizers[method], self.statistics[method]
-        covered = anonymizer.cover_persons(image, persons)
-        statistics.num_persons += len(covered.regions)
-        statistics.num_too_small += len(covered.regions) - len(covered.rois)
-        cache = self.frame_cache if anonymizer.inpaint.method == _DIFFUSION else None
+        cache = self.frame_cache if anonymizer.inpaint.is_diffusion else None
         cached = cache.read(image, persons) if cache is not None else None
         if cached is not None:
+            statistics.add_cached(anonymizer.cover_persons(image, persons))
             return cached
-        result = _inpaint(anonymizer, covered)
-        statistics.spent_s += time.perf_counter() - started_s
-        statistics.num_timed += len(covered.regions)
-        outcomes = [result.outcomes[index] for index in covered.rois]
-        reasons = [outcome.reason for outcome in outcomes if outcome.kind is OutcomeKind.COVERED]
-        statistics.failures.update(map(without_numbers, reasons))
-        if cache is not None and not reasons:  # they may succeed the next time
-            cache.write(image, persons, result.image)
-        return result.image
+        started_s = time.perf_counter()
+        frame = self._process(anonymizer, image, persons)
+        statistics.add_outcomes(frame.outcomes, time.perf_counter() - started_s)
+        if cache is not None and not _find_failures(frame.outcomes):  # they may succeed next time
+            cache.write(image, persons, frame.image)
+        return frame.image
+
+    def _process(
+        self, anonymizer: Anonymizer, image: RgbImage, persons: FramePersons
+    ) -> AnonymizedFrame:
+        """Anonymize a frame without the memory of those before it, which may come from a cache."""
+        task = FrameTask(None, "", image, 0, persons=persons)
+        (result,) = FrameProcessor(self.config).process(anonymizer, [task])
+        if isinstance(result.frame, Exception):
+            raise result.frame
+        return result.frame
 
 
-def _inpaint(anonymizer: Anonymizer, covered: CoveredFrame) -> AnonymizedFrame:
-    (result,) = anonymizer.inpaint_frames([covered])
-    if isinstance(result, Exception):
-        raise result
-    return result
+def _find_failures(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [
+        outcome
+        for outcome in outcomes
+        if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason is not CoverReason.TOO_SMALL
+    ]
 
 
 def _build_anonymizer(segmenter: Segmenter, config: Config, method: str) -> Anonymizer:

@@ -259,7 +259,7 @@ class ReidOptions(ComparisonOptions):
     dataset_format: str = option(
         "",
         OptionSpec(
-            "of the dataset IN (default: recognized by its files)",
+            f"of the dataset IN: {', '.join(DATASET_FORMATS)} (default: recognized by its files)",
             "FORMAT",
             deprecated_flag="--format",
             choices=DATASET_FORMATS,

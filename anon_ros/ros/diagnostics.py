@@ -9,7 +9,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from anon_ros.config import FailureConfig
-from anon_ros.live import EXPECTED_REASONS, FrameCounts
+from anon_ros.core import CoverReason
+from anon_ros.live import FrameCounts
 from anon_ros.ros.image_stream import ImageStream
 from anon_ros.ros.session import ActiveSession
 
@@ -40,7 +41,9 @@ class _History:
     """Counters of one stream, once a second."""
 
     counts: deque[FrameCounts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
-    covers: deque[Mapping[str, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
+    covers: deque[Mapping[CoverReason, int]] = field(
+        default_factory=lambda: deque(maxlen=_WINDOW_S + 1)
+    )
 
     def rate_hz(self, name: str) -> float:
         seconds = len(self.counts) - 1
@@ -49,13 +52,13 @@ class _History:
         difference = getattr(self.counts[-1], name) - getattr(self.counts[0], name)
         return float(difference / seconds)
 
-    def new_covers(self) -> list[str]:
+    def new_covers(self) -> list[CoverReason]:
         """Why persons were covered lately, other than by configuration."""
         first, last = self.covers[0], self.covers[-1]
         return [
             reason
             for reason, count in last.items()
-            if count > first.get(reason, 0) and not reason.endswith(EXPECTED_REASONS)
+            if count > first.get(reason, 0) and not reason.is_expected
         ]
 
 
@@ -141,7 +144,7 @@ class Diagnostics:
             "original images go to": ", ".join(watchers),
         }
         for reason, count in history.covers[-1].items():
-            values[f"persons covered: {reason}"] = count
+            values[f"persons covered: {reason.value}"] = count
         return self._status(stream.name, *self._judge(session, stream, history, watchers), values)
 
     def _judge(
@@ -158,7 +161,8 @@ class Diagnostics:
         if stream.name in session.streams.missing_publishers:
             return WARN, "nobody publishes it"
         if covers := history.new_covers():
-            return WARN, f"persons are covered, not inpainted: {covers[0]}"
+            detail = session.pipeline.cover_counts(stream.name).last_detail(covers[0])
+            return WARN, f"persons are covered, not inpainted: {detail}"
         if not stream.is_subscribed:
             return OK, "idle: nobody subscribes to the mirrored topic"
         if len(history.counts) > _WINDOW_S and not history.rate_hz("received"):

@@ -13,7 +13,15 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from anon_ros.config import Config, Parameter, all_parameters, with_overrides
+from anon_ros.config import (
+    RENAMED_PARAMETERS,
+    Config,
+    Parameter,
+    all_parameters,
+    format_renaming,
+    rename_deprecated,
+    with_overrides,
+)
 from anon_ros.errors import AnonRosError, ConfigError
 
 
@@ -23,23 +31,39 @@ def declare_parameters(node: Node) -> Config:
     Raises:
         ConfigError: if a value has the wrong type or is not allowed.
     """
+    overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
+    _rename_overrides(overrides)
     values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
     groups = {name.partition(".")[0] for name in values}
-    given = node._parameter_overrides  # noqa: SLF001 - rclpy tells them in no other way
-    for name in sorted(given.keys() - values.keys()):
+    for name in sorted(overrides.keys() - values.keys()):
         if name.partition(".")[0] in groups:
             node.get_logger().warning(f"parameter {name} is unknown and has no effect")
     return with_overrides(Config(), values)
 
 
-def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
-    """Why these parameters cannot be set while the node runs; empty if they can.
+def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
+    """Move start values under former names of parameters to the current ones, before rclpy reads.
 
-    rclpy's own refusal of a read-only parameter does not say what to do instead.
+    Raises:
+        ConfigError: if both names of a parameter are set.
+    """
+    values = rename_deprecated({name: override.value for name, override in overrides.items()})
+    for former, current in RENAMED_PARAMETERS.items():
+        if former in overrides:
+            type_ = overrides.pop(former).type_
+            overrides[current] = RosParameter(current, type_, values[current])
+
+
+def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
+    """Return the reason why a running node refuses these parameters; empty if it accepts them.
+
+    rclpy's own refusal of a read-only parameter names no remedy, and it has no former names.
     """
     for change in changes:
-        known = all_parameters().get(change.name)
-        if known is not None and not known.spec.reconfigurable:
+        if current := RENAMED_PARAMETERS.get(change.name):
+            return f"{format_renaming(change.name, current)}; set that one"
+        parameter = all_parameters().get(change.name)
+        if parameter is not None and not parameter.spec.reconfigurable:
             return (
                 f"parameter {change.name} is read-only: it is fixed when the node starts; "
                 f"restart the node with the new value"
@@ -50,48 +74,48 @@ def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
 def apply_changes(
     config: Config, changes: Sequence[RosParameter], check: Callable[[Config], None]
 ) -> tuple[Config, SetParametersResult]:
-    """``config`` with ``changes``, and the answer to whoever asked for them.
+    """Return ``config`` with ``changes``, and the result for the caller of the service.
 
     Args:
-        config: now.
-        changes: any parameters; those that are not ours have no influence.
-        check: raises AnonRosError if the new one cannot be used.
+        config: current configuration.
+        changes: any parameters; those that are not declared here have no influence.
+        check: raises AnonRosError if the new configuration cannot be used.
     """
-    ours = {change.name: change.value for change in changes if change.name in all_parameters()}
+    values = {change.name: change.value for change in changes if change.name in all_parameters()}
     try:
-        after = with_overrides(config, ours)
-        if after != config:
-            check(after)
+        changed = with_overrides(config, values)
+        if changed != config:
+            check(changed)
     except AnonRosError as error:
         return config, SetParametersResult(successful=False, reason=str(error))
-    return after, SetParametersResult(successful=True)
+    return changed, SetParametersResult(successful=True)
 
 
 def _declare(node: Node, parameter: Parameter) -> Any:
     try:
         declared = node.declare_parameter(
-            parameter.name, _default(parameter), _descriptor(parameter)
+            parameter.name, _convert_default(parameter), _make_descriptor(parameter)
         )
     except InvalidParameterValueException as error:
         message = f"{error}; expected {parameter.allowed_text}"
         raise ConfigError(message) from error
-    # An empty list in YAML has no type and arrives as nothing.
-    nothing: Any = [] if isinstance(parameter.default, tuple) else None
-    return nothing if declared.value is None else declared.value
+    # An empty list in YAML has no type and arrives as None.
+    empty: Any = [] if isinstance(parameter.default, tuple) else None
+    return empty if declared.value is None else declared.value
 
 
-def _default(parameter: Parameter) -> Any:
+def _convert_default(parameter: Parameter) -> Any:
     value = parameter.default
     return list(value) if isinstance(value, tuple) else value
 
 
-def _descriptor(parameter: Parameter) -> ParameterDescriptor:
+def _make_descriptor(parameter: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=parameter.spec.help,
         additional_constraints=parameter.allowed_text,
         read_only=not parameter.spec.reconfigurable,
-        # rclpy would end the process over a wrong type, and over an int for a float; our own check
-        # takes the int and names parameter, value and range.
+        # rclpy would end the process over a wrong type, and over an int for a float; the check of
+        # anon_ros accepts the int and names parameter, value and range.
         dynamic_typing=True,
     )
     low, high = parameter.spec.minimum, parameter.spec.maximum

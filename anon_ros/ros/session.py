@@ -96,7 +96,7 @@ class ActiveSession:
         """In the worker's thread."""
         name = taken.stream
         self.gate.send(lambda: self._send(taken, message, result))
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(
                 "%s: %d of %d persons covered, not inpainted: %s",

@@ -1,1 +1,1 @@
-"""Helpers of every layer: files, progress, prefetching; standard library and tqdm alone."""
+"""Helpers of every layer: files, progress, prefetching; standard library and tqdm only."""

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, on disk for certain, and known by their digest."""
+"""Atomic writes, synchronization to disk and digests of files."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write ``path``, and the folders above it.
 
     Raises:
-        OSError: if it cannot be written; then nothing is left of it.
+        OSError: if it cannot be written; no partial file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

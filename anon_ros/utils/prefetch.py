@@ -1,4 +1,4 @@
-"""Work that runs ahead in a thread of its own."""
+"""Iteration with a background thread that computes the next items in advance."""
 
 from collections.abc import Generator, Iterator
 from queue import Empty, Full, Queue
@@ -6,18 +6,20 @@ from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-_PATIENCE_S = 5.0
+_JOIN_TIMEOUT_S = 5.0
 
 
-class _Failed:
+class _End:
+    """End of the items, with the error that caused it; None if they ran out."""
+
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 class Prefetcher(Generic[T]):
-    """Iterates over ``items``, which a thread computes up to ``depth`` of them in advance.
+    """Iterator over ``items`` that a thread computes, up to ``depth`` of them in advance.
 
-    What that thread raises is raised here. A context manager: on leaving, the thread ends.
+    An error in that thread is raised here. A context manager: on leaving, the thread ends.
     """
 
     def __init__(
@@ -27,17 +29,17 @@ class Prefetcher(Generic[T]):
         name: str,
         source: "Prefetcher[Any] | None" = None,
     ) -> None:
-        """Prepare; nothing runs before it is entered.
+        """Prepare the thread; it starts when the context is entered.
 
         Args:
             items: computed in the thread.
-            depth: most of them that wait.
+            depth: max number of items that wait.
             name: of the thread.
-            source: that ``items`` takes from, and that is to end with this one.
+            source: prefetcher that ``items`` reads from; it stops together with this one.
         """
         self._items = items
-        self._upstream = source
-        self._ready: Queue[T | _Failed] = Queue(depth)
+        self._source = source
+        self._ready: Queue[T | _End] = Queue(depth)
         self._stop = Event()
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
@@ -46,10 +48,10 @@ class Prefetcher(Generic[T]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in (self, self._upstream):
-            if each is not None:
-                each._stop.set()  # noqa: SLF001 - of this class
-        self._thread.join(_PATIENCE_S)  # what it still does is of no use to anybody
+        self._stop.set()
+        if self._source is not None:
+            self._source._stop.set()  # noqa: SLF001 - of this class
+        self._thread.join(_JOIN_TIMEOUT_S)  # no more items are needed
 
     def __iter__(self) -> Iterator[T]:
         while True:
@@ -59,7 +61,7 @@ class Prefetcher(Generic[T]):
                 if self._stop.is_set():
                     return
                 continue
-            if isinstance(item, _Failed):
+            if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
@@ -70,13 +72,13 @@ class Prefetcher(Generic[T]):
             for item in self._items:
                 if not self._put(item):
                     return
-            self._put(_Failed(None))
-        except BaseException as error:  # noqa: BLE001 - raised again where the items are wanted
-            self._put(_Failed(error))
+            self._put(_End(None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+            self._put(_End(error))
         finally:
             self._items.close()
 
-    def _put(self, item: T | _Failed) -> bool:
+    def _put(self, item: T | _End) -> bool:
         while not self._stop.is_set():
             try:
                 self._ready.put(item, timeout=0.1)

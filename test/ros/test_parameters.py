@@ -137,7 +137,7 @@ def test_atomic_change_all_or_nothing(peer: Any, node: Any) -> None:
     assert not put_all(inpaint__seed=5, inpaint__beta_d=0.001).successful
     assert not put_all(inpaint__seed=5, detect__weights="x.pt").successful
     assert get_config(node) == before
-    # Together they run no step at all, though each is in its range.
+    # Together they run no denoising step, though each is in its range.
     result = put_all(inpaint__steps=1, inpaint__beta_d=0.05)
     assert not result.successful
     assert "inpaint.steps" in result.reason

@@ -9,7 +9,7 @@ from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
 from anon_ros.config import Config, all_parameters, get_value
-from anon_ros.core import without_numbers
+from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
 if TYPE_CHECKING:
@@ -90,10 +90,15 @@ def _histogram(journal: Journal) -> dict[str, int]:
 
 
 def _reasons(journal: Journal) -> dict[str, int]:
-    """Persons that were covered instead of inpainted, by reason."""
+    """Count the persons who were covered, by reason; a failure by the text of its first."""
     rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
-    reasons = Counter[str]()
+    reasons = Counter[CoverReason]()
+    first_texts: dict[CoverReason, str] = {}
     for texts, frames in rows:
-        for reason in json.loads(texts):
-            reasons[without_numbers(reason)] += frames
-    return dict(reasons.most_common())
+        for name, text in json.loads(texts):
+            reasons[CoverReason[name]] += frames
+            first_texts.setdefault(CoverReason[name], text)
+    return {
+        reason.value if reason.is_expected else first_texts[reason]: count
+        for reason, count in reasons.most_common()
+    }

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,14 +47,13 @@ from anon_ros.bags.storage.records import (
 )
 from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
-from anon_ros.tracking import SyntheticCache, reuses_synthetics
+from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
 from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
 
-_NOT_INPAINTED = "skipped"
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
 
@@ -222,49 +221,41 @@ class Rewriter:
     # In the thread of the models.
 
     def _worked(self, batches: Iterable[list[Item]]) -> Generator[list[Item], None, None]:
-        drawings: dict[str, SyntheticCache] = {}
+        processor = FrameProcessor(self.config)
         depends = reuses_synthetics(self.config)
         for batch in batches:
             slots = [
                 each for each in batch if isinstance(each, ImageTask) and each.image is not None
             ]
             for group in [[slot] for slot in slots] if depends else [slots]:
-                self._anonymize(group, drawings)
+                for result in processor.process(self.anonymizer, self._frame_tasks(group)):
+                    result.source.result = result.frame
+                    result.source.is_keyframe = result.is_keyframe
             yield batch
 
-    def _anonymize(self, slots: Sequence[ImageTask], drawings: dict[str, SyntheticCache]) -> None:
-        waiting = []
+    def _frame_tasks(self, slots: Sequence[ImageTask]) -> Iterator[FrameTask[ImageTask]]:
         for slot in slots:
-            known = drawings.setdefault(slot.message.channel.topic, SyntheticCache(self.config))
+            assert slot.image is not None  # noqa: S101 - narrows the type
             try:
-                covered = self._covered(slot)
-                inpaints = not slot.cover_only
-                covered = known.attach(covered, self.anonymizer, slot.stamp_ns, inpaints=inpaints)
-                slot.is_keyframe = known.is_keyframe
-                if slot.cover_only:
-                    slot.result = self.anonymizer.finish_covered(covered, _NOT_INPAINTED)
-                else:
-                    waiting.append((slot, covered, known))
+                persons = self._persons(slot)
             except BagError:
                 raise
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 slot.result = drop_traceback(error)
+            else:
+                cover_reason = CoverReason.SKIPPED if slot.cover_only else None
+                topic, image = slot.message.channel.topic, slot.image
+                yield FrameTask(slot, topic, image, slot.stamp_ns, cover_reason, persons)
             slot.image = None
-        results = self.anonymizer.inpaint_frames([covered for _, covered, _ in waiting])
-        for (slot, covered, known), result in zip(waiting, results, strict=True):
-            slot.result = result
-            if not isinstance(result, Exception):
-                known.store(covered, self.anonymizer, result, slot.stamp_ns)
 
-    def _covered(self, slot: ImageTask) -> CoveredFrame:
-        assert slot.image is not None  # noqa: S101 - narrows the type
+    def _persons(self, slot: ImageTask) -> FramePersons | None:
+        """Return the tracked persons; None to detect them in each image alone."""
         if self.tracked_persons is None:
-            return self.anonymizer.detect_and_cover(slot.image, self.config.inpaint.seed)
-        message = slot.message
-        key = slot.file, slot.number
+            return None
+        key, message = (slot.file, slot.number), slot.message
         persons = self.tracked_persons.get(message.channel.topic, key, message.data)
         slot.num_propagated = persons.num_propagated
-        return self.anonymizer.cover_persons(slot.image, persons)
+        return persons
 
     # In the thread of the caller.
 
@@ -298,11 +289,15 @@ class Rewriter:
             self._count_failure(error)
             return replace(row, outcome=LOST, reason=format_error(error)), None
         self._failures.record_success()
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        cover_reasons = [
+            (outcome.cover_reason, outcome.reason_text)
+            for outcome in result.outcomes
+            if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
+        ]
         row = replace(
             row,
             boxes_xyxy=[[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy],
-            cover_reasons=covered,
+            cover_reasons=cover_reasons,
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(message.data, data),
             track_ids=result.track_ids,

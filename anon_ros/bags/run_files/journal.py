@@ -19,7 +19,7 @@ import zstandard
 
 from anon_ros.bags.storage.metadata import FileStatistics
 from anon_ros.bags.storage.records import Loss
-from anon_ros.core import Mask
+from anon_ros.core import CoverReason, Mask
 from anon_ros.errors import BagError
 
 _SCHEMA = """
@@ -52,7 +52,7 @@ class ImageRecord:
         outcome: ANONYMIZED, SKIPPED or LOST.
         reason: why it was lost; else empty.
         boxes_xyxy: of the persons, px; one box each.
-        cover_reasons: reasons for which persons were covered instead of inpainted, one each.
+        cover_reasons: of each person who was covered instead of inpainted the reason and its text.
         mask: (H, W) bool PNG, what was replaced; None if nothing was, or masks are not kept.
         delta: how to make the output message from the input message; None once that is done.
         track_ids: of the persons, one each; None for who is in none.
@@ -68,7 +68,7 @@ class ImageRecord:
     outcome: str
     reason: str = ""
     boxes_xyxy: Sequence[Sequence[float]] = ()
-    cover_reasons: Sequence[str] = ()
+    cover_reasons: Sequence[tuple[CoverReason, str]] = ()
     mask: bytes | None = None
     delta: bytes | None = None
     track_ids: Sequence[int | None] = ()
@@ -131,7 +131,7 @@ class Journal:
                 (
                     *(row.file, row.number, row.topic, row.log_time_ns, row.outcome),
                     row.reason.encode(errors="backslashreplace").decode(),
-                    *(len(row.boxes_xyxy), json.dumps(list(row.cover_reasons))),
+                    *(len(row.boxes_xyxy), _dump_cover_reasons(row.cover_reasons)),
                     *(json.dumps([list(box) for box in row.boxes_xyxy]), row.mask, row.delta),
                     *(json.dumps(list(row.track_ids)), row.num_propagated, row.is_keyframe),
                 )
@@ -199,12 +199,22 @@ class Journal:
         for found in self._database.execute(f"SELECT * FROM frames {where}", values):  # noqa: S608
             file, number, topic, time_ns, outcome, reason, _, covered, boxes, *more = found
             mask, payload, tracks, carried, is_key = more
-            persons = json.loads(boxes), json.loads(covered)
+            persons = json.loads(boxes), _load_cover_reasons(covered)
             row = ImageRecord(
                 file, number, topic, time_ns, outcome, reason, *persons, mask, payload
             )
             known = json.loads(tracks)
             yield replace(row, track_ids=known, num_propagated=carried, is_keyframe=bool(is_key))
+
+
+def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:
+    return json.dumps([(cover_reason.name, text) for cover_reason, text in cover_reasons])
+
+
+def _load_cover_reasons(text: str) -> list[tuple[CoverReason, str]]:
+    """Read the column ``covered``; sidecars of version 0.1 have texts alone."""
+    entries = (["INPAINT_ERROR", e] if isinstance(e, str) else e for e in json.loads(text))
+    return [(CoverReason[name], text) for name, text in entries]
 
 
 def encode_mask_png(mask: Mask) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What a recording is made of, whatever its storage."""
+"""Channels and records of a bag, and protocols of its storages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +10,21 @@ from anon_ros.errors import BagDamageError
 MAX_TIME_NS = 2**63 - 1
 _MAX_LOSSES = 1000
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
-"""Name and key of the Metadata that rosbag2 writes into a file about itself."""
+"""Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Under which name and type messages were recorded; a topic has one or several.
+    """Name and type of messages; a topic has one channel or several.
 
     Attributes:
-        id: within its file.
+        id: within the file.
         topic: as recorded.
         type_name: as in "sensor_msgs/msg/Image", for ROS 1, too.
         serialization: of the messages: "cdr", "ros1" or whatever an MCAP file names.
-        definition: text of the message definition; empty if the recording has none.
+        definition: text of the message definition; empty if the bag has none.
         definition_encoding: "ros2msg", "ros2idl" or whatever an MCAP file names.
-        type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the recording has none.
+        type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the bag has none.
         qos: offered QoS profiles as YAML text, as recorded.
         extra: key-value pairs: all of an MCAP channel, or callerid and latching of ROS 1.
     """
@@ -41,12 +41,12 @@ class Channel:
 
 
 class Message(NamedTuple):
-    """One recorded message, not deserialised.
+    """A recorded message, not deserialized.
 
     Attributes:
-        channel: that it came on.
-        log_time_ns: when it was recorded.
-        data: as it was stored; in bags compressed by message still compressed.
+        channel: of the message.
+        log_time_ns: time of recording, ns.
+        data: as stored; in bags compressed by message still compressed.
         publish_time_ns: MCAP only, else ``log_time_ns``.
         sequence: MCAP only, else 0.
     """
@@ -59,7 +59,7 @@ class Message(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A file inside an MCAP file."""
+    """A file inside an MCAP file; times in ns."""
 
     name: str
     media_type: str
@@ -140,15 +140,15 @@ class DamageLog:
 
 
 class StorageReader(Protocol):
-    """One storage file, opened for reading.
+    """A storage file, opened for reading.
 
     Attributes:
         path: of the file.
         channels: that the file announces.
-        message_counts: messages by channel id; what a damaged index says may be wrong.
+        message_counts: messages by channel id; wrong if the file's index is.
         start_ns: smallest log time; MAX_TIME_NS without messages.
         end_ns: largest log time; 0 without messages.
-        attachments: name and media type of each attachment.
+        attachments: names and media types.
         compression: of chunks: "", "zstd", "lz4" or "bz2".
     """
 
@@ -168,7 +168,7 @@ class StorageReader(Protocol):
     def compression(self) -> str: ...
 
     def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:
-        """Everything in the order of the file; messages with start_ns <= log time < stop_ns.
+        """Read everything in the order of the file; messages with start_ns <= log time < stop_ns.
 
         Raises:
             BagDamageError: at a damaged place, unless ``losses.salvage``.
@@ -176,27 +176,29 @@ class StorageReader(Protocol):
         ...
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """The first messages of a channel; fewer where they cannot be read."""
+        """Read the first messages of a channel; fewer where they cannot be read."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 class StorageWriter(Protocol):
-    """One storage file, opened for writing."""
+    """A storage file, opened for writing."""
 
     def write(self, record: Record) -> None:
-        """Append ``record``, whose channel was announced when the file was created."""
+        """Append ``record``, of a channel that the file was created with."""
         ...
 
-    def finish(self, information: Mapping[str, Any] | None) -> None:
+    def finish(self, metadata: Mapping[str, Any] | None) -> None:
         """Complete the file.
 
         Args:
-            information: as in metadata.yaml, of this file alone; None to keep none in it.
+            metadata: as in metadata.yaml, of this file alone; None to write none into it.
         """
         ...
 
     def close(self) -> None:
-        """Let go of a file that is not finished."""
+        """Close a file that may be unfinished."""
         ...

@@ -8,7 +8,7 @@ from typing import Any
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
-from anon_ros.bags.storage.metadata import dump_yaml
+from anon_ros.bags.storage.metadata import TOPICS_KEY, dump_yaml
 from anon_ros.bags.storage.records import Channel
 from anon_ros.errors import BagError
 
@@ -70,7 +70,7 @@ def _check_definition(channel: Channel) -> None:
 
 
 def _find_topic_metadata(topic: str, metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    topics = metadata["topics_with_message_count"] if metadata else []
+    topics = metadata[TOPICS_KEY] if metadata else []
     entries = (entry["topic_metadata"] for entry in topics)
     return next((entry for entry in entries if entry["name"] == topic), {})
 

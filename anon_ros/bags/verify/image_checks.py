@@ -107,7 +107,7 @@ class ImageChecker:
     ) -> None:
         reasons = [*map(str, look.suspects), *([look.problem] if look.problem else [])]
         reasons += compared.warnings
-        covered = list(expected.row.cover_reasons) if expected.row else []
+        covered = [text for _, text in expected.row.cover_reasons] if expected.row else []
         doubt = 0.0
         if look.suspects:
             doubt = _SUSPECTED + max(suspect.score for suspect in look.suspects)

@@ -47,7 +47,7 @@ class OptionFlags:
         if spec.exclusive_group:
             section = self._find_exclusive_group(section, spec.exclusive_group)
         action: Action = section.add_argument(
-            *_find_names(field.name, spec), **_keywords(field.name, spec, hint, default)
+            *_find_names(field.name, spec), **_make_keywords(field.name, spec, hint, default)
         )
         if spec.deprecated_flag:
             add_deprecated_flag(self._parser, spec.deprecated_flag, action)
@@ -80,7 +80,7 @@ def _find_names(field_name: str, spec: OptionSpec) -> tuple[str, ...]:
     return spec.flags or (f"--{field_name.replace('_', '-')}",)
 
 
-def _keywords(field_name: str, spec: OptionSpec, hint: Any, default: Any) -> dict[str, Any]:
+def _make_keywords(field_name: str, spec: OptionSpec, hint: Any, default: Any) -> dict[str, Any]:
     """Return the arguments of ``add_argument``."""
     value_type = next((part for part in get_args(hint) if part not in {type(None), ...}), hint)
     keywords: dict[str, Any] = {
@@ -101,9 +101,10 @@ def _keywords(field_name: str, spec: OptionSpec, hint: Any, default: Any) -> dic
 
 
 def _format_help(spec: OptionSpec, default: Any) -> str:
-    text = " ".join(map(str, default)) if isinstance(default, tuple) else default
-    shown = f" (default: {text})" if default is not MISSING and text else ""
-    return f"{spec.help}{shown}".replace("%", "%%")
+    values = default if isinstance(default, tuple) else (default,)
+    text = " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    suffix = f" (default: {text})" if default is not MISSING and default else ""
+    return f"{spec.help}{suffix}".replace("%", "%%")
 
 
 def _find_parser(value_type: type, spec: OptionSpec) -> Callable[[str], Any]:

@@ -115,7 +115,7 @@ def _measure(context: _SweepContext, config: Config, variant: str) -> SweepPoint
     anonymizer = context.models.anonymizer(config)
     cache = FrameCache(frame_cache_directory(config, context.options.output, context.hashes))
     methods = {_METHOD: anonymizer}
-    runner = MethodRunner(anonymizer.segmenter, methods, config.inpaint.seed, cache)
+    runner = MethodRunner(anonymizer.segmenter, methods, config, cache)
     counts = RedetectionCounts()
     crops = extract_person_crops(
         context.pairs,

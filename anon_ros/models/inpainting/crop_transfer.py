@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import interpolate
 
-from anon_ros.core import Crop, InpaintFailure, RgbImage
+from anon_ros.core import CoverReason, Crop, InpaintFailure, RgbImage
 from anon_ros.models.inpainting.buckets import Bucket
 
 OUT_OF_MEMORY = "out of GPU memory"
@@ -80,7 +80,10 @@ def download_results(
         f"{OUT_OF_MEMORY}, even for one person at the smallest size; lower inpaint.generate_px"
     )
     results: list[RgbImage | InpaintFailure] = [
-        InpaintFailure(_find_problem(crop) or no_memory) for crop in crops
+        InpaintFailure(problem)
+        if (problem := _find_problem(crop))
+        else InpaintFailure(no_memory, CoverReason.OUT_OF_MEMORY)
+        for crop in crops
     ]
     if not inpainted:
         return results
@@ -94,6 +97,7 @@ def download_results(
             results[index] = part[:-1].numpy().reshape(crops[index].image.shape)
         else:
             results[index] = InpaintFailure(
-                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32"
+                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32",
+                CoverReason.INVALID_RESULT,
             )
     return results

@@ -81,7 +81,7 @@ def _look_up_diffusion(inpaint: InpaintConfig) -> Iterator[RequiredModel]:
 
 def evaluation_models() -> list[RequiredModel]:
     """Return the models that ``anon_ros evaluate quality`` can use."""
-    files = ("--inception", INCEPTION_WEIGHTS), ("--lpips", LPIPS_WEIGHTS)
+    files = ("--inception-weights", INCEPTION_WEIGHTS), ("--lpips-weights", LPIPS_WEIGHTS)
     return [
         _look_up(flag, file.name, file.license, partial(file.find, ""), file.fetch_command)
         for flag, file in files

@@ -1,0 +1,48 @@
+"""Declaration of a parameter as a dataclass field with help, unit, range and choices."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
+
+T = TypeVar("T", bool, int, float, str, tuple[str, ...])
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """Everything that is declared of a parameter beside its name, type and default.
+
+    Attributes:
+        help: one or two sentences for a user.
+        unit: of the value, for example "px" or "Hz"; empty for none.
+        minimum: smallest allowed value, inclusive; None for no bound.
+        maximum: largest allowed value, inclusive; None for no bound.
+        choices: the only allowed values; empty for any.
+        required: True if an empty string or an empty list is refused.
+        reconfigurable: True if a running node accepts a new value, between two frames.
+    """
+
+    help: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    reconfigurable: bool = False
+
+
+def param(  # noqa: PLR0913 - an argument per column of the table of parameters
+    default: T,
+    help: str,  # noqa: A002 - the word that argparse and click use for it
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    required: bool = False,
+    reconfigurable: bool = False,
+) -> T:
+    """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
+    spec = ParameterSpec(help, unit, minimum, maximum, choices, required, reconfigurable)
+    declared: T = field(default=default, metadata={"spec": spec})
+    return declared
