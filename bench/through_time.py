@@ -288,7 +288,7 @@ def cost_ms(missed: int, frames: int, warm_up: int = 100) -> list[float]:
     return taken_ms[warm_up:]
 
 
-def recall_table(results: Results) -> list[str]:
+def make_recall_table(results: Results) -> list[str]:
     lines = [
         "| confidence | memory | any pixel | over 10 % | over 50 % | longest | outside | most |",
         "| --- | --- |" + " ---: |" * 6,
@@ -383,7 +383,7 @@ def report(
         "",
         f"Labels: {labelled} persons in {len(truths)} of {len(moments)} frames.",
         "",
-        *recall_table(results),
+        *make_recall_table(results),
         "",
         f"Drops at confidence {least}: of {count} persons found in {len(moments)} frames.",
         "",

@@ -19,9 +19,9 @@ from anon_ros.metrics.intervals import (
     Estimate,
     bootstrap,
     bootstrap_ratio,
-    clustered_proportion,
+    estimate_clustered_proportion,
+    estimate_proportion,
     jackknife_halves,
-    wilson_proportion,
 )
 from anon_ros.metrics.kid import kernel_distance
 from anon_ros.metrics.matching import match_masks
@@ -31,7 +31,7 @@ from anon_ros.metrics.paste_order import (
     DepthMap,
     PasteOrderResult,
     evaluate_paste_order,
-    misorder_cause,
+    find_misorder_cause,
     order_by_box_bottom,
     order_by_coverage,
     order_by_depth,
@@ -43,7 +43,7 @@ from anon_ros.metrics.reid import (
     ChanceLevel,
     FeatureSet,
     ReidResult,
-    chance_level,
+    compute_chance_level,
     evaluate_reid,
 )
 from anon_ros.metrics.synthetic_scenes import (
@@ -83,11 +83,13 @@ __all__ = [
     "TemporalRecall",
     "bootstrap",
     "bootstrap_ratio",
-    "chance_level",
-    "clustered_proportion",
+    "compute_chance_level",
+    "estimate_clustered_proportion",
+    "estimate_proportion",
     "evaluate_paste_order",
     "evaluate_reid",
     "extract_cutouts",
+    "find_misorder_cause",
     "frechet_distance",
     "inception_score",
     "jackknife_halves",
@@ -96,11 +98,9 @@ __all__ = [
     "make_scene",
     "match_frame",
     "match_masks",
-    "misorder_cause",
     "order_by_box_bottom",
     "order_by_coverage",
     "order_by_depth",
     "order_by_detection",
     "recommend_beta",
-    "wilson_proportion",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from anon_ros.config import InpaintConfig
 from anon_ros.evaluation.image_statistics import ImageMetrics
 from anon_ros.evaluation.quality.tables import QualityScores
-from anon_ros.evaluation.reid.tables import ORIGINAL, ReidScores, best_embedder
+from anon_ros.evaluation.reid.tables import ORIGINAL, ReidScores, find_best_embedder
 from anon_ros.evaluation.report.model import Cell as TableCell
 from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_lines
@@ -17,7 +17,7 @@ from anon_ros.metrics import (
     BetaRecommendation,
     Estimate,
     ReidResult,
-    clustered_proportion,
+    estimate_clustered_proportion,
     recommend_beta,
 )
 
@@ -66,14 +66,14 @@ class SweepPoint:
     @property
     def ranking(self) -> ReidResult:
         """The result of the embedder that re-identifies most persons."""
-        return best_embedder(self.identity, _METHOD)[1]
+        return find_best_embedder(self.identity, _METHOD)[1]
 
     @property
     def redetection_rate(self) -> Estimate:
         """The ratio of persons who are detected again, %."""
         counts = self.redetection
         redetected, persons = np.array(counts.num_redetected), np.array(counts.persons)
-        return clustered_proportion(redetected, persons).scaled(100)
+        return estimate_clustered_proportion(redetected, persons).scaled(100)
 
 
 def format_variant(setting: InpaintConfig, prompts: Collection[str]) -> str:
@@ -85,7 +85,7 @@ def format_variant(setting: InpaintConfig, prompts: Collection[str]) -> str:
     return f"{setting.generate_px} px, '{excerpt}'"
 
 
-def beta_table(points: Sequence[SweepPoint], metrics: ImageMetrics) -> Table:
+def make_beta_table(points: Sequence[SweepPoint], metrics: ImageMetrics) -> Table:
     names = list(metrics.embedders)
     columns = [
         "beta_d, size, prompt",
@@ -114,7 +114,7 @@ def beta_table(points: Sequence[SweepPoint], metrics: ImageMetrics) -> Table:
                 point.seconds_per_person,
             ]
         )
-    original = best_embedder(points[0].identity, ORIGINAL)[1]
+    original = find_best_embedder(points[0].identity, ORIGINAL)[1]
     note = (
         f"Rank-1 and mAP by the embedder that does best against each setting; originals "
         f"{format_estimate(original.cmc(1).scaled(100))}, chance "
@@ -125,8 +125,8 @@ def beta_table(points: Sequence[SweepPoint], metrics: ImageMetrics) -> Table:
     return Table("beta", "By noise level", columns, rows, note)
 
 
-def beta_plots(points: Sequence[SweepPoint], metrics: ImageMetrics) -> list[Plot]:
-    original = best_embedder(points[0].identity, ORIGINAL)[1].cmc(1).value or 0.0
+def make_beta_plots(points: Sequence[SweepPoint], metrics: ImageMetrics) -> list[Plot]:
+    original = find_best_embedder(points[0].identity, ORIGINAL)[1].cmc(1).value or 0.0
     marks = {"chance": _get_chance(points[0]), "original": 100 * original}
     plots = [
         _plot(points, "identity", "rank-1, %", lambda c: c.ranking.cmc(1).scaled(100), marks),
@@ -144,7 +144,7 @@ def summarize_sweep(points: Sequence[SweepPoint], margin: float) -> list[str]:
     return [_format_recommendation(points, variant, margin) for variant in variants]
 
 
-def sweep_limitations(points: Sequence[SweepPoint]) -> list[str]:
+def list_sweep_limitations(points: Sequence[SweepPoint]) -> list[str]:
     """Return the limitations of the sweep, in sentences."""
     stronger = "It holds for these embedders: a stronger one may find persons whom these do not."
     design = "Low noise keeps colours and outline of the person by design (arXiv 2410.08551)."

@@ -97,10 +97,10 @@ def read_yolo_boxes(
     """
     boxes = parse_yolo_text(read_label_text(path), path, _parse_box, class_ids)
     scaled = np.array(boxes, np.float64).reshape(-1, 4) * ([width_px, height_px] * 2)
-    return ground_truth_from_boxes(scaled)
+    return make_ground_truth(scaled)
 
 
-def ground_truth_from_boxes(boxes_xyxy: np.ndarray[Any, np.dtype[np.float64]]) -> GroundTruth:
+def make_ground_truth(boxes_xyxy: np.ndarray[Any, np.dtype[np.float64]]) -> GroundTruth:
     """Return persons of (N, 4) boxes, with the boxes' areas and without crowds."""
     areas_px = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     return GroundTruth(boxes_xyxy, areas_px, np.zeros(len(boxes_xyxy), np.bool_))

@@ -29,9 +29,9 @@ from anon_ros.evaluation.occlusion.tables import (
     REAL,
     PasteOrderStatistics,
     PersonsWithDepth,
-    misorder_cause_table,
-    occlusion_limitations,
-    paste_order_table,
+    list_occlusion_limitations,
+    make_misorder_cause_table,
+    make_paste_order_table,
     summarize_occlusion,
 )
 from anon_ros.evaluation.options import OcclusionOptions
@@ -45,9 +45,9 @@ from anon_ros.metrics import (
     PasteOrderResult,
     Scene,
     extract_cutouts,
+    find_misorder_cause,
     make_scene,
     match_masks,
-    misorder_cause,
     order_by_box_bottom,
     order_by_coverage,
     order_by_depth,
@@ -85,9 +85,9 @@ def evaluate_paste_orders(options: OcclusionOptions, config: Config) -> Report:
     return Report(
         f"Occlusion: {options.frames.path.name}",
         summarize_occlusion(statistics, scenes.causes),
-        [paste_order_table(statistics, num_cutouts), misorder_cause_table(scenes.causes)],
+        [make_paste_order_table(statistics, num_cutouts), make_misorder_cause_table(scenes.causes)],
         [_plot_misordered(statistics)],
-        occlusion_limitations(num_cutouts),
+        list_occlusion_limitations(num_cutouts),
         collect_provenance(config, networks=[estimator.network] if estimator else []),
     )
 
@@ -290,7 +290,7 @@ def _iter_misorder_causes(
     visible_px = scene.visible().sum(axis=(1, 2))
     persons = [scene.persons[index] for index in actors]
     for pair in sorted(by_coverage.pairs):
-        cause = misorder_cause(
+        cause = find_misorder_cause(
             pair,
             is_child=[person.height_m < CHILD_MAX_HEIGHT_M for person in persons],
             inside_ratios=[person.inside_px / person.total_px for person in persons],

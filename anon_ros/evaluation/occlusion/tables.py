@@ -16,8 +16,8 @@ from anon_ros.metrics import (
     Estimate,
     PasteOrderResult,
     bootstrap,
+    estimate_proportion,
     evaluate_paste_order,
-    wilson_proportion,
 )
 
 EXACT, FOUND, REAL = "synthetic, exact masks", "synthetic, segmenter", "real frames"
@@ -61,7 +61,7 @@ class PasteOrderStatistics:
         )
 
     def make_row(self, kind: str, order: str) -> list[str | int | Estimate]:
-        """Return the row of ``paste_order_table`` for an order."""
+        """Return the row of ``make_paste_order_table`` for an order."""
         scenes = self.results[order]
         overlap_px = [s.overlap_px for s in scenes]
         return [
@@ -85,7 +85,7 @@ def _estimate_ratio(parts: Sequence[int], totals: Sequence[int]) -> Estimate:
     return bootstrap(compute_ratio, len(numerators))
 
 
-def paste_order_table(statistics: Mapping[str, PasteOrderStatistics], cutouts: int) -> Table:
+def make_paste_order_table(statistics: Mapping[str, PasteOrderStatistics], cutouts: int) -> Table:
     columns = (
         "persons and paste order",
         "scenes",
@@ -108,12 +108,12 @@ def paste_order_table(statistics: Mapping[str, PasteOrderStatistics], cutouts: i
     return Table("occlusion", "Paste order", columns, rows, note)
 
 
-def misorder_cause_table(causes: Sequence[tuple[str, bool]]) -> Table:
+def make_misorder_cause_table(causes: Sequence[tuple[str, bool]]) -> Table:
     num_misordered = sum(is_misordered for _, is_misordered in causes)
     rows: list[list[str | int | float | Estimate | None]] = []
     for cause in MISORDER_CAUSES:
         flags = [is_misordered for name, is_misordered in causes if name == cause]
-        ratio = wilson_proportion(sum(flags), len(flags)).scaled(100)
+        ratio = estimate_proportion(sum(flags), len(flags)).scaled(100)
         part = 100 * sum(flags) / num_misordered if num_misordered else None
         rows.append([cause, len(flags), ratio, part])
     return Table(
@@ -153,7 +153,7 @@ def summarize_occlusion(
     return sentences
 
 
-def occlusion_limitations(cutouts: int) -> list[str]:
+def list_occlusion_limitations(cutouts: int) -> list[str]:
     source = f"The {cutouts} cut-outs come from the frames given, with their clothes and poses."
     plane = (
         "Synthetic persons stand on a plane, where the lower edge of a box tells the depth all but "

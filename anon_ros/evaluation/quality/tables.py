@@ -92,7 +92,9 @@ def compare_to_originals(
     return by_method
 
 
-def quality_table(kind: str, scores: Mapping[str, QualityScores], metrics: ImageMetrics) -> Table:
+def make_quality_table(
+    kind: str, scores: Mapping[str, QualityScores], metrics: ImageMetrics
+) -> Table:
     columns = ["anonymized", "images"]
     for name in metrics.embedders:
         columns += [_name_distance(name), f"{_name_kernel_distance(name)}, x1000"]
@@ -127,7 +129,7 @@ def quality_table(kind: str, scores: Mapping[str, QualityScores], metrics: Image
     return Table(kind.replace(" ", "_"), f"Quality: {kind}", columns, rows, note)
 
 
-def quality_plots(scores: ScoresByKind, metrics: ImageMetrics) -> list[Plot]:
+def make_quality_plots(scores: ScoresByKind, metrics: ImageMetrics) -> list[Plot]:
     plots = []
     for index, name in enumerate(metrics.embedders):
         bars = _select_bars(scores, partial(_get_frechet, name))
@@ -160,7 +162,7 @@ def summarize_quality(scores: Mapping[str, QualityScores]) -> list[str]:
     return sentences or ["Nobody was found in any frame, so nothing was changed."]
 
 
-def quality_limitations(
+def list_quality_limitations(
     scopes: Mapping[str, StatisticsByMethod], metrics: ImageMetrics
 ) -> list[str]:
     """Return the limitations of the scores, and of missing networks, in sentences."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_bars
 from anon_ros.evaluation.report.tables import format_estimate, format_number
-from anon_ros.metrics import ChanceLevel, Estimate, ReidResult, wilson_proportion
+from anon_ros.metrics import ChanceLevel, Estimate, ReidResult, estimate_proportion
 
 ORIGINAL = "original"
 _RANKS = (1, 5, 10)
@@ -34,7 +34,7 @@ class ReidScores:
     gallery_size: int
 
 
-def reid_table(scores: ReidScores) -> Table:
+def make_reid_table(scores: ReidScores) -> Table:
     columns = ("embedder, query", "queries", *(f"rank-{k}, %" for k in _RANKS), "mAP, %")
     rows: list[list[str | int | float | Estimate | None]] = []
     for (embedder, method), result in scores.rankings.items():
@@ -73,7 +73,7 @@ def _make_cells(result: ReidResult) -> list[int | Estimate]:
     return [int(result.is_valid.sum()), *(rate.scaled(100) for rate in rates)]
 
 
-def reid_plot(scores: ReidScores) -> Plot:
+def make_reid_plot(scores: ReidScores) -> Plot:
     series: dict[str, dict[str, Estimate]] = {}
     for (embedder, method), result in scores.rankings.items():
         series.setdefault(embedder, {})[method] = result.cmc(1).scaled(100)
@@ -81,7 +81,7 @@ def reid_plot(scores: ReidScores) -> Plot:
     return Plot("rank_1", "Right person found first", plot_bars(series, "rank-1, %", marks))
 
 
-def best_embedder(scores: ReidScores, method: str) -> tuple[str, ReidResult]:
+def find_best_embedder(scores: ReidScores, method: str) -> tuple[str, ReidResult]:
     """Return the embedder with the highest rank-1 accuracy, by name, and its result."""
     by_name = {name: r for (name, kind), r in scores.rankings.items() if kind == method}
     return max(by_name.items(), key=lambda item: item[1].cmc(1).value or 0.0)
@@ -89,10 +89,10 @@ def best_embedder(scores: ReidScores, method: str) -> tuple[str, ReidResult]:
 
 def summarize_reid(scores: ReidScores) -> list[str]:
     sentences = []
-    original = best_embedder(scores, ORIGINAL)[1].cmc(1).scaled(100)
+    original = find_best_embedder(scores, ORIGINAL)[1].cmc(1).scaled(100)
     by_chance = format_number(100 * scores.chance.ranks[1])
     for method in dict.fromkeys(name for _, name in scores.rankings if name != ORIGINAL):
-        name, result = best_embedder(scores, method)
+        name, result = find_best_embedder(scores, method)
         sentences.append(
             f"{method}: in {format_estimate(result.cmc(1).scaled(100))} of the queries the "
             "person is found "
@@ -101,7 +101,7 @@ def summarize_reid(scores: ReidScores) -> list[str]:
             f"by chance in {by_chance} %."
         )
     if not scores.has_detection.all():
-        hidden = wilson_proportion(
+        hidden = estimate_proportion(
             int((~scores.has_detection).sum()), len(scores.has_detection)
         ).scaled(100)
         sentences.append(

@@ -18,7 +18,7 @@ FlickerByCamera = Mapping[tuple[str, str], FlickerMetric]
 """By camera and method."""
 
 
-def recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | None) -> Table:
+def make_recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | None) -> Table:
     columns = (
         "memory",
         "persons",
@@ -43,7 +43,7 @@ def recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | N
     return Table("recall", "Who stays uncovered", columns, rows, note)
 
 
-def recall_plot(recalls: Mapping[str, TemporalRecall]) -> Plot:
+def make_recall_plot(recalls: Mapping[str, TemporalRecall]) -> Plot:
     series = {
         f"memory {kind}": [
             (100 * share, uncovered_ratio(recall, share)) for share in _PLOTTED_TOLERANCES
@@ -82,7 +82,7 @@ def _make_recall_cells(recall: TemporalRecall) -> list[int | float | Estimate | 
     ]
 
 
-def flicker_table(flickers: FlickerByCamera) -> Table:
+def make_flicker_table(flickers: FlickerByCamera) -> Table:
     columns = (
         "anonymized",
         "frames",
