@@ -61,6 +61,8 @@ def plain(source: Path, output: Path) -> None:
 class Stub:
     """Models that cost nothing: they always find the same persons, or nobody."""
 
+    max_batch, draws_persons, keeps_grid = 1, False, False
+
     def __init__(self, persons: int) -> None:
         masks = np.zeros((persons, HEIGHT_PX, WIDTH_PX), np.bool_)
         boxes = (BOXES_XYXY * np.float32(WIDTH_PX / 1920))[:persons]

@@ -17,6 +17,8 @@ REPEAT = 10
 class Inverting:
     """An inpainter that costs nothing."""
 
+    max_batch, draws_persons, keeps_grid = 1, False, False
+
     def inpaint(self, crops: list[Crop]) -> list[RgbImage]:
         return [255 - crop.image for crop in crops]
 

@@ -92,6 +92,8 @@ def relay(*_: object) -> dict[str, Any]:
 class Nobody:
     """Models that find nobody."""
 
+    max_batch, draws_persons, keeps_grid = 1, False, False
+
     def anonymizer(self, config: Config) -> Anonymizer:
         return Anonymizer(self, self, config.mask, config.inpaint)
 

@@ -38,7 +38,8 @@ from anon_ros.tracking import (
     min_confidence,
     observe_frame,
 )
-from anon_ros.tracking.observations import intersect_windows, to_detections
+from anon_ros.tracking.mask_windows import intersect_windows
+from anon_ros.tracking.observations import to_detections
 from anon_ros.utils.progress import track_progress
 from anon_ros.utils.units import NS_PER_S
 
@@ -184,7 +185,7 @@ def _groups(sightings: Sequence[PersonObservation]) -> list[int]:
 
 def _shared_ratio(one: PersonObservation, other: PersonObservation) -> float:
     """Of the smaller one's pixels."""
-    _, mask = intersect_windows((one.window, one.mask), (other.window, other.mask))
+    _, mask = intersect_windows(one.mask_window, other.mask_window)
     least_px = min(int(np.count_nonzero(each)) for each in (one.mask, other.mask))
     return int(np.count_nonzero(mask)) / max(least_px, 1)
 

@@ -24,7 +24,7 @@ from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
 from anon_ros.models import build_inpainter, build_tracker
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
-from anon_ros.tracking import OnlineStream, SyntheticCache, observe_frame
+from anon_ros.tracking import FrameProcessor, FrameTask
 from helpers.arrays import make_detections
 from helpers.fake_models import FixedSegmenter
 from helpers.paths import MASKS
@@ -127,18 +127,13 @@ def make_config(kind: str, reuse: str, model: Path | None = None) -> Config:
 
 def anonymize_tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
     """As the node does it."""
-    stream, drawings = OnlineStream(config, lambda: build_tracker(config)), SyntheticCache(config)
-    results = []
+    processor, results = FrameProcessor(config, build_tracker), []
     for index, (image, found) in enumerate(film):
-        time_ns = (1 + index) * PERIOD_NS
+        task = FrameTask(index, "camera", image, (1 + index) * PERIOD_NS)
         anonymizer = Anonymizer(FixedSegmenter(found), inpainter, config.mask, config.inpaint)
-        persons = stream.persons_in(observe_frame(image, anonymizer.detect_persons(image), time_ns))
-        covered = anonymizer.cover_persons(image, persons)
-        covered = drawings.attach(covered, anonymizer, time_ns, inpaints=True)
-        (result,) = anonymizer.inpaint_frames([covered])
-        assert isinstance(result, AnonymizedFrame)
-        drawings.store(covered, anonymizer, result, time_ns)
-        results.append(result)
+        (result,) = processor.process(anonymizer, [task])
+        assert isinstance(result.frame, AnonymizedFrame)
+        results.append(result.frame)
     return results
 
 

@@ -153,7 +153,8 @@ def test_failed_frame_is_released(stage: str) -> None:
 def test_max_batch_needs_diffusion() -> None:
     outside = FakeFrameIO()
     assert outside.pipeline().max_batch == 1
-    assert outside.pipeline(inpaint__method="sdxl").max_batch == 8
+    diffusion = SentinelModelProvider(inpainter=NoiseInpainter(max_batch=8))
+    assert outside.pipeline(diffusion).max_batch == 8
 
 
 def test_latencies_by_stage_and_stream() -> None:
