@@ -194,16 +194,18 @@ def show(report: dict[str, Any]) -> None:
     print("| --- | --- | --- | --- | --- |")
     for storage, result in report["copies"].items():
         speeds = f"{result['plain_mb_s']:.0f} MB/s | {result['ours_mb_s']:.0f} MB/s"
-        told = "ok" if result["ratio"] >= GOAL_RATIO else f"below {GOAL_RATIO}"
-        print(f"| {storage}, {result['mb']:.0f} MB | {speeds} | {result['ratio']:.2f} | {told} |")
+        verdict = "ok" if result["ratio"] >= GOAL_RATIO else f"below {GOAL_RATIO}"
+        print(
+            f"| {storage}, {result['mb']:.0f} MB | {speeds} | {result['ratio']:.2f} | {verdict} |"
+        )
     print(f"\n| images of {WIDTH_PX} x {HEIGHT_PX} px | frames/s |\n| --- | --- |")
     for name, rate_hz in report["frames_per_s"].items():
         print(f"| {name} | {rate_hz:.1f} |")
     print("\n| peak memory | recording | | growth | |\n| --- | --- | --- | --- | --- |")
     for storage, result in report["memory"].items():
         peaks = " | ".join(f"{mb} MB: {peak:.0f} MB" for mb, peak in result["peak_mb"].items())
-        told = "ok" if result["growth"] <= GOAL_GROWTH else f"above {GOAL_GROWTH}"
-        print(f"| {storage} | {peaks} | {result['growth']:.2f} | {told} |")
+        verdict = "ok" if result["growth"] <= GOAL_GROWTH else f"above {GOAL_GROWTH}"
+        print(f"| {storage} | {peaks} | {result['growth']:.2f} | {verdict} |")
 
 
 def main() -> None:

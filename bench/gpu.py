@@ -77,14 +77,14 @@ class Bench:
 
     def measure_seconds(self, work: Callable[[], object], repeat: int) -> list[float]:
         """Return the seconds of every repetition, after a warm-up that is not counted."""
-        taken = []
+        durations_s = []
         for _ in range(repeat + 1):
             self.wait()
             start = time.perf_counter()
             work()
             self.wait()
-            taken.append(time.perf_counter() - start)
-        return taken[1:]
+            durations_s.append(time.perf_counter() - start)
+        return durations_s[1:]
 
     def measure_matmul_tflop_per_s(self) -> float:
         """Return the ceiling: the best of several large matrix products."""
@@ -130,7 +130,7 @@ class Bench:
         seeds = list(range(persons))
         latents = diffusion.encode(images)
         half = cells.to(diffusion.dtype)
-        drawn = self.measure_seconds(lambda: diffusion.draw(images, cells, seeds), self.repeat)
+        batch_s = self.measure_seconds(lambda: diffusion.draw(images, cells, seeds), self.repeat)
         chain = self.measure_seconds(
             lambda: diffusion.denoise(latents, latents, half, seeds), self.repeat
         )
@@ -139,7 +139,7 @@ class Bench:
         reached = tflop * len(inpainter.noise_schedule.timesteps) / statistics.median(chain)
         return {
             "shape": f"{width_px}x{height_px} x {persons}",
-            "person_s": statistics.median(drawn) / persons,
+            "person_s": statistics.median(batch_s) / persons,
             "unet_tflop_per_s": reached,
             "unet_share_of_ceiling": reached / ceiling,
         }
@@ -241,11 +241,11 @@ class Bench:
                 torch.cuda.reset_peak_memory_stats(self.device)
             calls = [count] if batched else [1] * count
             try:
-                taken = self.measure_seconds(lambda calls=calls: [draw(n) for n in calls], 1)  # type: ignore[misc]
+                durations_s = self.measure_seconds(lambda calls=calls: [draw(n) for n in calls], 1)  # type: ignore[misc]
             except torch.cuda.OutOfMemoryError:
                 report["scenes"][count] = {"persons": count, "error": "out of memory"}
                 continue
-            frame_s = statistics.median(taken)
+            frame_s = statistics.median(durations_s)
             report["scenes"][count] = {
                 "persons": count,
                 "frame_s": frame_s,
@@ -344,11 +344,11 @@ def describe_machine(device: torch.device) -> dict[str, str]:
 
 
 def format_table(report: dict[str, Any]) -> str:
-    told = report["machine"]
+    host = report["machine"]
     lines = [
         (
-            f"{told['gpu']}, torch {told['torch']}, commit {told['commit']}, {told['date']}, "
-            f"`{told['command']}`. Matrix product: {report['matmul_tflop_per_s']:.0f} TFLOP/s."
+            f"{host['gpu']}, torch {host['torch']}, commit {host['commit']}, {host['date']}, "
+            f"`{host['command']}`. Matrix product: {report['matmul_tflop_per_s']:.0f} TFLOP/s."
         ),
         "",
         (

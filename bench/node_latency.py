@@ -67,16 +67,16 @@ def run_relay(*_: object) -> dict[str, Any]:
     """Publish every image unchanged."""
     node = rclpy.create_node("relay")
     publisher = node.create_publisher(Image, MIRRORED, QoSProfile(depth=5))
-    taken_ms: list[float] = []
+    durations_ms: list[float] = []
 
     def receive(image: Image) -> None:
         started_s = time.monotonic()
         publisher.publish(image)
-        taken_ms.append((time.monotonic() - started_s) * 1000)
+        durations_ms.append((time.monotonic() - started_s) * 1000)
 
     node.create_subscription(Image, CAMERA, receive, qos_profile_sensor_data)
     spin(node)
-    return {"inside_ms": compute_quantiles(taken_ms)}
+    return {"inside_ms": compute_quantiles(durations_ms)}
 
 
 class Nobody:
@@ -115,7 +115,7 @@ def run_recorder(*_: object) -> dict[str, Any]:
     """Count the images of the mirrored topic, measure their age, and keep the last diagnostics."""
     node = rclpy.create_node("recorder")
     ages_ms: list[float] = []
-    told: dict[str, dict[str, str]] = {}
+    statuses: dict[str, dict[str, str]] = {}
 
     def receive(image: Image) -> None:
         sent_ns = image.header.stamp.sec * NS_PER_S + image.header.stamp.nanosec
@@ -123,17 +123,19 @@ def run_recorder(*_: object) -> dict[str, Any]:
 
     def note(diagnostics: DiagnosticArray) -> None:
         for status in diagnostics.status:
-            told[status.name.split()[-1]] = {value.key: value.value for value in status.values}
+            statuses[status.name.split()[-1]] = {value.key: value.value for value in status.values}
 
     node.create_subscription(Image, MIRRORED, receive, QoSProfile(depth=10))
     node.create_subscription(DiagnosticArray, "/diagnostics", note, QoSProfile(depth=10))
     spin(node)
     result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": compute_quantiles(ages_ms)}
-    if CAMERA in told:
-        values = told[CAMERA]
+    if CAMERA in statuses:
+        values = statuses[CAMERA]
         result["inside_ms"] = [float(values[f"latency {name} [ms]"]) for name in ("p50", "p99")]
         result["stages_p50_ms"] = {
-            key.split()[0]: float(value) for key, value in told["worker"].items() if "p50" in key
+            key.split()[0]: float(value)
+            for key, value in statuses["worker"].items()
+            if "p50" in key
         }
     return result
 

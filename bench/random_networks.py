@@ -115,10 +115,12 @@ class SceneNetwork(YoloNetwork):
         boxes = torch.from_numpy(self.boxes_xyxy).to(candidates) * gain
         offset = (batch.shape[-2] - 1080 * gain) / 2
         boxes[:, 1::2] += offset
-        found = candidates[:, : len(boxes)].clone()
-        found[:4] = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1).T
-        found[4] = 1
-        return found, prototypes
+        persons = candidates[:, : len(boxes)].clone()
+        persons[:4] = torch.cat(
+            [(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1
+        ).T
+        persons[4] = 1
+        return persons, prototypes
 
 
 def make_segmenter(

@@ -43,10 +43,12 @@ def write(stream: TextIO) -> None:
             for beta_d in BETAS:
                 try:
                     chain = plan_timesteps(kind, ours, steps, beta_d)
-                    told = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
+                    cells = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
                 except ModelError:
-                    told = ["refused", "", ""]
-                rows.writerow([kind, steps, beta_d, *told, _find_stock_start(stock, steps, beta_d)])
+                    cells = ["refused", "", ""]
+                rows.writerow(
+                    [kind, steps, beta_d, *cells, _find_stock_start(stock, steps, beta_d)]
+                )
 
 
 def _find_stock_start(scheduler: Any, steps: int, beta_d: float) -> int | str:

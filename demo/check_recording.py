@@ -38,15 +38,15 @@ def check_bag(
     counts: Counter[str] = Counter(frames=0, persons=0, left=0)
     most_px = -1
     for index, recorded in iter_recorded_frames(bag):
-        seen = camera.frame(index)
-        masks = segmenter.segment(_convert_to_rgb(seen)).masks
-        same = cv2.absdiff(recorded, seen).max(axis=2) <= 1
+        original = camera.frame(index)
+        masks = segmenter.segment(_convert_to_rgb(original)).masks
+        same = cv2.absdiff(recorded, original).max(axis=2) <= 1
         left = [bool(same[mask].mean() >= _MAX_SAME_RATIO) for mask in masks]
         counts.update(frames=1, persons=len(masks), left=sum(left))
         filled_px = int(masks.any(axis=0).sum())
         if filled_px > most_px:
             most_px = filled_px
-            cv2.imwrite(str(picture), np.hstack([seen, recorded]))
+            cv2.imwrite(str(picture), np.hstack([original, recorded]))
     return counts
 
 

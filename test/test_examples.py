@@ -98,6 +98,12 @@ def test_anonymize_folder_and_own_metric(run: Run, photos: Path, config_file: Pa
     run("evaluate_own_metric.py", photos, photos, code=1)
 
 
+def test_compare_methods(run: Run, photos: Path, config_file: Path, tmp_path: Path) -> None:
+    output = run("compare_methods.py", photos, tmp_path / "report", config_file)
+    assert [output.count(f"| {name} ") for name in ("original", "fill", "blur")] == [2, 2, 2]
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
 def test_anonymize_bag_and_read_masks(
     run: Run, bus_rgb: RgbImage, config_file: Path, tmp_path: Path
 ) -> None:

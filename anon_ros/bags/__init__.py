@@ -1,8 +1,9 @@
-"""Recordings: rosbag2 in both storages, and ROS 1; needs no ROS."""
+"""Bags: rosbag2 in both storages, and ROS 1; needs no ROS."""
 
 from anon_ros.bags.image_reader import BagDepthMap, BagImage, read_depth_maps, read_images
+from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecision, TopicRules
 from anon_ros.bags.plan.inspect import BagPlan, inspect_bag
-from anon_ros.bags.plan.topic_plan import TopicAction, TopicDecision, TopicPlan, TopicRules
+from anon_ros.bags.plan.topic_plan import TopicPlan
 from anon_ros.bags.rewrite.job import MASKS, REPORT, JobModels, RewriteJob, anonymize_bag
 from anon_ros.bags.run_files.journal import ImageRecord
 from anon_ros.bags.run_files.report import RunReport, read_report, sidecar_path
@@ -20,6 +21,7 @@ __all__ = [
     "BagDepthMap",
     "BagImage",
     "BagPlan",
+    "DecisionOrigin",
     "Findings",
     "ImageRecord",
     "JobModels",

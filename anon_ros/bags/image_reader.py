@@ -1,7 +1,7 @@
-"""The images of a recording, for who wants nothing else of it."""
+"""Iteration over the decoded images or depth maps of a bag."""
 
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -10,20 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.bags.messages import IMAGE_TYPE, deserialize_image
-from anon_ros.bags.plan.inspect import decompress, inspect_bag
-from anon_ros.bags.plan.topic_plan import TopicAction, TopicRules
+from anon_ros.bags.plan.decisions import TopicAction, TopicRules
+from anon_ros.bags.plan.inspect import inspect_bag
+from anon_ros.bags.plan.topic_plan import TopicPlan
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Message
 from anon_ros.core import RgbImage
 from anon_ros.errors import BagError, ImageFormatError
 
+_DEPTH_TYPES = {"16UC1": "u2", "32FC1": "f4"}
+_MM_PER_M = 1000
+
 
 class BagImage(NamedTuple):
-    """One image message, decoded.
+    """A decoded image message.
 
     Attributes:
-        topic: it was recorded on.
-        log_time_ns: when.
+        topic: as recorded.
+        log_time_ns: time of recording, ns.
         image: (H, W, 3) uint8 RGB.
     """
 
@@ -32,96 +36,105 @@ class BagImage(NamedTuple):
     image: RgbImage
 
 
-def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[BagImage]:
-    """Every image that ``anon_ros bag`` would anonymize, in the order of the recording.
-
-    Args:
-        bag: the recording.
-        topics: of these alone; empty for all.
-        scratch: folder in which files may be decompressed for the moment.
-
-    Raises:
-        BagError: if there are none, or a topic has none.
-        BagDamageError: at a damaged place.
-        ImageFormatError: if one cannot be decoded.
-        OSError: if a file cannot be read.
-    """
-    plan = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=scratch).topics
-    found = {entry.topic for entry in plan.entries if entry.decision is TopicAction.ANONYMIZE}
-    if not found or set(topics) - found:
-        asked = ", ".join(sorted(set(topics) - found)) or "any topic"
-        message = f"{bag.path}: no images on {asked}; it has some on {', '.join(found) or 'none'}"
-        raise BagError(message)
-    wanted = set(topics) or found
-
-    def is_wanted(channel: Channel) -> bool:
-        entry = plan.get(channel.topic, channel.type_name)
-        is_image = entry is not None and entry.decision is TopicAction.ANONYMIZE
-        return is_image and channel.topic in wanted
-
-    for record in _messages(bag, scratch):
-        if is_wanted(record.channel):
-            frame = deserialize_image(record.channel, decompress(bag, record.data))
-            yield BagImage(record.channel.topic, record.log_time_ns, frame.decode())
-
-
 class BagDepthMap(NamedTuple):
-    """One depth message, decoded.
+    """A decoded depth message.
 
     Attributes:
-        log_time_ns: when it was recorded.
-        depth_m: (H, W) float32, NaN where it is not known.
+        log_time_ns: time of recording, ns.
+        depth_m: (H, W) float32, m; NaN where it is unknown.
     """
 
     log_time_ns: int
     depth_m: npt.NDArray[np.float32]
 
 
-def read_depth_maps(bag: Bag, topic: str, scratch: Path) -> Iterator[BagDepthMap]:
-    """The messages of a depth topic (REP 118: 16UC1 in mm, 32FC1 in m), in their order.
+def read_images(bag: Bag, topics: Collection[str], scratch: Path) -> Iterator[BagImage]:
+    """Yield the images that ``anon_ros bag`` would anonymize, in the order of the bag.
 
     Args:
-        bag: the recording.
+        bag: to read.
+        topics: to read; empty for all with images.
+        scratch: folder for files that must be decompressed.
+
+    Raises:
+        BagError: if there are no images, or none on one of ``topics``.
+        BagDamageError: at a damaged place.
+        ImageFormatError: if an image cannot be decoded.
+        OSError: if a file cannot be read.
+    """
+    plan = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=scratch).topics
+    image_topics = {d.topic for d in plan.decisions if d.action is TopicAction.ANONYMIZE}
+    if not image_topics or set(topics) - image_topics:
+        missing = ", ".join(sorted(set(topics) - image_topics)) or "any topic"
+        existing = ", ".join(image_topics) or "none"
+        message = f"{bag.path}: no images on {missing}; it has some on {existing}"
+        raise BagError(message)
+    wanted = set(topics) or image_topics
+    for record in _iter_messages(bag, scratch):
+        if record.channel.topic in wanted and _is_anonymized(plan, record.channel):
+            image = deserialize_image(record.channel, bag.decompress(record.data))
+            yield BagImage(record.channel.topic, record.log_time_ns, image.decode())
+
+
+def read_depth_maps(bag: Bag, topic: str, scratch: Path) -> Iterator[BagDepthMap]:
+    """Yield the messages of a depth topic (REP 118: 16UC1 in mm, 32FC1 in m), in their order.
+
+    Args:
+        bag: to read.
         topic: of sensor_msgs/Image.
-        scratch: folder in which files may be decompressed for the moment.
+        scratch: folder for files that must be decompressed.
 
     Raises:
         BagError: if there are none.
         BagDamageError: at a damaged place.
-        ImageFormatError: if one is no depth.
+        ImageFormatError: if a message is no depth.
         OSError: if a file cannot be read.
     """
     count = 0
-    for record in _messages(bag, scratch):
+    for record in _iter_messages(bag, scratch):
         if record.channel.topic == topic and record.channel.type_name == IMAGE_TYPE:
-            frame = deserialize_image(record.channel, decompress(bag, record.data))
-            yield BagDepthMap(record.log_time_ns, _depth_m(frame.ros_message))
+            image = deserialize_image(record.channel, bag.decompress(record.data))
+            yield BagDepthMap(record.log_time_ns, _decode_depth(image.ros_message))
             count += 1
     if not count:
         message = f"{bag.path}: no sensor_msgs/msg/Image on {topic}"
         raise BagError(message)
 
 
-def _messages(bag: Bag, scratch: Path) -> Iterator[Message]:
+def _is_anonymized(plan: TopicPlan, channel: Channel) -> bool:
+    decision = plan.get(channel.topic, channel.type_name)
+    return decision is not None and decision.action is TopicAction.ANONYMIZE
+
+
+def _iter_messages(bag: Bag, scratch: Path) -> Iterator[Message]:
     for file in bag.files:
-        with ExitStack() as stack:
-            unpacked_to = stack.enter_context(TemporaryDirectory(dir=scratch, prefix=".anon_ros-"))
-            opened = stack.enter_context(closing(bag.open(file, DamageLog(), Path(unpacked_to))))
-            for record in opened.records(DamageLog(), 0, MAX_TIME_NS):
+        with (
+            TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
+            closing(bag.open(file, DamageLog(), Path(folder))) as reader,
+        ):
+            for record in reader.records(DamageLog(), 0, MAX_TIME_NS):
                 if isinstance(record, Message):
                     yield record
 
 
-def _depth_m(fields: Any) -> npt.NDArray[np.float32]:
-    kinds = {"16UC1": "u2", "32FC1": "f4"}
-    if fields.encoding not in kinds:
-        message = f"encoding {fields.encoding!r} is no depth; expected 16UC1 or 32FC1 (REP 118)"
-        raise ImageFormatError(message)
-    sample = np.dtype(f"{'>' if fields.is_bigendian else '<'}{kinds[fields.encoding]}")
-    data, row_bytes = np.asarray(fields.data, np.uint8), fields.width * sample.itemsize
-    if fields.step < row_bytes or len(data) < fields.height * fields.step:
-        message = f"{len(data)} bytes for {fields.height} rows of {fields.step}, {row_bytes} needed"
-        raise ImageFormatError(message)
-    rows = data[: fields.height * fields.step].reshape(fields.height, fields.step)
-    values = np.ascontiguousarray(rows[:, :row_bytes]).view(sample).astype(np.float32)
-    return np.where(values > 0, values / (1000 if sample.kind == "u" else 1), np.float32(np.nan))
+def _decode_depth(message: Any) -> npt.NDArray[np.float32]:
+    """Return depth of a sensor_msgs/Image, (H, W) float32, m; NaN where it is unknown."""
+    if message.encoding not in _DEPTH_TYPES:
+        problem = f"encoding {message.encoding!r} is no depth; expected 16UC1 or 32FC1 (REP 118)"
+        raise ImageFormatError(problem)
+    byte_order = ">" if message.is_bigendian else "<"
+    sample = np.dtype(f"{byte_order}{_DEPTH_TYPES[message.encoding]}")
+    values = _cut_rows(message, message.width * sample.itemsize).view(sample).astype(np.float32)
+    unit = _MM_PER_M if sample.kind == "u" else 1
+    return np.where(values > 0, values / unit, np.float32(np.nan))
+
+
+def _cut_rows(message: Any, row_bytes: int) -> npt.NDArray[np.uint8]:
+    """Return the data without the padding of rows, (H, ``row_bytes``) uint8."""
+    data, num_bytes = np.asarray(message.data, np.uint8), message.height * message.step
+    if message.step < row_bytes or len(data) < num_bytes:
+        size = f"{message.height} rows of {message.step}, {row_bytes} needed"
+        problem = f"{len(data)} bytes for {size}"
+        raise ImageFormatError(problem)
+    rows = data[:num_bytes].reshape(message.height, message.step)
+    return np.ascontiguousarray(rows[:, :row_bytes])

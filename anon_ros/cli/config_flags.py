@@ -8,6 +8,7 @@ from anon_ros.config import (
     RENAMED_PARAMETERS,
     Config,
     Parameter,
+    ParameterValue,
     all_parameters,
     load_config,
     rename_deprecated,
@@ -43,20 +44,23 @@ def add_config_flags(
                 _add_flag(section, parameter)
 
 
-def parse_config(arguments: Namespace, more: Mapping[str, object] | None = None) -> Config:
+def parse_config(
+    arguments: Namespace, inherited: Mapping[str, ParameterValue] | None = None
+) -> Config:
     """Return the configuration that the flags ask for.
 
     Args:
         arguments: the parsed flags.
-        more: values of parameters that win over them.
+        inherited: values of parameters over which flags win.
 
     Raises:
         ConfigError: if a value is not allowed.
     """
-    return load_config(arguments.config, {**parameter_flags(arguments), **(more or {})})
+    flags = collect_parameters(arguments)
+    return load_config(arguments.config, {**(inherited or {}), **flags})
 
 
-def parameter_flags(arguments: Namespace) -> dict[str, object]:
+def collect_parameters(arguments: Namespace) -> dict[str, object]:
     """Return the parameters that were given as flags, under their current names.
 
     Raises:

@@ -163,7 +163,7 @@ def _format_persons(kinds: Counter[str]) -> str:
 
 
 def _format_reasons(result: AnonymizedFrame) -> str:
-    reasons = {outcome.reason for outcome in result.outcomes if outcome.reason}
+    reasons = {outcome.reason_text for outcome in result.outcomes if outcome.reason_text}
     return f" ({'; '.join(sorted(reasons))})" if reasons else ""
 
 

@@ -18,7 +18,7 @@ from anon_ros.bags import (
     sidecar_path,
     verify_bag,
 )
-from anon_ros.cli.config_flags import add_config_flags, parameter_flags, parse_config
+from anon_ros.cli.config_flags import add_config_flags, collect_parameters, parse_config
 from anon_ros.cli.deprecated_flags import add_deprecated_flag
 from anon_ros.config import Config, all_parameters, load_config
 from anon_ros.core import Detections, RgbImage, Segmenter
@@ -163,7 +163,7 @@ def redetection_config(report: RunReport, arguments: Namespace) -> Config:
         "detect.inference_px": larger_px if most_px is None else min(larger_px, int(most_px)),
         "detect.confidence": max(first.confidence, _LEAST_SCORE),
     }
-    return load_config(None, {**values, **parameter_flags(arguments)})
+    return load_config(None, {**values, **collect_parameters(arguments)})
 
 
 def _tell(findings: Findings) -> None:

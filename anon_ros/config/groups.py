@@ -392,6 +392,11 @@ class InpaintConfig:
         reconfigurable=True,
     )
 
+    @property
+    def is_diffusion(self) -> bool:
+        """True if ``method`` loads a diffusion model."""
+        return self.method == "sdxl"
+
 
 @dataclass(frozen=True)
 class ComputeConfig:

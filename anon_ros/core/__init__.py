@@ -1,6 +1,6 @@
 """The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
 
-from anon_ros.core.anonymizer import MOVED, Anonymizer, CoveredFrame, derive_seed, untracked_persons
+from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image
 from anon_ros.core.masks import PersonRegion, make_region, make_regions
@@ -9,6 +9,7 @@ from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.types import (
     AnonymizedFrame,
+    CoverReason,
     Crop,
     Detections,
     FramePersons,
@@ -17,13 +18,12 @@ from anon_ros.core.types import (
     Outcome,
     OutcomeKind,
     RgbImage,
-    without_numbers,
 )
 
 __all__ = [
-    "MOVED",
     "AnonymizedFrame",
     "Anonymizer",
+    "CoverReason",
     "CoveredFrame",
     "Crop",
     "Detections",
@@ -45,5 +45,4 @@ __all__ = [
     "make_region",
     "make_regions",
     "untracked_persons",
-    "without_numbers",
 ]

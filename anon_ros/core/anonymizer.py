@@ -18,6 +18,7 @@ from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.types import (
     AnonymizedFrame,
+    CoverReason,
     Crop,
     Detections,
     FramePersons,
@@ -30,9 +31,6 @@ from anon_ros.core.types import (
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
 T = TypeVar("T")
-
-MOVED = "moved on from an earlier frame"
-"""Reason of an outcome that is no new drawing."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,9 @@ class Anonymizer:
             SegmentationError: if the persons could not be found.
             ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
         """
-        _check_input(image, seed)
+        if seed < 0:
+            message = f"seed {seed} is negative"
+            raise ValueError(message)
         return self.cover_persons(image, untracked_persons(self.detect_persons(image), seed))
 
     def detect_persons(self, image: RgbImage) -> Detections:
@@ -119,7 +119,9 @@ class Anonymizer:
 
         Raises:
             SegmentationError: if they could not be found.
+            ValueError: if ``image`` is no RgbImage.
         """
+        _check_image(image)
         with _as_segmentation_error():
             detections = self.segmenter.segment(image)
             _check_fit(detections, image)
@@ -166,12 +168,13 @@ class Anonymizer:
             for frame, each in zip(frames, crops, strict=True)
         ]
 
-    def finish_covered(self, frame: CoveredFrame, reason: str) -> AnonymizedFrame:
+    def finish_covered(self, frame: CoveredFrame, cover_reason: CoverReason) -> AnonymizedFrame:
         """The frame as it is, with the reason why nobody is inpainted in the outcomes.
 
         Whose drawing was moved on from an earlier frame gets that.
         """
-        drawings = [frame.warped_crops.get(index, InpaintFailure(reason)) for index in frame.rois]
+        failure = InpaintFailure("", cover_reason)
+        drawings = [frame.warped_crops.get(index, failure) for index in frame.rois]
         return self._finish(frame, drawings)
 
     def extract_crop(self, frame: CoveredFrame, index: int) -> Crop:
@@ -228,7 +231,8 @@ class Anonymizer:
     def _reject_small(self, region: PersonRegion) -> InpaintFailure:
         size = f"{region.bounds.width_px}x{region.bounds.height_px} px"
         return InpaintFailure(
-            f"{size} is below inpaint.min_person_px = {self.inpaint.min_person_px}"
+            f"{size} is below inpaint.min_person_px = {self.inpaint.min_person_px}",
+            CoverReason.TOO_SMALL,
         )
 
 
@@ -264,16 +268,14 @@ def _extract_patch(frame: CoveredFrame, index: int, drawing: RgbImage) -> RgbIma
 
 def _make_outcome(drawing: RgbImage | InpaintFailure, coverage: int, *, is_moved: bool) -> Outcome:
     if isinstance(drawing, InpaintFailure):
-        return Outcome(OutcomeKind.COVERED, drawing.reason, coverage)
-    return Outcome(OutcomeKind.INPAINTED, MOVED if is_moved else "", coverage)
+        return Outcome(OutcomeKind.COVERED, drawing.cover_reason, drawing.detail, coverage)
+    cover_reason = CoverReason.REUSED if is_moved else None
+    return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage)
 
 
-def _check_input(image: RgbImage, seed: int) -> None:
+def _check_image(image: RgbImage) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:  # noqa: PLR2004
         message = f"expected a (H, W, 3) uint8 image, got {image.dtype} {image.shape}"
-        raise ValueError(message)
-    if seed < 0:
-        message = f"seed {seed} is negative"
         raise ValueError(message)
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from anon_ros.core.protocols import Inpainter
-from anon_ros.core.types import Crop, InpaintFailure, RgbImage, all_channels_below
+from anon_ros.core.types import CoverReason, Crop, InpaintFailure, RgbImage, all_channels_below
 from anon_ros.errors import ModelError, format_error
 
 _MOST_UNCHANGED = 0.5
@@ -28,7 +28,9 @@ def inpaint_crops(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage 
             raise ModelError(message)
     except Exception as error:  # noqa: BLE001 - whatever it was, the persons stay covered
         if len(crops) == 1:
-            return [InpaintFailure(format_error(error))]
+            is_memory = isinstance(error, MemoryError)
+            cover_reason = CoverReason.OUT_OF_MEMORY if is_memory else CoverReason.INPAINT_ERROR
+            return [InpaintFailure(format_error(error), cover_reason)]
         return [answer for crop in crops for answer in inpaint_crops(inpainter, [crop])]
     return [_validate(drawing, crop) for drawing, crop in zip(drawings, crops, strict=True)]
 
@@ -37,7 +39,9 @@ def _validate(drawing: RgbImage | InpaintFailure, crop: Crop) -> RgbImage | Inpa
     if isinstance(drawing, InpaintFailure):
         return drawing
     problem = _problem(drawing, crop)
-    return InpaintFailure(f"the inpainter returned {problem}") if problem else drawing
+    if not problem:
+        return drawing
+    return InpaintFailure(f"the inpainter returned {problem}", CoverReason.INVALID_RESULT)
 
 
 def _problem(drawing: object, crop: Crop) -> str:

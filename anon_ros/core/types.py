@@ -1,6 +1,5 @@
 """The data that the core works on. Arrays are never modified in place by the core."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -134,11 +133,36 @@ class Crop:
     init_image: RgbImage | None = None
 
 
+class CoverReason(Enum):
+    """The reason for which a person is not newly inpainted; the value is its text."""
+
+    TOO_SMALL = "below inpaint.min_person_px"
+    SKIPPED = "skipped"
+    TOO_OLD = "waited longer than skip.max_age_s"
+    OVER_BUDGET = "over skip.latency_budget_ms"
+    REUSED = "moved on from an earlier frame"
+    OUT_OF_MEMORY = "out of memory"
+    INVALID_RESULT = "the inpainter returned an unusable image"
+    INPAINT_ERROR = "inpainting failed"
+
+    @property
+    def is_expected(self) -> bool:
+        """True if the configuration has it so; False for a failure."""
+        failures = {self.OUT_OF_MEMORY, self.INVALID_RESULT, self.INPAINT_ERROR}
+        return self not in failures
+
+
 @dataclass(frozen=True)
 class InpaintFailure:
-    """An inpainter's answer when it has no image for a person, who then stays covered."""
+    """An inpainter's answer without an image for a person, who then stays covered.
 
-    reason: str
+    Attributes:
+        detail: the problem, in words; empty if the reason says it all.
+        cover_reason: its kind.
+    """
+
+    detail: str
+    cover_reason: CoverReason = CoverReason.INPAINT_ERROR
 
 
 class OutcomeKind(Enum):
@@ -154,19 +178,21 @@ class Outcome:
 
     Attributes:
         kind: how the person was replaced; every detected person is.
-        reason: why the person was covered instead of inpainted; empty when inpainted, but for a
-            drawing that was moved on from an earlier frame.
+        cover_reason: why the person was covered; None when inpainted, but REUSED for a synthetic
+            person of an earlier frame.
+        detail: more about it, in words; empty if the reason says it all.
         coverage_px: number of pixels of the instance mask, which orders the composite.
     """
 
     kind: OutcomeKind
-    reason: str
+    cover_reason: CoverReason | None
+    detail: str
     coverage_px: int
 
-
-def without_numbers(reason: str) -> str:
-    """A reason as it is counted: its numbers (sizes, shares) would make each another one."""
-    return re.sub(r"\d[\d.]*", "N", reason)
+    @property
+    def reason_text(self) -> str:
+        """The reason in words; empty without one."""
+        return self.detail or (self.cover_reason.value if self.cover_reason else "")
 
 
 @dataclass(frozen=True)

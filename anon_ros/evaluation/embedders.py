@@ -1,8 +1,8 @@
 """The embedders that the flags ask for."""
 
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from anon_ros.config import Config
 from anon_ros.errors import InputError
@@ -33,8 +33,13 @@ def load_named_embedders(specs: Sequence[str], config: Config, flag: str) -> lis
     return found
 
 
-def load_embedders(arguments: Namespace, config: Config) -> list[Embedder]:
-    """What --embedder names, and the one that needs no weights; vectors are kept in --out.
+def load_embedders(specs: Sequence[str], config: Config, output: Path) -> list[Embedder]:
+    """Load the networks of --embedder, and the embedder that needs no weights.
+
+    Args:
+        specs: of the networks, "[NAME=]PATH[@HxW]".
+        config: of the device.
+        output: directory of the report, for the cache.
 
     Raises:
         ModelError: if one is missing or damaged.
@@ -42,6 +47,6 @@ def load_embedders(arguments: Namespace, config: Config) -> list[Embedder]:
     """
     chosen: list[Embedder] = [
         ColorHistogramEmbedder(),
-        *load_named_embedders(arguments.embedder, config, "--embedder"),
+        *load_named_embedders(specs, config, "--embedder"),
     ]
-    return [CachedEmbedder(each, arguments.out / FEATURE_CACHE_NAME) for each in chosen]
+    return [CachedEmbedder(each, output / FEATURE_CACHE_NAME) for each in chosen]

@@ -1,9 +1,9 @@
 """What images look like, image by image: features of networks, differences, sharpness."""
 
-from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.embedders import FEATURE_CACHE_NAME, INCEPTION, LPIPS, load_named_embedders
 from anon_ros.evaluation.feature_cache import CachedEmbedder
+from anon_ros.evaluation.options import ImageNetworks
 from anon_ros.metrics import Embedder, Features
 from anon_ros.models import LpipsDistance, load_inception, load_lpips
 
@@ -110,33 +111,38 @@ class ImageStatistics:
         return np.concatenate(self.features_by_embedder[name])
 
 
-def load_image_metrics(arguments: Namespace, config: Config) -> ImageMetrics:
-    """What --inception, --features and --lpips name, and what lies in the models folder.
+def load_image_metrics(networks: ImageNetworks, config: Config, output: Path) -> ImageMetrics:
+    """Load the networks that are named, and those in the models folder.
+
+    Args:
+        networks: to load.
+        config: of the device.
+        output: directory of the report, for the cache.
 
     Raises:
         ModelError: if something is missing that was asked for by name.
     """
     chosen: dict[str, Embedder] = {
-        each.name: CachedEmbedder(each, arguments.out / FEATURE_CACHE_NAME)
-        for each in load_named_embedders(arguments.features, config, "--features")
+        each.name: CachedEmbedder(each, output / FEATURE_CACHE_NAME)
+        for each in load_named_embedders(networks.features, config, "--features")
     }
     device, missing = config.compute.device, []
     lpips: Embedder | None = None
     try:
-        inception = load_inception(arguments.inception, device)
+        inception = load_inception(networks.inception_weights, device)
         chosen = {
-            INCEPTION: CachedEmbedder(inception, arguments.out / FEATURE_CACHE_NAME),
+            INCEPTION: CachedEmbedder(inception, output / FEATURE_CACHE_NAME),
             **chosen,
         }
     except ModelError as error:
-        if arguments.inception:
+        if networks.inception_weights:
             raise
         missing.append(f"Not measured: {error}")
     try:
-        pairs = PairDistanceEmbedder(load_lpips(arguments.lpips, device))
-        lpips = CachedEmbedder(pairs, arguments.out / FEATURE_CACHE_NAME)
+        pairs = PairDistanceEmbedder(load_lpips(networks.lpips_weights, device))
+        lpips = CachedEmbedder(pairs, output / FEATURE_CACHE_NAME)
     except ModelError as error:
-        if arguments.lpips:
+        if networks.lpips_weights:
             raise
         missing.append(f"Not measured: {error}")
     return ImageMetrics(chosen, lpips, missing)

@@ -1,36 +1,74 @@
-"""One frame anonymized in several ways, with the same persons found."""
+"""Several methods of anonymization, applied to the same persons of a frame."""
 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from anon_ros.config import Config
 from anon_ros.core import (
+    AnonymizedFrame,
     Anonymizer,
+    CoveredFrame,
+    CoverReason,
     Detections,
     FramePersons,
+    Outcome,
     OutcomeKind,
     RgbImage,
     Segmenter,
     untracked_persons,
-    without_numbers,
 )
 from anon_ros.errors import ModelError
-from anon_ros.evaluation.inputs.frames import read_image
-from anon_ros.models import BASELINES, build_inpainter, build_segmenter, model_hashes
-from anon_ros.utils.files import write_atomic
+from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
+from anon_ros.models import BASELINES, build_inpainter, build_segmenter
+from anon_ros.tracking import FrameProcessor, FrameTask
 
-PRODUCT_METHODS = ("sdxl", "fill", "telea", "blur", "pixelate")
-METHODS = (*PRODUCT_METHODS, *BASELINES)
-FRAMES = "frames"
 _DIFFUSION, _COVER = "sdxl", "fill"
-_MOST_REASONS = 3
+_MAX_REASONS = 3
+
+
+@dataclass
+class MethodStatistics:
+    """Counts of one method over all frames.
+
+    Attributes:
+        num_persons: all persons.
+        num_too_small: those of them below inpaint.min_person_px.
+        failures: number of others who could not be inpainted, by reason.
+        first_details: the text of the first failure of each reason.
+        num_timed: persons for whom ``spent_s`` was spent; none of a cached frame.
+        spent_s: time of covering and inpainting.
+    """
+
+    num_persons: int = 0
+    num_too_small: int = 0
+    failures: Counter[CoverReason] = field(default_factory=Counter)
+    first_details: dict[CoverReason, str] = field(default_factory=dict)
+    num_timed: int = 0
+    spent_s: float = 0.0
+
+    def add_outcomes(self, outcomes: Sequence[Outcome], spent_s: float) -> None:
+        """Count the persons of a frame.
+
+        Args:
+            outcomes: one per person.
+            spent_s: time of covering and inpainting.
+        """
+        self.num_persons += len(outcomes)
+        self.num_timed += len(outcomes)
+        self.spent_s += spent_s
+        self.num_too_small += sum(o.cover_reason is CoverReason.TOO_SMALL for o in outcomes)
+        for outcome in _find_failures(outcomes):
+            if outcome.cover_reason is not None:
+                self.failures[outcome.cover_reason] += 1
+                self.first_details.setdefault(outcome.cover_reason, outcome.reason_text)
+
+    def add_cached(self, frame: CoveredFrame) -> None:
+        """Count the persons of a frame whose result is cached."""
+        self.num_persons += len(frame.regions)
+        self.num_too_small += len(frame.regions) - len(frame.rois)
 
 
 @dataclass(frozen=True)
@@ -38,138 +76,130 @@ class MethodRunner:
     """Anonymizers that share a segmenter.
 
     Attributes:
-        segmenter: finds the persons.
-        anonymizers: by mode.
-        seed: of all random numbers.
-        frame_cache: folder for the frames of the diffusion model, which cost seconds each, so that
-            an interrupted evaluation does not draw them again; None to keep nothing.
-        spent_s: by mode, on covering and drawing; what was kept cost nothing.
-        persons: by mode, for whom that was spent.
-        num_persons: by mode, all persons.
-        num_too_small: by mode, those of them who are too small to be drawn.
-        failures: by mode, why others could not be drawn, and how often.
+        segmenter: of all methods.
+        anonymizers: by method.
+        config: of the run; its seed is that of all random numbers.
+        frame_cache: of the diffusion model, whose frames cost seconds; None to store nothing.
+        statistics: by method.
     """
 
     segmenter: Segmenter
     anonymizers: Mapping[str, Anonymizer]
-    seed: int
-    frame_cache: Path | None = None
-    spent_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    persons: Counter[str] = field(default_factory=Counter)
-    num_persons: Counter[str] = field(default_factory=Counter)
-    num_too_small: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    config: Config
+    frame_cache: FrameCache | None = None
+    statistics: dict[str, MethodStatistics] = field(
+        default_factory=lambda: defaultdict(MethodStatistics)
+    )
 
     @classmethod
-    def load(cls, config: Config, names: Sequence[str], out: Path | None = None) -> "MethodRunner":
-        """Load what ``names`` (of MODES) need.
+    def load(
+        cls, config: Config, methods: Sequence[str], output: Path | None = None
+    ) -> "MethodRunner":
+        """Load the models of some methods.
+
+        Args:
+            config: of the models.
+            methods: of METHODS.
+            output: directory of the report, for the cache; None for no cache.
 
         Raises:
             ModelError: if a model is missing or damaged.
         """
         segmenter = build_segmenter(config)
-        anonymizers = {name: _anonymizer(segmenter, config, name) for name in names}
-        drawn = (
-            frame_cache_directory(config, out, diffusion_hashes(config))
-            if out and _DIFFUSION in names
-            else None
-        )
-        return cls(segmenter, anonymizers, config.inpaint.seed, drawn)
+        anonymizers = {method: _build_anonymizer(segmenter, config, method) for method in methods}
+        cache = None
+        if output and _DIFFUSION in methods:
+            hashes = diffusion_hashes(config)
+            cache = FrameCache(frame_cache_directory(config, output, hashes))
+        return cls(segmenter, anonymizers, config, cache)
 
     def detect(self, image: RgbImage) -> Detections:
-        """The persons of ``image``.
+        """Return the persons of ``image``.
 
         Raises:
-            SegmentationError: if they could not be found.
+            SegmentationError: if the segmentation failed.
         """
         return next(iter(self.anonymizers.values())).detect_persons(image)
 
-    def anonymize(self, image: RgbImage, found: Detections) -> dict[str, RgbImage]:
-        """By mode, ``image`` without the persons of ``found``."""
-        return self.anonymize_persons(image, untracked_persons(found, self.seed))
+    def anonymize(self, image: RgbImage, detections: Detections) -> dict[str, RgbImage]:
+        """Return ``image`` with the detected persons replaced, by method."""
+        return self.anonymize_persons(
+            image, untracked_persons(detections, self.config.inpaint.seed)
+        )
 
     def anonymize_persons(self, image: RgbImage, persons: FramePersons) -> dict[str, RgbImage]:
-        """As ``draw`` for persons of whom more is known."""
-        return {name: self._draw(name, image, persons) for name in self.anonymizers}
+        """Return ``image`` with the persons, tracked or not, replaced, by method."""
+        return {method: self._run_method(method, image, persons) for method in self.anonymizers}
 
     def limitations(self) -> list[str]:
-        """Who was covered by a smooth fill, though measured with those who were drawn.
+        """Return sentences about the persons whom a method covered instead of inpainting.
 
         Raises:
-            ModelError: if the diffusion model drew nobody.
+            ModelError: if the diffusion model inpainted nobody.
         """
-        told = []
-        for mode, whole in self.num_persons.items():
-            small, failures = self.num_too_small[mode], self.failures[mode]
-            if mode == _COVER:
-                continue
-            if mode == _DIFFUSION and failures and failures.total() == whole - small:
-                message = f"{mode}: nobody could be drawn: {next(iter(failures))}"
-                raise ModelError(message)
-            least_px = self.anonymizers[mode].inpaint.min_person_px
-            if small:
-                told.append(
-                    f"{mode}: {small} of {whole} persons are below inpaint.min_person_px = "
-                    f"{least_px}: they were covered, not drawn."
-                )
-            told += [
-                f"{mode}: {count} of {whole} persons could not be drawn and stayed covered: {why}."
-                for why, count in failures.most_common(_MOST_REASONS)
-            ]
-        return told
+        return [
+            line
+            for method, statistics in self.statistics.items()
+            if method != _COVER
+            for line in self._describe_covered(method, statistics)
+        ]
 
-    def _draw(self, name: str, image: RgbImage, persons: FramePersons) -> RgbImage:
+    def _describe_covered(self, method: str, statistics: MethodStatistics) -> list[str]:
+        total, failures = statistics.num_persons, statistics.failures
+        first_details = statistics.first_details
+        num_large = total - statistics.num_too_small
+        if method == _DIFFUSION and failures and failures.total() == num_large:
+            message = (
+                f"{method}: no person could be inpainted: {first_details[next(iter(failures))]}"
+            )
+            raise ModelError(message)
+        min_px = self.anonymizers[method].inpaint.min_person_px
+        small = (
+            f"{method}: {statistics.num_too_small} of {total} persons are below "
+            f"inpaint.min_person_px = {min_px}: they were covered, not inpainted."
+        )
+        return ([small] if statistics.num_too_small else []) + [
+            f"{method}: {count} of {total} persons could not be inpainted and stayed covered: "
+            f"{first_details[reason]}."
+            for reason, count in failures.most_common(_MAX_REASONS)
+        ]
+
+    def _run_method(self, method: str, image: RgbImage, persons: FramePersons) -> RgbImage:
+        anonymizer, statistics = self.anonymizers[method], self.statistics[method]
+        cache = self.frame_cache if anonymizer.inpaint.is_diffusion else None
+        cached = cache.read(image, persons) if cache is not None else None
+        if cached is not None:
+            statistics.add_cached(anonymizer.cover_persons(image, persons))
+            return cached
         started_s = time.perf_counter()
-        anonymizer = self.anonymizers[name]
-        covered = anonymizer.cover_persons(image, persons)
-        self.num_persons[name] += len(covered.regions)
-        self.num_too_small[name] += len(covered.regions) - len(covered.rois)
-        path = None
-        if anonymizer.inpaint.method == _DIFFUSION and self.frame_cache is not None:
-            path = self.frame_cache / f"{_digest(image, persons)}.png"
-            if path.is_file():
-                return read_image(path)
-        (result,) = anonymizer.inpaint_frames([covered])
-        if isinstance(result, Exception):
-            raise result
-        self.spent_s[name] += time.perf_counter() - started_s
-        self.persons[name] += len(covered.regions)
-        outcomes = [result.outcomes[index] for index in covered.rois]
-        failed = [each.reason for each in outcomes if each.kind is OutcomeKind.COVERED]
-        self.failures[name].update(map(without_numbers, failed))
-        if path is not None and not failed:  # it may succeed the next time
-            png = cv2.imencode(".png", cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))[1]
-            write_atomic(path, png.tobytes())
-        return result.image
+        frame = self._process(anonymizer, image, persons)
+        statistics.add_outcomes(frame.outcomes, time.perf_counter() - started_s)
+        if cache is not None and not _find_failures(frame.outcomes):  # they may succeed next time
+            cache.write(image, persons, frame.image)
+        return frame.image
+
+    def _process(
+        self, anonymizer: Anonymizer, image: RgbImage, persons: FramePersons
+    ) -> AnonymizedFrame:
+        """Anonymize a frame without the memory of those before it, which may come from a cache."""
+        task = FrameTask(None, "", image, 0, persons=persons)
+        (result,) = FrameProcessor(self.config).process(anonymizer, [task])
+        if isinstance(result.frame, Exception):
+            raise result.frame
+        return result.frame
 
 
-def _anonymizer(segmenter: Segmenter, config: Config, name: str) -> Anonymizer:
-    if name in BASELINES:  # the paper's, which spare nobody
+def _find_failures(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [
+        outcome
+        for outcome in outcomes
+        if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason is not CoverReason.TOO_SMALL
+    ]
+
+
+def _build_anonymizer(segmenter: Segmenter, config: Config, method: str) -> Anonymizer:
+    if method in BASELINES:  # the paper's, which leave out no person
         inpaint = replace(config.inpaint, method=_COVER, min_person_px=0)
-        return Anonymizer(segmenter, BASELINES[name], config.mask, inpaint)
-    chosen = replace(config, inpaint=replace(config.inpaint, method=name))
+        return Anonymizer(segmenter, BASELINES[method], config.mask, inpaint)
+    chosen = config.with_method(method)
     return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
-
-
-def diffusion_hashes(config: Config) -> list[str]:
-    """SHA-256 of what draws with the diffusion model.
-
-    Raises:
-        ModelError: if a model is missing.
-    """
-    drawing = replace(config, inpaint=replace(config.inpaint, method=_DIFFUSION))
-    return [model["sha256"] for model in model_hashes(drawing)]
-
-
-def frame_cache_directory(config: Config, out: Path, weights: Sequence[str]) -> Path:
-    """Where frames are kept that were drawn with these parameters and weights."""
-    parts = repr((config.detect, config.mask, config.inpaint, config.compute, weights))
-    return out / FRAMES / blake2b(parts.encode(), digest_size=8).hexdigest()
-
-
-def _digest(image: RgbImage, persons: FramePersons) -> str:
-    known = f"{image.shape} {persons.seeds} {persons.crop_windows}"
-    digest = blake2b(known.encode(), digest_size=16)
-    digest.update(image.tobytes())
-    digest.update(np.packbits(persons.detections.masks).tobytes())
-    return digest.hexdigest()

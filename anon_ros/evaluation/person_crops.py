@@ -1,9 +1,9 @@
 """Persons of a recording, to search for and to search in."""
 
-from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +14,9 @@ from anon_ros.core import FramePersons, RgbImage, Roi
 from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.frames import InputFrame
 from anon_ros.evaluation.inputs.tracked_frames import (
+    FramePairSource,
     ObservationsByCamera,
     PersonFollower,
-    frame_pair_source,
     observe_all_frames,
 )
 from anon_ros.evaluation.methods import MethodRunner
@@ -53,8 +53,9 @@ FrameCallback = Callable[[FramePersons, Mapping[str, RgbImage]], None]
 """Told of the persons of each frame that was drawn, and the anonymized frame by mode."""
 
 
-def extract_person_crops(
-    arguments: Namespace,
+def extract_person_crops(  # noqa: PLR0913, PLR0917 - a source, and what is done with it
+    pairs: FramePairSource,
+    period_s: float,
     config: Config,
     modes: MethodRunner | None,
     moments: ObservationsByCamera | None = None,
@@ -63,7 +64,8 @@ def extract_person_crops(
     """Cut every tracked person out of the originals and their anonymized versions.
 
     Args:
-        arguments: IN, --anonymized and --period-s.
+        pairs: the frames, with their anonymized versions if there are any.
+        period_s: each person is cut out once in so many seconds.
         config: of detection and tracks.
         modes: to draw the anonymized versions with; None for --anonymized.
         moments: of the first look; None to look now.
@@ -73,15 +75,14 @@ def extract_person_crops(
         InputError: if there are fewer than two persons, or none is seen in two periods.
         AnonRosError: if the source cannot be read, or weights are missing.
     """
-    pairs = frame_pair_source(arguments)
     moments = observe_all_frames(pairs, config) if moments is None else moments
     follower = PersonFollower(moments, config)
     crops, seen = PersonCrops(), set[tuple[str, int, int]]()
     numbers: dict[tuple[str, int], int] = {}
     total = sum(len(each) for each in moments.values())
-    for index, (frame, given) in enumerate(track_progress(pairs(), "cutting out", total)):
+    for index, (frame, given) in enumerate(track_progress(pairs, "cutting out", total)):
         persons = follower.persons_in(frame)
-        period = int((frame.time_s or 0.0) // arguments.period_s)
+        period = int((frame.time_s or 0.0) // period_s)
         new = []
         for track, window in _windows(frame, persons, crops):
             if (frame.camera, track, period) not in seen:
@@ -100,7 +101,7 @@ def extract_person_crops(
             crops.frames.append(index)
             for mode, image in images.items():
                 crops.anonymized[mode].append(_cut(image, window))
-    _check(crops, arguments)
+    _check(crops, pairs.selection.path, period_s)
     return crops
 
 
@@ -134,14 +135,18 @@ def _cut(image: RgbImage, window: Roi) -> RgbImage:
     return np.asarray(cv2.resize(crop, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _check(crops: PersonCrops, arguments: Namespace) -> None:
-    if len(set(crops.persons)) < _LEAST_PERSONS:
+def _check(crops: PersonCrops, path: Path, period_s: float) -> None:
+    """Raise InputError if nobody can be searched for."""
+    num_persons = len(set(crops.persons))
+    if num_persons < _LEAST_PERSONS:
         message = (
-            f"{arguments.input}: {len(set(crops.persons))} persons of 32 px and more could be "
+            f"{path}: only {num_persons} trackable persons ({_LEAST_HEIGHT_PX} px or taller); "
+            "re-identification needs two"
         )
-        message += "followed; to find somebody among others takes two"
         raise InputError(message)
-    if len(set(crops.persons)) == len(crops.persons):
-        message = f"{arguments.input}: nobody is seen in two periods of {arguments.period_s} s; "
-        message += "choose a shorter --period-s, or more frames"
+    if num_persons == len(crops.persons):
+        message = (
+            f"{path}: no person is visible in two periods of {period_s} s; choose a shorter "
+            "--period-s, or more frames"
+        )
         raise InputError(message)

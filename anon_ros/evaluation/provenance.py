@@ -1,59 +1,55 @@
-"""From what and with what a report was made."""
+"""Provenance of a report: command, versions, machine, models, parameters."""
 
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.metrics import Embedder
-from anon_ros.models import model_hashes
+from anon_ros.models import DepthNetwork, model_hashes
 from anon_ros.utils.versions import package_versions
 
 
 def collect_provenance(
-    config: Config | None, modes: tuple[str, ...] = (), networks: Iterable[Embedder] = ()
+    config: Config | None,
+    methods: Sequence[str] = (),
+    networks: Iterable[Embedder | DepthNetwork] = (),
 ) -> dict[str, Any]:
-    """For ``Report.made``.
+    """Return the value of ``Report.provenance``.
 
     Args:
         config: of the models; None if none ran.
-        modes: that were drawn.
-        networks: that looked at the images.
+        methods: with which the frames were anonymized.
+        networks: whose features were measured.
 
     Raises:
         ModelError: if a model is missing.
     """
-    told: dict[str, Any] = {
-        "command": shlex.join(["anon_ros", *sys.argv[1:]]),
-        "made": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+    provenance: dict[str, Any] = {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "created": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}, "
         f"Python {platform.python_version()}",
         "versions": package_versions(),
     }
     if config is not None:
-        told["models"] = _models(config, "sdxl" if "sdxl" in modes else "fill")
-        # Its inpaint.method says nothing: the modes do.
-        told["parameters"] = non_default_parameters(
-            replace(config, inpaint=replace(config.inpaint, method="sdxl"))
-        )
-        told |= {"modes": ", ".join(modes)} if modes else {}
-    if seen_by := [f"{network.name}: {network.cache_key}" for network in networks]:
-        told["networks"] = list(dict.fromkeys(seen_by))
-    return told
-
-
-def _models(config: Config, kind: str) -> dict[str, str]:
-    needed = replace(config, inpaint=replace(config.inpaint, method=kind))
-    return format_models(model_hashes(needed))
+        needed = config.with_method("sdxl" if "sdxl" in methods else "fill")
+        provenance["models"] = format_models(model_hashes(needed))
+        # Its inpaint.method is not used: the methods are.
+        provenance["parameters"] = non_default_parameters(config.with_method("sdxl"))
+        provenance |= {"methods": ", ".join(methods)} if methods else {}
+    if names := [f"{network.name}: {network.cache_key}" for network in networks]:
+        provenance["networks"] = list(dict.fromkeys(names))
+    return provenance
 
 
 def format_models(models: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """By parameter, which file it is (see ``model_hashes``)."""
+    """Return name, license and digest of the files by parameter (see ``model_hashes``)."""
     return {
         model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
         for model in models
@@ -61,10 +57,10 @@ def format_models(models: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def non_default_parameters(config: Config) -> dict[str, Any] | str:
-    """The parameters that are not the defaults."""
-    found = {
+    """Return the parameters that are not the defaults, by name; "all default" without any."""
+    changed = {
         name: get_value(config, name)
         for name, parameter in all_parameters().items()
         if get_value(config, name) != parameter.default
     }
-    return found or "all default"
+    return changed or "all default"

@@ -1,9 +1,7 @@
 """What ``anon_ros bag`` says that it did, and what ``anon_ros verify`` says of that."""
 
 import json
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from anon_ros.bags import (
@@ -16,10 +14,11 @@ from anon_ros.bags import (
     read_report,
     sidecar_path,
 )
-from anon_ros.cli.verify import MirroredSegmenter, redetection_config, verify_with_progress
-from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.cli.verify import MirroredSegmenter, verify_with_progress
+from anon_ros.config import Config, ParameterValue, all_parameters, get_value
 from anon_ros.errors import AnonRosError
 from anon_ros.evaluation.inputs.frames import is_bag
+from anon_ros.evaluation.options import ComparisonOptions, ExperimentOptions, OverviewOptions
 from anon_ros.evaluation.provenance import format_models, non_default_parameters
 from anon_ros.evaluation.report.model import Report, Table
 from anon_ros.models import build_segmenter
@@ -30,31 +29,31 @@ _FILL = "fill"
 _NUMBERS = ("written", "skipped", "lost", "persons", "inpainted", "covered", "carried")
 
 
-def inherit_parameters(arguments: Namespace) -> None:
-    """Measure a recording with the parameters that it was anonymized with, but for those given."""
-    given: Path | None = arguments.anonymized
-    if given is None or not is_bag(given) or arguments.config:
-        return
+def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
+    """Return the parameters of the run that made the bag ``--anonymized``; empty if unknown."""
+    if not isinstance(options, ComparisonOptions):
+        return {}
+    anonymized = options.comparison.anonymized
+    if anonymized is None or not is_bag(anonymized):
+        return {}
     try:
-        account = read_report(open_bag(given))
+        report = read_report(open_bag(anonymized))
     except AnonRosError:
-        return  # nobody knows them; done_report tells
-    values = {name: get_value(account.config, name) for name in all_parameters()}
-    for name, value in {**values, "detect.weights": account.weights}.items():
-        if not hasattr(arguments, name):
-            setattr(arguments, name, value)
+        return {}  # summarize_recording names the problem
+    values = {name: get_value(report.config, name) for name in all_parameters()}
+    return {**values, "detect.weights": report.weights}
 
 
-def summarize_recording(arguments: Namespace) -> Report:
+def summarize_recording(options: OverviewOptions, config: Config) -> Report:
     """What was done to the recording --anonymized.
 
     Raises:
         AnonRosError: if its report is missing, or it cannot be verified.
     """
-    source, output = (open_bag(path) for path in (arguments.input, arguments.anonymized))
+    source, output = map(open_bag, options.inputs)
     account = read_report(output)
     told: dict[str, Any] = json.loads(sidecar_path(output, REPORT).read_text("utf-8"))
-    findings = _verified(arguments, source, output, account)
+    findings = _verified(options, config, source, output, account)
     return Report(
         "What was done",
         [*_answers(told, account.config), _found(findings)],
@@ -67,15 +66,16 @@ def summarize_recording(arguments: Namespace) -> Report:
     )
 
 
-def _verified(arguments: Namespace, source: Bag, output: Bag, report: RunReport) -> Findings:
-    config = redetection_config(report, arguments)
+def _verified(
+    options: OverviewOptions, config: Config, source: Bag, output: Bag, report: RunReport
+) -> Findings:
     comparison = VerifyJob(
         source=source,
         output=output,
         report=report,
-        scratch=arguments.out,
+        scratch=options.output,
         load_segmenter=lambda: MirroredSegmenter(build_segmenter(config)),
-        every_nth=arguments.every_nth,
+        every_nth=options.frames.stride,
     )
     findings, _ = verify_with_progress(comparison, "verifying")
     return findings

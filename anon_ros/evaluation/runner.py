@@ -1,76 +1,74 @@
-"""What every question does before and after it is answered."""
+"""Run of an experiment: check the output directory, evaluate, write the report."""
 
 import json
 import sqlite3
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, TypeVar
 
+from anon_ros.config import Config
 from anon_ros.errors import InputError, ReportError, format_error
 from anon_ros.evaluation.inputs.frames import is_bag
-from anon_ros.evaluation.recording import inherit_parameters
+from anon_ros.evaluation.options import ExperimentOptions
 from anon_ros.evaluation.reid.datasets import is_reid_dataset
-from anon_ros.evaluation.report.model import REPORT_JSON, Report, format_markdown, write_report
+from anon_ros.evaluation.report.model import Report
+from anon_ros.evaluation.report.writer import REPORT_JSON, write_report
+
+OptionsT = TypeVar("OptionsT", bound=ExperimentOptions)
 
 
-def run_evaluation(ask: Callable[[Namespace], Report], arguments: Namespace) -> int:
-    """Ask, write the report, print its figures, and return the exit code.
+def run_evaluation(
+    experiment: Callable[[OptionsT, Config], Report], options: OptionsT, config: Config
+) -> Report:
+    """Run an experiment, and write its report into ``options.output``.
 
     Raises:
-        AnonRosError: if the question cannot be answered, or the report not be written.
+        AnonRosError: if the experiment cannot be run, or the report not be written.
     """
-    _check_output_directory(arguments)
-    inherit_parameters(arguments)
+    _check_output_directory(options)
     try:
-        report = ask(arguments)
+        report = experiment(options, config)
     except (OSError, sqlite3.Error) as error:
         raise InputError(format_error(error)) from error
-    _write_and_print(report, arguments.out)
-    return 0
+    write_report(report, options.output)
+    return report
 
 
-def _check_output_directory(arguments: Namespace) -> None:
+def _check_output_directory(options: ExperimentOptions) -> None:
     """Refuse a folder that is to be measured, or published, before any work is done."""
-    out: Path = arguments.out
-    for given in (arguments.input, arguments.anonymized):
-        if given is not None and _lies_in(out.resolve(), given.resolve()):
-            message = f"--out {out} lies in {given}, whose files are measured; choose one beside it"
+    output = options.output
+    for path in options.inputs:
+        if _is_inside(output.resolve(), path.resolve()):
+            message = (
+                f"--output {output} lies in {path}, whose files are measured; choose a folder "
+                "outside of it"
+            )
             raise InputError(message)
-    if is_bag(out) or not _may_hold_ours(out / REPORT_JSON):
-        message = f"--out {out} holds what evaluate did not write; choose another folder"
+    if is_bag(output) or not _may_be_overwritten(output / REPORT_JSON):
+        message = f"--output {output} holds files of another program; choose another folder"
         raise InputError(message)
+    _make_writable(output)
+
+
+def _is_inside(output: Path, path: Path) -> bool:
+    """Return True for a folder in a measured one, unless that is a dataset with own sub-folders."""
+    return output == path or (path in output.parents and not is_reid_dataset(path))
+
+
+def _may_be_overwritten(path: Path) -> bool:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        message = f"--out {out} cannot be written: {format_error(error)}"
-        raise ReportError(message) from error
-
-
-def _lies_in(out: Path, given: Path) -> bool:
-    """Sets for re-identification have folders of their own for what is measured."""
-    return out == given or (given in out.parents and not is_reid_dataset(given))
-
-
-def _may_hold_ours(path: Path) -> bool:
-    try:
-        told: Any = json.loads(path.read_text("utf-8"))
+        report: Any = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return not path.exists()
-    return isinstance(told, dict) and "summary" in told
+    return isinstance(report, dict) and "summary" in report
 
 
-def _write_and_print(report: Report, folder: Path) -> None:
-    page = write_report(report, folder)
-    for table in report.tables:
-        print(f"{table.title}\n\n{format_markdown(table)}\n")
-        if table.note:
-            print(f"{table.note}\n")
-    for line in report.summary:
-        print(f"* {line}")
-    for line in report.limitations:
-        print(f"! {line}")
-    print(f"{page}: hand on this file alone; {folder} keeps what is as private as the original")
+def _make_writable(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        message = f"--output {output} cannot be written: {format_error(error)}"
+        raise ReportError(message) from error

@@ -3,11 +3,10 @@
 from anon_ros.live.latency_stats import LatencyStats
 from anon_ros.live.mailbox import FrameCounts, FrameStatus, Mailbox, QueuedFrame
 from anon_ros.live.output_gate import GateClosed, OutputGate
-from anon_ros.live.pipeline import EXPECTED_REASONS, FrameIO, FramePipeline, ModelProvider
+from anon_ros.live.pipeline import FrameIO, FramePipeline, ModelProvider
 from anon_ros.live.worker import BatchProcessor, InferenceWorker
 
 __all__ = [
-    "EXPECTED_REASONS",
     "BatchProcessor",
     "FrameCounts",
     "FrameIO",

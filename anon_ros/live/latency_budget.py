@@ -8,8 +8,6 @@ _NEWEST = 0.3
 # times the budget is forgotten after 230 frames.
 _FADE = 0.99
 
-OVER_BUDGET = "over skip.latency_budget_ms"
-
 
 class LatencyBudget:
     """Foretells how long inpainting takes from how long it took, per person."""

@@ -9,13 +9,10 @@ from threading import Condition
 from typing import Generic, TypeVar
 
 from anon_ros.config import SkipConfig
-from anon_ros.core import SkipPolicy
+from anon_ros.core import CoverReason, SkipPolicy
 from anon_ros.utils.units import NS_PER_S
 
 T = TypeVar("T")
-
-SKIPPED = "skipped"
-TOO_OLD = "waited longer than skip.max_age_s"
 
 
 class FrameStatus(Enum):
@@ -48,14 +45,14 @@ class QueuedFrame(Generic[T]):
         stream: its name.
         frame: as it was offered.
         arrived_ns: when, by the inbox's clock.
-        cover_reason: why its persons are only covered; empty to inpaint them.
+        cover_reason: why its persons are only covered; None to inpaint them.
         epoch: how often the inbox had been paused when it was taken.
     """
 
     stream: str
     frame: T
     arrived_ns: int
-    cover_reason: str = ""
+    cover_reason: CoverReason | None = None
     epoch: int = 0
 
 
@@ -64,7 +61,7 @@ class _Waiting(Generic[T]):
     frame: T
     arrived_ns: int
     turn_ns: int  # the streams' turns are in this order
-    cover_reason: str
+    cover_reason: CoverReason | None
 
 
 @dataclass
@@ -113,7 +110,7 @@ class Mailbox(Generic[T]):
             if not accepted and not self._covers:
                 stream.fates[FrameStatus.SKIPPED] += 1
                 return
-            waiting = _Waiting(frame, now_ns, now_ns, "" if accepted else SKIPPED)
+            waiting = _Waiting(frame, now_ns, now_ns, None if accepted else CoverReason.SKIPPED)
             if accepted:
                 self._replace_pending(stream, waiting)
             stream.queue.append(waiting)
@@ -207,7 +204,7 @@ class Mailbox(Generic[T]):
         if older is None:
             return
         if self._covers:
-            older.cover_reason = SKIPPED
+            older.cover_reason = CoverReason.SKIPPED
         else:
             newer.turn_ns = older.turn_ns
             stream.queue.remove(older)
@@ -217,15 +214,16 @@ class Mailbox(Generic[T]):
         """The stream's oldest frame; none if that is too old and is skipped."""
         stream = self._streams[name]
         waiting = stream.queue.popleft()
-        because = waiting.cover_reason
+        cover_reason = waiting.cover_reason
         age_ns = self._clock_ns() - waiting.arrived_ns
-        if not because and self._skip.max_age_s and age_ns > self._skip.max_age_s * NS_PER_S:
-            because = TOO_OLD
+        is_old = 0 < self._skip.max_age_s * NS_PER_S < age_ns
+        if cover_reason is None and is_old:
+            cover_reason = CoverReason.TOO_OLD
             if not self._covers:
                 stream.fates[FrameStatus.SKIPPED] += 1
                 return []
         stream.in_work += 1
-        return [QueuedFrame(name, waiting.frame, waiting.arrived_ns, because, self._epoch)]
+        return [QueuedFrame(name, waiting.frame, waiting.arrived_ns, cover_reason, self._epoch)]
 
     def _by_turn(self) -> list[str]:
         waiting = [name for name, stream in self._streams.items() if stream.queue]

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
@@ -12,30 +13,22 @@ from anon_ros.config import Config
 from anon_ros.core import (
     AnonymizedFrame,
     Anonymizer,
-    CoveredFrame,
-    Detections,
-    FramePersons,
+    CoverReason,
     OutcomeKind,
     RgbImage,
-    untracked_persons,
-    without_numbers,
 )
 from anon_ros.errors import ModelError, drop_traceback, format_error
-from anon_ros.live.latency_budget import OVER_BUDGET, LatencyBudget
+from anon_ros.live.latency_budget import LatencyBudget
 from anon_ros.live.latency_stats import LatencyStats
-from anon_ros.live.mailbox import SKIPPED, TOO_OLD, QueuedFrame
-from anon_ros.tracking import OnlineStream, SyntheticCache, Tracker, needs_tracking, observe_frame
+from anon_ros.live.mailbox import QueuedFrame
+from anon_ros.tracking import FrameProcessor, FrameTask, Tracker
 from anon_ros.utils.units import NS_PER_S
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 
-EXPECTED_REASONS = (SKIPPED, TOO_OLD, OVER_BUDGET, "inpaint.min_person_px = N")
-"""Ends of the reasons for which persons are covered as the configuration has it."""
-
 _FRAMES_AT_ONCE = 8
-_MOST_REASONS = 20
 
 
 class ModelProvider(Protocol):
@@ -80,47 +73,31 @@ class FrameIO(Generic[T]):
     publish: Callable[[QueuedFrame[T], T, AnonymizedFrame], None]
 
 
-@dataclass(frozen=True)
-class _Open(Generic[T]):
-    """A frame whose persons are covered and wait to be inpainted."""
-
-    index: int
-    taken: QueuedFrame[T]
-    covered: CoveredFrame
-    stamp_ns: int
-
-
-@dataclass(frozen=True)
-class _Camera:
-    """What is known of a stream from its earlier frames."""
-
-    stream: OnlineStream
-    drawings: SyntheticCache
-
-    def reconfigure(self, config: Config) -> bool:
-        """Go on with ``config``; False if that makes no sense."""
-        self.drawings.reconfigure(config)
-        return self.stream.reconfigure(config)
-
-
 @dataclass
 class CoverCounter:
-    """Persons of one stream that were covered, not inpainted, by reason."""
+    """Persons of one stream that were covered, not inpainted, by reason. Any thread may ask."""
 
-    reasons: Counter[str] = field(default_factory=Counter)
-    lock: Lock = field(default_factory=Lock)
+    _counts: Counter[CoverReason] = field(default_factory=Counter)
+    _details: dict[CoverReason, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def add(self, result: AnonymizedFrame) -> None:
-        with self.lock:
+        """Count the persons of a frame that were covered."""
+        with self._lock:
             for outcome in result.outcomes:
-                if outcome.kind is OutcomeKind.COVERED:
-                    reason = without_numbers(outcome.reason)
-                    known = reason in self.reasons or len(self.reasons) < _MOST_REASONS
-                    self.reasons[reason if known else "other"] += 1
+                if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason:
+                    self._counts[outcome.cover_reason] += 1
+                    self._details[outcome.cover_reason] = outcome.reason_text
 
-    def counts(self) -> dict[str, int]:
-        with self.lock:
-            return dict(self.reasons)
+    def counts(self) -> dict[CoverReason, int]:
+        """Return the numbers of persons."""
+        with self._lock:
+            return dict(self._counts)
+
+    def details(self) -> dict[CoverReason, str]:
+        """Return the text of the last outcome by reason."""
+        with self._lock:
+            return dict(self._details)
 
 
 class FramePipeline(Generic[T]):
@@ -147,7 +124,7 @@ class FramePipeline(Generic[T]):
         self._problem = ""
         self._built_for: Config | None = None
         self._budget = LatencyBudget()
-        self._cameras: dict[str, _Camera] = {}
+        self._processor = FrameProcessor(config, models.tracker, self._measure)
         self._stamps: dict[str, int] = {}
         self._timeless: set[str] = set()
         self.stage_latencies = LatencyStats()
@@ -179,7 +156,7 @@ class FramePipeline(Generic[T]):
     def close(self) -> None:
         """Free the models."""
         self._anonymizer = self._built_for = self.gpu_memory = None
-        self._cameras = {}
+        self._processor.clear()
         self._models.release()
 
     def process(self, frames: Sequence[QueuedFrame[T]]) -> list[Exception | None]:
@@ -187,31 +164,21 @@ class FramePipeline(Generic[T]):
         config = self._config  # one for all of them
         anonymizer = self._prepare(config)
         errors: list[Exception | None] = [None] * len(frames)
-        waiting: list[_Open[T]] = []
-        for index, taken in enumerate(frames):
+
+        def decide(index: int, num_persons: int) -> CoverReason | None:
+            passed_ns = self._clock_ns() - frames[index].arrived_ns
+            budget_ms = config.skip.latency_budget_ms
+            is_allowed = self._budget.allows(num_persons, passed_ns, budget_ms)
+            return None if is_allowed else CoverReason.OVER_BUDGET
+
+        tasks = self._decode_all(frames, errors)
+        for result in self._processor.process(anonymizer, tasks, decide):
             try:
-                frame = self._cover(anonymizer, index, taken, config)
-                covered = frame.covered
-                because = taken.cover_reason or self._over_budget(taken, covered, waiting, config)
-                frame = self._prepare_drawings(anonymizer, frame, inpaints=not because)
-                if because:
-                    left = anonymizer.finish_covered(frame.covered, because)
-                    self._finish(taken, left, config)
-                else:
-                    waiting.append(frame)
+                if isinstance(result.frame, Exception):
+                    raise result.frame
+                self._finish(frames[result.source], result.frame, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[index] = drop_traceback(error)
-        results = self._inpaint(anonymizer, waiting)
-        for frame, result in zip(waiting, results, strict=True):
-            try:
-                if isinstance(result, Exception):
-                    raise result
-                if camera := self._cameras.get(frame.taken.stream):
-                    drawn = frame.covered, anonymizer, result, frame.stamp_ns
-                    camera.drawings.store(*drawn)
-                self._finish(frame.taken, result, config)
-            except Exception as error:  # noqa: BLE001 - of this frame alone
-                errors[frame.index] = drop_traceback(error)
+                errors[result.source] = drop_traceback(error)
         self.gpu_memory = self._models.gpu_memory()
         return errors
 
@@ -219,7 +186,7 @@ class FramePipeline(Generic[T]):
         if self._built_for is not config:
             if self._built_for is None or self._built_for.inpaint != config.inpaint:
                 self._budget = LatencyBudget()
-            self._cameras = {n: c for n, c in self._cameras.items() if c.reconfigure(config)}
+            self._processor.reconfigure(config)
             # A change that fails must not leave the old models in charge.
             self._anonymizer, self._built_for = None, config
             try:
@@ -230,20 +197,22 @@ class FramePipeline(Generic[T]):
             raise ModelError(self._problem)
         return self._anonymizer
 
-    def _cover(
-        self, anonymizer: Anonymizer, index: int, taken: QueuedFrame[T], config: Config
-    ) -> _Open[T]:
-        started_ns = self._record_stage("wait", taken.arrived_ns)
-        image = self._ports.decode(taken.frame)
-        decoded_ns = self._record_stage("decode", started_ns)
-        stamp_ns = self._time_ns(taken)
-        found = anonymizer.detect_persons(image)
-        found_ns = self._record_stage("segment", decoded_ns)
-        persons = self._persons(taken.stream, image, found, stamp_ns, config)
-        tracked_ns = self._record_stage("track", found_ns)
-        covered = anonymizer.cover_persons(image, persons)
-        self._record_stage("cover", tracked_ns)
-        return _Open(index, taken, covered, stamp_ns)
+    def _decode_all(
+        self, frames: Sequence[QueuedFrame[T]], errors: list[Exception | None]
+    ) -> Iterator[FrameTask[int]]:
+        """Yield each frame once decoded, its index as source; write failures to ``errors``."""
+        for index, queued in enumerate(frames):
+            try:
+                started_ns = self._record_stage("wait", queued.arrived_ns)
+                image = self._ports.decode(queued.frame)
+                self._record_stage("decode", started_ns)
+                task = FrameTask(
+                    index, queued.stream, image, self._time_ns(queued), queued.cover_reason
+                )
+            except Exception as error:  # noqa: BLE001 - of this frame alone
+                errors[index] = drop_traceback(error)
+            else:
+                yield task
 
     def _time_ns(self, taken: QueuedFrame[T]) -> int:
         """When the frame was taken; when it arrived if its stamps do not say."""
@@ -254,53 +223,16 @@ class FramePipeline(Generic[T]):
         self._stamps[stream] = stamp_ns
         return taken.arrived_ns if stream in self._timeless else stamp_ns or taken.arrived_ns
 
-    def _persons(
-        self, stream: str, image: RgbImage, found: Detections, stamp_ns: int, config: Config
-    ) -> FramePersons:
-        if not needs_tracking(config):
-            return untracked_persons(found, config.inpaint.seed)
-        # If anything raises, what was remembered may be half a frame's: it is not put back.
-        camera = self._cameras.pop(stream, None)
-        if camera is None:
-            followed = OnlineStream(config, lambda: self._models.tracker(config))
-            camera = _Camera(followed, SyntheticCache(config))
-        persons = camera.stream.persons_in(observe_frame(image, found, stamp_ns), found.masks)
-        self._cameras[stream] = camera
-        return persons
-
-    def _prepare_drawings(
-        self, anonymizer: Anonymizer, frame: _Open[T], *, inpaints: bool
-    ) -> _Open[T]:
-        camera = self._cameras.get(frame.taken.stream)
-        if camera is None:
-            return frame
-        known = frame.covered, anonymizer, frame.stamp_ns
-        return replace(frame, covered=camera.drawings.attach(*known, inpaints=inpaints))
-
-    def _over_budget(
-        self,
-        taken: QueuedFrame[T],
-        covered: CoveredFrame,
-        waiting: Sequence[_Open[T]],
-        config: Config,
-    ) -> str:
-        persons = len(covered.rois)
-        together = persons + sum(len(frame.covered.rois) for frame in waiting) if persons else 0
-        passed_ns = self._clock_ns() - taken.arrived_ns
-        allowed = self._budget.allows(together, passed_ns, config.skip.latency_budget_ms)
-        return "" if allowed else OVER_BUDGET
-
-    def _inpaint(
-        self, anonymizer: Anonymizer, waiting: Sequence[_Open[T]]
-    ) -> list[AnonymizedFrame | Exception]:
+    @contextmanager
+    def _measure(self, stage: str, num_frames: int, num_persons: int) -> Iterator[None]:
+        """Record the time of a stage, once for each frame; learn the time of a person."""
         started_ns = self._clock_ns()
-        results = anonymizer.inpaint_frames([frame.covered for frame in waiting])
-        ended_ns = self._clock_ns()
-        if persons := sum(len(frame.covered.rois) for frame in waiting):
-            self._budget.update(persons, ended_ns - started_ns)
-        for _ in waiting:
-            self.stage_latencies.add("inpaint", ended_ns - started_ns)
-        return results
+        yield
+        duration_ns = self._clock_ns() - started_ns
+        for _ in range(num_frames):
+            self.stage_latencies.add(stage, duration_ns)
+        if stage == "inpaint" and num_persons:
+            self._budget.update(num_persons, duration_ns)
 
     def _finish(self, taken: QueuedFrame[T], result: AnonymizedFrame, config: Config) -> None:
         started_ns = self._clock_ns()

@@ -1,4 +1,4 @@
-"""The only home of torch, Ultralytics and diffusers, which are imported when a model is built."""
+"""Models. The only package that imports torch, Ultralytics and diffusers, when a model is built."""
 
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.factory import (
@@ -10,14 +10,14 @@ from anon_ros.models.factory import (
     build_tracking_anonymizer,
     train_detector,
 )
+from anon_ros.models.features.depth import DepthNetwork, load_depth_network
 from anon_ros.models.features.embedders import NetworkEmbedder, load_embedder
 from anon_ros.models.features.inception import (
     NUM_FEATURES,
     InceptionFeatures,
-    find_inception_weights,
     load_inception,
 )
-from anon_ros.models.features.lpips import LpipsDistance, find_lpips_weights, load_lpips
+from anon_ros.models.features.lpips import LpipsDistance, load_lpips
 from anon_ros.models.inpainting.paper_baselines import BASELINES
 from anon_ros.models.model_cache import ModelCache
 from anon_ros.models.weights.inventory import (
@@ -31,6 +31,7 @@ from anon_ros.models.weights.locate import find_training_start, find_weights
 __all__ = [
     "BASELINES",
     "NUM_FEATURES",
+    "DepthNetwork",
     "InceptionFeatures",
     "LpipsDistance",
     "ModelCache",
@@ -44,10 +45,9 @@ __all__ = [
     "build_tracker",
     "build_tracking_anonymizer",
     "evaluation_models",
-    "find_inception_weights",
-    "find_lpips_weights",
     "find_training_start",
     "find_weights",
+    "load_depth_network",
     "load_embedder",
     "load_inception",
     "load_lpips",

@@ -1,4 +1,4 @@
-"""Which processor the models run on."""
+"""The processor that the models run on, and its memory."""
 
 import torch
 
@@ -6,7 +6,7 @@ from anon_ros.errors import ModelError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that ``compute.device`` names; "auto" is the first GPU, or else the CPU.
+    """Return the device that ``compute.device`` names; "auto" is the first GPU, or else the CPU.
 
     Raises:
         ModelError: if this machine has no such device.
@@ -14,14 +14,14 @@ def resolve_device(name: str) -> torch.device:
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     wanted = {"auto": gpus[0] if gpus else "cpu", "cuda": "cuda:0"}.get(name, name)
     if wanted not in ["cpu", *gpus]:
-        there = ", ".join(["cpu", *gpus])
-        message = f"compute.device: {name} is not on this machine; set auto or one of: {there}"
+        available = ", ".join(["cpu", *gpus])
+        message = f"compute.device: {name} is not on this machine; set auto or one of: {available}"
         raise ModelError(message)
     return torch.device(wanted)
 
 
 def free_memory_bytes(device: torch.device) -> int | None:
-    """What PyTorch can still allocate; None on the CPU, where it is not limited."""
+    """Return the bytes that PyTorch can still allocate; None on the CPU, where nothing limits."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
@@ -29,7 +29,7 @@ def free_memory_bytes(device: torch.device) -> int | None:
 
 
 def reset_peak_memory(device: torch.device) -> int:
-    """What is allocated now; ``peak_memory_bytes`` counts anew from here. 0 on the CPU."""
+    """Restart the count of ``peak_memory_bytes``; return the allocated bytes, 0 on the CPU."""
     if device.type != "cuda":
         return 0
     torch.cuda.reset_peak_memory_stats(device)
@@ -37,5 +37,5 @@ def reset_peak_memory(device: torch.device) -> int:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most that was allocated at a time since ``reset_peak_memory``; 0 on the CPU."""
+    """Return the maximum of allocated bytes since ``reset_peak_memory``; 0 on the CPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0

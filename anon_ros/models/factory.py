@@ -1,34 +1,51 @@
-"""From a Config to running models."""
+"""Factories of models, from a Config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from anon_ros.config import Config
+from anon_ros.config import Config, InpaintConfig
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.tracking import Tracker, min_confidence
 
-# torch and what stands on it are imported inside the functions: they take seconds.
+# torch and the libraries on top of it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
     from anon_ros.models.detection.detector import PersonDetector
     from anon_ros.models.detection.segmenter import YoloSegmenter
 
 
+class LoadedInpainter(Inpainter, Protocol):
+    """An Inpainter that adopts a new configuration and counts its fallbacks."""
+
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        """The number of times that memory did not suffice, by reason."""
+        ...
+
+    def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
+        """Adopt ``after``; return False if that needs a reload."""
+        ...
+
+
 def build_anonymizer(config: Config) -> Anonymizer:
-    """Load every model that ``config`` asks for.
+    """Load every model that ``config`` needs.
 
     Raises:
-        ModelError: if weights are missing or damaged, or the device is not there.
+        ModelError: if weights are missing or damaged, or the device is missing.
     """
     inpainter = build_inpainter(config)
     return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
 
 
 def build_tracking_anonymizer(config: Config) -> Anonymizer:
-    """As ``build_anonymizer``, for the frames of a stream: it finds what counts in a track, too."""
+    """Load the models for the frames of a stream: weak detections, which tracks use, included.
+
+    Raises:
+        ModelError: if weights are missing or damaged, or the device is missing.
+    """
     inpainter = build_inpainter(config)
     segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
     return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
@@ -38,7 +55,7 @@ def build_segmenter(config: Config) -> "YoloSegmenter":
     """Load ``detect.weights``.
 
     Raises:
-        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+        ModelError: if they are missing, damaged or lack a class, or the device is missing.
     """
     from anon_ros.models.detection.segmenter import YoloSegmenter  # noqa: PLC0415
 
@@ -46,10 +63,10 @@ def build_segmenter(config: Config) -> "YoloSegmenter":
 
 
 def build_detector(config: Config) -> "PersonDetector":
-    """Load ``detect.weights`` for boxes alone, down to those that are hardly likely.
+    """Load ``detect.weights`` for boxes alone, weak ones included.
 
     Raises:
-        ModelError: if they are missing, damaged or lack a class, or the device is not there.
+        ModelError: if they are missing, damaged or lack a class, or the device is missing.
     """
     from anon_ros.models.detection.detector import PersonDetector  # noqa: PLC0415
 
@@ -57,7 +74,7 @@ def build_detector(config: Config) -> "PersonDetector":
 
 
 def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) -> Path:
-    """Train an Ultralytics detector, or go on with it; see ``anon_ros.models.training.train``.
+    """Train an Ultralytics detector, or resume; see ``detection.training.train_detector``.
 
     Raises:
         ModelError: if it cannot be trained.
@@ -67,12 +84,12 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
     return train_detector(training, on_epoch)
 
 
-def build_inpainter(config: Config) -> Inpainter:
-    """Load what ``inpaint.method`` names; never anything else in its place.
+def build_inpainter(config: Config) -> LoadedInpainter:
+    """Load the inpainter that ``inpaint.method`` names; there is no substitute for it.
 
     Raises:
-        ModelError: if the diffusion model is missing or damaged, its noise chain cannot start at
-            ``inpaint.beta_d``, or the device is not there.
+        ModelError: if the diffusion model is missing or damaged, its noise schedule cannot start at
+            ``inpaint.beta_d``, or the device is missing.
     """
     if config.inpaint.method in CLASSICAL:
         return CLASSICAL[config.inpaint.method]
@@ -83,7 +100,7 @@ def build_inpainter(config: Config) -> Inpainter:
 
 
 def build_tracker(config: Config) -> Tracker:
-    """A new tracker, for one camera.
+    """Return a new tracker, for one camera.
 
     Raises:
         ModelError: if a package is missing or too old.

@@ -9,7 +9,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from anon_ros.config import FailureConfig
-from anon_ros.live import EXPECTED_REASONS, FrameCounts
+from anon_ros.core import CoverReason
+from anon_ros.live import FrameCounts
 from anon_ros.ros.session import ActiveSession, SessionSnapshot, StreamSnapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -39,7 +40,9 @@ class _History:
     """Counters of a stream in the last seconds, an entry per second."""
 
     counts: deque[FrameCounts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
-    covers: deque[Mapping[str, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
+    covers: deque[Mapping[CoverReason, int]] = field(
+        default_factory=lambda: deque(maxlen=_WINDOW_S + 1)
+    )
 
     def get_rate_hz(self, name: str) -> float:
         """Return the mean increase per second of a frame counter."""
@@ -49,13 +52,13 @@ class _History:
         difference = getattr(self.counts[-1], name) - getattr(self.counts[0], name)
         return float(difference / seconds)
 
-    def list_new_covers(self) -> list[str]:
+    def list_new_covers(self) -> list[CoverReason]:
         """Return the recent reasons for covers, except those that the configuration demands."""
         first, last = self.covers[0], self.covers[-1]
         return [
             reason
             for reason, count in last.items()
-            if count > first.get(reason, 0) and not reason.endswith(EXPECTED_REASONS)
+            if count > first.get(reason, 0) and not reason.is_expected
         ]
 
 
@@ -136,7 +139,7 @@ class Diagnostics:
             "original images go to": ", ".join(stream.untrusted_subscribers),
         }
         for reason, count in history.covers[-1].items():
-            values[f"persons covered: {reason}"] = count
+            values[f"persons covered: {reason.value}"] = count
         return self._make_status(stream.name, *self._judge(stream, history), values)
 
     def _judge(self, stream: StreamSnapshot, history: _History) -> tuple[bytes, str]:
@@ -151,7 +154,7 @@ class Diagnostics:
         if not stream.has_publisher:
             return WARN, "nobody publishes it"
         if covers := history.list_new_covers():
-            return WARN, f"persons are covered, not inpainted: {covers[0]}"
+            return WARN, f"persons are covered, not inpainted: {stream.cover_details[covers[0]]}"
         if not stream.is_subscribed:
             return OK, "idle: nobody subscribes to the mirrored topic"
         if len(history.counts) > _WINDOW_S and not history.get_rate_hz("received"):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -40,6 +40,7 @@ class StreamSnapshot:
         queue_age_s: age of the oldest frame in the mailbox; 0 for none.
         latency_ms: 50th and 99th percentile from arrival to publication.
         cover_counts: covered persons by reason.
+        cover_details: text of the last cover by reason.
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
@@ -53,7 +54,8 @@ class StreamSnapshot:
     counts: FrameCounts
     queue_age_s: float
     latency_ms: tuple[float, float]
-    cover_counts: Mapping[str, int]
+    cover_counts: Mapping[CoverReason, int]
+    cover_details: Mapping[CoverReason, str]
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
@@ -140,6 +142,7 @@ class ActiveSession:
         counts, ages_s = self.inbox.counts(), self.inbox.queue_age_s()
         latencies_ms = self.pipeline.stream_latencies.quantiles_ms()
         untrusted = self.topics.leak_guard.untrusted_subscribers
+        covers = {stream.name: self.pipeline.cover_counts(stream.name) for stream in self.topics}
         return SessionSnapshot(
             busy_s=self.worker.busy_s,
             missing_publishers=tuple(self.topics.missing_publishers),
@@ -155,7 +158,8 @@ class ActiveSession:
                     counts=counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0)),
                     queue_age_s=ages_s.get(stream.name, 0.0),
                     latency_ms=latencies_ms.get(stream.name, (0.0, 0.0)),
-                    cover_counts=self.pipeline.cover_counts(stream.name).counts(),
+                    cover_counts=covers[stream.name].counts(),
+                    cover_details=covers[stream.name].details(),
                     consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
@@ -179,7 +183,7 @@ class ActiveSession:
         """Publish a frame through the gate; the worker's thread calls it."""
         name = queued.stream
         self.gate.send(lambda: self._send(queued, message, result))
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(
                 "%s: %d of %d persons covered, not inpainted: %s",

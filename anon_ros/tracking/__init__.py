@@ -1,5 +1,11 @@
 """What frames tell of each other: tracks, mask memory, and one identity per track."""
 
+from anon_ros.tracking.frame_processor import (
+    CoverDecision,
+    FrameProcessor,
+    FrameResult,
+    FrameTask,
+)
 from anon_ros.tracking.observations import PersonObservation
 from anon_ros.tracking.synthetic_cache import SyntheticCache, reuses_synthetics
 from anon_ros.tracking.track_history import (
@@ -14,7 +20,11 @@ from anon_ros.tracking.track_history import (
 )
 
 __all__ = [
+    "CoverDecision",
     "FrameObservation",
+    "FrameProcessor",
+    "FrameResult",
+    "FrameTask",
     "OnlineStream",
     "PersonObservation",
     "SyntheticCache",

@@ -85,7 +85,7 @@ def test_invalid_inpainting_is_covered(name: str) -> None:
     result = make_anonymizer(make_detections([mask]), draw).anonymize(image)
     (outcome,) = result.outcomes
     assert outcome.kind is OutcomeKind.COVERED
-    assert reason in outcome.reason
+    assert reason in outcome.reason_text
     assert_replaced(image, [mask], result)
 
 
@@ -106,7 +106,7 @@ def test_unchanged_inpainting_is_covered(
     image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     mask = make_rectangle(200, 200, slice(40, 160), slice(70, 130))
     (outcome,) = make_anonymizer(make_detections([mask]), draw).anonymize(image).outcomes
-    assert outcome.reason == "the inpainter returned the person unchanged"
+    assert outcome.reason_text == "the inpainter returned the person unchanged"
 
 
 def test_inpaint_failure_stays_local() -> None:
@@ -170,7 +170,7 @@ def test_wrong_crop_count_covers_all() -> None:
         FixedSegmenter(make_detections([mask])), Forgetful(), MaskConfig(), InpaintConfig()
     )
     (outcome,) = subject.anonymize(image).outcomes
-    assert outcome.reason == "the inpainter returned 2 images for 1 crops"
+    assert outcome.reason_text == "the inpainter returned 2 images for 1 crops"
 
 
 def test_small_person_covered() -> None:
@@ -178,7 +178,7 @@ def test_small_person_covered() -> None:
     mask = make_rectangle(40, 40, slice(10, 14), slice(10, 12))
     result = make_anonymizer(make_detections([mask]), min_person_px=32).anonymize(image)
     assert result.outcomes[0].kind is OutcomeKind.COVERED
-    assert "2x4 px is below inpaint.min_person_px = 32" in result.outcomes[0].reason
+    assert "2x4 px is below inpaint.min_person_px = 32" in result.outcomes[0].reason_text
     assert_replaced(image, [mask], result)
 
 

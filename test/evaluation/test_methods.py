@@ -8,6 +8,7 @@ import pytest
 from anon_ros.config import Config, DetectionConfig, InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, InpaintFailure, RgbImage
 from anon_ros.errors import ModelError
+from anon_ros.evaluation.frame_cache import FrameCache
 from anon_ros.evaluation.methods import MethodRunner
 from anon_ros.models import build_segmenter
 
@@ -33,7 +34,7 @@ def make_failing_methods(
     segmenter = build_segmenter(Config(detect=detect))
     inpaint = InpaintConfig(method=kind, min_person_px=48)
     anonymizer = Anonymizer(segmenter, FailingInpainter(fails), MaskConfig(), inpaint)
-    return MethodRunner(segmenter, {kind: anonymizer}, 0, drawn)
+    return MethodRunner(segmenter, {kind: anonymizer}, Config(), drawn and FrameCache(drawn))
 
 
 @pytest.mark.parametrize("fails", [[True], [True, False], [False]])
@@ -44,12 +45,12 @@ def test_failed_inpainting_is_retried(
     image = vtest_rgb["vtest0120"]
     modes.anonymize(image, modes.detect(image))
     if all(fails):
-        with pytest.raises(ModelError, match="nobody could be drawn: out of memory"):
+        with pytest.raises(ModelError, match="no person could be inpainted: out of memory"):
             modes.limitations()
     else:
         told = "\n".join(modes.limitations())
         assert "are below inpaint.min_person_px = 48" in told
-        assert ("stayed covered: out of memory after N MB" in told) == any(fails)
+        assert ("stayed covered: out of memory after 3 MB" in told) == any(fails)
     assert (tmp_path / "drawn").is_dir() == (not any(fails))
 
 

@@ -38,7 +38,7 @@ def test_all_reports_bag_on_one_page(
     output = tmp_path / "anonymized"
     flags = [*detection_flags(demo_weights), "--inpaint.method", "fill"]
     assert main(["bag", str(recorded_bag), str(output), *flags]) == 0
-    given = [str(recorded_bag), "--anonymized", str(output), "--out", str(tmp_path / "proof")]
+    given = [str(recorded_bag), "--anonymized", str(output), "--output", str(tmp_path / "proof")]
     given += [*detection_flags(demo_weights), "--scenes", "3", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
@@ -76,7 +76,13 @@ def test_all_names_missing_run_report(
     flags = [*detection_flags(demo_weights), "--inpaint.method", "fill"]
     assert main(["bag", str(recorded_bag), str(output), *flags]) == 0
     (output / "report.json").unlink()
-    given = [str(recorded_bag), "--anonymized", str(output), "--out", str(tmp_path / "a" / "proof")]
+    given = [
+        str(recorded_bag),
+        "--anonymized",
+        str(output),
+        "--output",
+        str(tmp_path / "a" / "proof"),
+    ]
     given += [*detection_flags(demo_weights), "--scenes", "2", "--period-s", "0.3"]
     assert main(["evaluate", "all", *given]) == 0
     report = json.loads((tmp_path / "a" / "proof" / "report.json").read_text("utf-8"))
@@ -92,7 +98,7 @@ def test_all_survives_failed_section(
 ) -> None:
     (tmp_path / "one").mkdir()
     cv2.imwrite(str(tmp_path / "one" / "a.png"), vtest_rgb["vtest0120"][..., ::-1])
-    given = [str(tmp_path / "one"), "--out", str(tmp_path / "proof"), "--scenes", "2"]
+    given = [str(tmp_path / "one"), "--output", str(tmp_path / "proof"), "--scenes", "2"]
     assert main(["evaluate", "all", *given, *detection_flags(demo_weights)]) == 0
     report = json.loads((tmp_path / "proof" / "report.json").read_text("utf-8"))
     assert any(line.startswith("Not measured: Found again: ") for line in report["limitations"])
@@ -105,10 +111,10 @@ def test_all_fails_without_any_result(
     (tmp_path / "none").mkdir()
     given = [
         str(tmp_path / "none"),
-        "--out",
+        "--output",
         str(tmp_path / "proof"),
         *detection_flags(demo_weights),
     ]
     assert main(["evaluate", "all", *given]) == 2
-    assert "not one frame" in capsys.readouterr().err
+    assert "no frame" in capsys.readouterr().err
     assert not (tmp_path / "proof" / "report.html").exists()

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.cli.main import main
+from anon_ros.config import load_config
 from anon_ros.core import RgbImage
+from anon_ros.evaluation.options import Comparison, FrameSelection, OverviewOptions
 from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
 from helpers.bags import RAW_TOPIC, START_NS, BagMessage, make_raw_image, write_rosbag2
 
@@ -30,13 +32,14 @@ def test_recording_page_lists_gaps(
     given = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
     given += ["--copy", OTHER_TOPIC, "--no-masks", "--every-nth", "2", "--inpaint.method", "telea"]
     assert main(["bag", str(source), str(tmp_path / "out"), *given]) == 0
-    arguments = Namespace(
-        input=source, anonymized=tmp_path / "out", out=tmp_path, every_nth=1, config=[]
+    options = OverviewOptions(
+        frames=FrameSelection(path=source),
+        output=tmp_path,
+        comparison=Comparison(anonymized=tmp_path / "out"),
     )
-    inherit_parameters(arguments)
-    config = parse_config(arguments)
+    config = load_config(None, inherit_parameters(options))
     assert (config.detect.weights, config.inpaint.method) == (str(demo_weights), "telea")
-    report = summarize_recording(arguments)
+    report = summarize_recording(options, config)
     assert report.summary[0].startswith(
         f"NOT anonymized, copied as recorded: {OTHER_TOPIC} (sensor_msgs"
     )
@@ -45,8 +48,17 @@ def test_recording_page_lists_gaps(
     assert any("Not verified: pixels outside" in line for line in report.limitations)
 
 
-def test_flags_override_run_report(tmp_path: Path) -> None:
-    arguments = Namespace(anonymized=tmp_path, config=[], **{"inpaint.seed": 7})
-    (tmp_path / "metadata.yaml").touch()  # damaged: nobody knows
-    inherit_parameters(arguments)
-    assert parse_config(arguments).inpaint.seed == 7
+def test_unreadable_run_report_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "metadata.yaml").touch()  # damaged
+    options = OverviewOptions(
+        frames=FrameSelection(path=tmp_path / "in"),
+        output=tmp_path / "proof",
+        comparison=Comparison(anonymized=tmp_path),
+    )
+    assert inherit_parameters(options) == {}
+
+
+def test_flags_override_run_report() -> None:
+    arguments = Namespace(config=[], **{"inpaint.seed": 7})
+    config = parse_config(arguments, {"inpaint.seed": 1, "inpaint.method": "telea"})
+    assert (config.inpaint.seed, config.inpaint.method) == (7, "telea")

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from argparse import Namespace
 from pathlib import Path
 
 import cv2
@@ -11,12 +10,14 @@ import pytest
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
 from anon_ros.evaluation.inputs.frames import iter_frame_pairs
-from anon_ros.evaluation.report.model import Report, Table, write_report
+from anon_ros.evaluation.options import Comparison, FrameSelection
+from anon_ros.evaluation.report.model import Report, Table
+from anon_ros.evaluation.report.writer import write_report
 
 
 def run_quality(source: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
-    return main(["evaluate", "detection", str(source), "--out", str(out), *flags, *more])
+    return main(["evaluate", "detection", str(source), "--output", str(out), *flags, *more])
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def images(tmp_path: Path, vtest_rgb: dict[str, RgbImage]) -> Path:
         ("given/proof", ["--anonymized", "given"], "lies in"),
         ("file", [], "file cannot be written: FileExistsError"),
         ("file/proof", [], "proof cannot be written: NotADirectoryError"),
-        ("recording", [], "did not write"),
-        ("account", [], "did not write"),
+        ("recording", [], "of another program"),
+        ("account", [], "of another program"),
     ],
 )
 def test_output_never_inside_inputs(
@@ -70,7 +71,7 @@ def test_inputs_accept_odd_names(images: Path, tmp_path: Path, demo_weights: Pat
     (images / "folder.png").mkdir()
     first = min(images.glob("vtest*.png"))
     first.rename(images / b"\xff\xe9.png".decode(errors="surrogateescape"))
-    assert run_quality(images, tmp_path / "out", demo_weights, "--modes", "fill") == 0
+    assert run_quality(images, tmp_path / "out", demo_weights, "--methods", "fill") == 0
 
 
 def test_unpaired_frames_are_logged(
@@ -78,7 +79,7 @@ def test_unpaired_frames_are_logged(
 ) -> None:
     (tmp_path / "given").mkdir()
     shutil.copy(min(images.iterdir()), tmp_path / "given")
-    asked = Namespace(topics=[], every_nth=1, limit=0, prefix="")
+    comparison = Comparison(anonymized=tmp_path / "given")
     with caplog.at_level(logging.WARNING, logger="anon_ros"):
-        assert len(list(iter_frame_pairs(images, tmp_path / "given", asked))) == 1
+        assert len(list(iter_frame_pairs(FrameSelection(path=images), comparison))) == 1
     assert "1 of 2 frames are not in" in caplog.text

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anon_ros.config import load_config
-from anon_ros.core import AnonymizedFrame, RgbImage
+from anon_ros.core import AnonymizedFrame, CoverReason, RgbImage
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
 
@@ -53,13 +53,13 @@ class FakeFrameIO:
 
 
 def make_queued_frame(
-    name: str = "a", because: str = "", arrived_ns: int = 0
+    name: str = "a", cover_reason: CoverReason | None = None, arrived_ns: int = 0
 ) -> QueuedFrame[RgbImage]:
-    return QueuedFrame(name, IMAGE, arrived_ns, because)
+    return QueuedFrame(name, IMAGE, arrived_ns, cover_reason)
 
 
 def get_reasons(result: AnonymizedFrame) -> set[str]:
-    return {outcome.reason for outcome in result.outcomes}
+    return {outcome.reason_text for outcome in result.outcomes}
 
 
 @dataclass

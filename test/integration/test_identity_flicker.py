@@ -167,7 +167,7 @@ def measure_flicker(name: str, film: Film, results: Sequence[AnonymizedFrame]) -
     for (image, _), result in zip(film, results, strict=True):
         flicker.update(image, result.image, result.replaced_mask)
     figures = make_figures(flicker.compute())
-    reasons = Counter(o.reason or "inpainted" for each in results for o in each.outcomes)
+    reasons = Counter(o.reason_text or "inpainted" for each in results for o in each.outcomes)
     print(  # noqa: T201 - the figures that the documentation tells
         f"{name:22} warping error {figures.warp:5.2f} ({figures.warp_ratio:5.2f} of the film's)"
         f"  difference of differences {figures.differences:5.2f}"

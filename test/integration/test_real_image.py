@@ -93,7 +93,7 @@ def test_diffusion_failure_covers_all(
     result = anonymizer.anonymize(bus_rgb)
     assert_everybody_replaced(result, bus_rgb)
     assert {outcome.kind for outcome in result.outcomes} == {OutcomeKind.COVERED}
-    assert all(reason in outcome.reason for outcome in result.outcomes)
+    assert all(reason in outcome.reason_text for outcome in result.outcomes)
 
 
 def test_too_many_persons_raise(demo_weights: Path, bus_rgb: RgbImage) -> None:

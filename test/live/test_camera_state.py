@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import MOVED, AnonymizedFrame, Detections, OutcomeKind, RgbImage
+from anon_ros.core import AnonymizedFrame, CoverReason, Detections, OutcomeKind, RgbImage
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from anon_ros.tracking import Tracker
 from anon_ros.tracking.warping import CachedPerson
@@ -66,11 +66,15 @@ class CameraPipeline:
         return load_config(overrides={"inpaint.method": "fill", "inpaint.min_person_px": 0} | given)
 
     def see(
-        self, index: int, because: str = "", name: str = "a", image: RgbImage = IMAGE
+        self,
+        index: int,
+        cover_reason: CoverReason | None = None,
+        name: str = "a",
+        image: RgbImage = IMAGE,
     ) -> Exception | None:
         moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
         stamp_ns = 10**18 + (0 if self.stands else index * STEP_NS)
-        taken = QueuedFrame(name, (moving, stamp_ns), index * STEP_NS, because)
+        taken = QueuedFrame(name, (moving, stamp_ns), index * STEP_NS, cover_reason)
         return self.pipeline.process([taken])[0]
 
     def _keep(self, taken: QueuedFrame[Any], _: AnonymizedFrame, result: AnonymizedFrame) -> None:
@@ -184,19 +188,19 @@ def test_skipped_frame_reuses_synthetic(alone: dict[str, Any]) -> None:
     options = {"skip.on_skipped": "reuse", "identity.keyframe_s": 0.35}
     camera = CameraPipeline(SentinelModelProvider(), options | alone)
     for index in range(5):
-        camera.see(index, because="skipped" if index else "")
+        camera.see(index, cover_reason=CoverReason.SKIPPED if index else None)
     assert not any(camera.seen())
     drawn, *moved, old = [result for _, result in camera.published]
-    assert {o.reason for o in drawn.outcomes} == {""}
+    assert {o.cover_reason for o in drawn.outcomes} == {None}
     for index, result in enumerate(moved, 1):
-        inner = [o for o in result.outcomes if o.reason == MOVED]
+        inner = [o for o in result.outcomes if o.cover_reason is CoverReason.REUSED]
         assert {o.kind for o in inner} == {OutcomeKind.INPAINTED}
         # One of the three is cut by the border and changes its shape.
         assert len(inner) >= 2
         assert images_close(
             result.image, np.roll(drawn.image, 2 * index, axis=1), result.replaced_mask
         )
-    assert {o.reason for o in old.outcomes} == {"skipped"}
+    assert {o.cover_reason for o in old.outcomes} == {CoverReason.SKIPPED}
 
 
 def test_cache_keeps_only_last_frame() -> None:
@@ -225,10 +229,10 @@ def test_change_resets_synthetic_cache() -> None:
     for index in range(4):
         if index == 2:
             camera.pipeline.reconfigure(camera.config(inpaint__prompt="a robot"))
-        camera.see(index, because="skipped" if index else "")
-    reasons = [{o.reason for o in result.outcomes} for _, result in camera.published]
-    assert MOVED in reasons[1]
-    assert reasons[2:] == [{"skipped"}] * 2
+        camera.see(index, cover_reason=CoverReason.SKIPPED if index else None)
+    reasons = [{o.cover_reason for o in result.outcomes} for _, result in camera.published]
+    assert CoverReason.REUSED in reasons[1]
+    assert reasons[2:] == [{CoverReason.SKIPPED}] * 2
     assert not any(camera.seen())
 
 
@@ -241,6 +245,9 @@ def images_close(one: RgbImage, other: RgbImage, mask: Any) -> bool:
 def test_sequence_never_leaks_on_model_faults(seed: int) -> None:
     models = SentinelModelProvider(FaultySegmenter(0.2, seed), FaultyInpainter(0.5, seed))
     camera = CameraPipeline(models, {"skip.on_skipped": "reuse", "identity.reuse": "previous"})
-    errors = [camera.see(index, because="skipped" if index % 3 else "") for index in range(15)]
+    errors = [
+        camera.see(index, cover_reason=CoverReason.SKIPPED if index % 3 else None)
+        for index in range(15)
+    ]
     assert len(camera.published) == errors.count(None)
     assert not any(camera.seen())

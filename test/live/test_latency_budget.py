@@ -1,6 +1,7 @@
 """Frames over the latency budget, whose persons are covered."""
 
 from anon_ros.config import load_config
+from anon_ros.core import CoverReason
 from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import SentinelModelProvider
 from helpers.frame_io import FILL, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
@@ -20,7 +21,7 @@ def test_over_budget_is_covered() -> None:
     assert covered[1:40] == [True] * 39
     assert not all(covered[40:])
     assert len(outside.published) == 100
-    assert pipeline.cover_counts("a").counts() == {"over skip.latency_budget_ms": 3 * sum(covered)}
+    assert pipeline.cover_counts("a").counts() == {CoverReason.OVER_BUDGET: 3 * sum(covered)}
 
 
 def test_budget_includes_waiting_time() -> None:

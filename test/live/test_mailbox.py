@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anon_ros.config import SkipConfig
+from anon_ros.core import CoverReason
 from anon_ros.live import FrameCounts, FrameStatus, Mailbox, QueuedFrame
 
 SECOND_NS = 1_000_000_000
@@ -85,7 +86,7 @@ def test_cover_keeps_all_in_order() -> None:
     taken = [box.take()[0] for _ in range(5)]
     assert [frame.frame for frame in taken] == [0, 1, 2, 3, 4]
     # The policy takes 0, 2, 4; of those only the newest is inpainted.
-    assert [frame.cover_reason for frame in taken] == ["skipped"] * 4 + [""]
+    assert [frame.cover_reason for frame in taken] == [CoverReason.SKIPPED] * 4 + [None]
     assert box.counts()["a"] == FrameCounts(5, processed=0, skipped=0, failed=0, waiting=5)
 
 
@@ -115,18 +116,20 @@ def test_other_change_keeps_frame_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_skipped", "skipped", "because"),
-    [("drop", 1, ""), ("cover", 0, "waited longer than skip.max_age_s")],
+    ("on_skipped", "skipped", "cover_reason"),
+    [("drop", 1, None), ("cover", 0, CoverReason.TOO_OLD)],
 )
-def test_frame_over_max_age_skipped(on_skipped: str, skipped: int, because: str) -> None:
+def test_frame_over_max_age_skipped(
+    on_skipped: str, skipped: int, cover_reason: CoverReason | None
+) -> None:
     clock = FakeClock()
     box: Mailbox[int] = Mailbox(SkipConfig(max_age_s=1, on_skipped=on_skipped), clock)
     box.put("a", 1)
     clock.now_ns += 2 * SECOND_NS
     box.put("b", 2)
     taken = {frame.stream: frame.cover_reason for frame in box.take(2)}
-    assert taken.pop("b") == ""
-    assert taken == ({"a": because} if because else {})
+    assert taken.pop("b") is None
+    assert taken == ({"a": cover_reason} if cover_reason else {})
     assert box.counts()["a"].skipped == skipped
     assert all(map(counts_add_up, box.counts().values()))
 

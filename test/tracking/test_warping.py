@@ -72,7 +72,7 @@ def assert_follows(moved: WarpedPerson, dx_px: float, dy_px: float, within_px: f
 def unwrap_warped(
     answer: tuple[WarpedPerson, CachedPerson] | InpaintFailure,
 ) -> tuple[WarpedPerson, CachedPerson]:
-    assert not isinstance(answer, InpaintFailure), answer.reason
+    assert not isinstance(answer, InpaintFailure), answer.detail
     return answer
 
 
@@ -188,7 +188,7 @@ def test_warp_never_shows_original(places: list[tuple[Mask, Roi]], seed: int, bl
     for frame, (new_mask, new_roi) in zip(frames[1:], later, strict=True):
         answer = warp_person(kept, WarpTarget(frame, new_mask, new_roi, 1), NO_LIMITS)
         if isinstance(answer, InpaintFailure):
-            assert answer.reason
+            assert answer.detail
             continue
         moved, kept = answer
         covered = random.integers(120, 180, (*new_mask.shape, 3), np.uint8)
@@ -224,7 +224,7 @@ def standing_person(street_image: RgbImage) -> tuple[CachedPerson, WarpTarget]:
 def assert_refused(answer: object, *words: str) -> None:
     assert isinstance(answer, InpaintFailure)
     for word in words:
-        assert word in answer.reason
+        assert word in answer.detail
 
 
 @pytest.mark.parametrize(("now_ns", "age"), [(3_500_000_000, "2.500 s"), (0, "-1.000 s")])

@@ -1,1 +1,1 @@
-"""The plan: one action per topic of a bag."""
+"""Plan of a run: an action per topic of a bag."""

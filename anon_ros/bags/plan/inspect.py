@@ -1,36 +1,31 @@
-"""What a recording holds, looked at before anything is decided."""
+"""Inspection of a bag before anything is decided."""
 
 from collections import Counter
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import zstandard
-
 from anon_ros.bags.messages import DESERIALIZED_TYPES
-from anon_ros.bags.plan.topic_plan import (
-    NUM_SAMPLES,
-    TopicAction,
-    TopicPlan,
-    TopicRules,
-    plan_topics,
-)
+from anon_ros.bags.plan.classify import NUM_SAMPLES
+from anon_ros.bags.plan.decisions import TopicAction, TopicRules
+from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog
+from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, StorageReader
 from anon_ros.utils.units import NS_PER_S
 
 
 @dataclass(frozen=True)
 class BagPlan:
-    """The plan, and the part of the recording that it is for.
+    """The plan for a bag, and the time range that it is for.
 
     Attributes:
-        topics: of all topics.
-        channels: of the topics that are not dropped, the first of each name.
+        topics: decisions for all topics.
+        channels: the first of each topic that is not dropped.
         start_ns: first log time that is taken over.
-        stop_ns: first log time that is not any more.
-        num_images: image messages to anonymize, or -1 if only a part of the recording is taken.
+        stop_ns: first later log time that is not.
+        num_images: image messages to anonymize; -1 if only a part of the bag is taken over.
     """
 
     topics: TopicPlan
@@ -40,87 +35,96 @@ class BagPlan:
     num_images: int
 
 
+@dataclass
+class _BagContents:
+    """Channels and attachments of all files of a bag.
+
+    Attributes:
+        counts: messages by channel.
+        samples: first messages of the channels of DESERIALIZED_TYPES, decompressed.
+        attachments: names and media types.
+        start_ns: smallest log time.
+    """
+
+    counts: Counter[Channel] = field(default_factory=Counter)
+    samples: dict[Channel, list[bytes]] = field(default_factory=dict)
+    attachments: list[tuple[str, str]] = field(default_factory=list)
+    start_ns: int = MAX_TIME_NS
+
+    def add(self, bag: Bag, reader: StorageReader) -> None:
+        """Add the contents of one file of ``bag``."""
+        for channel in reader.channels:
+            self.counts[channel] += reader.message_counts.get(channel.id, 0)
+            if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel):
+                messages = reader.read_samples(channel, NUM_SAMPLES)
+                self.samples[channel] = [bag.decompress(data) for data in messages]
+        self.attachments += reader.attachments
+        self.start_ns = min(self.start_ns, reader.start_ns)
+
+
 def inspect_bag(  # noqa: PLR0913 - the flags of the command
-    bag: Bag, wishes: TopicRules, start_s: float, duration_s: float, *, salvage: bool, scratch: Path
+    bag: Bag, rules: TopicRules, start_s: float, duration_s: float, *, salvage: bool, scratch: Path
 ) -> BagPlan:
-    """Look into every file and plan.
+    """Look into every file of a bag and plan its topics.
 
     Args:
-        bag: the recording.
-        wishes: of the user.
-        start_s: from the beginning of the recording, s.
-        duration_s: from there, s; 0 for all of it.
+        bag: the input.
+        rules: of the user.
+        start_s: begin of the part to take over, s after the begin of the bag.
+        duration_s: of that part, s; 0 for all of it.
         salvage: go on where something is damaged.
-        scratch: folder in which files may be decompressed for the moment.
+        scratch: folder for files that must be decompressed.
 
     Raises:
-        BagError: if a wish cannot be followed.
+        BagError: if a rule fits nothing in the bag.
         BagDamageError: if a file is damaged so that it cannot be opened.
         OSError: if a file cannot be read.
     """
-    counts: Counter[Channel] = Counter()
-    samples: dict[Channel, list[bytes]] = {}
-    attachments: list[tuple[str, str]] = []
-    first_ns = MAX_TIME_NS
+    contents = _BagContents()
     for file in bag.files:
-        with ExitStack() as stack:
-            folder = scratch
-            if bag.needs_scratch:
-                unpacked_to = TemporaryDirectory(dir=scratch, prefix=".anon_ros-")
-                folder = Path(stack.enter_context(unpacked_to))
-            opened = stack.enter_context(
-                closing(bag.open(file, DamageLog(salvage=salvage), folder))
-            )
-            for channel in opened.channels:
-                counts[channel] += opened.message_counts.get(channel.id, 0)
-                if channel.type_name in DESERIALIZED_TYPES and not samples.get(channel):
-                    found = opened.read_samples(channel, NUM_SAMPLES)
-                    samples[channel] = [decompress(bag, data) for data in found]
-            attachments += opened.attachments
-            first_ns = min(first_ns, opened.start_ns)
-    plan = plan_topics(counts, samples, attachments, wishes)
-    kept: dict[str, Channel] = {}
-    for channel in counts:
-        entry = plan.get(channel.topic, channel.type_name)
-        if entry is not None and entry.decision is not TopicAction.DROP:
-            kept.setdefault(channel.topic, channel)
+        with _open_reader(bag, file, DamageLog(salvage=salvage), scratch) as reader:
+            contents.add(bag, reader)
+    topics = plan_topics(contents.counts, contents.samples, contents.attachments, rules)
+    channels = _find_first_channels(contents.counts, topics)
+    start_ns, stop_ns = _find_time_range(contents.start_ns, start_s, duration_s)
+    to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
+    num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
+    return BagPlan(topics, channels, start_ns, stop_ns, num_images)
+
+
+@contextmanager
+def _open_reader(bag: Bag, file: Path, losses: DamageLog, scratch: Path) -> Iterator[StorageReader]:
+    """Open a file; a folder of its own is created only for a file that must be decompressed."""
+    if not bag.needs_scratch:
+        with closing(bag.open(file, losses, scratch)) as reader:
+            yield reader
+        return
+    with (
+        TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
+        closing(bag.open(file, losses, Path(folder))) as reader,
+    ):
+        yield reader
+
+
+def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple[Channel, ...]:
+    """Return the first channel of each topic that is not dropped."""
+    first: dict[str, Channel] = {}
+    for channel in channels:
+        decision = topics.get(channel.topic, channel.type_name)
+        if decision is not None and decision.action is not TopicAction.DROP:
+            first.setdefault(channel.topic, channel)
+    return tuple(first.values())
+
+
+def _find_time_range(first_ns: int, start_s: float, duration_s: float) -> tuple[int, int]:
+    """Return the first log time to take over, and the first later one that is not."""
     start_ns, stop_ns = 0, MAX_TIME_NS
     if start_s:
-        start_ns = min(first_ns + _ns(start_s), MAX_TIME_NS)
+        start_ns = min(first_ns + _to_ns(start_s), MAX_TIME_NS)
     if duration_s:
-        stop_ns = min(max(start_ns, first_ns) + _ns(duration_s), MAX_TIME_NS)
-    frames = sum(e.count for e in plan.entries if e.decision is TopicAction.ANONYMIZE)
-    is_part = start_s or duration_s
-    return BagPlan(plan, tuple(kept.values()), start_ns, stop_ns, -1 if is_part else frames)
+        stop_ns = min(max(start_ns, first_ns) + _to_ns(duration_s), MAX_TIME_NS)
+    return start_ns, stop_ns
 
 
-def _ns(duration_s: float) -> int:
+def _to_ns(duration_s: float) -> int:
     return round(min(duration_s * NS_PER_S, MAX_TIME_NS))
-
-
-def decompress(bag: Bag, data: bytes) -> bytes:
-    """A message's data, decompressed if the bag is compressed by message; damaged as it is."""
-    if bag.compression != "message":
-        return data
-    try:
-        return decompress_message(data)
-    except ValueError:
-        return b""
-
-
-def decompress_message(data: bytes) -> bytes:
-    """Decompress one message.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
-    packed = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        plain = packed.decompress(data)
-    except zstandard.ZstdError as error:
-        message = f"cannot be decompressed: {error}"
-        raise ValueError(message) from error
-    if not packed.eof:
-        message = "cannot be decompressed: it is cut off"
-        raise ValueError(message)
-    return plain

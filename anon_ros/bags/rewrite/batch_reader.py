@@ -4,22 +4,18 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import zstandard
-
 from anon_ros.bags.messages import ImageMessage, deserialize_image
-from anon_ros.bags.plan.inspect import BagPlan, decompress_message
-from anon_ros.bags.plan.topic_plan import (
-    TopicAction,
-    TopicDecision,
-    find_copy_problem,
-    is_utf8_text,
-)
+from anon_ros.bags.plan.classify import find_copy_problem, is_utf8_text
+from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
+from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.run_files.journal import LOST, SKIPPED
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.compression import compress_message, decompress_message
 from anon_ros.bags.storage.records import (
     Attachment,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
@@ -118,14 +114,14 @@ class BatchReader:
                 entry = entries.get(record.channel)
                 if entry is None:
                     problem = "its topic was not announced, so nothing was decided for it"
-                    self.losses.record(place(source.path, record), problem)
+                    self.losses.record(Loss.of_message(source.path, record, problem))
                     continue
-                if entry.decision is TopicAction.DROP:
+                if entry.action is TopicAction.DROP:
                     continue
-                if entry.decision is TopicAction.ANONYMIZE:
+                if entry.action is TopicAction.ANONYMIZE:
                     is_done = number < min(done, redecode_from.get(record.channel.topic, done))
                     slot = ImageTask(record, file, number)
-                    self._read(source.path, slot, is_done=is_done)
+                    self._read(slot, is_done=is_done)
                     number += 1
                     frames += slot.outcome != SKIPPED
                     batch.append(slot)
@@ -142,7 +138,7 @@ class BatchReader:
     def has_images(self, source: StorageReader) -> bool:
         """Whether a file has images."""
         entries = [self.entry(channel) for channel in source.channels]
-        return any(entry and entry.decision is TopicAction.ANONYMIZE for entry in entries)
+        return any(entry and entry.action is TopicAction.ANONYMIZE for entry in entries)
 
     def accepts(self, topic: str, log_time_ns: int) -> bool:
         """Whether an image is processed in full. To be asked once for each, in their order."""
@@ -151,7 +147,7 @@ class BatchReader:
     def entry(self, channel: Channel) -> TopicDecision | None:
         return self.bag_plan.topics.get(channel.topic, channel.type_name)
 
-    def _read(self, path: Path, slot: ImageTask, *, is_done: bool) -> None:
+    def _read(self, slot: ImageTask, *, is_done: bool) -> None:
         """Decode; what has been done in an earlier run is not decoded again."""
         message = slot.message
         accepted = self.accepts(message.channel.topic, message.log_time_ns)
@@ -167,7 +163,7 @@ class BatchReader:
                 slot.frame = deserialize_image(message.channel, slot.message.data)
                 slot.image = slot.frame.decode()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
-            slot.outcome, slot.problem = LOST, f"{place(path, message)}: {format_error(error)}"
+            slot.outcome, slot.problem = LOST, format_error(error)
 
     def _copied(self, path: Path, message: Message, entry: TopicDecision) -> Message | None:
         if self.output_compression is None:
@@ -182,31 +178,27 @@ class BatchReader:
                 return message._replace(data=self._recompressed(message.data))
         except (ValueError, AnonRosError) as error:
             problem = format_error(error)
-        self.losses.record(place(path, message), problem)
+        self.losses.record(Loss.of_message(path, message, problem))
         return None
 
     def _is_attached(self, path: Path, attachment: Attachment) -> bool:
         entry = self.bag_plan.topics.get(attachment.name, attachment.media_type)
-        where = f"{path}, attachment {attachment.name}"
+        where = f"attachment {attachment.name}"
         if entry is None:
-            self.losses.record(where, "it was not announced")
+            self.losses.record(Loss.of_place(path, where, "it was not announced"))
             return False
         if (
             entry.verify_each_message
-            and entry.decision is TopicAction.COPY
+            and entry.action is TopicAction.COPY
             and not is_utf8_text(attachment.data)
         ):
-            self.losses.record(where, "it is called a text, but is none")
+            self.losses.record(Loss.of_place(path, where, "it is called a text, but is none"))
             return False
-        return entry.decision is TopicAction.COPY
+        return entry.action is TopicAction.COPY
 
     def _recompressed(self, data: bytes) -> bytes:
         """The data of a copied message: as it is, unless the compression by message changes."""
         packed = self.bag.compression == "message"
         if packed == self.output_compression:
             return data
-        return zstandard.compress(data) if self.output_compression else decompress_message(data)
-
-
-def place(path: Path, message: Message) -> str:
-    return f"{path.name}, {message.channel.topic} at {message.log_time_ns} ns"
+        return compress_message(data) if self.output_compression else decompress_message(data)

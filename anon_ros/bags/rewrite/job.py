@@ -77,8 +77,8 @@ class RewriteJob:
             "masks": self.keep_masks,
             "log times": [self.bag_plan.start_ns, self.bag_plan.stop_ns],
             "decisions": [
-                [e.topic, e.type_name, e.decision.value, e.verify_each_message]
-                for e in self.bag_plan.topics.entries
+                [e.topic, e.type_name, e.action.value, e.verify_each_message]
+                for e in self.bag_plan.topics.decisions
             ],
             "parameters": {group: config[group] for group in _GROUPS},
             "models": [dict(model) for model in self.models],

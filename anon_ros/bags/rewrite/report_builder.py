@@ -5,11 +5,11 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from anon_ros.bags.plan.topic_plan import TopicAction
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
 from anon_ros.config import Config, all_parameters, get_value
-from anon_ros.core import without_numbers
+from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
 if TYPE_CHECKING:
@@ -39,20 +39,21 @@ def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str
             {
                 "topic": entry.topic,
                 "type": entry.type_name,
-                "decision": entry.decision.value,
+                "decision": entry.action.value,
                 "reason": entry.reason,
                 "output_topic": rewriter.output_topic(entry.topic),
                 "messages": entry.count,
                 "written": written[rewriter.output_topic(entry.topic)],
-                **(
-                    _frames(journal, entry.topic) if entry.decision is TopicAction.ANONYMIZE else {}
-                ),
+                **(_frames(journal, entry.topic) if entry.action is TopicAction.ANONYMIZE else {}),
             }
-            for entry in job.bag_plan.topics.entries
+            for entry in job.bag_plan.topics.decisions
         ],
         "persons_per_frame": _histogram(journal),
         "covered": _reasons(journal),
-        "lost": {"count": rewriter.losses.count, "places": rewriter.losses.losses},
+        "lost": {
+            "count": rewriter.losses.count,
+            "places": [str(loss) for loss in rewriter.losses.losses],
+        },
     }
 
 
@@ -89,10 +90,15 @@ def _histogram(journal: Journal) -> dict[str, int]:
 
 
 def _reasons(journal: Journal) -> dict[str, int]:
-    """Persons that were covered instead of inpainted, by reason."""
+    """Count the persons who were covered, by reason; a failure by the text of its first."""
     rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
-    reasons = Counter[str]()
+    reasons = Counter[CoverReason]()
+    first_texts: dict[CoverReason, str] = {}
     for texts, frames in rows:
-        for reason in json.loads(texts):
-            reasons[without_numbers(reason)] += frames
-    return dict(reasons.most_common())
+        for name, text in json.loads(texts):
+            reasons[CoverReason[name]] += frames
+            first_texts.setdefault(CoverReason[name], text)
+    return {
+        reason.value if reason.is_expected else first_texts[reason]: count
+        for reason, count in reasons.most_common()
+    }

@@ -3,19 +3,16 @@
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
-from anon_ros.bags.messages import complete_channel
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.plan.inspect import BagPlan
-from anon_ros.bags.plan.topic_plan import TopicAction
-from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item, place
+from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import (
     ANONYMIZED,
@@ -28,6 +25,7 @@ from anon_ros.bags.run_files.journal import (
     make_delta,
 )
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX, compress_file, compress_message
 from anon_ros.bags.storage.metadata import (
     FileStatistics,
     add_file_statistics,
@@ -40,21 +38,22 @@ from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
+    Loss,
     Message,
     MetadataRecord,
     Record,
     StorageReader,
     StorageWriter,
 )
+from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoveredFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons, OutcomeKind
 from anon_ros.errors import BagError, ModelError, SegmentationError, drop_traceback, format_error
-from anon_ros.tracking import SyntheticCache, reuses_synthetics
+from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
 from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
 
-_NOT_INPAINTED = "skipped"
 _BATCHES_AHEAD = 2
 _FLUSH_BYTES = 32 * 2**20
 
@@ -150,7 +149,7 @@ class Rewriter:
         scratch.mkdir()
         before = self.losses.count, len(self.losses.losses)
         name = self.target.file_name(file, self.compression)
-        unfinished = scratch / f"out-{name.removesuffix('.zstd')}"
+        unfinished = scratch / f"out-{name.removesuffix(COMPRESSED_SUFFIX)}"
         tally = FileStatistics()
         with closing(self.bag.open(file, self.losses, scratch)) as source:
             channels = [self._renamed(each) for each in source.channels if self._is_kept(each)]
@@ -166,7 +165,11 @@ class Rewriter:
                     made = self.output_metadata(self.input_metadata)
                     information = add_file_statistics(made, [(name, tally)], self.compression)
                 writer.finish(information)
-        _compress_file(unfinished, self.target.staging_dir / name, self.compression == "file")
+        staged = self.target.staging_dir / name
+        if self.compression == "file":
+            compress_file(unfinished, staged)
+        else:
+            unfinished.replace(staged)
         shutil.rmtree(scratch)
         count = self.losses.count - before[0]
         finished = FileRecord(name, tally, self.losses.losses[before[1] :], count)
@@ -218,49 +221,41 @@ class Rewriter:
     # In the thread of the models.
 
     def _worked(self, batches: Iterable[list[Item]]) -> Generator[list[Item], None, None]:
-        drawings: dict[str, SyntheticCache] = {}
+        processor = FrameProcessor(self.config)
         depends = reuses_synthetics(self.config)
         for batch in batches:
             slots = [
                 each for each in batch if isinstance(each, ImageTask) and each.image is not None
             ]
             for group in [[slot] for slot in slots] if depends else [slots]:
-                self._anonymize(group, drawings)
+                for result in processor.process(self.anonymizer, self._frame_tasks(group)):
+                    result.source.result = result.frame
+                    result.source.is_keyframe = result.is_keyframe
             yield batch
 
-    def _anonymize(self, slots: Sequence[ImageTask], drawings: dict[str, SyntheticCache]) -> None:
-        waiting = []
+    def _frame_tasks(self, slots: Sequence[ImageTask]) -> Iterator[FrameTask[ImageTask]]:
         for slot in slots:
-            known = drawings.setdefault(slot.message.channel.topic, SyntheticCache(self.config))
+            assert slot.image is not None  # noqa: S101 - narrows the type
             try:
-                covered = self._covered(slot)
-                inpaints = not slot.cover_only
-                covered = known.attach(covered, self.anonymizer, slot.stamp_ns, inpaints=inpaints)
-                slot.is_keyframe = known.is_keyframe
-                if slot.cover_only:
-                    slot.result = self.anonymizer.finish_covered(covered, _NOT_INPAINTED)
-                else:
-                    waiting.append((slot, covered, known))
+                persons = self._persons(slot)
             except BagError:
                 raise
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 slot.result = drop_traceback(error)
+            else:
+                cover_reason = CoverReason.SKIPPED if slot.cover_only else None
+                topic, image = slot.message.channel.topic, slot.image
+                yield FrameTask(slot, topic, image, slot.stamp_ns, cover_reason, persons)
             slot.image = None
-        results = self.anonymizer.inpaint_frames([covered for _, covered, _ in waiting])
-        for (slot, covered, known), result in zip(waiting, results, strict=True):
-            slot.result = result
-            if not isinstance(result, Exception):
-                known.store(covered, self.anonymizer, result, slot.stamp_ns)
 
-    def _covered(self, slot: ImageTask) -> CoveredFrame:
-        assert slot.image is not None  # noqa: S101 - narrows the type
+    def _persons(self, slot: ImageTask) -> FramePersons | None:
+        """Return the tracked persons; None to detect them in each image alone."""
         if self.tracked_persons is None:
-            return self.anonymizer.detect_and_cover(slot.image, self.config.inpaint.seed)
-        message = slot.message
-        key = slot.file, slot.number
+            return None
+        key, message = (slot.file, slot.number), slot.message
         persons = self.tracked_persons.get(message.channel.topic, key, message.data)
         slot.num_propagated = persons.num_propagated
-        return self.anonymizer.cover_persons(slot.image, persons)
+        return persons
 
     # In the thread of the caller.
 
@@ -274,11 +269,11 @@ class Rewriter:
             if row.outcome == ANONYMIZED and row.delta is not None:
                 data = apply_delta(slot.message.data, row.delta)
         if row.outcome == LOST:
-            self.losses.record(*row.reason.split(": ", 1))
+            self.losses.record(Loss.of_message(self.bag.files[index], slot.message, row.reason))
         self.progress.advance(len(row.boxes_xyxy), is_new=is_new)
         if data is None:
             return None, row, is_new
-        packed = zstandard.compress(data) if self.compression == "message" else data
+        packed = compress_message(data) if self.compression == "message" else data
         return self._renamed_message(slot.message._replace(data=packed)), row, is_new
 
     def _new_row(self, index: int, slot: ImageTask) -> tuple[ImageRecord, bytes | None]:
@@ -292,14 +287,17 @@ class Rewriter:
             data, result = self._encoded(slot)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             self._count_failure(error)
-            where = place(self.bag.files[index], message)
-            return replace(row, outcome=LOST, reason=f"{where}: {format_error(error)}"), None
+            return replace(row, outcome=LOST, reason=format_error(error)), None
         self._failures.record_success()
-        covered = [o.reason for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        cover_reasons = [
+            (outcome.cover_reason, outcome.reason_text)
+            for outcome in result.outcomes
+            if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
+        ]
         row = replace(
             row,
             boxes_xyxy=[[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy],
-            cover_reasons=covered,
+            cover_reasons=cover_reasons,
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(message.data, data),
             track_ids=result.track_ids,
@@ -328,7 +326,7 @@ class Rewriter:
 
     def _is_kept(self, channel: Channel) -> bool:
         entry = self.intake.entry(channel)
-        return entry is not None and entry.decision is not TopicAction.DROP
+        return entry is not None and entry.action is not TopicAction.DROP
 
     def _renamed(self, channel: Channel) -> Channel:
         return replace(channel, topic=self.output_topic(channel.topic))
@@ -337,13 +335,3 @@ class Rewriter:
         if not self.prefix:
             return message
         return message._replace(channel=self._renamed(message.channel))
-
-
-def _compress_file(unfinished: Path, path: Path, is_packed: bool) -> None:  # noqa: FBT001 - private
-    if is_packed:
-        packed = unfinished.with_suffix(".packing")
-        with unfinished.open("rb") as source, packed.open("wb") as target:
-            zstandard.ZstdCompressor().copy_stream(source, target)
-        unfinished.unlink()
-        unfinished = packed
-    unfinished.replace(path)

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy as np
 import zstandard
 
 from anon_ros.bags.storage.metadata import FileStatistics
-from anon_ros.core import Mask
+from anon_ros.bags.storage.records import Loss
+from anon_ros.core import CoverReason, Mask
 from anon_ros.errors import BagError
 
 _SCHEMA = """
@@ -51,7 +52,7 @@ class ImageRecord:
         outcome: ANONYMIZED, SKIPPED or LOST.
         reason: why it was lost; else empty.
         boxes_xyxy: of the persons, px; one box each.
-        cover_reasons: reasons for which persons were covered instead of inpainted, one each.
+        cover_reasons: of each person who was covered instead of inpainted the reason and its text.
         mask: (H, W) bool PNG, what was replaced; None if nothing was, or masks are not kept.
         delta: how to make the output message from the input message; None once that is done.
         track_ids: of the persons, one each; None for who is in none.
@@ -67,7 +68,7 @@ class ImageRecord:
     outcome: str
     reason: str = ""
     boxes_xyxy: Sequence[Sequence[float]] = ()
-    cover_reasons: Sequence[str] = ()
+    cover_reasons: Sequence[tuple[CoverReason, str]] = ()
     mask: bytes | None = None
     delta: bytes | None = None
     track_ids: Sequence[int | None] = ()
@@ -88,7 +89,7 @@ class FileRecord:
 
     name: str
     tally: FileStatistics
-    losses: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     loss_count: int = 0
 
 
@@ -130,7 +131,7 @@ class Journal:
                 (
                     *(row.file, row.number, row.topic, row.log_time_ns, row.outcome),
                     row.reason.encode(errors="backslashreplace").decode(),
-                    *(len(row.boxes_xyxy), json.dumps(list(row.cover_reasons))),
+                    *(len(row.boxes_xyxy), _dump_cover_reasons(row.cover_reasons)),
                     *(json.dumps([list(box) for box in row.boxes_xyxy]), row.mask, row.delta),
                     *(json.dumps(list(row.track_ids)), row.num_propagated, row.is_keyframe),
                 )
@@ -160,7 +161,7 @@ class Journal:
     def finish(self, file: int, finished: FileRecord) -> None:
         """A storage file is complete; its payloads are not needed any more."""
         tally = vars(finished.tally)
-        losses = [finished.loss_count, finished.losses]
+        losses = [finished.loss_count, [asdict(loss) for loss in finished.losses]]
         self._database.execute("BEGIN")
         self._database.execute(
             "INSERT INTO files VALUES (?, ?, ?, ?)",
@@ -175,7 +176,10 @@ class Journal:
         for file, name, tally, losses in self._database.execute("SELECT * FROM files"):
             count, entries = json.loads(losses)
             found[file] = FileRecord(
-                json.loads(name), FileStatistics(**json.loads(tally)), entries, count
+                json.loads(name),
+                FileStatistics(**json.loads(tally)),
+                [Loss(**each) for each in entries],
+                count,
             )
         return found
 
@@ -195,12 +199,22 @@ class Journal:
         for found in self._database.execute(f"SELECT * FROM frames {where}", values):  # noqa: S608
             file, number, topic, time_ns, outcome, reason, _, covered, boxes, *more = found
             mask, payload, tracks, carried, is_key = more
-            persons = json.loads(boxes), json.loads(covered)
+            persons = json.loads(boxes), _load_cover_reasons(covered)
             row = ImageRecord(
                 file, number, topic, time_ns, outcome, reason, *persons, mask, payload
             )
             known = json.loads(tracks)
             yield replace(row, track_ids=known, num_propagated=carried, is_keyframe=bool(is_key))
+
+
+def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:
+    return json.dumps([(cover_reason.name, text) for cover_reason, text in cover_reasons])
+
+
+def _load_cover_reasons(text: str) -> list[tuple[CoverReason, str]]:
+    """Read the column ``covered``; sidecars of version 0.1 have texts alone."""
+    entries = (["INPAINT_ERROR", e] if isinstance(e, str) else e for e in json.loads(text))
+    return [(CoverReason[name], text) for name, text in entries]
 
 
 def encode_mask_png(mask: Mask) -> bytes | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anon_ros.bags.plan.topic_plan import TopicAction
+from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.rewrite.job import MASKS, REPORT
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag

@@ -1,4 +1,4 @@
-"""metadata.yaml of a rosbag2 recording (rosbag2_storage, BagMetadata)."""
+"""Metadata of a rosbag2 bag: metadata.yaml (rosbag2_storage, BagMetadata)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,24 @@ from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, Message
 from anon_ros.errors import BagDamageError, BagError
 
 METADATA_NAME = "metadata.yaml"
-_ROOT = "rosbag2_bagfile_information"
-_TOPICS = "topics_with_message_count"
+TOPICS_KEY = "topics_with_message_count"
+"""Key of the topics in the metadata."""
+
+_ROOT_KEY = "rosbag2_bagfile_information"
 _NEWEST_VERSION = 9
 # Up to this version QoS profiles are YAML text of numbers, from then on a list of words.
-_QOS_AS_TEXT = 8
+_LAST_VERSION_WITH_QOS_TEXT = 8
+_FIRST_VERSION_WITH_FILES = 5
+_INVALID = (YAMLError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass
 class FileStatistics:
-    """What was written to one storage file.
+    """Statistics of the messages in one storage file.
 
     Attributes:
-        start_ns: smallest log time.
-        end_ns: largest log time.
+        start_ns: smallest log time; MAX_TIME_NS without messages.
+        end_ns: largest log time; 0 without messages.
         counts: messages by topic.
     """
 
@@ -36,6 +40,7 @@ class FileStatistics:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
+        """Count a message."""
         topic = message.channel.topic
         self.counts[topic] = self.counts.get(topic, 0) + 1
         self.start_ns = min(self.start_ns, message.log_time_ns)
@@ -43,52 +48,49 @@ class FileStatistics:
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """What metadata.yaml says.
+    """Read metadata.yaml.
 
     Raises:
-        BagError: if its version is newer than the ones known here.
-        BagDamageError: if it cannot be understood.
+        BagError: if its version is newer than any that is supported.
+        BagDamageError: if it makes no sense.
+        OSError: if it cannot be read.
     """
     path = folder / METADATA_NAME
     try:
-        information = _loaded(path.read_text("utf-8"), _ROOT)
-        known = int(information["version"]) <= _NEWEST_VERSION
-        str(information["storage_identifier"]), [str(p) for p in information["relative_file_paths"]]
-        [str(each["topic_metadata"]["name"]) for each in information[_TOPICS]]
-    except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        metadata = _parse_yaml(path.read_text("utf-8"), _ROOT_KEY)
+        is_supported = _is_supported(metadata)
+        str(metadata["storage_identifier"]), [str(p) for p in metadata["relative_file_paths"]]
+        _check_topics(metadata)
+    except _INVALID as error:
         message = f"{path} is damaged ({error!r}); name the storage files one by one instead"
         raise BagDamageError(" ".join(message.split())) from error
-    if not known:
-        message = f"{path}: version {information['version']} is newer than {_NEWEST_VERSION}"
+    if not is_supported:
+        message = f"{path}: version {metadata['version']} is newer than {_NEWEST_VERSION}"
         raise BagError(message)
-    return information
+    return metadata
 
 
-def write_metadata(folder: Path, information: Mapping[str, Any]) -> None:
-    """Write metadata.yaml."""
-    (folder / METADATA_NAME).write_text(dump_yaml({_ROOT: dict(information)}), "utf-8")
+def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write metadata.yaml.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    (folder / METADATA_NAME).write_text(dump_yaml({_ROOT_KEY: dict(metadata)}), "utf-8")
 
 
 def parse_embedded_metadata(text: str) -> dict[str, Any] | None:
-    """What rosbag2 wrote into a storage file about itself; None if it makes no sense."""
+    """Parse the metadata that rosbag2 wrote into a storage file; None if they make no sense."""
     try:
-        found = _loaded(text)
-        [str(each["topic_metadata"]["name"]) for each in found[_TOPICS]]
-        return found if int(found["version"]) <= _NEWEST_VERSION else None
-    except (YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        metadata = _parse_yaml(text)
+        _check_topics(metadata)
+        return metadata if _is_supported(metadata) else None
+    except _INVALID:
         return None
 
 
-def _loaded(text: str, root: str = "") -> dict[str, Any]:
-    """YAML of which the custom data stay what they are: text, even if it looks like a number."""
-    found, texts = (YAML(typ=kind).load(text) for kind in ("safe", "base"))
-    if root:
-        found, texts = found[root], texts[root]
-    custom = {"custom_data": dict(texts["custom_data"])} if found.get("custom_data") else {}
-    return {**found, **custom}
-
-
 def dump_yaml(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return YAML in block style, as rosbag2 writes it."""
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.width = 4096
@@ -98,88 +100,116 @@ def dump_yaml(values: Mapping[str, Any] | Sequence[Any]) -> str:
 
 
 def build_metadata(
-    channels: Mapping[str, Channel], storage: str, like: Mapping[str, Any] | None
+    channels: Mapping[str, Channel], storage: str, template: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Information for a recording with these topics; counts and files are still missing.
+    """Return metadata of a bag with these topics; counts and files are still missing.
 
     Args:
-        channels: by the topic's name in the output; theirs is the one in the input.
+        channels: of the input, by the topic's name in the output.
         storage: "sqlite3" or "mcap".
-        like: that of the input, whose other entries are kept; None if it had none.
+        template: metadata of the input, whose other entries stay; None if it has none.
     """
-    if like is None:
-        words = any(isinstance(_history(channel), str) for channel in channels.values())
-        version = _QOS_AS_TEXT + 1 if words else _QOS_AS_TEXT
-        like = {"version": version, "custom_data": None, "ros_distro": "unknown"}
-    known = {each["topic_metadata"]["name"]: each for each in like.get(_TOPICS, [])}
+    if template is None:
+        template = _make_template(channels)
+    entries = {entry["topic_metadata"]["name"]: entry for entry in template.get(TOPICS_KEY, [])}
     topics = []
     for name, channel in channels.items():
-        entry = known.get(channel.topic) or _described(channel, int(like["version"]))
+        entry = entries.get(channel.topic) or _make_topic(channel, int(template["version"]))
         topics.append({**entry, "topic_metadata": {**entry["topic_metadata"], "name": name}})
-    return {**like, "storage_identifier": storage, _TOPICS: topics}
+    return {**template, "storage_identifier": storage, TOPICS_KEY: topics}
 
 
 def add_file_statistics(
-    information: Mapping[str, Any], files: Sequence[tuple[str, FileStatistics]], compression: str
+    metadata: Mapping[str, Any], files: Sequence[tuple[str, FileStatistics]], compression: str
 ) -> dict[str, Any]:
-    """``information`` with the numbers of what was written.
+    """Return ``metadata`` with the counts, times and names of files.
 
     Args:
-        information: from ``build_metadata``.
-        files: name and content of each storage file.
-        compression: "file", "message" or anything else for none that metadata.yaml knows of.
+        metadata: from ``build_metadata``.
+        files: names and statistics.
+        compression: "file", "message", or anything else for none that metadata.yaml has.
     """
-    tallies = [tally for _, tally in files]
+    statistics = [item for _, item in files]
     mode = compression if compression in {"file", "message"} else ""
-    if str(information.get("compression_mode")).isupper():  # as rosbag2 itself writes it
+    if str(metadata.get("compression_mode")).isupper():  # as rosbag2 itself writes it
         mode = mode.upper()
-    counts = Counter[str]()
-    for tally in tallies:
-        counts.update(tally.counts)
     result = {
-        **information,
-        **_span(tallies),
+        **metadata,
+        **_sum_up(statistics),
         "relative_file_paths": [name for name, _ in files],
-        _TOPICS: [
-            {**each, "message_count": counts[each["topic_metadata"]["name"]]}
-            for each in information[_TOPICS]
-        ],
+        TOPICS_KEY: _count_messages(metadata[TOPICS_KEY], statistics),
         "compression_format": "zstd" if mode else "",
         "compression_mode": mode,
     }
-    if "files" in information or int(information["version"]) > 4:  # noqa: PLR2004 - the first that has it
-        result["files"] = [{"path": name, **_span([tally])} for name, tally in files]
+    if "files" in metadata or int(metadata["version"]) >= _FIRST_VERSION_WITH_FILES:
+        result["files"] = [{"path": name, **_sum_up([item])} for name, item in files]
     return result
 
 
-def _span(tallies: Sequence[FileStatistics]) -> dict[str, Any]:
-    start_ns = min((tally.start_ns for tally in tallies), default=MAX_TIME_NS)
-    end_ns = max((tally.end_ns for tally in tallies), default=0)
-    return {
-        "starting_time": {"nanoseconds_since_epoch": start_ns},
-        "duration": {"nanoseconds": max(0, end_ns - start_ns)},
-        "message_count": sum(sum(tally.counts.values()) for tally in tallies),
-    }
+def _parse_yaml(text: str, root: str = "") -> dict[str, Any]:
+    """Parse YAML, with custom data as text, even if they look like numbers."""
+    values, texts = (YAML(typ=typ).load(text) for typ in ("safe", "base"))
+    if root:
+        values, texts = values[root], texts[root]
+    custom = {"custom_data": dict(texts["custom_data"])} if values.get("custom_data") else {}
+    return {**values, **custom}
 
 
-def _described(channel: Channel, version: int) -> dict[str, Any]:
-    as_text = version <= _QOS_AS_TEXT
+def _is_supported(metadata: Mapping[str, Any]) -> bool:
+    return int(metadata["version"]) <= _NEWEST_VERSION
+
+
+def _check_topics(metadata: Mapping[str, Any]) -> None:
+    """Raise one of ``_INVALID`` if a topic has no name."""
+    [str(entry["topic_metadata"]["name"]) for entry in metadata[TOPICS_KEY]]
+
+
+def _make_template(channels: Mapping[str, Channel]) -> dict[str, Any]:
+    has_words = any(isinstance(_find_history(channel), str) for channel in channels.values())
+    version = _NEWEST_VERSION if has_words else _LAST_VERSION_WITH_QOS_TEXT
+    return {"version": version, "custom_data": None, "ros_distro": "unknown"}
+
+
+def _make_topic(channel: Channel, version: int) -> dict[str, Any]:
+    is_text = version <= _LAST_VERSION_WITH_QOS_TEXT
     return {
         "topic_metadata": {
             "type": channel.type_name,
             "serialization_format": channel.serialization,
-            "offered_qos_profiles": channel.qos if as_text else _profiles(channel),
+            "offered_qos_profiles": channel.qos if is_text else _parse_qos(channel),
             "type_description_hash": channel.type_hash,
         }
     }
 
 
-def _profiles(channel: Channel) -> list[dict[str, Any]]:
+def _count_messages(
+    topics: Sequence[Mapping[str, Any]], statistics: Sequence[FileStatistics]
+) -> list[dict[str, Any]]:
+    """Return the entries of topics with their counts."""
+    counts = Counter[str]()
+    for item in statistics:
+        counts.update(item.counts)
+    return [{**entry, "message_count": counts[entry["topic_metadata"]["name"]]} for entry in topics]
+
+
+def _sum_up(statistics: Sequence[FileStatistics]) -> dict[str, Any]:
+    """Return begin, duration and number of messages of some files."""
+    start_ns = min((item.start_ns for item in statistics), default=MAX_TIME_NS)
+    end_ns = max((item.end_ns for item in statistics), default=0)
+    return {
+        "starting_time": {"nanoseconds_since_epoch": start_ns},
+        "duration": {"nanoseconds": max(0, end_ns - start_ns)},
+        "message_count": sum(sum(item.counts.values()) for item in statistics),
+    }
+
+
+def _parse_qos(channel: Channel) -> list[dict[str, Any]]:
     try:
         return YAML(typ="safe").load(channel.qos) or []
     except YAMLError:
         return []
 
 
-def _history(channel: Channel) -> object:
-    return next((profile.get("history") for profile in _profiles(channel)), None)
+def _find_history(channel: Channel) -> object:
+    """Return the history policy of the first QoS profile: a number, or a word in new versions."""
+    return next((profile.get("history") for profile in _parse_qos(channel)), None)

@@ -1,4 +1,4 @@
-"""What a recording is made of, whatever its storage."""
+"""Channels and records of a bag, and protocols of its storages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,22 +8,23 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from anon_ros.errors import BagDamageError
 
 MAX_TIME_NS = 2**63 - 1
+_MAX_LOSSES = 1000
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
-"""Name and key of the Metadata that rosbag2 writes into a file about itself."""
+"""Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Under which name and type messages were recorded; a topic has one or several.
+    """Name and type of messages; a topic has one channel or several.
 
     Attributes:
-        id: within its file.
+        id: within the file.
         topic: as recorded.
         type_name: as in "sensor_msgs/msg/Image", for ROS 1, too.
         serialization: of the messages: "cdr", "ros1" or whatever an MCAP file names.
-        definition: text of the message definition; empty if the recording has none.
+        definition: text of the message definition; empty if the bag has none.
         definition_encoding: "ros2msg", "ros2idl" or whatever an MCAP file names.
-        type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the recording has none.
+        type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the bag has none.
         qos: offered QoS profiles as YAML text, as recorded.
         extra: key-value pairs: all of an MCAP channel, or callerid and latching of ROS 1.
     """
@@ -40,12 +41,12 @@ class Channel:
 
 
 class Message(NamedTuple):
-    """One recorded message, not deserialised.
+    """A recorded message, not deserialized.
 
     Attributes:
-        channel: that it came on.
-        log_time_ns: when it was recorded.
-        data: as it was stored; in bags compressed by message still compressed.
+        channel: of the message.
+        log_time_ns: time of recording, ns.
+        data: as stored; in bags compressed by message still compressed.
         publish_time_ns: MCAP only, else ``log_time_ns``.
         sequence: MCAP only, else 0.
     """
@@ -58,7 +59,7 @@ class Message(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A file inside an MCAP file."""
+    """A file inside an MCAP file; times in ns."""
 
     name: str
     media_type: str
@@ -77,44 +78,77 @@ class MetadataRecord(NamedTuple):
 Record: TypeAlias = Message | Attachment | MetadataRecord
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A message, or a stretch of a storage file, that could not be read or anonymized.
+
+    Attributes:
+        file: name or path of the storage file.
+        topic: as recorded; empty for a stretch of the file.
+        log_time_ns: as recorded, ns; None for a stretch of the file.
+        problem: as a sentence without its end.
+        place: of a stretch within the file, such as "byte 8"; empty for a message.
+    """
+
+    file: str
+    topic: str
+    log_time_ns: int | None
+    problem: str
+    place: str = ""
+
+    @classmethod
+    def of_message(cls, path: Path, message: Message, problem: str) -> "Loss":
+        """Return the loss of one message of the file at ``path``."""
+        return cls(path.name, message.channel.topic, message.log_time_ns, problem)
+
+    @classmethod
+    def of_place(cls, path: Path, place: str, problem: str) -> "Loss":
+        """Return the loss of a stretch of the file at ``path``."""
+        return cls(str(path), "", None, problem, place)
+
+    def __str__(self) -> str:
+        place = self.place or f"{self.topic} at {self.log_time_ns} ns"
+        return f"{self.file}, {place}: {self.problem}"
+
+
 @dataclass
 class DamageLog:
-    """What could not be read or anonymized.
+    """Losses of a bag.
 
     Attributes:
         salvage: keep on reading behind a damaged place.
-        losses: place and problem of each loss, the first thousand of them.
-        count: of all.
+        losses: the first thousand.
+        count: of all losses.
     """
 
     salvage: bool = False
-    losses: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     count: int = 0
 
-    def record(self, place: str, problem: str) -> None:
-        """Note a loss.
+    def record(self, loss: Loss) -> None:
+        """Add a loss.
 
         Raises:
             BagDamageError: unless ``salvage``.
         """
         if not self.salvage:
-            message = f"{place}: {problem}; --salvage leaves it out and keeps the rest"
+            message = f"{loss}; --salvage leaves it out and keeps the rest"
             raise BagDamageError(message)
         self.count += 1
-        if len(self.losses) < 1000:  # noqa: PLR2004 - enough to look at
-            self.losses.append(f"{place}: {problem}")
+        if len(self.losses) < _MAX_LOSSES:
+            self.losses.append(loss)
 
 
 class StorageReader(Protocol):
-    """One storage file, opened for reading.
+    """A storage file, opened for reading.
 
     Attributes:
         path: of the file.
         channels: that the file announces.
-        message_counts: messages by channel id; what a damaged index says may be wrong.
+        message_counts: messages by channel id; wrong if the file's index is.
         start_ns: smallest log time; MAX_TIME_NS without messages.
         end_ns: largest log time; 0 without messages.
-        attachments: name and media type of each attachment.
+        attachments: names and media types.
         compression: of chunks: "", "zstd", "lz4" or "bz2".
     """
 
@@ -134,7 +168,7 @@ class StorageReader(Protocol):
     def compression(self) -> str: ...
 
     def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:
-        """Everything in the order of the file; messages with start_ns <= log time < stop_ns.
+        """Read everything in the order of the file; messages with start_ns <= log time < stop_ns.
 
         Raises:
             BagDamageError: at a damaged place, unless ``losses.salvage``.
@@ -142,27 +176,29 @@ class StorageReader(Protocol):
         ...
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """The first messages of a channel; fewer where they cannot be read."""
+        """Read the first messages of a channel; fewer where they cannot be read."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 class StorageWriter(Protocol):
-    """One storage file, opened for writing."""
+    """A storage file, opened for writing."""
 
     def write(self, record: Record) -> None:
-        """Append ``record``, whose channel was announced when the file was created."""
+        """Append ``record``, of a channel that the file was created with."""
         ...
 
-    def finish(self, information: Mapping[str, Any] | None) -> None:
+    def finish(self, metadata: Mapping[str, Any] | None) -> None:
         """Complete the file.
 
         Args:
-            information: as in metadata.yaml, of this file alone; None to keep none in it.
+            metadata: as in metadata.yaml, of this file alone; None to write none into it.
         """
         ...
 
     def close(self) -> None:
-        """Let go of a file that is not finished."""
+        """Close a file that may be unfinished."""
         ...

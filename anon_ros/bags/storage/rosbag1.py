@@ -1,6 +1,7 @@
-"""Files of ROS 1 (wiki.ros.org/Bags/Format/2.0), through rosbags."""
+"""Reader and writer of ROS 1 bags (wiki.ros.org/Bags/Format/2.0), through rosbags."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag1
 from rosbags.rosbag1 import Reader, Writer
 from rosbags.rosbag1.reader import decompressors
 
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Message, Record
+from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
 from anon_ros.errors import BagDamageError, format_error
 from anon_ros.utils.files import fsync_path
 
 
 class Rosbag1Reader:
-    """A BagFile, read in the order of time: that is what its index offers."""
+    """StorageReader of a ROS 1 bag, in the order of time, which is that of its index."""
 
     attachments: Sequence[tuple[str, str]] = ()
 
@@ -27,62 +28,55 @@ class Rosbag1Reader:
             OSError: if it cannot be read.
         """
         self.path = path
-        self._reader = Reader(path)
-        try:
-            self._reader.open()
-        except OSError:
-            raise
-        except Exception as error:  # damaged bytes raise anything
-            remedy = "rosbag reindex mends one that was cut off"
-            message = f"{path} is no ROS 1 bag, or damaged: {format_error(error)}; {remedy}"
-            raise BagDamageError(message) from error
-        self._channels = {each.id: _channel(each) for each in self._reader.connections}
+        self._reader = _open_reader(path)
+        connections = self._reader.connections
+        self._channels = {item.id: _make_channel(item) for item in connections}
         self.channels = list(self._channels.values())
-        self.message_counts: Mapping[int, int] = {
-            each.id: each.msgcount for each in self._reader.connections
-        }
-        has_any = any(self.message_counts.values())
-        self.start_ns = self._reader.start_time if has_any else MAX_TIME_NS
-        self.end_ns = self._reader.end_time - 1 if has_any else 0
-        used = {chunk.decompressor for chunk in self._reader.chunks.values()}
-        names = [name for name, function in decompressors.items() if function in used]
-        self.compression = next((name for name in names if name != "none"), "")
+        self.message_counts: Mapping[int, int] = {item.id: item.msgcount for item in connections}
+        has_messages = any(self.message_counts.values())
+        self.start_ns = self._reader.start_time if has_messages else MAX_TIME_NS
+        self.end_ns = self._reader.end_time - 1 if has_messages else 0
+        self.compression = _find_compression(self._reader)
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        connections = [each for each in self._reader.connections if each.id == channel.id]
+        """Read the first messages of a channel; none if they cannot be read."""
+        connections = [item for item in self._reader.connections if item.id == channel.id]
         try:
-            return [bytes(each[2]) for each in islice(self._reader.messages(connections), count)]
+            messages = islice(self._reader.messages(connections), count)
+            return [bytes(data) for _, _, data in messages]
         except Exception:  # noqa: BLE001 - damaged bytes raise anything; the run will say where
             return []
 
     def close(self) -> None:
+        """Close the file."""
         self._reader.close()
 
     def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:
+        """Read the messages in the order of time; see ``StorageReader``."""
         last_ns = start_ns
         messages = self._reader.messages(start=start_ns, stop=stop_ns)
         while True:
             try:
-                found = next(messages, None)
+                item = next(messages, None)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 problem = f"{format_error(error)}; all later messages are lost"
-                losses.record(f"{self.path}, after {last_ns} ns", problem)
+                losses.record(Loss.of_place(self.path, f"after {last_ns} ns", problem))
                 return
-            if found is None:
+            if item is None:
                 return
-            connection, last_ns, data = found
+            connection, last_ns, data = item
             yield Message(self._channels[connection.id], last_ns, bytes(data), last_ns, 0)
 
 
 class Rosbag1Writer:
-    """A BagWriter."""
+    """StorageWriter of a ROS 1 bag."""
 
     def __init__(self, path: Path, channels: Sequence[Channel], compression: str) -> None:
-        """Create ``path``.
+        """Create a file.
 
         Args:
-            path: of a file that does not exist.
-            channels: all of them.
+            path: must not exist.
+            channels: all that the file will have.
             compression: of chunks: "", "bz2" or "lz4".
         """
         self._path = path
@@ -91,27 +85,30 @@ class Rosbag1Writer:
             self._writer.set_compression(Writer.CompressionFormat[compression.upper()])
         self._writer.open()
         self._connections: dict[int, Connection] = {}
-        known: dict[Channel, Connection] = {}
+        unique: dict[Channel, Connection] = {}
         for channel in channels:
             # Two recorded connections may differ in nothing but their number.
-            key = Channel(**{**vars(channel), "id": 0})
-            if key not in known:
-                known[key] = self._add(channel)
-            self._connections[channel.id] = known[key]
+            key = replace(channel, id=0)
+            if key not in unique:
+                unique[key] = self._add_connection(channel)
+            self._connections[channel.id] = unique[key]
 
     def write(self, record: Record) -> None:
+        """Append a message; the storage has no other records."""
         if isinstance(record, Message):
             connection = self._connections[record.channel.id]
             self._writer.write(connection, record.log_time_ns, record.data)
 
-    def finish(self, information: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - the format has none
+    def finish(self, metadata: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - the format has none
+        """Complete the file."""
         self._writer.close()
         fsync_path(self._path)
 
     def close(self) -> None:
+        """Close a file that may be unfinished."""
         self._writer.abort()
 
-    def _add(self, channel: Channel) -> Connection:
+    def _add_connection(self, channel: Channel) -> Connection:
         extra = dict(channel.extra)
         latching = extra.get("latching")
         return self._writer.add_connection(
@@ -124,16 +121,37 @@ class Rosbag1Writer:
         )
 
 
-def _channel(found: Connection) -> Channel:
-    assert isinstance(found.ext, ConnectionExtRosbag1)  # noqa: S101 - narrows the type
-    known = {"callerid": found.ext.callerid, "latching": found.ext.latching}
+def _open_reader(path: Path) -> Reader:
+    reader = Reader(path)
+    try:
+        reader.open()
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes raise anything
+        remedy = "rosbag reindex mends one that was cut off"
+        message = f"{path} is no ROS 1 bag, or damaged: {format_error(error)}; {remedy}"
+        raise BagDamageError(message) from error
+    return reader
+
+
+def _find_compression(reader: Reader) -> str:
+    """Return the first compression of chunks that is in use; empty if there is none."""
+    used = {chunk.decompressor for chunk in reader.chunks.values()}
+    names = [name for name, function in decompressors.items() if function in used]
+    return next((name for name in names if name != "none"), "")
+
+
+def _make_channel(connection: Connection) -> Channel:
+    extra = connection.ext
+    assert isinstance(extra, ConnectionExtRosbag1)  # noqa: S101 - narrows the type
+    values = {"callerid": extra.callerid, "latching": extra.latching}
     return Channel(
-        id=found.id,
-        topic=found.topic,
-        type_name=found.msgtype,
+        id=connection.id,
+        topic=connection.topic,
+        type_name=connection.msgtype,
         serialization="ros1",
-        definition=found.msgdef.data,
+        definition=connection.msgdef.data,
         definition_encoding="ros1msg",
-        type_hash=found.digest,
-        extra=tuple((name, str(value)) for name, value in known.items() if value is not None),
+        type_hash=connection.digest,
+        extra=tuple((name, str(value)) for name, value in values.items() if value is not None),
     )

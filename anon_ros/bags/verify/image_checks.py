@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anon_ros.bags.messages import deserialize_image
-from anon_ros.bags.plan.inspect import decompress
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import Message
@@ -81,7 +80,7 @@ class ImageChecker:
         sides = (self.source, expected.message), (self.output, found)
         try:
             before, after = (
-                deserialize_image(m.channel, decompress(bag, m.data)) for bag, m in sides
+                deserialize_image(m.channel, bag.decompress(m.data)) for bag, m in sides
             )
         except ImageFormatError as error:
             return ImageComparison([str(error)])
@@ -108,7 +107,7 @@ class ImageChecker:
     ) -> None:
         reasons = [*map(str, look.suspects), *([look.problem] if look.problem else [])]
         reasons += compared.warnings
-        covered = list(expected.row.cover_reasons) if expected.row else []
+        covered = [text for _, text in expected.row.cover_reasons] if expected.row else []
         doubt = 0.0
         if look.suspects:
             doubt = _SUSPECTED + max(suspect.score for suspect in look.suspects)

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anon_ros.bags.plan.inspect import decompress
 from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.storage.bag import Bag
@@ -183,8 +182,8 @@ class _Verifier:
             self.comparison.source.compression == self.comparison.output.compression
         ):
             return
-        plain = decompress(self.comparison.source, before)
-        if not plain or plain != decompress(self.comparison.output, after):
+        plain = self.comparison.source.decompress(before)
+        if not plain or plain != self.comparison.output.decompress(after):
             self.findings.add_error(place, "the bytes differ from those of the input")
 
     def _note_missing(self, expected: ExpectedMessage) -> None:

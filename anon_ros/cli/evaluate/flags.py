@@ -1,180 +1,130 @@
-"""Flags that several questions have."""
+"""Flags of an experiment, derived from the fields of its options, and the way back."""
 
-from argparse import ArgumentParser, ArgumentTypeError
-from pathlib import Path
+import math
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import partial
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from anon_ros.cli.config_flags import add_config_flags
+from anon_ros.cli.deprecated_flags import add_deprecated_flag
+from anon_ros.evaluation.option_spec import OptionSpec
 
-CHOSEN_BY_MODES = ("inpaint.method",)
-LABEL_NAMING_HELP = (
-    "named as the images; for a video by a name that ends with the frame's number, for a recording "
-    "as camera/image_raw/000012.txt: the topic and the image's number from 0, or its log time in ns"
-)
-MODEL_GROUPS = ("detect", "mask", "inpaint", "compute")
-_MODES = "sdxl fill telea blur pixelate paper-blur paper-pixelate mask-out"
+T = TypeVar("T")
 
 
-def add_output_flag(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder for one report, made if it is missing. It also keeps what lets a run go on: "
-        "vectors of original persons, and frames. Hand on report.html alone",
+class OptionFlags:
+    """Builder of the flags of one parser.
+
+    Args:
+        parser: to add to.
+    """
+
+    def __init__(self, parser: ArgumentParser) -> None:
+        self._parser = parser
+        self._exclusive_groups: dict[str, Any] = {}
+
+    def add(self, options_class: type) -> None:
+        """Add a flag for each option, and a section for each group of options.
+
+        Args:
+            options_class: dataclass whose fields are options (see ``option``), or such dataclasses.
+        """
+        self._add_fields(self._parser, options_class, None)
+
+    def _add_fields(self, section: Any, options_class: type, defaults: object) -> None:
+        hints = get_type_hints(options_class)
+        for field in fields(options_class):
+            default = getattr(defaults, field.name, field.default)
+            if _is_group(hints[field.name]):
+                group = self._parser.add_argument_group(field.name.replace("_", " "))
+                self._add_fields(group, hints[field.name], default)
+            else:
+                self._add_flag(section, field, hints[field.name], default)
+
+    def _add_flag(self, section: Any, field: Field[Any], hint: Any, default: Any) -> None:
+        spec: OptionSpec = field.metadata["spec"]
+        if spec.exclusive_group:
+            section = self._find_exclusive_group(section, spec.exclusive_group)
+        action: Action = section.add_argument(
+            *_find_names(field.name, spec), **_make_keywords(field.name, spec, hint, default)
+        )
+        if spec.deprecated_flag:
+            add_deprecated_flag(self._parser, spec.deprecated_flag, action)
+
+    def _find_exclusive_group(self, section: Any, name: str) -> Any:
+        if name not in self._exclusive_groups:
+            self._exclusive_groups[name] = section.add_mutually_exclusive_group()
+        return self._exclusive_groups[name]
+
+
+def parse_options(arguments: Namespace, options_class: type[T]) -> T:
+    """Return the options for which the flags of ``OptionFlags`` ask."""
+    hints = get_type_hints(options_class)
+    values = {
+        name: parse_options(arguments, hint) if _is_group(hint) else getattr(arguments, name)
+        for name, hint in hints.items()
+    }
+    return options_class(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     )
 
 
-def add_frame_flags(parser: ArgumentParser) -> None:
-    """The frames to work on, and which of them."""
-    parser.add_argument(
-        "input",
-        type=Path,
-        metavar="IN",
-        help="original: folder of images, video, or recording (rosbag2 folder, .mcap, .db3, .bag)",
-    )
-    parser.add_argument(
-        "--topics",
-        nargs="+",
-        default=[],
-        metavar="TOPIC",
-        help="of a recording these alone (default: all image topics)",
-    )
-    parser.add_argument(
-        "--every-nth",
-        type=positive_int,
-        default=1,
-        metavar="N",
-        help="the first of every N frames (default: 1)",
-    )
-    parser.add_argument(
-        "--limit", type=positive_int, default=0, metavar="N", help="at most N frames (default: all)"
-    )
+def _is_group(hint: Any) -> bool:
+    return is_dataclass(hint)
 
 
-def add_comparison_flags(
-    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
-) -> None:
-    """What to compare the frames with: made already, or to be made now."""
-    parser.add_argument(
-        "--anonymized",
-        type=Path,
-        metavar="PATH",
-        help="the anonymized version of IN, of the same kind; else IN is anonymized now",
-    )
-    parser.add_argument(
-        "--prefix",
-        default="",
-        metavar="NAMESPACE",
-        help="that the topics of --anonymized have before those of IN, as /anon",
-    )
-    add_method_flags(parser, more_groups, modes)
+def _find_names(field_name: str, spec: OptionSpec) -> tuple[str, ...]:
+    if spec.is_positional:
+        return (field_name,)
+    return spec.flags or (f"--{field_name.replace('_', '-')}",)
 
 
-def add_embedder_flags(parser: ArgumentParser) -> None:
-    """Networks that recognise persons."""
-    parser.add_argument(
-        "--embedder",
-        action="append",
-        default=[],
-        metavar="[NAME=]PATH[@HxW]",
-        help="TorchScript (.pt) or ONNX (.onnx) network, its input's size behind @ (default: as "
-        "the ONNX file says, or 256x128); or ARCHITECTURE=CHECKPOINT.pth of torchreid, if that is "
-        "installed. May be repeated. The embedder colours, which needs no file, is always there",
-    )
+def _make_keywords(field_name: str, spec: OptionSpec, hint: Any, default: Any) -> dict[str, Any]:
+    """Return the arguments of ``add_argument``."""
+    value_type = next((part for part in get_args(hint) if part not in {type(None), ...}), hint)
+    keywords: dict[str, Any] = {
+        "type": _find_parser(value_type, spec),
+        "metavar": spec.metavar,
+        "help": _format_help(spec, default),
+    }
+    if spec.choices:
+        keywords["choices"] = spec.choices
+    if get_origin(hint) is tuple:
+        keywords |= {"action": "append"} if spec.is_repeated else {"nargs": "+"}
+    if not spec.is_positional:
+        is_required = default is MISSING
+        keywords |= {"dest": field_name, "required": is_required}
+        if not is_required:
+            keywords["default"] = list(default) if isinstance(default, tuple) else default
+    return keywords
 
 
-def add_period_flags(parser: ArgumentParser) -> None:
-    """For persons who are followed."""
-    parser.add_argument(
-        "--period-s",
-        type=positive_float,
-        default=2.0,
-        metavar="S",
-        help="of recordings: each person is cut out once in so many seconds, and not searched for "
-        "within them (default: 2)",
-    )
-    add_rate_flag(parser)
+def _format_help(spec: OptionSpec, default: Any) -> str:
+    values = default if isinstance(default, tuple) else (default,)
+    text = " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    suffix = f" (default: {text})" if default is not MISSING and default else ""
+    return f"{spec.help}{suffix}".replace("%", "%%")
 
 
-def add_rate_flag(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--rate-hz",
-        type=positive_float,
-        default=10.0,
-        metavar="HZ",
-        help="of the images in a folder, which have no times (default: 10)",
-    )
+def _find_parser(value_type: type, spec: OptionSpec) -> Callable[[str], Any]:
+    return partial(_parse_number, value_type, spec) if value_type in {int, float} else value_type
 
 
-def add_method_flags(
-    parser: ArgumentParser, more_groups: tuple[str, ...] = (), modes: str = "fill"
-) -> None:
-    """Ways to anonymize."""
-    parser.add_argument(
-        "--modes",
-        nargs="+",
-        choices=_MODES.split(),
-        default=modes.split(),
-        metavar="MODE",
-        help=f"ways to anonymize, of {_MODES}; the last three are the baselines of the paper's "
-        f"code (default: {modes})",
-    )
-    add_config_flags(parser, (*MODEL_GROUPS, *more_groups), CHOSEN_BY_MODES)
-
-
-def add_network_flags(parser: ArgumentParser) -> None:
-    """Networks that tell how images look."""
-    networks = parser.add_argument_group("networks")
-    networks.add_argument(
-        "--inception",
-        default="",
-        metavar="PATH",
-        help="Inception-v3 of 2015 for FID, KID and IS (default: in the models folder)",
-    )
-    networks.add_argument(
-        "--lpips",
-        default="",
-        metavar="PATH",
-        help="AlexNet of torchvision, for LPIPS (default: in the models folder)",
-    )
-    networks.add_argument(
-        "--features",
-        action="append",
-        default=[],
-        metavar="[NAME=]PATH[@HxW]",
-        help="TorchScript (.pt) or ONNX (.onnx) network whose features are compared, too; may be "
-        "repeated",
-    )
-
-
-def positive_float(text: str) -> float:
-    """A number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        message = f"{text} is no number above 0"
+def _parse_number(number_type: type[int] | type[float], spec: OptionSpec, text: str) -> float:
+    try:
+        value = number_type(text)
+    except ValueError:
+        value = math.nan
+    if not (spec.above < value < spec.below and value <= spec.maximum):
+        message = f"expected {_describe_range(number_type, spec)}, got {text}"
         raise ArgumentTypeError(message)
     return value
 
 
-def unit_interval(text: str) -> float:
-    """A number above 0, up to 1."""
-    return 1.0 if float(text) == 1 else open_unit_interval(text)
-
-
-def open_unit_interval(text: str) -> float:
-    """A number between 0 and 1."""
-    value = float(text)
-    if not 0 < value < 1:
-        message = f"{text} is no number between 0 and 1"
-        raise ArgumentTypeError(message)
-    return value
-
-
-def positive_int(text: str) -> int:
-    """A number from 1 on."""
-    value = int(text)
-    if value < 1:
-        message = f"{text} is no number from 1 on"
-        raise ArgumentTypeError(message)
-    return value
+def _describe_range(number_type: type[int] | type[float], spec: OptionSpec) -> str:
+    if number_type is int:
+        return "a positive integer"
+    limits = (("above", spec.above), ("below", spec.below), ("up to", spec.maximum))
+    bounds = [f"{word} {bound:g}" for word, bound in limits if math.isfinite(bound)]
+    return f"a number {' and '.join(bounds)}"

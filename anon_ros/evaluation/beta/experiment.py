@@ -1,12 +1,10 @@
 """``anon_ros evaluate beta``: how much noise is enough?"""
 
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from anon_ros.cli.config_flags import parse_config
-from anon_ros.config import Config, num_denoising_steps
+from anon_ros.config import Config, num_denoising_steps, with_overrides
 from anon_ros.core import FramePersons, RgbImage, Segmenter
 from anon_ros.evaluation.beta.tables import (
     RedetectionCounts,
@@ -18,73 +16,90 @@ from anon_ros.evaluation.beta.tables import (
     sweep_limitations,
 )
 from anon_ros.evaluation.embedders import load_embedders
+from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
 from anon_ros.evaluation.image_statistics import ImageMetrics, ImageStatistics, load_image_metrics
 from anon_ros.evaluation.inputs.tracked_frames import (
+    FramePairSource,
     ObservationsByCamera,
-    frame_pair_source,
     observe_all_frames,
 )
-from anon_ros.evaluation.methods import MethodRunner, diffusion_hashes, frame_cache_directory
-from anon_ros.evaluation.person_crops import extract_person_crops
+from anon_ros.evaluation.methods import MethodRunner
+from anon_ros.evaluation.options import BetaOptions, Comparison
+from anon_ros.evaluation.person_crops import PersonCrops, extract_person_crops
 from anon_ros.evaluation.provenance import collect_provenance
-from anon_ros.evaluation.quality.tables import ORIGINAL, compare_to_originals
+from anon_ros.evaluation.quality.tables import ORIGINAL, QualityScores, compare_to_originals
 from anon_ros.evaluation.reid.experiment import evaluate_crops
 from anon_ros.evaluation.report.model import Report
 from anon_ros.metrics import Embedder, match_masks
 from anon_ros.models import ModelCache
 
-_LEAST_IOU = 0.5
-_MODE = "sdxl"
+_MIN_IOU = 0.5
+_METHOD = "sdxl"
 
 
 @dataclass(frozen=True)
 class _SweepContext:
-    """What is the same for every setting."""
+    """State that all settings share.
 
-    known: Sequence[Embedder]
-    looks: ImageMetrics
+    Attributes:
+        options: of the experiment.
+        pairs: the frames.
+        embedders: for re-identification.
+        metrics: for image quality.
+        models: loaded ones.
+        observations: of all frames.
+        hashes: of the diffusion model.
+    """
+
+    options: BetaOptions
+    pairs: FramePairSource
+    embedders: Sequence[Embedder]
+    metrics: ImageMetrics
     models: ModelCache
-    moments: ObservationsByCamera
-    weights: Sequence[str]
+    observations: ObservationsByCamera
+    hashes: Sequence[str]
 
 
-def sweep_beta(arguments: Namespace) -> Report:
-    """Measure.
+def sweep_beta(options: BetaOptions, config: Config) -> Report:
+    """Measure identity, quality and detection for several noise levels.
 
     Raises:
         AnonRosError: if there is nothing to measure, or a model is missing.
     """
-    config = parse_config(arguments, {"inpaint.method": _MODE})
-    settings = _settings(arguments, config)
-    tools = _SweepContext(
-        load_embedders(arguments, config),
-        load_image_metrics(arguments, config),
+    config = config.with_method(_METHOD)
+    settings = _list_settings(options, config)
+    pairs = FramePairSource(options.frames, Comparison(), options.fps)
+    context = _SweepContext(
+        options,
+        pairs,
+        load_embedders(options.embedders, config, options.output),
+        load_image_metrics(options.networks, config, options.output),
         ModelCache(),
-        observe_all_frames(frame_pair_source(arguments), config),
+        observe_all_frames(pairs, config),
         diffusion_hashes(config),
     )
-    prompts = {each.inpaint.prompt for each in settings}
-    cells = [
-        _measure(arguments, each, tools, format_variant(each.inpaint, prompts)) for each in settings
+    prompts = {setting.inpaint.prompt for setting in settings}
+    points = [
+        _measure(context, setting, format_variant(setting.inpaint, prompts)) for setting in settings
     ]
+    metrics = context.metrics
     return Report(
-        f"Noise level: {arguments.input.name}",
-        summarize_sweep(cells, arguments.margin),
-        [beta_table(cells, tools.looks)],
-        beta_plots(cells, tools.looks),
-        [*tools.looks.missing, *sweep_limitations(cells)],
-        collect_provenance(config, (_MODE,), [*tools.known, *tools.looks.networks]),
+        f"Noise level: {options.frames.path.name}",
+        summarize_sweep(points, options.margin),
+        [beta_table(points, metrics)],
+        beta_plots(points, metrics),
+        [*metrics.missing, *sweep_limitations(points)],
+        collect_provenance(config, (_METHOD,), [*context.embedders, *metrics.networks]),
     )
 
 
-def _settings(arguments: Namespace, config: Config) -> list[Config]:
-    sizes = dict.fromkeys(arguments.sizes or [config.inpaint.generate_px])
-    prompts = dict.fromkeys(arguments.prompts or [config.inpaint.prompt])
+def _list_settings(options: BetaOptions, config: Config) -> list[Config]:
+    sizes = dict.fromkeys(options.sizes or [config.inpaint.generate_px])
+    prompts = dict.fromkeys(options.prompts or [config.inpaint.prompt])
     return [
-        parse_config(
-            arguments,
+        with_overrides(
+            config,
             {
-                "inpaint.method": _MODE,
                 "inpaint.generate_px": size,
                 "inpaint.prompt": prompt,
                 "inpaint.beta_d": beta,
@@ -92,47 +107,55 @@ def _settings(arguments: Namespace, config: Config) -> list[Config]:
         )
         for size in sizes  # outermost: to change it, the model is loaded anew
         for prompt in prompts
-        for beta in sorted(set(arguments.betas))
+        for beta in sorted(set(options.betas))
     ]
 
 
-def _measure(
-    arguments: Namespace, config: Config, tools: _SweepContext, variant: str
-) -> SweepPoint:
-    anonymizer = tools.models.anonymizer(config)
-    drawn = frame_cache_directory(config, arguments.out, tools.weights)
-    modes = MethodRunner(anonymizer.segmenter, {_MODE: anonymizer}, config.inpaint.seed, drawn)
-    found = RedetectionCounts()
-    watch = partial(_watch, found, anonymizer.segmenter)
-    crops = extract_person_crops(arguments, config, modes, tools.moments, watch)
-    identity = evaluate_crops(crops, tools.known)
-    originals, images = crops.originals, crops.anonymized[_MODE]
-    piles: dict[str, ImageStatistics] = {ORIGINAL: ImageStatistics(), _MODE: ImageStatistics()}
-    for mode, each in ((ORIGINAL, originals), (_MODE, images)):
-        piles[mode].add(each, originals, tools.looks, crops.frames)
-    persons, spent_s = modes.persons[_MODE], modes.spent_s[_MODE]
+def _measure(context: _SweepContext, config: Config, variant: str) -> SweepPoint:
+    anonymizer = context.models.anonymizer(config)
+    cache = FrameCache(frame_cache_directory(config, context.options.output, context.hashes))
+    methods = {_METHOD: anonymizer}
+    runner = MethodRunner(anonymizer.segmenter, methods, config, cache)
+    counts = RedetectionCounts()
+    crops = extract_person_crops(
+        context.pairs,
+        context.options.period_s,
+        config,
+        runner,
+        context.observations,
+        partial(_count_redetected, counts, anonymizer.segmenter),
+    )
+    statistics = runner.statistics[_METHOD]
     return SweepPoint(
         config.inpaint,
         variant,
-        identity,
-        compare_to_originals(piles, tools.looks)[_MODE],
-        found,
-        modes.limitations(),
+        evaluate_crops(crops, context.embedders),
+        _measure_quality(crops, context.metrics),
+        counts,
+        runner.limitations(),
         num_denoising_steps(config.inpaint.steps, config.inpaint.beta_d),
-        spent_s / persons if persons else None,
+        statistics.spent_s / statistics.num_timed if statistics.num_timed else None,
     )
 
 
-def _watch(
-    found: RedetectionCounts,
+def _measure_quality(crops: PersonCrops, metrics: ImageMetrics) -> QualityScores:
+    statistics = {ORIGINAL: ImageStatistics(), _METHOD: ImageStatistics()}
+    images = {ORIGINAL: crops.originals, _METHOD: crops.anonymized[_METHOD]}
+    for method, method_images in images.items():
+        statistics[method].add(method_images, crops.originals, metrics, crops.frames)
+    return compare_to_originals(statistics, metrics)[_METHOD]
+
+
+def _count_redetected(
+    counts: RedetectionCounts,
     segmenter: Segmenter,
     persons: FramePersons,
     images: Mapping[str, RgbImage],
 ) -> None:
-    """How many of the persons a segmenter finds again in the anonymized frame."""
+    """Count the persons whom a segmenter detects in the anonymized frame, too."""
     masks = persons.detections.masks
-    again = segmenter.segment(images[_MODE]).masks
+    redetected = segmenter.segment(images[_METHOD]).masks
     if not len(masks):
         return
-    found.persons.append(len(masks))
-    found.num_redetected.append(len(match_masks(again, masks, _LEAST_IOU)))
+    counts.persons.append(len(masks))
+    counts.num_redetected.append(len(match_masks(redetected, masks, _MIN_IOU)))

@@ -10,8 +10,9 @@ from anon_ros.evaluation.image_statistics import ImageMetrics
 from anon_ros.evaluation.quality.tables import QualityScores
 from anon_ros.evaluation.reid.tables import ORIGINAL, ReidScores, best_embedder
 from anon_ros.evaluation.report.model import Cell as TableCell
-from anon_ros.evaluation.report.model import Plot, Table, format_estimate, format_number
+from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_lines
+from anon_ros.evaluation.report.tables import format_estimate, format_number
 from anon_ros.metrics import (
     BetaRecommendation,
     Estimate,

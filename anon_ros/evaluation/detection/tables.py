@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.evaluation.report.model import Cell, Plot, Report, Table, format_number
+from anon_ros.evaluation.report.model import Cell, Plot, Report, Table
 from anon_ros.evaluation.report.plots import plot_bars
+from anon_ros.evaluation.report.tables import format_number
 from anon_ros.metrics import (
     SIZE_RANGES_PX,
     AveragePrecision,
@@ -21,7 +22,7 @@ from anon_ros.metrics import (
 
 ORIGINAL = "original"
 _COLUMNS = ("AP, %", "AP50, %", "AP75, %", "AR100, %")
-_LOST, _KEPT = "AP lost, points", "AP kept, %"
+_LOST, _KEPT = "AP lost, points", "AP retained, %"
 _NOTE = (
     "AP, AP50, AP75 and AR100 as COCO defines them, of one class. Intervals: 95 % of 1000 "
     "resamples of the frames. What is lost and kept is against the original, resampled in pairs."

@@ -1,12 +1,11 @@
-"""Frames to evaluate: of a folder of images, a video, or a recording."""
+"""Frames to evaluate: of a folder of images, a video, or a bag."""
 
 import logging
 import re
 import tempfile
-from argparse import Namespace
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,27 +16,28 @@ import numpy.typing as npt
 from anon_ros.bags import open_bag, read_images
 from anon_ros.core import RgbImage
 from anon_ros.errors import InputError
+from anon_ros.evaluation.options import Comparison, FrameSelection
 from anon_ros.utils.units import NS_PER_S
 
 _LOG = logging.getLogger(__name__)
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
 _DIGITS = re.compile(r"(\d+)")
-# Frames that skipping has left without a counterpart leave those behind them to wait.
-_MOST_AHEAD = 16
+# Frames that skipping has left without a counterpart hold up those behind them.
+_MAX_READ_AHEAD = 16
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class InputFrame:
-    """One image to evaluate.
+    """An image to evaluate.
 
     Attributes:
-        key: tells it from all others of its source, and is the same in its anonymized version.
-        names: that its labels may have, without suffix.
-        camera: topic of a recording, folder of an image file; else empty.
-        time_s: when it was taken; None for image files.
+        key: unique in its source, and the same in its anonymized version.
+        names: of its labels, without suffix; any of them may be used.
+        camera: topic of a bag, folder of an image file; else empty.
+        time_s: capture time; None for image files.
         image: (H, W, 3) uint8 RGB.
         is_numbered: the key is its number in a video, from 0.
     """
@@ -50,110 +50,150 @@ class InputFrame:
     is_numbered: bool = False
 
 
-def iter_frames(path: Path, arguments: Namespace) -> Iterator[InputFrame]:
-    """The frames that ``arguments`` (topics, every_nth, limit) ask for.
+def iter_frames(selection: FrameSelection) -> Iterator[InputFrame]:
+    """Yield the selected frames.
 
     Raises:
         InputError: if there are none, or one cannot be read.
-        AnonRosError: if a recording cannot be read.
+        AnonRosError: if a bag cannot be read.
     """
-    yield from _chosen(iter_all_frames(path, arguments.topics), arguments, f"{path}: not one frame")
+    frames = iter_all_frames(selection.path, selection.topics)
+    yield from _select(frames, selection, f"{selection.path}: no frame")
 
 
 def iter_frame_pairs(
-    original: Path, anonymized: Path, arguments: Namespace
+    selection: FrameSelection, comparison: Comparison
 ) -> Iterator[tuple[InputFrame, InputFrame]]:
-    """The frames that ``arguments`` ask for, each with its anonymized version.
+    """Yield the selected frames, each with its anonymized version.
 
-    Files belong together by their path without suffix, frames of videos by their number, images
-    of recordings by topic and log time. An original without a counterpart is left out, and how
-    many are is logged.
+    Files are matched by their path without suffix, frames of videos by their number, images of
+    bags by topic and log time. An original without a counterpart is left out, and the number of
+    those is logged.
+
+    Args:
+        selection: of the original frames.
+        comparison: with the path of the anonymized ones.
 
     Raises:
-        InputError: if none belong together, two differ in size, or an anonymized frame has no
-            original.
-        AnonRosError: if a recording cannot be read.
+        InputError: if none match, two differ in size, or an anonymized frame has no original.
+        AnonRosError: if a bag cannot be read.
     """
-    pairs = _matched(original, anonymized, arguments.topics, arguments.prefix)
-    problem = f"no frame of {original} has its counterpart in {anonymized}"
-    yield from _chosen(pairs, arguments, problem)
+    if comparison.anonymized is None:
+        message = "no anonymized frames to compare with"
+        raise InputError(message)
+    matcher = _FrameMatcher(comparison.anonymized, comparison.prefix, selection.topics)
+    pairs = matcher.iter_pairs(iter_all_frames(selection.path, selection.topics))
+    problem = f"no frame of {selection.path} has its counterpart in {comparison.anonymized}"
+    yield from _select(pairs, selection, problem)
 
 
-def _chosen(items: Iterator[T], arguments: Namespace, problem: str) -> Iterator[T]:
+def _select(items: Iterator[T], selection: FrameSelection, problem: str) -> Iterator[T]:
     count = 0
     for index, item in enumerate(items):
-        if index % arguments.every_nth == 0:
+        if index % selection.stride == 0:
             yield item
             count += 1
-        if arguments.limit and count >= arguments.limit:
+        if selection.max_frames and count >= selection.max_frames:
             return
     if not count:
         raise InputError(problem)
 
 
-def _matched(
-    original: Path, anonymized: Path, topics: Collection[str], prefix: str
-) -> Iterator[tuple[InputFrame, InputFrame]]:
-    others = iter_all_frames(anonymized, [f"{prefix}{topic}" for topic in topics])
-    ahead: dict[str, InputFrame] = {}
-    matched = missing = 0
-    for frame in iter_all_frames(original, topics):
-        while frame.key not in ahead and len(ahead) < _MOST_AHEAD:
-            other = next(others, None)
-            if other is None:
-                break
-            ahead[_without(prefix, other)] = other
-        found = ahead.pop(frame.key, None)
-        if found is None:
-            missing += 1
-        else:
+@dataclass
+class _FrameMatcher:
+    """Search for the anonymized version of frames, in the order of both sources.
+
+    Attributes:
+        path: of the anonymized frames.
+        prefix: namespace of their topics.
+        topics: of the originals; empty for all.
+    """
+
+    path: Path
+    prefix: str
+    topics: Collection[str]
+    _waiting: dict[str, InputFrame] = field(default_factory=dict)
+
+    def iter_pairs(
+        self, originals: Iterable[InputFrame]
+    ) -> Iterator[tuple[InputFrame, InputFrame]]:
+        """Yield the originals that have a counterpart, with it."""
+        anonymized = iter_all_frames(self.path, [f"{self.prefix}{topic}" for topic in self.topics])
+        matched = missing = 0
+        for original in originals:
+            counterpart = self._find_counterpart(original, anonymized)
+            if counterpart is None:
+                missing += 1
+                continue
             matched += 1
-            if found.image.shape != frame.image.shape:
-                sizes = f"{found.image.shape[:2]}, but {frame.image.shape[:2]}"
-                message = f"{frame.key}: {sizes} in the original"
-                raise InputError(message)
-            yield frame, found
-    extra = next(iter(ahead), None) or next((_without(prefix, other) for other in others), None)
-    if extra is not None:
-        message = f"{extra} of {anonymized} has no counterpart in the original"
+            _check_same_size(original, counterpart)
+            yield original, counterpart
+        self._require_all_matched(anonymized)
+        if missing and matched:
+            _LOG.warning("%d of %d frames are not in %s", missing, missing + matched, self.path)
+
+    def _find_counterpart(
+        self, original: InputFrame, anonymized: Iterator[InputFrame]
+    ) -> InputFrame | None:
+        while original.key not in self._waiting and len(self._waiting) < _MAX_READ_AHEAD:
+            frame = next(anonymized, None)
+            if frame is None:
+                break
+            self._waiting[self._find_original_key(frame)] = frame
+        return self._waiting.pop(original.key, None)
+
+    def _require_all_matched(self, anonymized: Iterator[InputFrame]) -> None:
+        unmatched = next(iter(self._waiting), None)
+        if unmatched is None:
+            unmatched = next(map(self._find_original_key, anonymized), None)
+        if unmatched is not None:
+            message = f"{unmatched} of {self.path} has no counterpart in the original"
+            raise InputError(message)
+
+    def _find_original_key(self, frame: InputFrame) -> str:
+        time, _, topic = frame.key.partition(" ")
+        is_prefixed = bool(self.prefix) and frame.camera.startswith(self.prefix)
+        return f"{time} {topic.removeprefix(self.prefix)}" if is_prefixed else frame.key
+
+
+def _check_same_size(original: InputFrame, counterpart: InputFrame) -> None:
+    if counterpart.image.shape != original.image.shape:
+        sizes = f"{counterpart.image.shape[:2]}, but {original.image.shape[:2]}"
+        message = f"{original.key}: {sizes} in the original"
         raise InputError(message)
-    if missing and matched:
-        _LOG.warning("%d of %d frames are not in %s", missing, missing + matched, anonymized)
-
-
-def _without(prefix: str, frame: InputFrame) -> str:
-    time, _, topic = frame.key.partition(" ")
-    is_prefixed = bool(prefix) and frame.camera.startswith(prefix)
-    return f"{time} {topic.removeprefix(prefix)}" if is_prefixed else frame.key
 
 
 def iter_all_frames(path: Path, topics: Collection[str]) -> Iterator[InputFrame]:
-    """Every frame of a source."""
+    """Yield every frame of a source."""
     if is_bag(path):
-        yield from _recorded(path, topics)
+        yield from _iter_bag(path, topics)
     elif path.is_dir():
-        yield from _files(path)
+        yield from _iter_folder(path)
     elif path.suffix.lower() in IMAGE_SUFFIXES:
         yield InputFrame(path.stem, (path.stem,), "", None, read_image(path))
     else:
-        yield from _video(path)
+        yield from _iter_video(path)
 
 
 def is_bag(path: Path) -> bool:
+    """Return True for a bag, by the names of its files."""
     if path.is_dir():
-        of_a_bag = (each for suffix in ("mcap", "db3") for each in path.glob(f"*.{suffix}"))
-        return (path / "metadata.yaml").is_file() or any(of_a_bag)
+        bag_files = (file for suffix in ("mcap", "db3") for file in path.glob(f"*.{suffix}"))
+        return (path / "metadata.yaml").is_file() or any(bag_files)
     return path.suffix.lower() in _BAG_SUFFIXES
 
 
-def imread_unicode(path: Path, how: int) -> npt.NDArray[Any] | None:
-    """What OpenCV reads; None if it is no image. OpenCV itself dies of names that are no text."""
+def imread_unicode(path: Path, flags: int) -> npt.NDArray[Any] | None:
+    """Return the image that OpenCV reads with these flags; None if the file is no image.
+
+    OpenCV itself crashes on names that are not valid Unicode.
+    """
     data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    return cv2.imdecode(data, how) if len(data) else None
+    return cv2.imdecode(data, flags) if len(data) else None
 
 
 def read_image(path: Path) -> RgbImage:
-    """(H, W, 3) uint8 RGB.
+    """Return a file as (H, W, 3) uint8 RGB.
 
     Raises:
         InputError: if it cannot be decoded.
@@ -165,20 +205,20 @@ def read_image(path: Path) -> RgbImage:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _files(folder: Path) -> Iterator[InputFrame]:
+def _iter_folder(folder: Path) -> Iterator[InputFrame]:
     paths = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    for path in sorted(paths, key=lambda path: _natural(path.relative_to(folder).as_posix())):
+    for path in sorted(paths, key=lambda path: _split_numbers(path.relative_to(folder).as_posix())):
         name = path.relative_to(folder)
         key, camera = name.with_suffix("").as_posix(), name.parent.as_posix()
         yield InputFrame(key, (key,), "" if camera == "." else camera, None, read_image(path))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts 2.jpg before 10.jpg."""
+def _split_numbers(name: str) -> list[tuple[int, str]]:
+    """Return a sort key that puts 2.jpg before 10.jpg."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
 
 
-def _video(path: Path) -> Iterator[InputFrame]:
+def _iter_video(path: Path) -> Iterator[InputFrame]:
     capture = cv2.VideoCapture(str(path))
     try:
         if not path.is_file() or not capture.isOpened():
@@ -187,26 +227,25 @@ def _video(path: Path) -> Iterator[InputFrame]:
         rate_hz = capture.get(cv2.CAP_PROP_FPS) or 1.0
         index = 0
         while True:
-            read, image = capture.read()
-            if not read:
+            is_read, image = capture.read()
+            if not is_read:
                 break
             rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
             key = f"{index:06d}"
             yield InputFrame(key, (key,), "", index / rate_hz, rgb, is_numbered=True)
             index += 1
-        promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if index < promised:
-            _LOG.warning("%s: %d of %d frames can be read; is it damaged?", path, index, promised)
+        total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if index < total:
+            _LOG.warning("%s: %d of %d frames can be read; is it damaged?", path, index, total)
     finally:
         capture.release()
 
 
-def _recorded(path: Path, topics: Collection[str]) -> Iterator[InputFrame]:
+def _iter_bag(path: Path, topics: Collection[str]) -> Iterator[InputFrame]:
     with tempfile.TemporaryDirectory(prefix="anon_ros-") as scratch:
         counts = Counter[str]()
         for topic, time_ns, image in read_images(open_bag(path), topics, Path(scratch)):
-            names = tuple(
-                f"{topic.strip('/')}/{each}" for each in (f"{counts[topic]:06d}", time_ns)
-            )
+            folder = topic.strip("/")
+            names = (f"{folder}/{counts[topic]:06d}", f"{folder}/{time_ns}")
             counts[topic] += 1
             yield InputFrame(f"{time_ns} {topic}", names, topic, time_ns / NS_PER_S, image)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from anon_ros.config import Config
 from anon_ros.core import Detections, make_regions
-from anon_ros.evaluation.report.model import Table, format_estimate
+from anon_ros.evaluation.report.model import Table
+from anon_ros.evaluation.report.tables import format_estimate
 from anon_ros.metrics import (
     MISORDER_CAUSES,
     Estimate,
@@ -82,21 +83,21 @@ def _share(parts: Sequence[int], wholes: Sequence[int]) -> Estimate:
 
 def paste_order_table(tallies: Mapping[str, PasteOrderStatistics], cutouts: int) -> Table:
     columns = (
-        "persons and order of pasting",
+        "persons and paste order",
         "scenes",
-        "contested, % of replaced px",
-        "wrong on top, % of contested px",
+        "overlap, % of replaced px",
+        "misordered, % of overlap px",
         "overlapping pairs",
-        "wrong way round, % of pairs",
+        "misordered pairs, %",
     )
     rows = [tally.row(kind, order) for kind, tally in tallies.items() for order in tally.stackings]
     note = (
-        f"Scenes of {cutouts} cut-out persons on a plane, at known depths. A pixel is contested if "
-        "two persons replace it, and wrong if not the nearest of them is on top. Exact masks have "
-        "no order of detection: there, a random one stands for it. In real frames the person whose "
-        "feet are lower counts as nearer. Intervals: bootstrap over scenes."
+        f"Scenes of {cutouts} cut-out persons on a plane, at known depths. A pixel is in overlap "
+        "if two persons replace it, and misordered if not the nearest of them is on top. Exact "
+        "masks have no order of detection: there, a random one stands for it. In real frames the "
+        "person whose feet are lower counts as nearer. Intervals: bootstrap over scenes."
     )
-    return Table("occlusion", "Who is on top", columns, rows, note)
+    return Table("occlusion", "Paste order", columns, rows, note)
 
 
 def misorder_cause_table(why: Sequence[tuple[str, bool]]) -> Table:
@@ -111,7 +112,7 @@ def misorder_cause_table(why: Sequence[tuple[str, bool]]) -> Table:
     return Table(
         "causes",
         "Where coverage order fails",
-        ("the nearer person is", "pairs", "wrong way round, %", "% of all wrong pairs"),
+        ("the nearer person is", "pairs", "misordered, %", "% of all misordered pairs"),
         rows,
         "Synthetic scenes with exact masks. Of several reasons a pair counts for the first. "
         "Intervals: Wilson, as if pairs were independent.",

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from anon_ros.evaluation.embedders import INCEPTION
 from anon_ros.evaluation.image_statistics import ImageMetrics, ImageStatistics
-from anon_ros.evaluation.report.model import Cell, Plot, Table, format_estimate
+from anon_ros.evaluation.report.model import Cell, Plot, Table
 from anon_ros.evaluation.report.plots import plot_bars
+from anon_ros.evaluation.report.tables import format_estimate
 from anon_ros.metrics import (
     Estimate,
     Features,
@@ -92,9 +93,9 @@ def quality_table(kind: str, figures: Mapping[str, QualityScores], looks: ImageM
         columns += [_distance(name), f"{_kernel(name)}, x1000"]
     columns += ["IS"] if INCEPTION in looks.embedders else []
     columns += ["LPIPS"] if looks.lpips is not None else []
-    columns += ["difference, levels", "sharpness, of the original's"]
+    columns += ["difference, gray levels", "sharpness, of the original's"]
     has_elsewhere = any(found.background_change is not None for found in figures.values())
-    columns += ["difference elsewhere, levels"] if has_elsewhere else []
+    columns += ["background change, gray levels"] if has_elsewhere else []
     rows: list[list[Cell]] = []
     for mode, found in figures.items():
         cells: list[Cell] = [mode, found.images]

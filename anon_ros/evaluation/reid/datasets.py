@@ -10,7 +10,6 @@ from typing import NamedTuple
 from anon_ros.errors import LabelError, format_error
 from anon_ros.metrics.reid import JUNK_ID
 
-DATASET_FORMATS = ("market1501", "last", "csv")
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")
 _LAST_NAME = re.compile(r"(?P<person>\d+)_.+")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.evaluation.report.model import Plot, Table, format_estimate, format_number
+from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_bars
+from anon_ros.evaluation.report.tables import format_estimate, format_number
 from anon_ros.metrics import ChanceLevel, Estimate, ReidResult, wilson_proportion
 
 ORIGINAL = "original"

@@ -1,6 +1,5 @@
-"""``anon_ros evaluate temporal``: is everybody covered at all times, and are the results calm?"""
+"""``anon_ros evaluate temporal``: is every person covered at all times; do the results flicker?"""
 
-from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.cli.config_flags import parse_config
 from anon_ros.config import Config
 from anon_ros.core import FramePersons, make_regions
 from anon_ros.core.masks import union_mask
@@ -19,10 +17,11 @@ from anon_ros.evaluation.inputs.tracked_frames import (
     FramePairSource,
     ObservationsByCamera,
     PersonFollower,
-    frame_pair_source,
     observe_all_frames,
 )
 from anon_ros.evaluation.methods import MethodRunner
+from anon_ros.evaluation.options import TemporalOptions
+from anon_ros.evaluation.person_crops import EXTERNAL_METHOD
 from anon_ros.evaluation.provenance import collect_provenance
 from anon_ros.evaluation.report.model import Report
 from anon_ros.evaluation.temporal.tables import (
@@ -34,17 +33,24 @@ from anon_ros.evaluation.temporal.tables import (
 from anon_ros.metrics import MIN_SIDE_PX, FlickerMetric, IdSwitches, TemporalRecall, link_identities
 from anon_ros.utils.progress import track_progress
 
-_GIVEN = "as given"
+_FLICKER_LIMITATION = (
+    "Flicker alone says little: a copy of the original would have the minimum. Compare it with "
+    "the distance from the original."
+)
+_NO_LABELS_LIMITATION = (
+    "The persons of these frames are not labelled, so it was not measured how many stay uncovered: "
+    "give --labels for that."
+)
 
 
 @dataclass
 class TemporalScores:
-    """What was measured, by camera and kind.
+    """Measurements of all frames.
 
     Attributes:
-        recalls: by mode of the memory.
+        recalls: by mode of the mask memory.
         switches: of the tracks against the labels; None without labels.
-        flickers: by camera and mode.
+        flickers: by camera and method.
     """
 
     recalls: dict[str, TemporalRecall] = field(default_factory=dict)
@@ -56,135 +62,136 @@ class TemporalScores:
 
 @dataclass(frozen=True)
 class LabelledPersons:
-    """Who is where: masks by frame, identities by key of the frame."""
+    """Labels of all frames.
+
+    Attributes:
+        masks: by frame.
+        persons: numbers of the persons, one per mask, by key of the frame.
+    """
 
     masks: MaskSource
     persons: Mapping[str, Sequence[int]]
 
 
-def evaluate_temporal(arguments: Namespace) -> Report:
-    """Measure.
+def evaluate_temporal(options: TemporalOptions, config: Config) -> Report:
+    """Measure uncovered persons, with labels, and flicker.
 
     Raises:
         AnonRosError: if there is nothing to measure, or a model is missing.
     """
-    config = parse_config(arguments)
-    pairs = frame_pair_source(arguments)
-    modes = (
-        None if arguments.anonymized else MethodRunner.load(config, arguments.modes, arguments.out)
-    )
-    labels = _labels(arguments, pairs)
-    measured = _measure(config, pairs, observe_all_frames(pairs, config), modes, labels)
-    tables = [flicker_table(measured.flickers)]
+    pairs = FramePairSource(options.frames, options.comparison, options.fps)
+    methods = () if options.comparison.anonymized else options.comparison.methods
+    runner = MethodRunner.load(config, methods, options.output) if methods else None
+    labels = _link_labels(options, pairs)
+    observations = observe_all_frames(pairs, config)
+    scores = _Measurement(config, runner, labels).run(pairs, observations)
+    tables = [flicker_table(scores.flickers)]
     plots = []
     if labels is not None:
-        tables = [recall_table(measured.recalls, measured.switches), *tables]
-        plots = [recall_plot(measured.recalls)]
-    drawn = () if arguments.anonymized else tuple(arguments.modes)
+        tables = [recall_table(scores.recalls, scores.switches), *tables]
+        plots = [recall_plot(scores.recalls)]
+    limitations = [_FLICKER_LIMITATION, *([] if labels else [_NO_LABELS_LIMITATION])]
     return Report(
-        f"Through time: {arguments.input.name}",
-        summarize_temporal(measured.recalls, measured.flickers),
+        f"Through time: {options.frames.path.name}",
+        summarize_temporal(scores.recalls, scores.flickers),
         tables,
         plots,
-        [*_limits(labels), *(modes.limitations() if modes else [])],
-        collect_provenance(config, drawn),
+        [*limitations, *(runner.limitations() if runner else [])],
+        collect_provenance(config, methods),
     )
 
 
-def _measure(
-    config: Config,
-    pairs: FramePairSource,
-    moments: ObservationsByCamera,
-    modes: MethodRunner | None,
-    labels: LabelledPersons | None,
-) -> TemporalScores:
-    measured = TemporalScores(switches=IdSwitches() if labels else None)
-    kinds = dict.fromkeys(("off", config.memory.mode)) if labels else [config.memory.mode]
-    followers = {kind: PersonFollower(moments, _with_memory_mode(config, kind)) for kind in kinds}
-    total = sum(len(each) for each in moments.values())
-    sizes: dict[str, tuple[int, ...]] = {}
-    for frame, given in track_progress(pairs(), "measuring", total):
-        _check_size(frame, sizes)
-        persons = {kind: follower.persons_in(frame) for kind, follower in followers.items()}
-        known = persons[config.memory.mode]
-        if labels is not None:
-            _add_recall(measured, labels, frame, persons, config)
-        images = modes.anonymize_persons(frame.image, known) if modes else {}
-        images |= {} if given is None else {_GIVEN: given}
-        mask = _replaced(known, config, frame)
-        for name, image in images.items():
-            measured.flickers[frame.camera, name].update(frame.image, image, mask)
-    return measured
+@dataclass(frozen=True)
+class _Measurement:
+    """Measurement in a pass over the frames.
+
+    Attributes:
+        config: of masks, tracks and mask memory.
+        runner: of the methods; None for an existing anonymized version.
+        labels: None without.
+    """
+
+    config: Config
+    runner: MethodRunner | None
+    labels: LabelledPersons | None
+
+    def run(self, pairs: FramePairSource, observations: ObservationsByCamera) -> TemporalScores:
+        """Return the scores of all frames."""
+        scores = TemporalScores(switches=IdSwitches() if self.labels else None)
+        mode = self.config.memory.mode
+        modes = dict.fromkeys(("off", mode)) if self.labels else [mode]
+        followers = {
+            name: PersonFollower(observations, _with_memory_mode(self.config, name))
+            for name in modes
+        }
+        total = sum(map(len, observations.values()))
+        sizes: dict[str, tuple[int, ...]] = {}
+        for frame, anonymized in track_progress(pairs, "measuring", total):
+            _require_same_size(frame, sizes)
+            persons = {name: follower.persons_in(frame) for name, follower in followers.items()}
+            self._add_recall(scores, frame, persons)
+            images = (
+                self.runner.anonymize_persons(frame.image, persons[mode]) if self.runner else {}
+            )
+            images |= {} if anonymized is None else {EXTERNAL_METHOD: anonymized}
+            mask = self._find_replaced(persons[mode], frame)
+            for method, image in images.items():
+                scores.flickers[frame.camera, method].update(frame.image, image, mask)
+        return scores
+
+    def _add_recall(
+        self, scores: TemporalScores, frame: InputFrame, persons: Mapping[str, FramePersons]
+    ) -> None:
+        masks = self.labels.masks(frame) if self.labels else None
+        if self.labels is None or masks is None:
+            return
+        ids = self.labels.persons[frame.key]
+        for mode, mode_persons in persons.items():
+            recall = scores.recalls.setdefault(mode, TemporalRecall())
+            replaced = self._find_replaced(mode_persons, frame)
+            recall.update(frame.time_s or 0.0, masks, ids, replaced)
+        if scores.switches is not None:
+            tracked = persons[self.config.memory.mode]
+            tracks = [(i, track) for i, track in enumerate(tracked.track_ids) if track is not None]
+            track_masks = tracked.detections.masks[[i for i, _ in tracks]]
+            scores.switches.add(masks, ids, track_masks, [track for _, track in tracks])
+
+    def _find_replaced(self, persons: FramePersons, frame: InputFrame) -> npt.NDArray[np.bool_]:
+        """Return (H, W) bool, True where pixels may be replaced."""
+        regions = make_regions(persons.detections, self.config.mask)
+        return np.array(union_mask(regions, *frame.image.shape[:2]))
 
 
-def _check_size(frame: InputFrame, sizes: dict[str, tuple[int, ...]]) -> None:
+def _require_same_size(frame: InputFrame, sizes: dict[str, tuple[int, ...]]) -> None:
     size = frame.image.shape[:2]
-    before = sizes.setdefault(frame.camera, size)
-    if size != before or min(size) < MIN_SIDE_PX:
+    first_size = sizes.setdefault(frame.camera, size)
+    if size != first_size or min(size) < MIN_SIDE_PX:
         message = (
-            f"{frame.key} is {size[1]} x {size[0]} px, the frames before it {before[1]} x "
-            f"{before[0]}: calmness is measured between frames of one size, 32 px and more"
+            f"{frame.key} is {size[1]} x {size[0]} px, the frames before it {first_size[1]} x "
+            f"{first_size[0]}: flicker is measured between frames of one size, 32 px and more"
         )
         raise InputError(message)
-
-
-def _add_recall(
-    measured: TemporalScores,
-    labels: LabelledPersons,
-    frame: InputFrame,
-    persons: Mapping[str, FramePersons],
-    config: Config,
-) -> None:
-    masks = labels.masks(frame)
-    if masks is None:
-        return
-    who = labels.persons[frame.key]
-    for kind, each in persons.items():
-        recall = measured.recalls.setdefault(kind, TemporalRecall())
-        recall.update(frame.time_s or 0.0, masks, who, _replaced(each, config, frame))
-    if measured.switches is not None:
-        known = persons[config.memory.mode]
-        tracked = [i for i, track in enumerate(known.track_ids) if track is not None]
-        ids = [track for track in known.track_ids if track is not None]
-        measured.switches.add(masks, who, known.detections.masks[tracked], ids)
-
-
-def _replaced(persons: FramePersons, config: Config, frame: InputFrame) -> npt.NDArray[np.bool_]:
-    found = persons.detections
-    regions = make_regions(found, config.mask)
-    return np.array(union_mask(regions, *frame.image.shape[:2]))
 
 
 def _with_memory_mode(config: Config, mode: str) -> Config:
     return replace(config, memory=replace(config.memory, mode=mode))
 
 
-def _labels(arguments: Namespace, pairs: FramePairSource) -> LabelledPersons | None:
-    if arguments.labels is None:
+def _link_labels(options: TemporalOptions, pairs: FramePairSource) -> LabelledPersons | None:
+    """Return the labels with the numbers of the persons, the same in all frames."""
+    if options.labels is None:
         return None
-    masks_of = load_mask_labels(arguments.labels)
-    labelled = ((frame.key, masks_of(frame)) for frame, _ in pairs())
+    mask_source = load_mask_labels(options.labels)
     keys: list[str] = []
 
-    def each() -> Iterator[npt.NDArray[np.bool_]]:
-        for key, masks in labelled:
+    def iter_masks() -> Iterator[npt.NDArray[np.bool_]]:
+        for frame, _ in pairs:
+            masks = mask_source(frame)
             if masks is not None:
-                keys.append(key)
+                keys.append(frame.key)
                 yield masks
 
-    persons = link_identities(each())
+    persons = link_identities(iter_masks())
     if not keys:
-        raise no_labels_error(arguments)
-    return LabelledPersons(masks_of, dict(zip(keys, persons, strict=True)))
-
-
-def _limits(labels: LabelledPersons | None) -> list[str]:
-    flicker = (
-        "Flicker alone says little: a copy of the original would have the least. Read it beside "
-        "the distance from the original."
-    )
-    unlabelled = (
-        "Nobody labelled the persons of these frames, so it was not measured who stays uncovered: "
-        "give --labels for that."
-    )
-    return [flicker, unlabelled] if labels is None else [flicker]
+        raise no_labels_error(options.labels, options.frames.path)
+    return LabelledPersons(mask_source, dict(zip(keys, persons, strict=True)))

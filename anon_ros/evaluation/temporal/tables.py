@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.evaluation.report.model import Plot, Table, format_estimate, format_number
+from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_lines
+from anon_ros.evaluation.report.tables import format_estimate, format_number
 from anon_ros.metrics import Estimate, FlickerMetric, IdSwitches, TemporalRecall, bootstrap
 
 _TOLERANCES = (0.0, 0.1, 0.5)
@@ -83,12 +84,12 @@ def flicker_table(flickers: FlickerByCamera) -> Table:
     columns = (
         "anonymized",
         "frames",
-        "warping error, levels",
-        "of the original, levels",
+        "warping error, gray levels",
+        "original, gray levels",
         "ratio",
-        "difference of differences, levels",
+        "difference of differences, gray levels",
         "ratio to the original's",
-        "distance from the original, levels",
+        "distance from the original, gray levels",
     )
     cameras = {camera for camera, _ in flickers}
     rows: list[list[str | int | float | None]] = []
@@ -111,7 +112,7 @@ def flicker_table(flickers: FlickerByCamera) -> Table:
         "original moves. Difference of differences: how much more, or less, changes from frame to "
         "frame than in the original. A copy of the original has ratio 1, 0, and distance 0."
     )
-    return Table("flicker", "How calm it is", columns, rows, note)
+    return Table("flicker", "Temporal flicker", columns, rows, note)
 
 
 def summarize_temporal(

@@ -1,4 +1,4 @@
-"""Which detections of successive frames are one person: ByteTrack (arXiv 2110.06864)."""
+"""Tracking of persons over successive frames with ByteTrack (arXiv 2110.06864)."""
 
 import re
 from types import SimpleNamespace
@@ -9,15 +9,15 @@ import numpy.typing as npt
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.offline import disable_network_access
 
-# Before, trackers shared one counter of tracks, which each new tracker set back.
-_LEAST_VERSION = 8, 4, 175
-# Frames that a lost track can be found again, by its motion alone.
-_LOST_FRAMES = 30
-_MOST_DISTANCE = 0.8
+# Older trackers share one counter of tracks, which every new tracker resets.
+_MIN_VERSION = 8, 4, 175
+# A track that is lost for longer is not resumed; it is predicted by its motion alone.
+_MAX_LOST_FRAMES = 30
+_MAX_DISTANCE = 0.8
 
 
 class _Boxes:
-    """What Ultralytics' tracker asks of detections."""
+    """Detections in the form that Ultralytics' tracker reads."""
 
     def __init__(self, xywh: npt.NDArray[np.float32], conf: npt.NDArray[np.float32]) -> None:
         self.xywh = xywh
@@ -27,18 +27,18 @@ class _Boxes:
     def __len__(self) -> int:
         return len(self.conf)
 
-    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> "_Boxes":
-        return _Boxes(self.xywh[chosen], self.conf[chosen])
+    def __getitem__(self, selected: npt.NDArray[np.bool_]) -> "_Boxes":
+        return _Boxes(self.xywh[selected], self.conf[selected])
 
 
 class ByteTrackTracker:
     """A Tracker for one camera.
 
-    Boxes and scores are all that it knows of a person: nothing of the looks is kept.
+    It sees boxes and scores alone: nothing of a person's appearance is stored.
 
     Args:
-        confidence: detections with at least this score begin tracks; those below only go on with
-            one.
+        confidence: detections with at least this score begin tracks; weaker ones only continue
+            them.
 
     Raises:
         ModelError: if Ultralytics is too old, or lap is missing.
@@ -48,7 +48,7 @@ class ByteTrackTracker:
         disable_network_access()
         import ultralytics  # noqa: PLC0415
 
-        _require(ultralytics.__version__)
+        _require_version(ultralytics.__version__)
         try:
             import lap  # noqa: F401, PLC0415 - Ultralytics would install it at the first match
             from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
@@ -60,9 +60,9 @@ class ByteTrackTracker:
             track_high_thresh=confidence,
             track_low_thresh=0.0,
             new_track_thresh=confidence,
-            track_buffer=_LOST_FRAMES,
-            match_thresh=_MOST_DISTANCE,
-            # It would keep those of low score from their tracks.
+            track_buffer=_MAX_LOST_FRAMES,
+            match_thresh=_MAX_DISTANCE,
+            # Otherwise weak detections would not match their tracks.
             fuse_score=False,
         )
         self._tracker = BYTETracker(settings)
@@ -70,7 +70,12 @@ class ByteTrackTracker:
     def update(
         self, boxes_xyxy: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]
     ) -> list[int | None]:
-        """The track of each detection of the next frame; None for one that has none."""
+        """Return the track id of every detection of the next frame; None without a track.
+
+        Args:
+            boxes_xyxy: (N, 4) float32, px.
+            scores: (N,) float32.
+        """
         sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
         xywh = np.concatenate([(boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, sides], axis=1)
         self._tracker.update(_Boxes(xywh.astype(np.float32), scores))
@@ -78,16 +83,16 @@ class ByteTrackTracker:
         for track in self._tracker.tracked_stracks:
             if track.frame_id == self._tracker.frame_id:
                 ids[int(track.idx)] = int(track.track_id)
-            # An unconfirmed one would be forgotten when it is missed once.
+            # An unconfirmed track would be dropped at its first miss.
             track.is_activated = True
         return ids
 
 
-def _require(version: str) -> None:
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:3]) < _LEAST_VERSION:
-        least = ".".join(str(number) for number in _LEAST_VERSION)
+def _require_version(version: str) -> None:
+    if tuple(int(digits) for digits in re.findall(r"\d+", version)[:3]) < _MIN_VERSION:
+        required = ".".join(str(part) for part in _MIN_VERSION)
         message = (
-            f"tracks need Ultralytics {least} or later, this is {version}; update it: pip install "
-            f"'ultralytics>={least}'"
+            f"tracks need Ultralytics {required} or later, this is {version}; update it: "
+            f"pip install 'ultralytics>={required}'"
         )
         raise ModelError(message)

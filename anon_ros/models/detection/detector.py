@@ -1,4 +1,4 @@
-"""Boxes of persons, as a detector is judged by them."""
+"""Detection of person boxes, as the evaluation of a detector needs them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
 
-# As Ultralytics and COCO judge: the hundred best boxes, and even those that are hardly likely.
-_CONFIDENCE = 0.001
-_IOU = 0.7
-_MOST = 100
+# The settings with which Ultralytics and COCO evaluate: the hundred best boxes, weak ones included.
+_MIN_CONFIDENCE = 0.001
+_NMS_IOU = 0.7
+_MAX_DETECTIONS = 100
 
 
 @dataclass(frozen=True)
-class _WithoutMasks:
+class _BoxesOnly:
     network: DetectorNetwork
 
     @property
@@ -38,10 +38,10 @@ class _WithoutMasks:
 
 @dataclass(frozen=True)
 class PersonDetector:
-    """Finds boxes, with scores from 0.001 on.
+    """A detector of boxes with scores from 0.001 on.
 
     Attributes:
-        segmenter: whose masks nobody reads.
+        segmenter: used for its boxes only.
     """
 
     segmenter: YoloSegmenter
@@ -51,22 +51,22 @@ class PersonDetector:
         """Load ``config.weights``; its thresholds are not used.
 
         Raises:
-            ModelError: if the weights are missing, damaged or lack a class, or the device is not
-                there.
+            ModelError: if the weights are missing, damaged or lack a class, or the device is
+                missing.
         """
         path = find_weights(config.weights)
-        where = resolve_device(device)
-        network = load_yolo(path, where, needs_masks=False)
+        torch_device = resolve_device(device)
+        network = load_yolo(path, torch_device, needs_masks=False)
         ids = find_class_ids(network, config.classes, path)
-        # "Persons" beyond the most would be an error; at a confidence of 1 there are none.
-        most = replace(config, confidence=1.0, nms_iou=_IOU, max_persons=_MOST)
-        return cls(YoloSegmenter(_WithoutMasks(network), ids, most, where, _CONFIDENCE))
+        # max_persons boxes above the confidence would raise; none reaches a confidence of 1.
+        settings = replace(config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS)
+        return cls(YoloSegmenter(_BoxesOnly(network), ids, settings, torch_device, _MIN_CONFIDENCE))
 
     def detect(self, image: RgbImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Boxes (N, 4) xyxy in px of ``image``, and their scores (N,), at most 100.
+        """Return boxes (N, 4) xyxy in px of ``image`` and their scores (N,), at most 100.
 
         Raises:
-            SegmentationError: if the network's answer is not finite.
+            SegmentationError: if the network's output is not finite.
         """
-        found = self.segmenter.segment(image)
-        return found.boxes_xyxy.astype(np.float64), found.scores.astype(np.float64)
+        detections = self.segmenter.segment(image)
+        return detections.boxes_xyxy.astype(np.float64), detections.scores.astype(np.float64)

@@ -1,7 +1,7 @@
-"""The network's view of an image: resized to its longer side and padded to whole strides.
+"""Letterboxing: an image resized to its longer side and padded to whole strides.
 
 Coordinates are continuous pixels, (0, 0) the outer corner of the first one, so that a pixel's
-centre lies at + 0.5. Each axis has the exact gain of its own resize.
+center lies at + 0.5. Each axis has the exact gain of its own resize.
 """
 
 import math
@@ -14,12 +14,12 @@ import torch
 
 from anon_ros.core import RgbImage, Roi
 
-_GREY = 114
+_PADDING_GRAY = 114
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image lies in the network's input.
+    """The place of an image in the network's input.
 
     Attributes:
         image_wh: size of the image, px.
@@ -44,15 +44,15 @@ class Letterbox:
         return cls(image_wh, (width, height), (network_w, network_h), offset_xy)
 
     def apply(self, image: RgbImage) -> RgbImage:
-        """The network's input, (h, w, 3) uint8."""
+        """Return the network's input, (h, w, 3) uint8."""
         (left, top), (width, height) = self.offset_xy, self.resized_wh
-        padded = np.full((*self.network_wh[::-1], 3), _GREY, np.uint8)
+        padded = np.full((*self.network_wh[::-1], 3), _PADDING_GRAY, np.uint8)
         resized = cv2.resize(image, self.resized_wh, interpolation=cv2.INTER_LINEAR)
         padded[top : top + height, left : left + width] = resized
         return padded
 
     def boxes_to_image(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(N, 4) boxes of the network's input, in the image and inside it."""
+        """Convert (N, 4) xyxy boxes from px of the network's input to px of the image, clipped."""
         gain = np.tile(np.divide(self.resized_wh, self.image_wh), 2)
         boxes = (boxes_xyxy - np.tile(self.offset_xy, 2)) / gain
         return np.asarray(np.clip(boxes, 0, np.tile(self.image_wh, 2)), np.float32)
@@ -67,16 +67,18 @@ class Letterbox:
         Returns:
             (window height, window width) float, bilinearly interpolated.
         """
-        u = self._relative(0, window.x0, window.x1, logits)
-        v = self._relative(1, window.y0, window.y1, logits)
+        u = self._normalize_centers(0, window.x0, window.x1, logits)
+        v = self._normalize_centers(1, window.y0, window.y1, logits)
         grid = torch.stack(torch.meshgrid(u, v, indexing="xy"), dim=-1)
         sampled = torch.nn.functional.grid_sample(
             logits[None, None], grid[None], padding_mode="border", align_corners=False
         )
         return sampled[0, 0]
 
-    def _relative(self, axis: int, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
-        """Pixel centres of the image as -1..1 across the network's input."""
-        centres = torch.arange(start, stop, device=like.device, dtype=like.dtype) + 0.5
+    def _normalize_centers(
+        self, axis: int, start: int, stop: int, like: torch.Tensor
+    ) -> torch.Tensor:
+        """Return pixel centers of the image, start to stop, as -1..1 across the network's input."""
+        centers = torch.arange(start, stop, device=like.device, dtype=like.dtype) + 0.5
         gain = self.resized_wh[axis] / self.image_wh[axis]
-        return (centres * gain + self.offset_xy[axis]) / self.network_wh[axis] * 2 - 1
+        return (centers * gain + self.offset_xy[axis]) / self.network_wh[axis] * 2 - 1

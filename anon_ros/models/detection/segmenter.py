@@ -1,4 +1,4 @@
-"""Finding persons with YOLO (arXiv 2410.08551, section 3)."""
+"""Instance segmentation of persons with YOLO (arXiv 2410.08551, section 3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,18 +20,18 @@ from anon_ros.models.weights.locate import find_weights
 
 @dataclass(frozen=True)
 class YoloSegmenter:
-    """A Segmenter over a YOLO network, tuned to lose nobody.
+    """A Segmenter over a YOLO network, tuned for recall.
 
-    A candidate counts by its best score among ``class_ids``, whatever else it scores higher as. A
-    person whose mask is empty gets the whole box as mask.
+    A candidate's score is its best among ``class_ids``, even if another class scores higher. A
+    person whose mask is empty gets the full box as mask.
 
     Attributes:
         network: on ``device``.
         class_ids: indices of the classes that count as a person.
         config: thresholds.
         device: where the network is.
-        min_confidence: score from which candidates are told, too, the best of them as long as
-            all are no more than ``config.max_persons``; None for persons alone.
+        min_confidence: also return weak candidates down to this score, at most
+            ``config.max_persons`` in total; None for persons alone.
     """
 
     network: DetectorNetwork
@@ -45,25 +45,25 @@ class YoloSegmenter:
         """Load ``config.weights`` on the device of that name.
 
         Raises:
-            ModelError: if the weights are missing, damaged or lack a class, or the device is not
-                there.
+            ModelError: if the weights are missing, damaged or lack a class, or the device is
+                missing.
         """
         path = find_weights(config.weights)
-        where = resolve_device(device)
-        network = load_yolo(path, where)
-        return cls(network, find_class_ids(network, config.classes, path), config, where)
+        torch_device = resolve_device(device)
+        network = load_yolo(path, torch_device)
+        return cls(network, find_class_ids(network, config.classes, path), config, torch_device)
 
     def with_thresholds(
         self, config: DetectionConfig, min_confidence: float | None
     ) -> "YoloSegmenter":
-        """The same network, with everything but weights and classes from ``config``."""
+        """Return the same network with all settings but weights and classes from ``config``."""
         return replace(self, config=config, min_confidence=min_confidence)
 
     def segment(self, image: RgbImage) -> Detections:
-        """Find every person of ``image``, with masks at its full resolution.
+        """Return every person of ``image``, with masks (N, H, W) at its full resolution.
 
         Raises:
-            SegmentationError: if the network's answer is not finite or reaches ``max_persons``.
+            SegmentationError: if the network's output is not finite or reaches ``max_persons``.
         """
         height_px, width_px = image.shape[:2]
         letterbox = Letterbox.plan(
@@ -75,18 +75,22 @@ class YoloSegmenter:
             _require_finite(candidates, prototypes)
             boxes, scores, classes, coefficients = self._select(candidates.float())
             boxes_xyxy = letterbox.boxes_to_image(boxes.cpu().numpy())
-            windows = [_window(box, width_px, height_px) for box in boxes_xyxy]
+            windows = [_find_roi(box, width_px, height_px) for box in boxes_xyxy]
             masks = np.zeros((len(windows), height_px, width_px), np.bool_)
             for index, window in enumerate(windows):
                 masks[index][window.slices] = (
                     True
                     if prototypes is None
-                    else _mask(letterbox, coefficients[index], prototypes.float(), window)
+                    else _decode_mask(letterbox, coefficients[index], prototypes.float(), window)
                 )
         return Detections(boxes_xyxy, scores.cpu().numpy(), classes.cpu().numpy(), masks)
 
     def _select(self, candidates: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Boxes (N, 4) xyxy of the network's input, scores, class ids, mask coefficients."""
+        """Return boxes (N, 4) xyxy of the network's input, scores, class ids, mask coefficients.
+
+        Args:
+            candidates: (4 + classes + K, M), as ``DetectorNetwork`` returns them.
+        """
         first_coefficient = 4 + len(self.network.names)
         class_ids = torch.tensor(self.class_ids, device=candidates.device)
         scores, best = candidates[4:first_coefficient][class_ids].max(dim=0)
@@ -94,25 +98,25 @@ class YoloSegmenter:
         likely = scores >= (confidence if self.min_confidence is None else self.min_confidence)
         rows = candidates.T[likely]
         boxes = torchvision.ops.box_convert(rows[:, :4], "cxcywh", "xyxy")
-        # Across classes, so that a person who is found as two classes is one person.
-        kept = torchvision.ops.nms(boxes, scores[likely], self.config.nms_iou)
-        persons = int((scores[likely][kept] >= confidence).sum())
-        if persons >= self.config.max_persons:
+        # Across classes, so that a person detected as two classes stays one person.
+        indices = torchvision.ops.nms(boxes, scores[likely], self.config.nms_iou)
+        num_persons = int((scores[likely][indices] >= confidence).sum())
+        if num_persons >= self.config.max_persons:
             message = (
-                f"{persons} persons reach detect.max_persons = {self.config.max_persons}; "
+                f"{num_persons} persons reach detect.max_persons = {self.config.max_persons}; "
                 f"raise it, or detect.confidence = {confidence}"
             )
             raise SegmentationError(message)
-        kept = kept[: self.config.max_persons]  # by score
-        found = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
-        return tuple(values[kept] for values in found)
+        indices = indices[: self.config.max_persons]  # by score
+        selected = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
+        return tuple(values[indices] for values in selected)
 
 
 def find_class_ids(network: DetectorNetwork, names: Sequence[str], path: Path) -> list[int]:
-    """Indices of the classes of these names.
+    """Return the indices of the classes of these names.
 
     Raises:
-        ModelError: if the network, which was loaded from ``path``, lacks one.
+        ModelError: if the network, which was loaded from ``path``, lacks a class.
     """
     ids = {name: index for index, name in network.names.items()}
     if unknown := sorted(set(names) - ids.keys()):
@@ -128,17 +132,17 @@ def _require_finite(candidates: torch.Tensor, prototypes: torch.Tensor | None) -
             raise SegmentationError(message)
 
 
-def _window(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
-    """The pixels that a box touches: inside the image, and at least one."""
+def _find_roi(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
+    """Return the pixels that a box touches: inside the image, and at least one pixel."""
     roi = Roi.from_box_xyxy(box_xyxy)
     left, top = min(roi.x0, width_px - 1), min(roi.y0, height_px - 1)
     return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))
 
 
-def _mask(
+def _decode_mask(
     letterbox: Letterbox, coefficients: torch.Tensor, prototypes: torch.Tensor, window: Roi
 ) -> npt.NDArray[np.bool_]:
-    """The person's pixels in its box; all of them if the network marks none."""
+    """Return the person's pixels in its box; all of them if the network marks none."""
     logits = torch.tensordot(coefficients, prototypes, dims=1)
     mask = (letterbox.sample(logits, window) > 0).cpu().numpy()
     return np.asarray(mask if mask.any() else np.ones_like(mask))

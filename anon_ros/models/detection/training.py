@@ -1,4 +1,4 @@
-"""Training a detector with Ultralytics, so that an interrupted run goes on."""
+"""Training of a detector with Ultralytics, resumed where it was interrupted."""
 
 import json
 import logging
@@ -21,32 +21,32 @@ from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.utils.files import sha256_of_file
 
 _LOG = logging.getLogger(__name__)
-_RUN, _DONE = "run.json", "detector.pt"
-_LAST = Path("weights") / "last.pt"
-_MOST_WORKERS = 4
+_SETTINGS_NAME, _RESULT_NAME = "run.json", "detector.pt"
+_CHECKPOINT = Path("weights") / "last.pt"
+_MAX_WORKERS = 4
 
 
 def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) -> Path:
-    """Train, or go on where an earlier run was interrupted; a finished run is not repeated.
+    """Train, or resume an interrupted run; a finished run is not repeated.
 
-    The weights are those after the last epoch: none is chosen, so no image is needed to choose.
-    A run that goes on draws other random numbers than one that was not interrupted.
+    The weights are those after the last epoch, so no validation images are needed. A resumed run
+    draws other random numbers than an uninterrupted one.
 
     Args:
-        training: what to do.
-        on_epoch: called after each epoch, with the number of those done.
+        training: the run.
+        on_epoch: called after each epoch, with the number of finished epochs.
 
     Returns:
-        The weights.
+        The path of the weights.
 
     Raises:
-        ModelError: if the start or the images are of no use, or the device is not there.
+        ModelError: if the initial weights or the images cannot be used, or the device is missing.
     """
-    start = find_training_start(training.init_weights, "--train")
-    done = training.directory / _DONE
+    start = find_training_start(training.init_weights, "--train-from")
+    result = training.directory / _RESULT_NAME
     _prepare_directory(training, start)
-    if done.is_file():
-        return done
+    if result.is_file():
+        return result
     with _restore_process_state():
         try:
             _run(training, start, on_epoch)
@@ -55,20 +55,20 @@ def train_detector(training: TrainingConfig, on_epoch: Callable[[int], None]) ->
         except Exception as error:
             message = f"{training.directory}: the training failed: {format_error(error)}"
             raise ModelError(message) from error
-    return done
+    return result
 
 
 def _prepare_directory(training: TrainingConfig, start: str) -> None:
-    """Make the folder this run's own: what another one left there is removed."""
+    """Make the directory this run's own: remove the files of a run with other settings."""
     is_file = Path(start).is_file()
     digest = sha256_of_file(Path(start)) if is_file else start
-    told = {"start": digest} | {
+    settings = {"start": digest} | {
         name: value
         for name, value in vars(training).items()
         if name not in {"init_weights", "images", "directory", "device"}
     }
-    path = training.directory / _RUN
-    text = json.dumps(told, indent=2) + "\n"
+    path = training.directory / _SETTINGS_NAME
+    text = json.dumps(settings, indent=2) + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         try:
             if training.directory.exists():
@@ -98,34 +98,38 @@ def _restore_process_state() -> Iterator[None]:
 
 def _run(training: TrainingConfig, start: str, on_epoch: Callable[[int], None]) -> None:
     disable_network_access()
-    last = training.directory / _LAST
-    epochs_done = _epochs_done(last)
-    # Older versions know labels again by the sum of their sizes alone, which other labels share.
+    checkpoint = training.directory / _CHECKPOINT
+    epochs_done = _read_epochs_done(checkpoint)
+    # Older versions compare a cache with the labels by the sum of their sizes alone.
     (training.images.parent / "labels.cache").unlink(missing_ok=True)
     if epochs_done < training.epochs:
         if not epochs_done:
             _require_detector(start)
-        options = _options(training, start) | ({"resume": str(last)} if epochs_done else {})
-        trainer = _trainer_class(training.images)(overrides=options)
+        options = _make_options(training, start) | (
+            {"resume": str(checkpoint)} if epochs_done else {}
+        )
+        trainer = _define_trainer(training.images)(overrides=options)
         trainer.add_callback("on_fit_epoch_end", lambda it: on_epoch(it.epoch + 1))
         trainer.train()
     from ultralytics.utils.torch_utils import strip_optimizer  # noqa: PLC0415 - after the switches
 
-    partial = training.directory / f"partial-{_DONE}"
-    strip_optimizer(last, s=str(partial))
-    partial.replace(training.directory / _DONE)
-    shutil.rmtree(last.parent)  # four times the size, and needed no more
+    partial = training.directory / f"partial-{_RESULT_NAME}"
+    strip_optimizer(checkpoint, s=str(partial))
+    partial.replace(training.directory / _RESULT_NAME)
+    shutil.rmtree(checkpoint.parent)  # four times the size, and no longer needed
 
 
-def _epochs_done(last: Path) -> int:
-    """Of the checkpoint of an interrupted run; 0 if there is none that can be read."""
-    if not last.is_file():
+def _read_epochs_done(checkpoint: Path) -> int:
+    """Return the epochs of an interrupted run's checkpoint; 0 if none can be read."""
+    if not checkpoint.is_file():
         return 0
     try:
         # Our own file; Ultralytics' checkpoints hold a whole module.
-        return int(torch.load(last, map_location="cpu", weights_only=False)["epoch"]) + 1
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]) + 1
     except Exception as error:  # noqa: BLE001 - whatever a damaged pickle raises
-        _LOG.warning("%s is damaged (%s); this training starts over", last, format_error(error))
+        _LOG.warning(
+            "%s is damaged (%s); this training starts over", checkpoint, format_error(error)
+        )
         return 0
 
 
@@ -142,7 +146,7 @@ def _require_detector(start: str) -> None:
         raise ModelError(message)
 
 
-def _options(training: TrainingConfig, start: str) -> dict[str, Any]:
+def _make_options(training: TrainingConfig, start: str) -> dict[str, Any]:
     device = resolve_device(training.device)
     return {
         "model": start,
@@ -153,7 +157,7 @@ def _options(training: TrainingConfig, start: str) -> dict[str, Any]:
         "batch": training.batch,
         "seed": training.seed,
         "device": str(device),
-        "workers": 0 if device.type == "cpu" else min(_MOST_WORKERS, os.cpu_count() or 1),
+        "workers": 0 if device.type == "cpu" else min(_MAX_WORKERS, os.cpu_count() or 1),
         "deterministic": True,
         "amp": False,  # its check wants a model that it would download
         "patience": 0,
@@ -163,31 +167,31 @@ def _options(training: TrainingConfig, start: str) -> dict[str, Any]:
     }
 
 
-def _trainer_class(images: Path) -> Any:
-    """Ultralytics' trainer without what looks at the network or at images to test with."""
+def _define_trainer(images: Path) -> Any:
+    """Return Ultralytics' trainer without network access and validation."""
     from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: PLC0415
 
     class Trainer(DetectionTrainer):  # type: ignore[misc]  # ships no types
         def get_dataset(self) -> dict[str, Any]:
-            """The images, without the check that fetches a font."""
-            parts = {"train": str(images), "val": str(images), "path": images.parent}
-            return {**parts, "names": {0: "person"}, "nc": 1, "channels": 3}
+            """Return the images, without the check that fetches a font."""
+            splits = {"train": str(images), "val": str(images), "path": images.parent}
+            return {**splits, "names": {0: "person"}, "nc": 1, "channels": 3}
 
         def validate(self) -> tuple[dict[str, float], float]:
-            """Of no use: the weights after the last epoch are taken."""
+            """Return nothing: the weights after the last epoch are the result."""
             return {}, 0.0
 
         def final_eval(self) -> None:
-            """As ``validate``."""
+            """Do nothing, as ``validate``."""
 
         def save_model(self) -> bool:
-            """Write last.pt whole or not at all, and no best.pt."""
-            self.best_fitness = math.nan  # equals no fitness
-            last, partial = self.wdir / _LAST.name, self.wdir / "partial.pt"
+            """Write last.pt atomically, and no best.pt."""
+            self.best_fitness = math.nan  # equals no fitness, so best.pt is not written
+            checkpoint, partial = self.wdir / _CHECKPOINT.name, self.wdir / "partial.pt"
             self.last = partial
             super().save_model()
-            self.last = last
-            partial.replace(last)
+            self.last = checkpoint
+            partial.replace(checkpoint)
             return True
 
     return Trainer

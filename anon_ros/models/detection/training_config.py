@@ -1,4 +1,4 @@
-"""What a detector is trained from. Imports no model library."""
+"""Settings of a training run. Imports no model library."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One run.
+    """A training run.
 
     Attributes:
         init_weights: Ultralytics detection weights (.pt), or an architecture (.yaml) to start from
-            random weights, as "yolov8n.yaml".
+            random weights, for example "yolov8n.yaml".
         images: text file with the path of an image per line; its labels are in the folder
             "labels" beside "images", of the one class "person".
         data_digest: changes whenever images or labels do.
@@ -19,7 +19,7 @@ class TrainingConfig:
         image_size_px: side of what the network sees.
         batch: images per step.
         seed: of all random numbers.
-        device: as ``compute.device``.
+        device: value of ``compute.device``.
     """
 
     init_weights: str

@@ -1,4 +1,4 @@
-"""Loading Ultralytics weights as a plain network."""
+"""Loader of Ultralytics weights as a plain network."""
 
 import logging
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class DetectorNetwork(Protocol):
-    """A detector whose boxes still overlap."""
+    """A detector before non-maximum suppression."""
 
     @property
     def names(self) -> Mapping[int, str]:
@@ -25,7 +25,7 @@ class DetectorNetwork(Protocol):
 
     @property
     def stride_px(self) -> int:
-        """Both sides of its input are multiples of this."""
+        """The number of which both sides of its input are multiples."""
         ...
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -35,7 +35,7 @@ class DetectorNetwork(Protocol):
             batch: (1, 3, h, w) float RGB in 0..1.
 
         Returns:
-            Candidates (4 + classes + K, M): centre x, centre y, width and height in px of the
+            Candidates (4 + classes + K, M): center x, center y, width and height in px of the
             input, a score per class, K mask coefficients; and the K mask prototypes (K, h', w')
             of the whole input, None for a detector without masks.
         """
@@ -51,7 +51,7 @@ class YoloNetwork:
     stride_px: int
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """See ``DetectorNetwork``."""
+        """Run on one image; see ``DetectorNetwork``."""
         output = self.model(batch)
         candidates, prototypes = output if isinstance(output, tuple) else (output, None)
         return candidates[0], None if prototypes is None else prototypes[0]
@@ -63,10 +63,10 @@ def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> 
     Args:
         path: the weights.
         device: to run on.
-        needs_masks: tell if there are none.
+        needs_masks: warn if the weights have none.
 
     Raises:
-        ModelError: if the file is no such weights.
+        ModelError: if the file does not hold such weights.
     """
     if path.suffix != ".pt":
         message = f"detect.weights: {path} is no .pt file; exported models are not supported"
@@ -79,8 +79,8 @@ def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> 
         _LOG.warning("%s has no masks: the whole box of every person is replaced", path)
     model = yolo.model
     head = model.model[-1]
-    # Boxes of all candidates: a head that picks the best itself forgets a person whom it takes
-    # for another class, and stops at its own number of detections.
+    # All candidates are needed: an end-to-end head drops a person whom another class outscores,
+    # and stops at its own number of detections.
     head.end2end = False
     head.export = True
     model.fuse(verbose=False)

@@ -1,8 +1,7 @@
-"""LPIPS: how different two images look (Zhang et al., CVPR 2018), from local weights."""
+"""LPIPS, the perceptual distance of two images (Zhang et al., CVPR 2018), from local weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,23 +10,21 @@ import numpy.typing as npt
 
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
-from anon_ros.models.weights.locate import models_directory
+from anon_ros.models.weights.locate import LPIPS_WEIGHTS
 from anon_ros.utils.files import sha256_of_file
 
-LPIPS_FILE = "alexnet-owt-7be5be79.pth"
-LPIPS_URL = f"https://download.pytorch.org/models/{LPIPS_FILE}"
-# AlexNet has no output for less.
-_LEAST_PX = 64
+# AlexNet has no output for smaller images.
+_MIN_SIDE_PX = 64
 
 
 @dataclass(frozen=True)
 class LpipsDistance:
-    """Distances of pairs of images.
+    """A distance between pairs of images.
 
     Attributes:
-        network: torchmetrics', whose package holds the linear layers.
-        device: where the network is.
-        cache_key: of its weights.
+        network: torchmetrics', whose package holds the linear layers, on ``device``.
+        device: a torch.device.
+        cache_key: hash of its weights.
     """
 
     network: Any
@@ -35,63 +32,45 @@ class LpipsDistance:
     cache_key: str
 
     def compute(
-        self, ones: Sequence[RgbImage], others: Sequence[RgbImage]
+        self, references: Sequence[RgbImage], candidates: Sequence[RgbImage]
     ) -> npt.NDArray[np.float64]:
-        """(N,) float64, 0 for equal images; both of a pair have the same size.
+        """Return (N,) float64, 0 for equal images; both of a pair have the same size.
 
         Raises:
-            ModelError: if one is not finite.
+            ModelError: if a distance is not finite.
         """
         import torch  # noqa: PLC0415 - seconds
 
-        found = []
-        for one, other in zip(ones, others, strict=True):
-            pair = [self._tensor(one), self._tensor(other)]
+        distances = []
+        for reference, candidate in zip(references, candidates, strict=True):
+            pair = [self._to_tensor(reference), self._to_tensor(candidate)]
             with torch.inference_mode():
-                found.append(float(self.network(*pair, normalize=True)))
-        if not np.isfinite(found).all():
+                distances.append(float(self.network(*pair, normalize=True)))
+        if not np.isfinite(distances).all():
             message = "LPIPS: distances that are not finite; the weights are damaged"
             raise ModelError(message)
-        return np.array(found, np.float64)
+        return np.array(distances, np.float64)
 
-    def _tensor(self, image: RgbImage) -> Any:
+    def _to_tensor(self, image: RgbImage) -> Any:
         import torch  # noqa: PLC0415 - seconds
 
         height_px, width_px = image.shape[:2]
-        gain = max(1.0, _LEAST_PX / min(height_px, width_px))
+        gain = max(1.0, _MIN_SIDE_PX / min(height_px, width_px))
         if gain > 1:
             size_wh = round(width_px * gain), round(height_px * gain)
             image = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
         return torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 255
 
 
-def find_lpips_weights(given: str) -> Path:
-    """AlexNet's weights: a path, or by default in the models folder.
+def load_lpips(file: str, device: str) -> LpipsDistance:
+    """Load AlexNet of torchvision under the linear layers of LPIPS.
+
+    ``file`` is its path, by default in the models directory. Nothing is downloaded.
 
     Raises:
-        ModelError: if they are not there; tells how to fetch them.
+        ModelError: if the weights are missing or of another network.
     """
-    path = Path(given).expanduser() if given else models_directory() / LPIPS_FILE
-    if not path.is_file():
-        message = (
-            f"LPIPS: no file {path.absolute()}; on a connected machine: {fetch_lpips_command()}"
-        )
-        raise ModelError(message)
-    return path
-
-
-def fetch_lpips_command() -> str:
-    """What fetches the weights on a machine with a network."""
-    return f"curl -fL --create-dirs -o {models_directory() / LPIPS_FILE} {LPIPS_URL}"
-
-
-def load_lpips(given: str, device: str) -> LpipsDistance:
-    """Load AlexNet of torchvision under the linear layers of LPIPS; nothing is downloaded.
-
-    Raises:
-        ModelError: if the weights are missing or no such weights.
-    """
-    path = find_lpips_weights(given)
+    path = LPIPS_WEIGHTS.find(file)
     import torch  # noqa: PLC0415 - seconds
 
     try:
@@ -104,16 +83,23 @@ def load_lpips(given: str, device: str) -> LpipsDistance:
     network = _LPIPS(net="alex", pnet_rand=True)
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-        for part in (getattr(network.net, f"slice{index}") for index in range(1, 6)):
-            for number, layer in part.named_children():
-                prefix = f"features.{number}."
-                own = {
-                    n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)
-                }
-                layer.load_state_dict(own)
+        for index in range(1, 6):
+            _load_slice(getattr(network.net, f"slice{index}"), weights)
     except Exception as error:
         message = f"LPIPS: {path} is not AlexNet of torchvision: {format_error(error)}"
         raise ModelError(message) from error
-    where = resolve_device(device)
+    torch_device = resolve_device(device)
     key = f"SHA-256 {sha256_of_file(path)}"
-    return LpipsDistance(network.eval().to(where), where, key)
+    return LpipsDistance(network.eval().to(torch_device), torch_device, key)
+
+
+def _load_slice(layers: Any, weights: Mapping[str, Any]) -> None:
+    for name, layer in layers.named_children():
+        prefix = f"features.{name}."
+        layer.load_state_dict(
+            {
+                key.removeprefix(prefix): values
+                for key, values in weights.items()
+                if key.startswith(prefix)
+            }
+        )

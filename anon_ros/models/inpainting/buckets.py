@@ -1,4 +1,4 @@
-"""The sizes at which persons are generated, and how many at once."""
+"""Sizes at which persons are generated, and the batch size of a call."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Bucket:
 
 
 class Buckets:
-    """Every Bucket there is, and which one a crop takes.
+    """The buckets of a configuration, and the choice among them.
 
     Args:
         generate_px: longer side of the largest.
@@ -28,11 +28,11 @@ class Buckets:
 
     def __init__(self, generate_px: int, *, square: bool) -> None:
         sides = [generate_px * scale for scale in _SCALES]
-        # Smallest first. For each shape as (height, width) in halves of the longer side.
+        # Smallest first, by shape as (height, width) in halves of the longer side.
         self._by_shape = {
-            (2, 2): [_bucket(side, side) for side in sides],
-            (2, 1): [_bucket(side, side / 2) for side in sides],
-            (1, 2): [_bucket(side / 2, side) for side in sides],
+            (2, 2): [_make_bucket(side, side) for side in sides],
+            (2, 1): [_make_bucket(side, side / 2) for side in sides],
+            (1, 2): [_make_bucket(side / 2, side) for side in sides],
         }
         if square:
             self._by_shape = {(2, 2): [Bucket(generate_px, generate_px)]}
@@ -42,7 +42,7 @@ class Buckets:
             yield from buckets
 
     def choose(self, height_px: int, width_px: int) -> Bucket:
-        """The smallest bucket of the crop's shape that has its pixels, or the largest."""
+        """Return the smallest bucket of the crop's shape that has its pixels, or the largest."""
         shape = min(
             self._by_shape, key=lambda shape: abs(shape[0] / shape[1] - height_px / width_px)
         )
@@ -51,61 +51,65 @@ class Buckets:
         large = (b for b in buckets if max(b.height_px, b.width_px) >= longer_px)
         return next(large, buckets[-1])
 
-    def smaller(self, bucket: Bucket) -> Bucket | None:
-        """The next smaller bucket of the same shape; None for the smallest."""
+    def find_smaller(self, bucket: Bucket) -> Bucket | None:
+        """Return the next smaller bucket of the same shape; None for the smallest."""
         for buckets in self._by_shape.values():
             if bucket in buckets[1:]:
                 return buckets[buckets.index(bucket) - 1]
         return None
 
 
-def _bucket(height_px: float, width_px: float) -> Bucket:
-    """Rounded down to whole cells of the latent image."""
+def _make_bucket(height_px: float, width_px: float) -> Bucket:
+    """Return a bucket whose sides are rounded down to multiples of 8 px, the VAE's factor."""
     return Bucket(*(max(1, int(side / _CELL_PX)) * _CELL_PX for side in (height_px, width_px)))
 
 
 class BatchSizer:
-    """How many persons of a bucket fit into memory: learned from what ran and what did not.
+    """Batch sizes that fit into memory, learned from calls that ran and calls that failed.
 
     Args:
-        most: upper limit.
-        free_bytes: reads what the device has left; None where that does not limit.
+        max_batch: upper limit.
+        free_bytes: returns the device's free bytes; None where nothing limits.
     """
 
-    def __init__(self, most: int, free_bytes: Callable[[], int | None]) -> None:
-        self._most = most
+    def __init__(self, max_batch: int, free_bytes: Callable[[], int | None]) -> None:
+        self._max_batch = max_batch
         self._free_bytes = free_bytes
-        self._measured: dict[Bucket, float] = {}  # bytes per person
-        self._failed: dict[Bucket, float] = {}
+        self._bytes_per_person: dict[Bucket, float] = {}
+        self._min_bytes_per_person: dict[Bucket, float] = {}
 
-    def next(self, bucket: Bucket, waiting: int) -> int:
-        """How many of those waiting to run at once, at least one."""
-        wanted = min(self._most, waiting)
+    def choose_size(self, bucket: Bucket, num_waiting: int) -> int:
+        """Return the number of persons to run at once, 1 to ``num_waiting``."""
+        wanted = min(self._max_batch, num_waiting)
         free = self._free_bytes()
         if free is None:
             return wanted
-        measured = self._measured.get(bucket)
-        # The first one of each bucket runs alone and shows what one needs.
-        fit = 1 if measured is None else int(free / max(measured, self._failed.get(bucket, 1), 1))
+        measured = self._bytes_per_person.get(bucket)
+        # The first person of each bucket runs alone, to measure the memory that a person takes.
+        fit = (
+            1
+            if measured is None
+            else int(free / max(measured, self._min_bytes_per_person.get(bucket, 1), 1))
+        )
         return max(1, min(wanted, fit))
 
     def record_success(self, bucket: Bucket, count: int, peak_bytes: int) -> None:
-        """Learn from a call that ran: it took ``peak_bytes`` beyond what was allocated before."""
-        # The newest counts: at its first call a compiled network takes more.
-        self._measured[bucket] = peak_bytes / count
+        """Learn from a call that ran and allocated ``peak_bytes`` at most."""
+        # Not the maximum: a compiled network takes more memory at its first call.
+        self._bytes_per_person[bucket] = peak_bytes / count
 
     def record_failure(self, bucket: Bucket, count: int) -> None:
-        """Learn from a call for which memory did not suffice: half as many next time."""
+        """Learn from a call that ran out of memory: half as many persons next time."""
         free = self._free_bytes()
         if free is not None:
-            self._failed[bucket] = free / max(count // 2, 1)
+            self._min_bytes_per_person[bucket] = free / max(count // 2, 1)
 
 
-def compiled_batch_size(count: int) -> tuple[int, int]:
-    """How a batch of ``count`` uses compiled sizes, powers of two: (taken now, size to pad to).
+def split_compiled_batch(count: int) -> tuple[int, int]:
+    """Return the persons to run now, out of ``count``, and the compiled size to pad them to.
 
-    A size is filled to three quarters at least: beyond that, padding costs more than a further
-    call.
+    Compiled sizes are powers of two. They are filled to three quarters or more: otherwise padding
+    costs more than a further call.
     """
     above = 1 << (count - 1).bit_length()
     if 4 * count >= 3 * above:

@@ -1,8 +1,8 @@
 """The diffusion loop over diffusers' UNet, VAE and schedulers: a batch of images in, one out.
 
-It computes what ``StableDiffusionXLInpaintPipeline`` does (and the test compares them), without
-what that repeats at every call: prompt encoding, a second VAE encode for a UNet that takes none, a
-VAE moved to float32 and back, images encoded one by one, arrays sent through PIL.
+It computes the same as ``StableDiffusionXLInpaintPipeline`` (a test compares them), without the
+work which that repeats at every call: prompt encoding, a second VAE encode for a UNet that takes
+none, a VAE moved to float32 and back, images encoded one by one, arrays sent through PIL.
 """
 
 import inspect
@@ -15,7 +15,7 @@ import torch
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
 
 _INPAINTING_CHANNELS = 9
-_VAE_PIXELS = 2 * 1024 * 1024
+_MAX_VAE_PIXELS = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Prompt:
 
     Attributes:
         tokens: (1 or 2, tokens, width).
-        pooled: (1 or 2, width), which SDXL takes beside them; None for SD 2.
+        pooled: (1 or 2, width), which SDXL takes in addition; None for SD 2.
     """
 
     tokens: torch.Tensor
@@ -32,17 +32,17 @@ class Prompt:
 
 
 class Diffusion:
-    """Draws into the masked part of images, starting from these images, or others, under noise.
+    """Inpainting of the masked part of images, starting from images under noise.
 
-    No inference_mode: torch.compile would translate a network again for its tensors.
+    It avoids inference_mode, for whose tensors torch.compile would compile a network again.
 
     Args:
         unet: UNet2DConditionModel of 9 (inpainting) or 4 input channels.
         vae: AutoencoderKL or AutoencoderTiny.
         scheduler: from ``make_scheduler``.
         noise_schedule: the steps to run.
-        prompt: what to draw, on the UNet's device and in its dtype.
-        guidance: classifier-free guidance scale; above 1 the prompt must hold a negative one.
+        prompt: on the UNet's device and in its dtype.
+        guidance_scale: of classifier-free guidance; above 1 the prompt must hold a negative one.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a pipeline
@@ -50,19 +50,19 @@ class Diffusion:
         unet: Any,
         vae: Any,
         scheduler: Any,
-        chain: NoiseSchedule,
+        noise_schedule: NoiseSchedule,
         prompt: Prompt,
-        guidance: float,
+        guidance_scale: float,
     ) -> None:
         self.unet = unet
         self.vae = vae
-        self.noise_schedule = chain
+        self.noise_schedule = noise_schedule
         self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.scheduler = scheduler
         self.prompt = prompt
-        self._guidance = guidance
+        self._guidance_scale = guidance_scale
         self._takes_masked_image = unet.config.in_channels == _INPAINTING_CHANNELS
-        self._step_options = _step_options(scheduler)
+        self._step_options = _make_step_options(scheduler)
 
     @property
     def device(self) -> torch.device:
@@ -80,48 +80,51 @@ class Diffusion:
         seeds: Sequence[int],
         init_images: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Draw a batch. An image's result does not depend on the others, but for rounding.
+        """Inpaint a batch. An image's result does not depend on the batch, but for rounding.
 
         Args:
             images: (B, 3, H, W) float in -1..1, sides multiples of ``vae_scale_factor``.
-            latent_mask: (B, 1, H / cell_px, W / cell_px), 1 where to draw.
+            latent_mask: (B, 1, H / vae_scale_factor, W / vae_scale_factor), 1 to inpaint.
             seeds: one per image.
-            init_images: (B, 3, H, W) float in -1..1, what to start from in ``latent_mask``; around
-                them it is always ``images``. None for ``images`` everywhere.
+            init_images: (B, 3, H, W) float in -1..1 to start from in ``latent_mask``; around it
+                the start is always ``images``. None for ``images`` everywhere.
 
         Returns:
-            (B, 3, H, W) float32 in 0..1, not finite where the networks failed.
+            (B, 3, H, W) float32 in 0..1, not finite if the networks failed.
         """
         pixels = latent_mask.repeat_interleave(self.vae_scale_factor, 2).repeat_interleave(
             self.vae_scale_factor, 3
         )
-        # Joined before the VAE: it spreads what it sees, so that latents of ``images`` would tell
-        # of the persons even around them.
+        # Joined before the VAE: it spreads pixels, so that latents of ``images`` would contain the
+        # persons even around them.
         started = images if init_images is None else torch.where(pixels > 0, init_images, images)
-        masked = self.encode(images * (1 - pixels)) if self._takes_masked_image else None
+        masked_latents = self.encode(images * (1 - pixels)) if self._takes_masked_image else None
         return self.decode(
-            self.denoise(self.encode(started), masked, latent_mask.to(self.dtype), seeds)
+            self.denoise(self.encode(started), masked_latents, latent_mask.to(self.dtype), seeds)
         )
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in -1..1 to latents (B, 4, h, w): the VAE's mean, so nothing is random."""
-        return torch.cat([self._encode(part) for part in _parts(images, images[0, 0].numel())])
+        """Encode (B, 3, H, W) in -1..1 as latents (B, 4, h, w): the VAE's mean, without noise."""
+        return torch.cat(
+            [self._encode(part) for part in _split_for_vae(images, images[0, 0].numel())]
+        )
 
     @torch.no_grad()
     def denoise(
         self,
         latents: torch.Tensor,
-        masked: torch.Tensor | None,
+        masked_latents: torch.Tensor | None,
         latent_mask: torch.Tensor,
         seeds: Sequence[int],
     ) -> torch.Tensor:
-        """Run the chain.
+        """Run the noise schedule.
 
         Args:
             latents: (B, 4, h, w) of the images.
-            masked: the same of the images without what is to be drawn, for a UNet of 9 channels.
-            latent_mask: (B, 1, h, w), 1 where to draw.
+            masked_latents: (B, 4, h, w) of the images without the masked part, for a UNet of 9
+                channels; None for a UNet of 4.
+            latent_mask: (B, 1, h, w), 1 to inpaint.
             seeds: one per image.
 
         Returns:
@@ -136,30 +139,30 @@ class Diffusion:
         noise = randn_tensor(latents.shape, generators, self.device, self.dtype)
         # The scheduler's timesteps stay on the CPU: it branches on them.
         on_device = scheduler.timesteps.to(self.device)
-        conditions = self._conditions(latents)
-        originals, latents = latents, self._first(latents, noise)
+        conditions = self._make_conditions(latents)
+        originals, latents = latents, self._add_initial_noise(latents, noise)
         for index, timestep in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(latents, timestep)
-            if masked is not None:
-                model_input = torch.cat([model_input, latent_mask, masked], dim=1)
+            if masked_latents is not None:
+                model_input = torch.cat([model_input, latent_mask, masked_latents], dim=1)
             predicted = self._predict(model_input, on_device[index], conditions)
             stepped = scheduler.step(
                 predicted, timestep, latents, generator=generators, **self._step_options
             )
             latents = stepped[0]
-            if masked is None:
-                kept = originals
+            if masked_latents is None:
+                background = originals
                 if index + 1 < len(scheduler.timesteps):
                     following = scheduler.timesteps[index + 1 : index + 2]
-                    kept = scheduler.add_noise(originals, noise, following)
-                latents = (1 - latent_mask) * kept + latent_mask * latents
+                    background = scheduler.add_noise(originals, noise, following)
+                latents = (1 - latent_mask) * background + latent_mask * latents
         return latents
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 4, h, w) to images (B, 3, H, W) float32 in 0..1."""
+        """Decode latents (B, 4, h, w) to images (B, 3, H, W) float32 in 0..1."""
         pixels = latents[0, 0].numel() * self.vae_scale_factor**2
-        return torch.cat([self._decode(part) for part in _parts(latents, pixels)])
+        return torch.cat([self._decode(part) for part in _split_for_vae(latents, pixels)])
 
     def _encode(self, images: torch.Tensor) -> torch.Tensor:
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
@@ -175,7 +178,7 @@ class Diffusion:
         decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
-    def _first(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def _add_initial_noise(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         scheduler = self.scheduler
         if self.noise_schedule.from_noise:
             started: torch.Tensor = noise * scheduler.init_noise_sigma
@@ -186,25 +189,27 @@ class Diffusion:
     def _predict(
         self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
     ) -> torch.Tensor:
-        """The UNet's answer, with guidance."""
+        """Return the UNet's output, with guidance."""
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        guided = self._guidance > 1
+        guided = self._guidance_scale > 1
         if guided:
             model_input = torch.cat([model_input] * 2)
-        answer: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[0]
+        predicted: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[
+            0
+        ]
         if not guided:
-            return answer
-        negative, positive = answer.chunk(2)
-        return negative + self._guidance * (positive - negative)
+            return predicted
+        negative, positive = predicted.chunk(2)
+        return negative + self._guidance_scale * (positive - negative)
 
-    def _conditions(self, latents: torch.Tensor) -> dict[str, Any]:
-        """What the UNet is told beside the latents, for each of the batch."""
+    def _make_conditions(self, latents: torch.Tensor) -> dict[str, Any]:
+        """Return the UNet's inputs besides the latents, repeated for the batch."""
         count, _, height, width = latents.shape
         conditions: dict[str, Any] = {
             "encoder_hidden_states": self.prompt.tokens.repeat_interleave(count, dim=0)
         }
         if self.prompt.pooled is not None:
-            # Original size, offset of the crop, target size: an image that was not cut.
+            # Original size, offset of the crop, target size: those of an uncropped image.
             height_px, width_px = height * self.vae_scale_factor, width * self.vae_scale_factor
             ids = [height_px, width_px, 0, 0, height_px, width_px]
             pooled = self.prompt.pooled.repeat_interleave(count, dim=0)
@@ -216,11 +221,11 @@ class Diffusion:
         return conditions
 
 
-def _parts(images: torch.Tensor, pixels: int) -> tuple[torch.Tensor, ...]:
-    """What the VAE takes at once: it is full at few images, and its memory exceeds the UNet's."""
-    return torch.split(images, max(1, _VAE_PIXELS // pixels))
+def _split_for_vae(images: torch.Tensor, pixels: int) -> tuple[torch.Tensor, ...]:
+    """Split a batch for the VAE, which needs more memory than the UNet and gains less by it."""
+    return torch.split(images, max(1, _MAX_VAE_PIXELS // pixels))
 
 
-def _step_options(scheduler: Any) -> dict[str, float]:
-    # TCD adds noise between the steps by default; as diffusers' pipeline we leave that out.
+def _make_step_options(scheduler: Any) -> dict[str, float]:
+    # TCD adds noise between the steps by default; diffusers' pipeline leaves that out, too.
     return {"eta": 0.0} if "eta" in inspect.signature(scheduler.step).parameters else {}

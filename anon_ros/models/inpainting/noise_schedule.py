@@ -1,4 +1,4 @@
-"""The noise chain: at which timesteps the diffusion runs (arXiv 2410.08551: from beta_d * 1000)."""
+"""Timesteps of the diffusion, from beta_d * 1000 down (arXiv 2410.08551)."""
 
 import math
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 from anon_ros.config import DISTILLED_TRAINING_STEPS, num_denoising_steps
 from anon_ros.errors import ModelError
 
-# inpaint.scheduler, and the class in diffusers.
-_CLASSES = {
+# Classes of diffusers by the value of inpaint.scheduler.
+_SCHEDULER_CLASSES = {
     "euler": "EulerDiscreteScheduler",
     "dpm": "DPMSolverMultistepScheduler",
     "lcm": "LCMScheduler",
     "tcd": "TCDScheduler",
 }
-# Models distilled for few steps saw only every 20th timestep: 19, 39, ..., 999.
-_DISTILLED = {"lcm", "tcd"}
-# What a model's own configuration may ask for and no explicit timesteps allow.
-_PLAIN = {
+# Models distilled for few steps know every 20th timestep alone: 19, 39, ..., 999.
+_DISTILLED_SCHEDULERS = {"lcm", "tcd"}
+# Options that a model's own configuration may set differently and explicit timesteps forbid.
+_EXPLICIT_TIMESTEPS = {
     "timestep_spacing": "trailing",
     "timestep_type": "discrete",
     "interpolation_type": "linear",
@@ -29,12 +29,12 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """The steps that run.
+    """The timesteps that run.
 
     Attributes:
         timesteps: falling; the first is where the noise is added.
         noise_ratio: standard deviation of the noise there, sqrt(1 - alpha_bar), in 0..1.
-        from_noise: start from noise alone, as beta_d = 1 says.
+        from_noise: start from noise alone, as with beta_d = 1.
     """
 
     timesteps: tuple[int, ...]
@@ -42,24 +42,24 @@ class NoiseSchedule:
     from_noise: bool
 
 
-def make_scheduler(kind: str, model_scheduler: Any) -> Any:
-    """A diffusers scheduler with the noise levels that the model was trained with.
+def make_scheduler(name: str, model_scheduler: Any) -> Any:
+    """Return a diffusers scheduler with the noise levels that the model was trained with.
 
     Args:
-        kind: value of ``inpaint.scheduler``.
-        model_scheduler: the one that came with the model.
+        name: value of ``inpaint.scheduler``.
+        model_scheduler: the scheduler that came with the model.
     """
     import diffusers  # noqa: PLC0415 - slow
 
     options = {key: value for key, value in model_scheduler.config.items() if key[0] != "_"}
-    return getattr(diffusers, _CLASSES[kind]).from_config(options | _PLAIN)
+    return getattr(diffusers, _SCHEDULER_CLASSES[name]).from_config(options | _EXPLICIT_TIMESTEPS)
 
 
-def plan_timesteps(kind: str, scheduler: Any, steps: int, beta_d: float) -> NoiseSchedule:
+def plan_timesteps(scheduler_name: str, scheduler: Any, steps: int, beta_d: float) -> NoiseSchedule:
     """Choose the timesteps: int(steps * beta_d) of them, evenly from beta_d * 1000 down to 0.
 
     diffusers' ``strength`` keeps the last steps of a schedule instead, and with few of them starts
-    far too low: 4 steps at 0.6 start at timestep 251, where the person is still to be recognised.
+    far too low: 4 steps at 0.6 start at timestep 251, where the person is still recognizable.
 
     Raises:
         ModelError: if no step would run, or more than a distilled model knows.
@@ -69,16 +69,23 @@ def plan_timesteps(kind: str, scheduler: Any, steps: int, beta_d: float) -> Nois
     if count < 1:
         message = f"{asked} runs no step; set inpaint.steps to {math.ceil(1 / beta_d)} or more"
         raise ModelError(message)
-    if kind in _DISTILLED and steps > DISTILLED_TRAINING_STEPS:
+    if scheduler_name in _DISTILLED_SCHEDULERS and steps > DISTILLED_TRAINING_STEPS:
         message = (
-            f"{asked}: inpaint.scheduler = {kind} knows {DISTILLED_TRAINING_STEPS} steps; "
+            f"{asked}: inpaint.scheduler = {scheduler_name} knows "
+            f"{DISTILLED_TRAINING_STEPS} steps; "
             f"set inpaint.steps to {DISTILLED_TRAINING_STEPS} or fewer"
         )
         raise ModelError(message)
-    whole = int(scheduler.config.num_train_timesteps)
-    grid = whole // DISTILLED_TRAINING_STEPS if kind in _DISTILLED else 1
-    shares = (beta_d * (count - index) / count for index in range(count))
-    # Up to the grid, so that there is never less noise than asked for.
-    timesteps = tuple(math.ceil(share * whole / grid - 1e-6) * grid - 1 for share in shares)
+    num_train_timesteps = int(scheduler.config.num_train_timesteps)
+    grid = (
+        num_train_timesteps // DISTILLED_TRAINING_STEPS
+        if scheduler_name in _DISTILLED_SCHEDULERS
+        else 1
+    )
+    ratios = (beta_d * (count - index) / count for index in range(count))
+    # Rounded up to the grid, so that there is never less noise than asked for.
+    timesteps = tuple(
+        math.ceil(ratio * num_train_timesteps / grid - 1e-6) * grid - 1 for ratio in ratios
+    )
     noise_ratio = float(1 - scheduler.alphas_cumprod[timesteps[0]]) ** 0.5
-    return NoiseSchedule(timesteps, noise_ratio, from_noise=timesteps[0] == whole - 1)
+    return NoiseSchedule(timesteps, noise_ratio, from_noise=timesteps[0] == num_train_timesteps - 1)

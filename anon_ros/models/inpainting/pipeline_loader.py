@@ -1,4 +1,4 @@
-"""Loading what the diffusion is made of from files in diffusers' format."""
+"""Loader of diffusion models from files in diffusers' format."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ from anon_ros.models.weights.offline import disable_network_access
 
 _LOG = logging.getLogger(__name__)
 _XL, _SD = "StableDiffusionXLInpaintPipeline", "StableDiffusionInpaintPipeline"
-# What a model_index.json may name, and the pipeline that takes its parts.
-_KINDS = {
+# Pipelines by the class that a model_index.json may name.
+_PIPELINE_CLASSES = {
     _XL: _XL,
     "StableDiffusionXLPipeline": _XL,
     "StableDiffusionXLImg2ImgPipeline": _XL,
@@ -25,23 +25,23 @@ _KINDS = {
     "StableDiffusionPipeline": _SD,
     "StableDiffusionImg2ImgPipeline": _SD,
 }
-_OPTIONS: dict[str, dict[str, Any]] = {
+_PIPELINE_OPTIONS: dict[str, dict[str, Any]] = {
     _XL: {"add_watermarker": False},
     _SD: {"safety_checker": None, "requires_safety_checker": False},
 }
-_VAES = ("AutoencoderKL", "AutoencoderTiny")
+_VAE_CLASSES = ("AutoencoderKL", "AutoencoderTiny")
 
 
 def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
     """Load the model, its VAE and LoRA; encode the prompts once and free the text encoders.
 
     Raises:
-        ModelError: if a file is missing or damaged, or no chain can start at ``config.beta_d``.
+        ModelError: if a file is missing or damaged, or no schedule can start at ``config.beta_d``.
     """
     directory = find_pipeline(config.model, config.revision)
     vae = find_vae(config.vae) if config.vae else None
     lora = find_lora(config.lora) if config.lora else None
-    dtype = _torch_dtype(config.dtype, device)
+    dtype = _resolve_dtype(config.dtype, device)
     pipeline = _load_pipeline(directory, dtype)
     if pipeline.unet.config.time_cond_proj_dim is not None:
         message = (
@@ -50,22 +50,22 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
         )
         raise ModelError(message)
     scheduler = make_scheduler(config.scheduler, pipeline.scheduler)
-    chain = plan_timesteps(config.scheduler, scheduler, config.steps, config.beta_d)
+    noise_schedule = plan_timesteps(config.scheduler, scheduler, config.steps, config.beta_d)
     if lora is not None:
         _fuse_lora(pipeline, lora)
     if vae is not None:
         pipeline.vae = _load_vae(vae)
-    pipeline.vae.to(_vae_dtype(pipeline.vae, dtype))
+    pipeline.vae.to(_choose_vae_dtype(pipeline.vae, dtype))
     pipeline.to(device)
     prompt = _encode_prompts(pipeline, config)
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
-    return Diffusion(unet, autoencoder, scheduler, chain, prompt, config.guidance_scale)
+    return Diffusion(unet, autoencoder, scheduler, noise_schedule, prompt, config.guidance_scale)
 
 
 def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dtype) -> Prompt:
-    """Encode other prompts: load the model's text encoders for as long as that takes.
+    """Encode the prompts of ``config``; load the model's text encoders for that alone.
 
     Raises:
         ModelError: if a file is missing or damaged.
@@ -77,47 +77,49 @@ def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dty
 
 
 def _load_pipeline(directory: Path, dtype: torch.dtype, **parts: None) -> Any:
-    kind = _KINDS.get(str(read_pipeline_index(directory).get("_class_name")))
-    if kind is None:
-        message = f"inpaint.model: {directory} is none of {', '.join(_KINDS)}"
+    class_name = _PIPELINE_CLASSES.get(str(read_pipeline_index(directory).get("_class_name")))
+    if class_name is None:
+        message = f"inpaint.model: {directory} is none of {', '.join(_PIPELINE_CLASSES)}"
         raise ModelError(message)
     disable_network_access()
-    # torchao, which diffusers imports where it is installed, makes torch tell users of a
-    # deprecation between the two.
+    # torchao, which diffusers imports if it is installed, makes torch warn of a deprecation that
+    # concerns only the two.
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     import diffusers  # noqa: PLC0415 - only after the switches are set
     import transformers  # noqa: PLC0415
 
     for library in (diffusers, transformers):
-        library.logging.set_verbosity_error()  # or they tell of a cut prompt at every person
+        library.logging.set_verbosity_error()  # or they warn of a cut prompt at every person
     diffusers.logging.disable_progress_bar()
     try:
-        return getattr(diffusers, kind).from_pretrained(
+        return getattr(diffusers, class_name).from_pretrained(
             directory,
             dtype=dtype,
-            variant=_variant(directory),
+            variant=_find_variant(directory),
             local_files_only=True,
             use_safetensors=True,
-            **_OPTIONS[kind],
+            **_PIPELINE_OPTIONS[class_name],
             **parts,
         )
     except Exception as error:
-        raise _damaged(directory, "inpaint.model", error) from error
+        raise _make_load_error(directory, "inpaint.model", error) from error
 
 
 def _load_vae(directory: Path) -> Any:
     import diffusers  # noqa: PLC0415 - after the switches
 
     try:
-        kind = json.loads((directory / "config.json").read_text(encoding="utf-8"))["_class_name"]
-        if kind not in _VAES:
-            message = f"it is {kind}, none of {', '.join(_VAES)}"
+        class_name = json.loads((directory / "config.json").read_text(encoding="utf-8"))[
+            "_class_name"
+        ]
+        if class_name not in _VAE_CLASSES:
+            message = f"it is {class_name}, none of {', '.join(_VAE_CLASSES)}"
             raise ModelError(message)
-        return getattr(diffusers, kind).from_pretrained(
+        return getattr(diffusers, class_name).from_pretrained(
             directory, local_files_only=True, use_safetensors=True
         )
     except Exception as error:
-        raise _damaged(directory, "inpaint.vae", error) from error
+        raise _make_load_error(directory, "inpaint.vae", error) from error
 
 
 def _fuse_lora(pipeline: Any, file: Path) -> None:
@@ -130,16 +132,16 @@ def _fuse_lora(pipeline: Any, file: Path) -> None:
         pipeline.fuse_lora(safe_fusing=True)
         pipeline.unload_lora_weights()
     except Exception as error:
-        raise _damaged(file, "inpaint.lora", error) from error
+        raise _make_load_error(file, "inpaint.lora", error) from error
 
 
-def _damaged(path: Path, parameter: str, error: Exception) -> ModelError:
+def _make_load_error(path: Path, parameter: str, error: Exception) -> ModelError:
     return ModelError(f"{parameter}: {path} cannot be loaded: {' '.join(str(error).split())}")
 
 
 def _encode_prompts(pipeline: Any, config: InpaintConfig) -> Prompt:
     for name in ("prompt", "negative_prompt"):
-        _warn_of_cut(name, getattr(config, name), pipeline.tokenizer)
+        _warn_if_truncated(name, getattr(config, name), pipeline.tokenizer)
     guided = config.guidance_scale > 1
     with torch.no_grad():
         positive, negative, *pooled = pipeline.encode_prompt(
@@ -156,28 +158,28 @@ def _encode_prompts(pipeline: Any, config: InpaintConfig) -> Prompt:
     )
 
 
-def _variant(directory: Path) -> str | None:
-    """The name "fp16" where only the weights that are stored in float16 were fetched."""
+def _find_variant(directory: Path) -> str | None:
+    """Return "fp16" if only the weights that are stored in float16 were fetched."""
     names = [path.name for path in (directory / "unet").glob("*.safetensors")]
     return "fp16" if all(".fp16" in name for name in names) else None
 
 
-def _torch_dtype(name: str, device: torch.device) -> torch.dtype:
-    names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    return names.get(name, torch.float32 if device.type == "cpu" else torch.bfloat16)
+def _resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return dtypes.get(name, torch.float32 if device.type == "cpu" else torch.bfloat16)
 
 
-def _vae_dtype(vae: Any, dtype: torch.dtype) -> torch.dtype:
+def _choose_vae_dtype(vae: Any, dtype: torch.dtype) -> torch.dtype:
     # SDXL's own VAE overflows in float16; diffusers moves it to float32 and back at each call.
     overflows = dtype == torch.float16 and vae.config.force_upcast
     return torch.bfloat16 if overflows else dtype
 
 
-def _warn_of_cut(parameter: str, prompt: str, tokenizer: Any) -> None:
-    """Log what of a prompt the text encoder will not see."""
+def _warn_if_truncated(parameter: str, prompt: str, tokenizer: Any) -> None:
+    """Log the part of a prompt that the text encoder will not see."""
     tokens = tokenizer(prompt).input_ids
     limit = tokenizer.model_max_length
     if len(tokens) > limit:
         # The last token is always the end mark.
-        cut = tokenizer.decode(tokens[limit - 1 : -1])
-        _LOG.warning("inpaint.%s is cut after %d tokens; left out: %s", parameter, limit, cut)
+        truncated = tokenizer.decode(tokens[limit - 1 : -1])
+        _LOG.warning("inpaint.%s is cut after %d tokens; left out: %s", parameter, limit, truncated)

@@ -1,4 +1,4 @@
-"""Keeping the model libraries from installing, downloading or reporting anything."""
+"""Switches that stop the model libraries from installing, downloading and reporting."""
 
 import os
 from pathlib import Path
@@ -10,13 +10,13 @@ _SWITCHES = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "DIFFUSERS_VERBOSITY": "error",  # it warns of timesteps that we chose on purpose
+    "DIFFUSERS_VERBOSITY": "error",  # it warns of explicit timesteps, which we use on purpose
 }
 
 
 def disable_network_access() -> None:
     """Set the libraries' switches for this process. Call it before their first import."""
     os.environ.update(_SWITCHES)
-    # Ultralytics writes a settings file when it is imported: into a cache, not among the user's.
+    # Ultralytics writes a settings file at import: let it be a cache, not the user's own.
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(cache) / "anon_ros"))

@@ -242,8 +242,8 @@ def make_plan(path: Path, tmp_path: Path, wishes: TopicRules = TopicRules()) -> 
 @pytest.mark.parametrize("compression", ["none", "message"])
 def test_plan_decides_each_topic(tmp_path: Path, storage: str, compression: str) -> None:
     path = write_rosbag2(tmp_path / "in", storage, compression, generate_case_messages())
-    found = {entry.topic: entry for entry in make_plan(path, tmp_path).entries}
-    assert {topic: found[topic].decision for topic, *_ in CASES} == {
+    found = {entry.topic: entry for entry in make_plan(path, tmp_path).decisions}
+    assert {topic: found[topic].action for topic, *_ in CASES} == {
         topic: decision for topic, _, _, decision, _ in CASES
     }
     for topic, _, _, _, reason in CASES:
@@ -355,7 +355,7 @@ def test_images_not_in_cdr_undecided(tmp_path: Path) -> None:
             channel = writer.register_channel(f"/topic{number}", encoding, schema)
             writer.add_message(channel, 1, b"{}", 1)
         writer.finish()
-    found = [entry.decision for entry in make_plan(path, tmp_path).entries]
+    found = [entry.action for entry in make_plan(path, tmp_path).decisions]
     assert found == [TopicAction.UNDECIDED] * 3
 
 
@@ -364,10 +364,10 @@ def test_undefined_type_is_undecided(tmp_path: Path) -> None:
     path = write_rosbag2(tmp_path / "in", "sqlite3")
     with sqlite3.connect(path / "in.db3") as database:
         database.execute("DELETE FROM message_definitions")
-    found = {entry.topic: entry for entry in make_plan(path, tmp_path).entries}
-    assert found["/odd"].decision is TopicAction.UNDECIDED
+    found = {entry.topic: entry for entry in make_plan(path, tmp_path).decisions}
+    assert found["/odd"].action is TopicAction.UNDECIDED
     assert "definition" in found["/odd"].reason
-    assert found[IMU_TOPIC].decision is TopicAction.COPY  # known without
+    assert found[IMU_TOPIC].action is TopicAction.COPY  # known without
 
 
 def test_picture_named_as_text_never_copied(

@@ -25,7 +25,12 @@ def test_beta_sweeps_noise_and_sizes(
     for index in range(FRAMES):
         image = shift_view(vtest_rgb["vtest0120"], index)
         cv2.imwrite(str(tmp_path / "film" / f"{index:03d}.png"), image[..., ::-1])
-    given = [str(tmp_path / "film"), "--out", str(tmp_path / "out"), *detection_flags(demo_weights)]
+    given = [
+        str(tmp_path / "film"),
+        "--output",
+        str(tmp_path / "out"),
+        *detection_flags(demo_weights),
+    ]
     given += ["--betas", "1", "0.2", "--sizes", "64", "128", "64", "--period-s", "0.3"]
     given += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "5", "--compute.device", "cpu"]
     given += ["--inpaint.prompt", "a person", "--inpaint.min_person_px", "24"]

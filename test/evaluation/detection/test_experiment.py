@@ -17,7 +17,7 @@ METHODS = ["fill", "paper-blur", "mask-out"]
 def run_detection(out: Path, weights: Path, *others: str, source: Path = DATA / "vtest") -> int:
     return main(
         [
-            *("evaluate", "detection", str(source), "--out", str(out)),
+            *("evaluate", "detection", str(source), "--output", str(out)),
             *("--detect.weights", str(weights), "--detect.classes", "person", "fallen person"),
             *others,
         ]
@@ -33,7 +33,8 @@ def read_rows(out: Path, table: str) -> dict[str, dict[str, str]]:
 def labeled_report(tmp_path_factory: pytest.TempPathFactory, demo_weights: Path) -> Path:
     out = tmp_path_factory.mktemp("labelled")
     assert (
-        run_detection(out, demo_weights, "--labels", str(DATA / "masks"), "--modes", *METHODS) == 0
+        run_detection(out, demo_weights, "--labels", str(DATA / "masks"), "--methods", *METHODS)
+        == 0
     )
     return out
 
@@ -89,11 +90,15 @@ def test_original_loses_nothing(tmp_path: Path, demo_weights: Path) -> None:
     others = ("--anonymized", str(video), "--labels", str(labels))
     assert run_detection(tmp_path / "out", demo_weights, *others, source=video) == 0
     row = read_rows(tmp_path / "out", "detection")["anonymized"]
-    assert (row["frames"], float(row["AP lost, points"]), float(row["AP kept, %"])) == ("3", 0, 100)
+    assert (row["frames"], float(row["AP lost, points"]), float(row["AP retained, %"])) == (
+        "3",
+        0,
+        100,
+    )
 
 
 def test_retained_alone_without_labels(tmp_path: Path, demo_weights: Path) -> None:
-    assert run_detection(tmp_path, demo_weights, "--modes", "mask-out", "--limit", "2") == 0
+    assert run_detection(tmp_path, demo_weights, "--methods", "mask-out", "--max-frames", "2") == 0
     assert not (tmp_path / "detection.csv").exists()
     assert read_rows(tmp_path, "retained")["mask-out"]["frames"] == "2"
 
@@ -106,7 +111,7 @@ def test_retained_alone_without_labels(tmp_path: Path, demo_weights: Path) -> No
         (["--labels", "none"], "none cannot be read"),
         (["--detector", "bad.pt"], "bad.pt cannot be loaded"),
         (["--detector", "none.pt"], "--detector: no file"),
-        (["--train", "none.pt"], "--train: no file"),
+        (["--train-from", "none.pt"], "--train-from: no file"),
         (["--detector-classes", "dog"], "has no dog; it has person, fallen person"),
     ],
 )
@@ -129,8 +134,15 @@ def test_unusable_inputs_named(
 
 
 def test_training_splits_by_time(tmp_path: Path, demo_weights: Path) -> None:
-    others = ["--labels", str(DATA / "masks"), "--modes", "mask-out", "--train", "yolov8n.yaml"]
-    others += ["--epochs", "1", "--batch", "2", "--train-px", "96"]
+    others = [
+        "--labels",
+        str(DATA / "masks"),
+        "--methods",
+        "mask-out",
+        "--train-from",
+        "yolov8n.yaml",
+    ]
+    others += ["--epochs", "1", "--train-batch", "2", "--train-px", "96"]
     assert run_detection(tmp_path, demo_weights, *others) == 0
     assert list(read_rows(tmp_path, "trained")) == ["original", "mask-out"]
     listed = (tmp_path / "train" / "mask-out" / "train.txt").read_text().splitlines()

@@ -46,7 +46,7 @@ def test_labels_written_without_crowds(tmp_path: Path) -> None:
     assert read.boxes_xyxy == pytest.approx(
         np.array([[10, 10, 20, 30], [70, 30, 80, 40]]), abs=1e-3
     )
-    assert (read_image(dataset.image("fill", 0)) == 9).all()
+    assert (read_image(dataset.get_image_path("fill", 0)) == 9).all()
 
 
 def test_split_list_has_content_hash(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_quality(frames: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
-    return main(["evaluate", "quality", str(frames), "--out", str(out), *flags, *more])
+    return main(["evaluate", "quality", str(frames), "--output", str(out), *flags, *more])
 
 
 def read_rows(path: Path) -> dict[str, dict[str, str]]:
@@ -51,7 +51,7 @@ def test_report_has_images_and_persons(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    more = ["--modes", "fill", "mask-out", "--features", f"tiny={network}@64x64"]
+    more = ["--methods", "fill", "mask-out", "--features", f"tiny={network}@64x64"]
     assert run_quality(frames, tmp_path, demo_weights, *more) == 0
     full, persons = (read_rows(tmp_path / name) for name in ("full_images.csv", "persons.csv"))
     assert list(full) == ["original", "fill", "mask-out", "original, odd against even"]
@@ -60,9 +60,11 @@ def test_report_has_images_and_persons(
     column = "Frechet distance on tiny"
     assert float(full["original"][column]) == 0
     assert float(persons["mask-out"][column]) > float(persons["original, odd against even"][column])
-    assert float(persons["fill"]["difference, levels"]) > float(full["fill"]["difference, levels"])
-    assert float(full["fill"]["difference elsewhere, levels"]) == 0
-    assert float(full["fill"]["difference, levels"]) > 1
+    assert float(persons["fill"]["difference, gray levels"]) > float(
+        full["fill"]["difference, gray levels"]
+    )
+    assert float(full["fill"]["background change, gray levels"]) == 0
+    assert float(full["fill"]["difference, gray levels"]) > 1
     assert 0 < float(persons["fill"]["sharpness, of the original's"]) < 0.8
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "biased upwards" in page  # 5 images for 32 features
@@ -88,9 +90,9 @@ def test_same_frames_have_no_distance(
     same = read_rows(tmp_path / "same" / "persons.csv")["as given"]
     assert float(same["Frechet distance on net"]) == pytest.approx(0, abs=1e-6)
     assert float(same["kernel distance on net, x1000"]) == pytest.approx(0, abs=1e-6)
-    assert float(same["difference, levels"]) == 0
+    assert float(same["difference, gray levels"]) == 0
     assert float(same["sharpness, of the original's"]) == 1
-    more = ["--anonymized", str(video), "--limit", "3"]
+    more = ["--anonymized", str(video), "--max-frames", "3"]
     assert run_quality(video, tmp_path / "video", demo_weights, *more) == 0
     assert read_rows(tmp_path / "video" / "full_images.csv")["as given"]["images"] == "3"
 
@@ -103,8 +105,8 @@ def test_background_change_measured(frames: Path, demo_weights: Path, tmp_path: 
     more = ["--anonymized", str(tmp_path / "changed")]
     assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 0
     found = read_rows(tmp_path / "out" / "full_images.csv")
-    assert float(found["as given"]["difference elsewhere, levels"]) == pytest.approx(1)
-    assert float(found["original"]["difference elsewhere, levels"]) == 0
+    assert float(found["as given"]["background change, gray levels"]) == pytest.approx(1)
+    assert float(found["original"]["background change, gray levels"]) == 0
 
 
 def test_features_never_computed_twice(
@@ -135,7 +137,7 @@ def test_features_never_computed_twice(
 
     monkeypatch.setattr(NetworkEmbedder, "embed", counted)
     monkeypatch.setattr(LpipsDistance, "compute", counted_pairs)
-    more = ["--features", f"{network}@64x64", "--lpips", str(alexnet), "--limit", "2"]
+    more = ["--features", f"{network}@64x64", "--lpips-weights", str(alexnet), "--max-frames", "2"]
     assert run_quality(frames, tmp_path / "out", demo_weights, *more) == 130
     first = sum(seen)
     seen, most = [], 10**9
@@ -159,9 +161,9 @@ def test_resume_repeats_no_features(
     frames: Path, network: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
     more = ["--features", f"{network}@64x64"]
-    assert run_quality(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    assert run_quality(frames, tmp_path, demo_weights, *more, "--max-frames", "2") == 0
     kept = (tmp_path / "vectors.db").read_bytes()
-    assert run_quality(frames, tmp_path, demo_weights, *more, "--limit", "2") == 0
+    assert run_quality(frames, tmp_path, demo_weights, *more, "--max-frames", "2") == 0
     assert (tmp_path / "vectors.db").read_bytes() == kept
     assert run_quality(frames, tmp_path, demo_weights, *more) == 0
     assert (tmp_path / "vectors.db").read_bytes() != kept
@@ -170,8 +172,8 @@ def test_resume_repeats_no_features(
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (["--inception", "{tmp}/none.pth"], "FID and IS: no file"),
-        (["--lpips", "{tmp}/none.pth"], "LPIPS: no file"),
+        (["--inception-weights", "{tmp}/none.pth"], "FID and IS: no file"),
+        (["--lpips-weights", "{tmp}/none.pth"], "LPIPS: no file"),
         (["--features", "{net}", "--features", "{net}"], "two are called net"),
         (["--features", "Inception={net}"], "Inception is the name of what is built in"),
         (["--anonymized", "{tmp}/empty"], "has its counterpart"),
@@ -193,7 +195,7 @@ def test_missing_network_stops_run(
 
 
 def test_report_names_its_provenance(frames: Path, demo_weights: Path, tmp_path: Path) -> None:
-    assert run_quality(frames, tmp_path, demo_weights, "--limit", "1") == 0
+    assert run_quality(frames, tmp_path, demo_weights, "--max-frames", "1") == 0
     made = json.loads((tmp_path / "report.json").read_text("utf-8"))["provenance"]
     assert made["parameters"]["detect.classes"] == ["person", "fallen person"]
     assert "SHA-256" in made["models"]["detect.weights"]

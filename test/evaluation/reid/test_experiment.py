@@ -70,7 +70,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_reid(where: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
-    return main(["evaluate", "reid", str(where), "--out", str(out), *flags, *more])
+    return main(["evaluate", "reid", str(where), "--output", str(out), *flags, *more])
 
 
 def read_rows(out: Path) -> dict[str, dict[str, str]]:
@@ -85,7 +85,7 @@ def test_market1501_ranks_each_method(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    more = ["--modes", "fill", "mask-out", "--embedder", f"pool={network}@64x32"]
+    more = ["--methods", "fill", "mask-out", "--embedder", f"pool={network}@64x32"]
     assert run_reid(market_folder, tmp_path, demo_weights, *more) == 0
     table = read_rows(tmp_path)
     assert set(table) == {
@@ -119,7 +119,7 @@ def test_market1501_ranks_each_method(
 def test_rerun_computes_no_features(
     market_folder: Path, network: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
-    more = ["--embedder", f"{network}@64x32", "--limit", "2"]
+    more = ["--embedder", f"{network}@64x32", "--max-frames", "2"]
     assert run_reid(market_folder, tmp_path, demo_weights, *more) == 0
     first = read_rows(tmp_path)
     kept = (tmp_path / "vectors.db").read_bytes()
@@ -148,7 +148,7 @@ def test_video_persons_are_tracked(
     for index in range(8):
         view = vtest_rgb["vtest0120"][100:520, 100 + 4 * index : 660 + 4 * index]
         write_image(tmp_path / "film" / f"{index:03d}.png", view)
-    more = ["--period-s", "0.4", "--modes", "mask-out"]
+    more = ["--period-s", "0.4", "--methods", "mask-out"]
     assert run_reid(tmp_path / "film", tmp_path / "out", demo_weights, *more) == 0
     table = read_rows(tmp_path / "out")
     original, hidden = (
@@ -170,7 +170,7 @@ def test_video_persons_are_tracked(
         (["--embedder", "{tmp}/nowhere.pt"], "no file"),
         (["--embedder", "{net}", "--embedder", "{net}"], "two are called pool"),
         (["--embedder", "colours={net}"], "colours is the name of what is built in"),
-        (["--format", "last"], "test/query is missing"),
+        (["--dataset-format", "last"], "test/query is missing"),
     ],
 )
 def test_invalid_combinations_rejected(

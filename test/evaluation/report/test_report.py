@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 
 from anon_ros.errors import ReportError
-from anon_ros.evaluation.report.model import (
-    Plot,
-    Report,
-    Table,
-    format_estimate,
-    format_markdown,
-    format_number,
-    write_report,
-)
+from anon_ros.evaluation.report.model import Plot, Report, Table
 from anon_ros.evaluation.report.plots import plot_bars, plot_lines
+from anon_ros.evaluation.report.tables import format_estimate, format_markdown, format_number
+from anon_ros.evaluation.report.writer import write_report
 from anon_ros.metrics import Estimate
 
 EVIL = '<script src="https://x.test/a.js"></script><img src=x onerror=alert(1)>&"\udc80'

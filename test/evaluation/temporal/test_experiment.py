@@ -47,7 +47,7 @@ def make_labels(still: RgbImage, left: int) -> str:
 
 def run_temporal(film: Path, out: Path, weights: Path, *more: str) -> int:
     flags = ["--detect.weights", str(weights), "--detect.classes", "person", "fallen person"]
-    given = [str(film / "images"), "--out", str(out), *flags, *more]
+    given = [str(film / "images"), "--output", str(out), *flags, *more]
     return main(["evaluate", "temporal", *given])
 
 
@@ -59,7 +59,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def test_report_has_recall_and_flicker(
     video_folder: Path, demo_weights: Path, tmp_path: Path
 ) -> None:
-    more = ["--labels", str(video_folder / "labels"), "--modes", "fill", "mask-out"]
+    more = ["--labels", str(video_folder / "labels"), "--methods", "fill", "mask-out"]
     assert run_temporal(video_folder, tmp_path, demo_weights, *more) == 0
     off, both = read_rows(tmp_path / "recall.csv")
     assert (off["memory"], both["memory"]) == ("off", "both")
@@ -69,8 +69,8 @@ def test_report_has_recall_and_flicker(
     assert float(both["uncovered by more than 50 %, %"]) < 50
     fill, grey = read_rows(tmp_path / "flicker.csv")
     assert (fill["anonymized"], grey["anonymized"]) == ("fill", "mask-out")
-    assert float(grey["warping error, levels"]) < 1  # one grey, wherever it moves
-    assert float(grey["distance from the original, levels"]) > 20
+    assert float(grey["warping error, gray levels"]) < 1  # one grey, wherever it moves
+    assert float(grey["distance from the original, gray levels"]) > 20
 
 
 def test_original_has_ratio_one(video_folder: Path, demo_weights: Path, tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_original_has_ratio_one(video_folder: Path, demo_weights: Path, tmp_path
     )
     (given,) = read_rows(tmp_path / "flicker.csv")
     assert float(given["ratio"]) == 1
-    assert float(given["difference of differences, levels"]) == 0
-    assert float(given["distance from the original, levels"]) == 0
+    assert float(given["difference of differences, gray levels"]) == 0
+    assert float(given["distance from the original, gray levels"]) == 0
     assert not (tmp_path / "recall.csv").exists()
     assert "give --labels" in (tmp_path / "report.html").read_text("utf-8")
 

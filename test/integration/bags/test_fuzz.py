@@ -16,7 +16,7 @@ import pytest
 
 from anon_ros.bags import open_bag
 from anon_ros.bags.messages import deserialize_image
-from anon_ros.bags.plan.inspect import decompress_message
+from anon_ros.bags.storage.compression import decompress_message
 from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message
 from anon_ros.errors import AnonRosError
 from helpers.bags import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anon_ros.errors import ModelError
-from anon_ros.models import load_embedder
+from anon_ros.models import load_depth_network, load_embedder
 from anon_ros.models.features.embedders import NetworkEmbedder
 
 MEAN, DEVIATION = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
@@ -97,13 +97,12 @@ def test_depth_network_returns_maps(tmp_path: Path, images: list[np.ndarray]) ->
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
             return batch.mean(dim=1)
 
-    embedder = load_embedder(f"{save_torchscript(Depth(), tmp_path / 'depth.pt')}@64x32", "cpu")
-    maps = embedder.predict(images[:2])
-    assert [each.shape for each in maps] == [(64, 32), (64, 32)]
+    path = save_torchscript(Depth(), tmp_path / "depth.pt")
+    maps = load_depth_network(f"{path}@64x32", "cpu").predict(images[:2])
+    assert [depth.shape for depth in maps] == [(64, 32), (64, 32)]
+    tiny = save_torchscript(TinyNetwork(), tmp_path / "tiny.pt")
     with pytest.raises(ModelError, match="expected a map"):
-        load_embedder(
-            f"{save_torchscript(TinyNetwork(), tmp_path / 'tiny.pt')}@64x32", "cpu"
-        ).predict(images[:1])
+        load_depth_network(f"{tiny}@64x32", "cpu").predict(images[:1])
 
 
 def test_unusable_network_named(tmp_path: Path, images: list[np.ndarray]) -> None:

@@ -10,8 +10,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 
 from anon_ros.errors import ModelError
 from anon_ros.models import NUM_FEATURES, load_inception, load_lpips
-from anon_ros.models.features.inception import INCEPTION_FILE
-from anon_ros.models.features.lpips import LPIPS_FILE
+from anon_ros.models.weights.locate import INCEPTION_WEIGHTS, LPIPS_WEIGHTS
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def images() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As published, but for the numbers: built without its constructor, which wants a file."""
-    path = tmp_path_factory.mktemp("inception") / INCEPTION_FILE
+    path = tmp_path_factory.mktemp("inception") / INCEPTION_WEIGHTS.name
     torch.manual_seed(0)
     saved = {}
 
@@ -56,7 +55,7 @@ def test_inception_equals_library(inception_file: Path, images: list[np.ndarray]
 def alexnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from torchvision.models import alexnet  # noqa: PLC0415 - seconds
 
-    path = tmp_path_factory.mktemp("lpips") / LPIPS_FILE
+    path = tmp_path_factory.mktemp("lpips") / LPIPS_WEIGHTS.name
     torch.manual_seed(1)
     torch.save(alexnet(weights=None).state_dict(), path)
     return path
@@ -124,7 +123,7 @@ def test_lpips_enlarges_small_images(alexnet_file: Path, images: list[np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("load", "file"), [(load_inception, INCEPTION_FILE), (load_lpips, LPIPS_FILE)]
+    ("load", "file"), [(load_inception, INCEPTION_WEIGHTS.name), (load_lpips, LPIPS_WEIGHTS.name)]
 )
 def test_unusable_weights_named(
     load: object, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

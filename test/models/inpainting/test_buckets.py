@@ -1,6 +1,6 @@
 import pytest
 
-from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, compiled_batch_size
+from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_compiled_batch
 
 TALL = Bucket(1024, 512)
 
@@ -26,43 +26,43 @@ def test_square_has_one_bucket() -> None:
     buckets = Buckets(1024, square=True)
     assert list(buckets) == [Bucket(1024, 1024)]
     assert buckets.choose(60, 60) == Bucket(1024, 1024)
-    assert buckets.smaller(Bucket(1024, 1024)) is None
+    assert buckets.find_smaller(Bucket(1024, 1024)) is None
 
 
 def test_smaller_keeps_aspect() -> None:
     buckets = Buckets(1024, square=False)
-    assert buckets.smaller(TALL) == Bucket(768, 384)
-    assert buckets.smaller(Bucket(512, 256)) is None
+    assert buckets.find_smaller(TALL) == Bucket(768, 384)
+    assert buckets.find_smaller(Bucket(512, 256)) is None
     assert len(list(buckets)) == 9
 
 
 def test_batch_size_adapts_to_memory() -> None:
     free = 1000
     sizes = BatchSizer(8, lambda: free)
-    assert sizes.next(TALL, 20) == 1  # nothing is known yet
+    assert sizes.choose_size(TALL, 20) == 1  # nothing is known yet
     sizes.record_success(TALL, 1, 200)
-    assert sizes.next(TALL, 20) == 5
-    assert sizes.next(TALL, 3) == 3
+    assert sizes.choose_size(TALL, 20) == 5
+    assert sizes.choose_size(TALL, 3) == 3
     sizes.record_failure(TALL, 5)
-    assert sizes.next(TALL, 20) == 2
+    assert sizes.choose_size(TALL, 20) == 2
     sizes.record_success(TALL, 2, 400)
-    assert sizes.next(TALL, 20) == 2  # the failure is not forgotten
+    assert sizes.choose_size(TALL, 20) == 2  # the failure is not forgotten
     free = 4000  # somebody else's memory was freed
-    assert sizes.next(TALL, 20) == 8
+    assert sizes.choose_size(TALL, 20) == 8
     free = 10
-    assert sizes.next(TALL, 20) == 1
+    assert sizes.choose_size(TALL, 20) == 1
 
 
 def test_batch_size_without_limit() -> None:
-    assert BatchSizer(4, lambda: None).next(TALL, 20) == 4
+    assert BatchSizer(4, lambda: None).choose_size(TALL, 20) == 4
 
 
 def test_compiled_batch_is_mostly_full() -> None:
     for count in range(1, 65):
-        taken, padded = compiled_batch_size(count)
+        taken, padded = split_compiled_batch(count)
         assert padded in {1, 2, 4, 8, 16, 32, 64}
         assert 0.75 * padded <= taken <= min(count, padded)
-    assert [compiled_batch_size(n) for n in (1, 3, 5, 6, 8)] == [
+    assert [split_compiled_batch(n) for n in (1, 3, 5, 6, 8)] == [
         (1, 1),
         (3, 4),
         (4, 4),

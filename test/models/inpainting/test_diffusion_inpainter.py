@@ -241,7 +241,7 @@ def test_bad_init_image_fails_alone(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     small, floats = crop.image[:-1], crop.image.astype(np.float32)
     wrong = [replace(crop, init_image=start) for start in (small, floats)]
     *refused, drawn = inpainter.inpaint([*wrong, crop])
-    assert [answer.reason for answer in refused if isinstance(answer, InpaintFailure)] == [
+    assert [answer.detail for answer in refused if isinstance(answer, InpaintFailure)] == [
         "the start is uint8 (89, 90, 3), the crop uint8 (90, 90, 3)",
         "the start is float32 (90, 90, 3), the crop uint8 (90, 90, 3)",
     ]
@@ -290,7 +290,7 @@ def test_nan_is_an_inpaint_failure(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
         next(get_unet(inpainter).parameters()).fill_(torch.nan)
     (answer,) = inpainter.inpaint([make_crop(bus_rgb)])
     assert isinstance(answer, InpaintFailure)
-    assert "NaN" in answer.reason
+    assert "NaN" in answer.detail
 
 
 def test_schedule_start_logged(tiny_sdxl: Path, caplog: pytest.LogCaptureFixture) -> None:

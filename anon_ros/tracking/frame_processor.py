@@ -1,0 +1,226 @@
+"""The one loop over frames: of the node, of recordings and of evaluations."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Generic, TypeAlias, TypeVar
+
+from anon_ros.config import Config
+from anon_ros.core import (
+    AnonymizedFrame,
+    Anonymizer,
+    CoveredFrame,
+    CoverReason,
+    FramePersons,
+    RgbImage,
+    untracked_persons,
+)
+from anon_ros.errors import drop_traceback
+from anon_ros.tracking.synthetic_cache import SyntheticCache
+from anon_ros.tracking.track_history import OnlineStream, Tracker, needs_tracking, observe_frame
+
+S = TypeVar("S")
+
+MeasureStage: TypeAlias = Callable[[str, int, int], AbstractContextManager[None]]
+"""Wraps a stage (segment, track, cover, inpaint) of so many frames and so many persons."""
+
+CoverDecision: TypeAlias = Callable[[S, int], CoverReason | None]
+"""Decides with the source of a frame, and the number of persons who would be inpainted before its
+result, 0 if it has none, if the persons are only covered."""
+
+
+@dataclass(frozen=True)
+class FrameTask(Generic[S]):
+    """A decoded frame.
+
+    Attributes:
+        source: the caller's own object; the result has it, too.
+        stream: the camera; the frames of a stream come in the order of their times.
+        image: (H, W, 3) uint8 RGB; not modified.
+        time_ns: of the frame.
+        cover_reason: None to inpaint the persons; or else they are only covered.
+        persons: the frame's persons; None to detect, and if the configuration says so track, them.
+    """
+
+    source: S
+    stream: str
+    image: RgbImage
+    time_ns: int
+    cover_reason: CoverReason | None = None
+    persons: FramePersons | None = None
+
+
+@dataclass(frozen=True)
+class FrameResult(Generic[S]):
+    """The result of a FrameTask.
+
+    Attributes:
+        source: of the task.
+        frame: the anonymized frame, or the error that leaves none.
+        is_keyframe: True if no later result depends on a result before this one.
+    """
+
+    source: S
+    frame: AnonymizedFrame | Exception
+    is_keyframe: bool = False
+
+
+@dataclass(frozen=True)
+class _CoveredTask(Generic[S]):
+    """A frame whose persons are covered; ``is_keyframe`` as of FrameResult."""
+
+    task: FrameTask[S]
+    covered: CoveredFrame
+    is_keyframe: bool
+
+
+@dataclass
+class _StreamState:
+    """The memory of one stream; ``tracks`` is None until a frame is tracked."""
+
+    cache: SyntheticCache
+    tracks: OnlineStream | None = None
+
+    def reconfigure(self, config: Config) -> bool:
+        """Go on with ``config``; return False if the memory is no use with it."""
+        self.cache.reconfigure(config)
+        return self.tracks is None or self.tracks.reconfigure(config)
+
+
+class FrameProcessor:
+    """Replaces the persons in frames of several streams; keeps the memory of each stream.
+
+    No input image comes out of it: a result is a frame in which all persons are replaced, or an
+    exception.
+
+    Args:
+        config: of tracks, mask memory, reuse and seed.
+        make_tracker: returns a new tracker for a stream; None to track nobody here.
+        measure: wraps each stage.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        make_tracker: Callable[[Config], Tracker] | None = None,
+        measure: MeasureStage = lambda *_: nullcontext(),
+    ) -> None:
+        self._config = config
+        self._make_tracker = make_tracker
+        self._measure = measure
+        self._streams: dict[str, _StreamState] = {}
+
+    def reconfigure(self, config: Config) -> None:
+        """Go on with ``config``; forget the streams whose memory is no use with it."""
+        self._config = config
+        self._streams = {
+            name: stream for name, stream in self._streams.items() if stream.reconfigure(config)
+        }
+
+    def clear(self) -> None:
+        """Forget all streams."""
+        self._streams = {}
+
+    def process(
+        self,
+        anonymizer: Anonymizer,
+        tasks: Iterable[FrameTask[S]],
+        decide: CoverDecision[S] = lambda *_: None,
+    ) -> Iterator[FrameResult[S]]:
+        """Yield one result per task: failed and covered frames at once, inpainted ones at the end.
+
+        Args:
+            anonymizer: of the same configuration.
+            tasks: taken one at a time; of a stream no more than one if results depend on those
+                before (``reuses_synthetics``). An exception of the iterable itself is not caught.
+            decide: is asked for each covered frame whose persons are to be inpainted.
+        """
+        waiting: list[_CoveredTask[S]] = []
+        for task in tasks:
+            result = self._start(anonymizer, task, waiting, decide)
+            if isinstance(result, FrameResult):
+                yield result
+            else:
+                waiting.append(result)
+        if waiting:
+            yield from self._inpaint(anonymizer, waiting)
+
+    def _start(
+        self,
+        anonymizer: Anonymizer,
+        task: FrameTask[S],
+        waiting: Sequence[_CoveredTask[S]],
+        decide: CoverDecision[S],
+    ) -> _CoveredTask[S] | FrameResult[S]:
+        """Cover the persons; return the result unless they are to be inpainted."""
+        try:
+            covered = self._cover(anonymizer, task)
+            cover_reason = task.cover_reason or decide(task.source, _count(covered, waiting))
+            stream = self._streams.setdefault(
+                task.stream, _StreamState(SyntheticCache(self._config))
+            )
+            covered = stream.cache.attach(
+                covered, anonymizer, task.time_ns, inpaints=cover_reason is None
+            )
+            is_keyframe = stream.cache.is_keyframe
+            if cover_reason is None:
+                # The image is in ``covered``.
+                return _CoveredTask(task, covered, is_keyframe)
+            frame = anonymizer.finish_covered(covered, cover_reason)
+            return FrameResult(task.source, frame, is_keyframe)
+        except Exception as error:  # noqa: BLE001 - of this frame alone
+            return FrameResult(task.source, drop_traceback(error))
+
+    def _cover(self, anonymizer: Anonymizer, task: FrameTask[S]) -> CoveredFrame:
+        persons = task.persons
+        if persons is None:
+            persons = self._find_persons(anonymizer, task)
+        with self._measure("cover", 1, len(persons.detections)):
+            return anonymizer.cover_persons(task.image, persons)
+
+    def _find_persons(self, anonymizer: Anonymizer, task: FrameTask[S]) -> FramePersons:
+        with self._measure("segment", 1, 0):
+            detections = anonymizer.detect_persons(task.image)
+        with self._measure("track", 1, len(detections)):
+            config, make_tracker = self._config, self._make_tracker
+            if make_tracker is None or not needs_tracking(config):
+                return untracked_persons(detections, config.inpaint.seed)
+            # If anything raises, the memory may hold half a frame: it is not put back.
+            stream = self._streams.pop(task.stream, _StreamState(SyntheticCache(config)))
+            if stream.tracks is None:
+                stream.tracks = OnlineStream(config, lambda: make_tracker(config))
+            observation = observe_frame(task.image, detections, task.time_ns)
+            persons = stream.tracks.persons_in(observation, detections.masks)
+            self._streams[task.stream] = stream
+            return persons
+
+    def _inpaint(
+        self, anonymizer: Anonymizer, waiting: Sequence[_CoveredTask[S]]
+    ) -> Iterator[FrameResult[S]]:
+        frames = [each.covered for each in waiting]
+        num_persons = sum(len(frame.rois) for frame in frames)
+        with self._measure("inpaint", len(frames), num_persons):
+            results = anonymizer.inpaint_frames(frames)
+        for each, frame in zip(waiting, results, strict=True):
+            result = FrameResult(each.task.source, frame, each.is_keyframe)
+            yield self._store(anonymizer, each, result)
+
+    def _store(
+        self, anonymizer: Anonymizer, waiting: _CoveredTask[S], result: FrameResult[S]
+    ) -> FrameResult[S]:
+        """Remember the inpainted persons; return the result, or the error of that."""
+        stream = self._streams.get(waiting.task.stream)
+        if stream is None or isinstance(result.frame, Exception):
+            return result
+        try:
+            stream.cache.store(waiting.covered, anonymizer, result.frame, waiting.task.time_ns)
+        except Exception as error:  # noqa: BLE001 - of this frame alone
+            return replace(result, frame=drop_traceback(error))
+        return result
+
+
+def _count(covered: CoveredFrame, waiting: Sequence[_CoveredTask[S]]) -> int:
+    """Return the number of persons who are inpainted before the frame is done; 0 if it has none."""
+    if not covered.rois:
+        return 0
+    return len(covered.rois) + sum(len(each.covered.rois) for each in waiting)
