@@ -126,6 +126,7 @@ def run_child(words: list[str]) -> dict[str, float]:
 
 def measure_run(name: str, source: Path, *values: object) -> dict[str, float]:
     """Measure a run with an idle disk, and remove the output."""
+    print(f"{name}, {size_of(source):.0f} MB ...", file=sys.stderr, flush=True)
     output = source.with_name("out")
     os.sync()
     try:
@@ -224,6 +225,7 @@ def main() -> None:
     if arguments.role:
         print(json.dumps(run_child(arguments.role)))
         return
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     if arguments.quick:
         arguments.copy_mb, arguments.pairs, arguments.frames = 5, 1, 3
         arguments.memory_mb = [5, 10]
@@ -237,7 +239,6 @@ def main() -> None:
         report["frames_per_s"] = measure_frames(folder, arguments.frames, min(3, arguments.pairs))
         report["memory"] = measure_memory(folder, arguments.memory_mb)
     show(report)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What anonymization did to identity and use, measured: numpy and OpenCV only."""
+"""Metrics of privacy and utility, with NumPy and OpenCV alone."""
 
 from anon_ros.metrics.average_precision import (
     SIZE_RANGES_PX,
@@ -10,23 +10,20 @@ from anon_ros.metrics.average_precision import (
 )
 from anon_ros.metrics.beta_selection import BetaRecommendation, recommend_beta
 from anon_ros.metrics.color_histogram import ColorHistogramEmbedder
-from anon_ros.metrics.fid import (
-    frechet_distance,
-    inception_score,
-    jackknife_halves,
-    kernel_distance,
-)
+from anon_ros.metrics.fid import frechet_distance
 from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
 from anon_ros.metrics.id_switches import IdSwitches, IdSwitchReport
 from anon_ros.metrics.identity_linking import link_identities
+from anon_ros.metrics.inception_score import inception_score
 from anon_ros.metrics.intervals import (
     Estimate,
     bootstrap,
     bootstrap_ratio,
     clustered_proportion,
-    mean_estimate,
+    jackknife_halves,
     wilson_proportion,
 )
+from anon_ros.metrics.kid import kernel_distance
 from anon_ros.metrics.matching import match_masks
 from anon_ros.metrics.optical_flow import MIN_SIDE_PX
 from anon_ros.metrics.paste_order import (
@@ -104,7 +101,6 @@ __all__ = [
     "make_scene",
     "match_frame",
     "match_masks",
-    "mean_estimate",
     "misorder_cause",
     "order_by_box_bottom",
     "order_by_coverage",

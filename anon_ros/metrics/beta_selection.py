@@ -1,4 +1,4 @@
-"""Which setting of a sweep is the weakest that suffices."""
+"""Choice of the weakest setting of a sweep that suffices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from anon_ros.metrics.intervals import Estimate
 
 @dataclass(frozen=True)
 class BetaRecommendation:
-    """The smallest value from which on identity is hidden as well as was asked for.
+    """The smallest value from which on identity is hidden as well as required.
 
     Attributes:
         value: of the sweep; None if none suffices.
@@ -28,14 +28,14 @@ class BetaRecommendation:
 def recommend_beta(
     values: Sequence[float], rates: Sequence[Estimate], limit: float
 ) -> BetaRecommendation:
-    """The smallest value from which on, up to the largest, no rate is above ``limit``.
+    """Return the smallest value from which on, up to the largest, no rate is above ``limit``.
 
-    A rate that dips below the limit by luck and rises again is not believed.
+    A rate that falls below the limit by chance and rises again does not count.
 
     Args:
         values: ascending, of the sweep.
-        rates: how often somebody is found with each value; of those without an interval the
-            upper end counts as 1, the lower one as 0.
+        rates: re-identification rate by value; without an interval its upper end counts as 1,
+            its lower end as 0.
         limit: the highest rate that suffices, 0..1.
 
     Raises:
@@ -46,14 +46,14 @@ def recommend_beta(
         message = f"{list(values)} for {list(rates)}, expected ascending values, a rate for each"
         raise ValueError(message)
 
-    def first(end: Callable[[Estimate], float | None], unknown: float) -> float | None:
+    def find_first(end: Callable[[Estimate], float | None], default: float) -> float | None:
         ends = [end(rate) for rate in rates]
-        failing = [i for i, rate in enumerate(ends) if (unknown if rate is None else rate) > limit]
-        place = failing[-1] + 1 if failing else 0
-        return float(values[place]) if place < len(values) else None
+        failing = [i for i, rate in enumerate(ends) if (default if rate is None else rate) > limit]
+        index = failing[-1] + 1 if failing else 0
+        return float(values[index]) if index < len(values) else None
 
     return BetaRecommendation(
-        first(lambda rate: rate.value, 1.0),
-        first(lambda rate: rate.low, 0.0),
-        first(lambda rate: rate.high, 1.0),
+        find_first(lambda rate: rate.value, 1.0),
+        find_first(lambda rate: rate.low, 0.0),
+        find_first(lambda rate: rate.high, 1.0),
     )

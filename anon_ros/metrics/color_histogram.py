@@ -1,4 +1,4 @@
-"""What colours somebody wears, and where: an embedder that needs no weights."""
+"""Color histograms of clothing: an embedder that needs no weights."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,22 @@ _RANGES_HSV = [0, 180, 0, 256, 0, 256]
 
 
 class ColorHistogramEmbedder:
-    """Histograms of hue, saturation and value in stripes, as re-identification was once done.
+    """Histograms of hue, saturation and value in stripes, an early method of re-identification.
 
     (Gray and Tao, "Viewpoint invariant pedestrian recognition with an ensemble of localized
-    features", ECCV 2008, without its textures.) It tells clothing apart, not faces or gait.
+    features", ECCV 2008, without its textures.) It distinguishes clothing, not faces or gait.
     """
 
     name = "colours"
     cache_key = "histograms of colours, version 1"
 
     def embed(self, images: Sequence[RgbImage]) -> Features:
-        """(N, 432) float32, see ``Embedder``."""
-        vectors = [_histograms(image) for image in images]
+        """Return (N, 432) float32, see ``Embedder``."""
+        vectors = [_compute_histograms(image) for image in images]
         return np.array(vectors, np.float32).reshape(len(images), -1)
 
 
-def _histograms(image: RgbImage) -> Features:
+def _compute_histograms(image: RgbImage) -> Features:
     small = cv2.resize(image, _SIZE_WH, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
     stripes = np.array_split(hsv, _STRIPES)
@@ -38,5 +38,5 @@ def _histograms(image: RgbImage) -> Features:
         cv2.calcHist([stripe], [0, 1, 2], None, list(_BINS_HSV), _RANGES_HSV).ravel()
         for stripe in stripes
     ]
-    shares = np.concatenate(counts) / hsv[..., 0].size
-    return np.asarray(np.sqrt(shares), np.float32)  # Hellinger: cosine compares distributions
+    ratios = np.concatenate(counts) / hsv[..., 0].size
+    return np.asarray(np.sqrt(ratios), np.float32)  # Hellinger: cosine compares distributions

@@ -1,4 +1,4 @@
-"""Whether what replaces persons is calm from frame to frame."""
+"""Temporal flicker of the pixels that replace persons."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from anon_ros.metrics.running_mean import RunningMean, safe_ratio
 from anon_ros.metrics.validation import validate_array
 
 _MARGIN_PX = 64
-_WHOLLY = 0.999
+_FULLY_COVERED_RATIO = 0.999
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class FlickerReport:
     """Flicker inside the masks, in levels of 0..255 averaged over the three channels.
 
     Small numbers mean little without ``distance_levels``: a copy of the original, which hides
-    nobody, has a ratio of 1, no difference of differences, and a distance of 0. What was never
-    measured, and what would be a share of zero, is None.
+    nobody, has a ratio of 1, no temporal difference error, and a distance of 0. Values that were
+    never measured, and ratios to zero, are None.
 
     Attributes:
-        frames: how many were added.
+        frames: number of frames.
         warped_px: pixels that the warping errors are means of, over all pairs of frames.
         warp_error_levels: mean |y_t - warp(y_t-1)| of the anonymized frames y.
         original_warp_error_levels: mean |x_t - warp(x_t-1)| of the original frames x, same pixels.
-        warp_error_ratio: the first by the second.
+        warp_error_ratio: ``warp_error_levels`` by ``original_warp_error_levels``.
         temporal_difference_error_levels: mean over pairs of |d(y_t, y_t-1) - d(x_t, x_t-1)|.
-        temporal_difference_error_ratio: the same by the mean of d(x_t, x_t-1).
+        temporal_difference_error_ratio: that by the mean of d(x_t, x_t-1).
         distance_levels: mean |y - x| over the masked pixels of all frames.
     """
 
@@ -49,7 +49,7 @@ class _Frame(NamedTuple):
     anonymized: RgbImage
     mask: Mask
 
-    def cut(self, window: Roi) -> "_Frame":
+    def crop(self, window: Roi) -> "_Frame":
         original, anonymized, mask = self
         cut = window.slices
         return _Frame(original[cut], anonymized[cut], mask[cut])
@@ -59,19 +59,19 @@ class _Frame(NamedTuple):
 
 
 class FlickerMetric:
-    """Measures flicker over consecutive frames; of these it keeps one.
+    """A measure of flicker over consecutive frames, of which it stores the last.
 
     Warping error (Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018, here with
     the absolute instead of the squared difference, and every pixel of the video counting the
     same): warp() brings frame t-1 to frame t along the optical flow of the *original* frames.
-    Pixels count that lie in the mask of t, came wholly from the mask of t-1, and were visible
-    there by a forward-backward check. A face that moves with its person has none, a face drawn
-    anew in each frame has much.
+    Pixels count that lie in the mask of t, came entirely from the mask of t-1, and were visible
+    there by a forward-backward check. A face that moves with its person has none, a face that is
+    generated again in every frame has much.
 
-    Difference of differences (in the manner of tLP of Chu et al., "Learning Temporal Coherence
+    Temporal difference error (in the manner of tLP of Chu et al., "Learning Temporal Coherence
     via Self-Supervision for GAN-based Video Generation" (TecoGAN), 2020, where d is LPIPS): here
-    d(a, b) is the mean |a - b| inside the union of both masks. It needs no flow, and punishes
-    frozen persons as well as flickering ones.
+    d(a, b) is the mean |a - b| inside the union of both masks. It needs no flow, and penalizes
+    frozen persons as well as flickering persons.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class FlickerMetric:
         self._distance = RunningMean()
 
     def update(self, original: RgbImage, anonymized: RgbImage, mask: Mask) -> None:
-        """Measure the next frame, and the pair of it and the last one.
+        """Add the next frame, and its pair with the last frame.
 
         Args:
             original: (H, W, 3) uint8 RGB, at least 32 px high and wide.
@@ -92,19 +92,19 @@ class FlickerMetric:
             mask: (H, W) bool, the pixels that were replaced, possibly none.
 
         Raises:
-            ValueError: if a shape or dtype is another, the shape differs from the last frame's, or
+            ValueError: if a shape or dtype is wrong, the shape differs from the last frame's, or
                 the frame is too small.
         """
         frame = _Frame(original, anonymized, mask)
-        self._check(frame)
+        self._validate(frame)
         self._frames += 1
-        self._distance.add(*_error(original, anonymized, mask))
+        self._distance.add(*_sum_differences(original, anonymized, mask))
         if self._previous is not None:
-            self._compare(self._previous, frame)
-        self._previous = frame.copy()  # whoever reads a video may fill one buffer again and again
+            self._add_pair(self._previous, frame)
+        self._previous = frame.copy()  # a reader of videos may reuse its buffer
 
     def compute(self) -> FlickerReport:
-        """What the frames that were added so far show."""
+        """Return the flicker of the frames so far."""
         error, original_error = self._warp_error.value, self._original_warp_error.value
         differences = self._temporal_difference_error.value
         return FlickerReport(
@@ -120,31 +120,35 @@ class FlickerMetric:
             distance_levels=self._distance.value,
         )
 
-    def _compare(self, previous: _Frame, current: _Frame) -> None:
+    def _add_pair(self, previous: _Frame, current: _Frame) -> None:
         union = previous.mask | current.mask
         if not union.any():
             return
         height_px, width_px = union.shape
-        window = Roi.from_mask(union).expand(_MARGIN_PX).clip(width_px, height_px)
-        before, now = previous.cut(window), current.cut(window)
-        self._add_differences(before, now)
+        roi = Roi.from_mask(union).expand(_MARGIN_PX).clip(width_px, height_px)
+        previous_crop, current_crop = previous.crop(roi), current.crop(roi)
+        self._add_differences(previous_crop, current_crop)
         if previous.mask.any() and current.mask.any():
-            self._add_warp_errors(before, now)
+            self._add_warp_errors(previous_crop, current_crop)
 
-    def _add_differences(self, before: _Frame, now: _Frame) -> None:
-        union = before.mask | now.mask
-        total, count = _error(before.original, now.original, union)
-        anonymized_total, _ = _error(before.anonymized, now.anonymized, union)
+    def _add_differences(self, previous: _Frame, current: _Frame) -> None:
+        union = previous.mask | current.mask
+        total, count = _sum_differences(previous.original, current.original, union)
+        anonymized_total, _ = _sum_differences(previous.anonymized, current.anonymized, union)
         self._original_difference.add(total / count)
         self._temporal_difference_error.add(abs(anonymized_total - total) / count)
 
-    def _add_warp_errors(self, before: _Frame, now: _Frame) -> None:
-        flow = estimate_backward_flow(before.original, now.original)
-        counted = now.mask & flow.visible & (flow.warp(before.mask) > _WHOLLY)
-        self._warp_error.add(*_error(flow.warp(before.anonymized), now.anonymized, counted))
-        self._original_warp_error.add(*_error(flow.warp(before.original), now.original, counted))
+    def _add_warp_errors(self, previous: _Frame, current: _Frame) -> None:
+        flow = estimate_backward_flow(previous.original, current.original)
+        counted = current.mask & flow.visible & (flow.warp(previous.mask) > _FULLY_COVERED_RATIO)
+        self._warp_error.add(
+            *_sum_differences(flow.warp(previous.anonymized), current.anonymized, counted)
+        )
+        self._original_warp_error.add(
+            *_sum_differences(flow.warp(previous.original), current.original, counted)
+        )
 
-    def _check(self, frame: _Frame) -> None:
+    def _validate(self, frame: _Frame) -> None:
         height_px, width_px = (self._previous or frame).original.shape[:2]
         if min(height_px, width_px) < MIN_SIDE_PX:
             message = f"a frame of {width_px} x {height_px} px, flow needs {MIN_SIDE_PX} or more"
@@ -154,7 +158,9 @@ class FlickerMetric:
         validate_array("mask", frame.mask, (height_px, width_px), np.bool_)
 
 
-def _error(one: npt.NDArray[Any], other: RgbImage, mask: Mask) -> tuple[float, int]:
-    """The sum of the pixels' differences inside ``mask``, averaged over channels; their number."""
-    differences = np.abs(one[mask].astype(np.float32) - other[mask])
+def _sum_differences(
+    reference: npt.NDArray[Any], candidate: RgbImage, mask: Mask
+) -> tuple[float, int]:
+    """Return the sum of differences inside ``mask``, averaged over channels, and its pixels."""
+    differences = np.abs(reference[mask].astype(np.float32) - candidate[mask])
     return float(differences.sum(dtype=np.float64)) / 3, len(differences)

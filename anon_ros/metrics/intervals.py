@@ -1,7 +1,7 @@
-"""A figure, and how far another sample of the same kind could have moved it."""
+"""Estimates with 95 % confidence intervals: bootstrap, Wilson, jackknife."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,19 @@ Indices = npt.NDArray[np.int64]
 NUM_RESAMPLES = 1000
 _Z = 1.959964  # 97.5 % of a normal distribution
 _TAILS = (2.5, 97.5)  # per cent
+_LARGE_SET = 1000  # images from which on fewer halves suffice
+_MIN_FRAMES_IN_HALF = 4
+_MIN_IMAGES = 2  # a single image has no distance
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the interval that holds it with 95 % confidence.
+    """A value with its 95 % confidence interval.
 
     Attributes:
-        value: the figure; None if there was nothing to measure.
-        low: lower end of the interval; None if it is not known.
-        high: upper end.
+        value: the measured value; None if there was nothing to measure.
+        low: lower end of the interval; None if it is unknown.
+        high: upper end; None if it is unknown.
     """
 
     value: float | None
@@ -28,9 +31,9 @@ class Estimate:
     high: float | None = None
 
     def scaled(self, factor: float) -> "Estimate":
-        """In another unit."""
-        parts = (self.value, self.low, self.high)
-        return Estimate(*(None if part is None else factor * part for part in parts))
+        """Return the estimate times ``factor``, for another unit."""
+        values = (self.value, self.low, self.high)
+        return Estimate(*(None if value is None else factor * value for value in values))
 
 
 def bootstrap(
@@ -39,68 +42,72 @@ def bootstrap(
     rounds: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of ``count`` units, with the percentile interval of the bootstrap (Efron 1979).
+    """Estimate a statistic of ``count`` units by the percentile bootstrap (Efron 1979).
 
     Args:
-        statistic: takes indices of units, possibly several times the same; None if they tell
-            nothing.
-        count: of units. They must be independent: persons or frames, not pixels.
-        rounds: resamples.
+        statistic: of indices of units, which may repeat; None if it is undefined for them.
+        count: number of units. They must be independent: persons or frames, not pixels.
+        rounds: number of resamples.
         seed: of the resampling.
     """
     value = statistic(np.arange(count)) if count else None
     if value is None or count < 2:  # noqa: PLR2004 - one unit has no spread
         return Estimate(value)
     random = np.random.default_rng(seed)
-    drawn = [statistic(random.integers(count, size=count)) for _ in range(rounds)]
-    known = [each for each in drawn if each is not None]
-    if not known:
+    resampled = [statistic(random.integers(count, size=count)) for _ in range(rounds)]
+    values = [v for v in resampled if v is not None]
+    if not values:
         return Estimate(value)
-    low, high = np.percentile(known, _TAILS)
+    low, high = np.percentile(values, _TAILS)
     return Estimate(value, float(low), float(high))
 
 
-def wilson_proportion(part: int, whole: int) -> Estimate:
-    """A share of independent yes-or-no trials, with the interval of Wilson (1927).
+def wilson_proportion(successes: int, trials: int) -> Estimate:
+    """Estimate the ratio of successes in independent trials, with Wilson's interval (1927).
 
-    Unlike the bootstrap's it does not shrink to nothing where no trial, or each, was a yes.
+    Unlike the bootstrap's it does not shrink to nothing where no trial, or every trial, succeeds.
     """
-    return _wilson(part / whole, whole) if whole else Estimate(None)
+    return _make_wilson_interval(successes / trials, trials) if trials else Estimate(None)
 
 
 def clustered_proportion(
-    parts: npt.NDArray[np.float64] | Indices, wholes: npt.NDArray[np.float64] | Indices
+    successes: npt.NDArray[np.float64] | Indices, trials: npt.NDArray[np.float64] | Indices
 ) -> Estimate:
-    """A share of yes-or-no trials that are alike within groups, as the queries of one person.
+    """Estimate the ratio of successes of clustered trials, as the queries of a person are.
 
-    Wilson's interval for as many trials as independent ones would tell as much, by the variance
+    Wilson's interval with the effective sample size of the clustered trials, by the variance
     between the groups (Korn and Graubard, Survey Methodology, 1998; with Wilson's: Franco et al.,
-    J. Survey Statistics and Methodology, 2019). Where no trial, or each, was a yes, a group counts
-    as one trial.
+    J. Survey Statistics and Methodology, 2019). Where no trial, or every trial, succeeds, a group
+    counts as a single trial.
 
     Args:
-        parts: (G,) how many were a yes, by group.
-        wholes: (G,) how many there were, above 0.
+        successes: (G,) by group.
+        trials: (G,) by group, above 0.
     """
-    groups, whole = len(wholes), float(wholes.sum())
-    if not groups:
+    num_groups, num_trials = len(trials), float(trials.sum())
+    if not num_groups:
         return Estimate(None)
-    share = float(parts.sum()) / whole
-    if groups < 2:  # noqa: PLR2004 - one group has no spread
-        return Estimate(share)
-    worth = float(groups)
-    if 0 < share < 1:
-        squares = float(np.square(parts - share * wholes).sum())
-        variance = groups / (groups - 1) * squares / whole**2
-        trust = (_Z / t_quantile(groups - 1)) ** 2  # a variance of few groups is itself uncertain
-        worth = min(trust * share * (1 - share) / variance, whole) if variance else whole
-    return _wilson(share, max(worth, 1.0))
+    ratio = float(successes.sum()) / num_trials
+    if num_groups < 2:  # noqa: PLR2004 - one group has no spread
+        return Estimate(ratio)
+    effective_trials = float(num_groups)
+    if 0 < ratio < 1:
+        squares = float(np.square(successes - ratio * trials).sum())
+        variance = num_groups / (num_groups - 1) * squares / num_trials**2
+        correction = (
+            _Z / t_quantile(num_groups - 1)
+        ) ** 2  # a variance of few groups is itself uncertain
+        effective_trials = (
+            min(correction * ratio * (1 - ratio) / variance, num_trials) if variance else num_trials
+        )
+    return _make_wilson_interval(ratio, max(effective_trials, 1.0))
 
 
 def t_quantile(degrees: int) -> float:
-    """97.5 % of Student's t, from 1 degree of freedom on, where it is 11 % too low; from 3 on 1 %.
+    """Return the 97.5 % quantile of Student's t for 1 degree of freedom or more.
 
-    (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.)
+    It is 11 % too low for 1 degree of freedom, 1 % for 3 (Abramowitz and Stegun, Handbook of
+    Mathematical Functions, 26.7.5).
     """
     z = _Z
     terms = (
@@ -112,35 +119,78 @@ def t_quantile(degrees: int) -> float:
     return z + sum(term / float(degrees) ** power for power, term in enumerate(terms, start=1))
 
 
-def _wilson(share: float, count: float) -> Estimate:
+def _make_wilson_interval(ratio: float, count: float) -> Estimate:
     spread = _Z**2 / count
-    centre = (share + spread / 2) / (1 + spread)
-    reach = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
-    low = 0.0 if share == 0 else centre - reach
-    high = 1.0 if share == 1 else centre + reach
-    return Estimate(share, low, high)
-
-
-def mean_estimate(values: npt.NDArray[np.float64], rounds: int = NUM_RESAMPLES) -> Estimate:
-    """The mean of (N,) independent values."""
-    return bootstrap(lambda chosen: float(values[chosen].mean()), len(values), rounds)
+    center = (ratio + spread / 2) / (1 + spread)
+    margin = math.sqrt(spread * (ratio * (1 - ratio) + spread / 4)) / (1 + spread)
+    low = 0.0 if ratio == 0 else center - margin
+    high = 1.0 if ratio == 1 else center + margin
+    return Estimate(ratio, low, high)
 
 
 def bootstrap_ratio(
-    parts: npt.NDArray[np.float64], wholes: npt.NDArray[np.float64], groups: Indices
+    numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64], groups: Indices
 ) -> Estimate:
-    """The sum of (N,) ``parts`` by that of (N,) ``wholes``; None if those are 0.
+    """Estimate the sum of ``numerators`` by that of ``denominators``; None if the latter is 0.
 
     Args:
-        parts: of each value.
-        wholes: of each value, 0 or more.
-        groups: (N,) which values belong to one independent unit, as persons to their frame.
+        numerators: (N,).
+        denominators: (N,), 0 or more.
+        groups: (N,) independent unit of every value, as the frame of a person.
     """
     _, unit = np.unique(groups, return_inverse=True)
-    part, whole = np.bincount(unit, parts), np.bincount(unit, wholes)
+    numerator, denominator = np.bincount(unit, numerators), np.bincount(unit, denominators)
 
-    def ratio(chosen: Indices) -> float | None:
-        total = float(whole[chosen].sum())
-        return float(part[chosen].sum()) / total if total > 0 else None
+    def compute_ratio(chosen: Indices) -> float | None:
+        total = float(denominator[chosen].sum())
+        return float(numerator[chosen].sum()) / total if total > 0 else None
 
-    return bootstrap(ratio, len(part))
+    return bootstrap(compute_ratio, len(numerator))
+
+
+def jackknife_halves(
+    statistic: Callable[[Indices], float | None],
+    frames: Indices,
+    min_value: float = -np.inf,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate a statistic that is biased for few images, with an interval from random halves.
+
+    Resampling with replacement would add that bias to the interval: copies look like a smaller
+    set. The spread of the statistic over halves without replacement estimates its standard error
+    (the delete-d jackknife with d = n / 2; Shao and Wu, 1989); the bias of the halves, which is
+    larger, does not matter.
+
+    Args:
+        statistic: of indices of images, the same for both sets; None if they are too few.
+        frames: (N,) frame of every image. Persons in a frame share its light and place, so halves
+            are of frames.
+        min_value: smallest possible value of the statistic.
+        seed: of the halves.
+    """
+    value = statistic(np.arange(len(frames))) if len(frames) >= _MIN_IMAGES else None
+    units = np.unique(frames)
+    if value is None or len(units) < 2 * _MIN_FRAMES_IN_HALF:
+        return Estimate(value)
+    rounds = 50 if len(frames) <= _LARGE_SET else 10
+    values = [v for v in _evaluate_halves(statistic, frames, rounds, seed) if v is not None]
+    if len(values) < _MIN_IMAGES:
+        return Estimate(value)
+    half = len(units) // 2
+    margin = (
+        t_quantile(rounds - 1)
+        * math.sqrt(half / (len(units) - half))
+        * float(np.std(values, ddof=1))
+    )
+    return Estimate(value, max(min_value, value - margin), value + margin)
+
+
+def _evaluate_halves(
+    statistic: Callable[[Indices], float | None], frames: Indices, rounds: int, seed: int
+) -> Iterator[float | None]:
+    """Yield the statistic of random halves of the frames."""
+    random, units = np.random.default_rng(seed), np.unique(frames)
+    half = len(units) // 2
+    for _ in range(rounds):
+        chosen = np.isin(frames, random.permutation(units)[:half])
+        yield statistic(np.flatnonzero(chosen))

@@ -1,23 +1,23 @@
-"""Which of one side belongs to which of the other."""
+"""Matching of two sets by cost or overlap."""
 
 import numpy as np
 import numpy.typing as npt
 
 
-def greedy_match(costs: npt.NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
-    """Pairs of rows and columns, the cheapest first, none of them twice and none above ``limit``.
+def match_greedily(costs: npt.NDArray[np.float64], max_cost: float) -> list[tuple[int, int]]:
+    """Return pairs of a row and a column, the cheapest first, each row and column used once.
 
-    Of equal costs the first row's, then the first column's counts.
+    Among equal costs the first row wins, then the first column.
 
     Args:
         costs: (N, M) float64.
-        limit: the highest cost of a pair.
+        max_cost: the highest cost of a pair.
     """
     pairs: list[tuple[int, int]] = []
     rows, columns = set(range(costs.shape[0])), set(range(costs.shape[1]))
     for flat in np.argsort(costs, axis=None, kind="stable").tolist():
         row, column = divmod(flat, costs.shape[1])
-        if row in rows and column in columns and costs[row, column] <= limit:
+        if row in rows and column in columns and costs[row, column] <= max_cost:
             pairs.append((row, column))
             rows.remove(row)
             columns.remove(column)
@@ -25,20 +25,25 @@ def greedy_match(costs: npt.NDArray[np.float64], limit: float) -> list[tuple[int
 
 
 def match_masks(
-    ones: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], least_iou: float
+    references: npt.NDArray[np.bool_], candidates: npt.NDArray[np.bool_], min_iou: float
 ) -> dict[int, int]:
-    """Which masks show the same: by index of one, that of the other; best overlap first.
+    """Match masks by overlap, the best first; return candidate indices by reference index.
 
     Args:
-        ones: (N, H, W) bool.
-        others: (M, H, W) bool.
-        least_iou: intersection over union below which two do not.
+        references: (N, H, W) bool.
+        candidates: (M, H, W) bool.
+        min_iou: smallest intersection over union of a match.
     """
-    overlaps = np.array([[_iou(one, other) for other in others] for one in ones])
-    pairs = greedy_match(1 - overlaps.reshape(len(ones), len(others)), 1 - least_iou)
+    overlaps = np.array(
+        [
+            [_compute_iou(reference, candidate) for candidate in candidates]
+            for reference in references
+        ]
+    )
+    pairs = match_greedily(1 - overlaps.reshape(len(references), len(candidates)), 1 - min_iou)
     return dict(pairs)
 
 
-def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    union_px = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union_px if union_px else 0.0
+def _compute_iou(reference: npt.NDArray[np.bool_], candidate: npt.NDArray[np.bool_]) -> float:
+    union_px = np.count_nonzero(reference | candidate)
+    return np.count_nonzero(reference & candidate) / union_px if union_px else 0.0

@@ -1,4 +1,4 @@
-"""Where the pixels of a frame were in the frame before."""
+"""Dense optical flow from a frame back to the previous frame."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,30 +10,30 @@ import numpy.typing as npt
 from anon_ros.core import Mask, RgbImage
 
 MIN_SIDE_PX = 32
-"""OpenCV's flow does not survive images that are less high or wide."""
+"""The smallest height and width of images that OpenCV's flow accepts."""
 
-_RELATIVE, _ABSOLUTE_PX2 = 0.01, 0.5
+_RELATIVE_TOLERANCE, _TOLERANCE_PX2 = 0.01, 0.5
 
 
 @dataclass(frozen=True)
 class BackwardFlow:
-    """Dense flow from a frame back to the one before.
+    """Dense flow from a frame back to the previous frame.
 
     Attributes:
-        origin_px: (H, W, 2) float32, x and y of each pixel's place in the frame before.
-        visible: (H, W) bool, the pixels that were to be seen there.
+        origin_px: (H, W, 2) float32, x and y of every pixel's place in the previous frame.
+        visible: (H, W) bool, the pixels that were visible there.
     """
 
     origin_px: npt.NDArray[np.float32]
     visible: Mask
 
     def warp(self, previous: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """The frame before, brought to the present one, float32; 0 from outside of it.
+        """Warp the previous frame to the present frame, float32; 0 from outside of it.
 
         Args:
             previous: (H, W) or (H, W, 3), any dtype.
         """
-        return _sampled(previous.astype(np.float32), self.origin_px)
+        return _sample_at(previous.astype(np.float32), self.origin_px)
 
 
 def estimate_backward_flow(previous: RgbImage, current: RgbImage) -> BackwardFlow:
@@ -50,21 +50,25 @@ def estimate_backward_flow(previous: RgbImage, current: RgbImage) -> BackwardFlo
     """
     # Flow: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    before, now = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (previous, current))
-    backward_px = search.calc(now, before, None)  # type: ignore[call-overload]
-    forward_px = search.calc(before, now, None)  # type: ignore[call-overload]
-    rows, columns = np.indices(now.shape, np.float32)
+    previous_gray, current_gray = (
+        cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (previous, current)
+    )
+    backward_px = search.calc(current_gray, previous_gray, None)  # type: ignore[call-overload]
+    forward_px = search.calc(previous_gray, current_gray, None)  # type: ignore[call-overload]
+    rows, columns = np.indices(current_gray.shape, np.float32)
     origin_px = np.dstack([columns, rows]) + backward_px
-    return BackwardFlow(origin_px, _agree(backward_px, _sampled(forward_px, origin_px)))
+    return BackwardFlow(origin_px, _find_consistent(backward_px, _sample_at(forward_px, origin_px)))
 
 
-def _agree(backward_px: npt.NDArray[np.float32], forward_px: npt.NDArray[np.float32]) -> Mask:
-    both_px2 = (backward_px**2 + forward_px**2).sum(axis=2)
-    apart_px2 = ((backward_px + forward_px) ** 2).sum(axis=2)
-    return np.asarray(apart_px2 < _RELATIVE * both_px2 + _ABSOLUTE_PX2)
+def _find_consistent(
+    backward_px: npt.NDArray[np.float32], forward_px: npt.NDArray[np.float32]
+) -> Mask:
+    sum_px2 = (backward_px**2 + forward_px**2).sum(axis=2)
+    difference_px2 = ((backward_px + forward_px) ** 2).sum(axis=2)
+    return np.asarray(difference_px2 < _RELATIVE_TOLERANCE * sum_px2 + _TOLERANCE_PX2)
 
 
-def _sampled(
+def _sample_at(
     image: npt.NDArray[np.float32], places_px: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     sampled = cv2.remap(image, places_px, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]

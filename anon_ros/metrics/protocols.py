@@ -1,4 +1,4 @@
-"""What the measures need from the models, and nothing more."""
+"""Protocols of the models that the metrics use."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,18 +13,18 @@ Features = npt.NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Makes a vector of an image; what looks alike to it lies close together."""
+    """A network that maps similar images to vectors that are close together."""
 
     @property
     def name(self) -> str:
-        """As shown in tables."""
+        """Its name in tables."""
         ...
 
     @property
     def cache_key(self) -> str:
-        """Changes whenever its vectors could: what they are cached by."""
+        """A text that changes whenever its vectors could, by which they are cached."""
         ...
 
     def embed(self, images: Sequence[RgbImage]) -> Features:
-        """(N, D) float32: one vector per image; the images may differ in size."""
+        """Return (N, D) float32: one vector per image; the images may differ in size."""
         ...

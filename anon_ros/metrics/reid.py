@@ -1,4 +1,4 @@
-"""Whether somebody can be found again: the protocol of person re-identification."""
+"""Person re-identification: the protocol and its scores."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from anon_ros.metrics.protocols import Features
 from anon_ros.metrics.validation import validate_array
 
 JUNK_ID = -1
-"""The person of gallery images that count neither as right nor as wrong."""
+"""The person id of gallery images that count neither as right nor as wrong."""
 Numbers = npt.NDArray[np.int64]
-# Vectors that differ by rounding alone are equally far away.
+# Distances that differ by rounding alone count as equal.
 _DISTANCE_DECIMALS = 12
 _BATCH = 64
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """One side of the search.
+    """Queries or gallery of a search.
 
     Attributes:
         vectors: (N, D) float32, one row per image.
-        person_ids: (N,) int64, who it shows; JUNK in a gallery.
-        camera_ids: (N,) int64, which camera saw it.
+        person_ids: (N,) int64; a gallery may hold JUNK_ID.
+        camera_ids: (N,) int64.
 
     Raises:
         ValueError: if the shapes disagree.
@@ -42,46 +42,48 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class ReidResult:
-    """How well each query found its person.
+    """The rank and the precision of every query.
 
     Attributes:
         first_ranks: (N,) int64, the rank from 1 of the nearest image of the right person; 0 for a
-            query that no gallery image could answer, which no figure counts.
+            query without a right gallery image, which no score counts.
         average_precisions: (N,) float64 in 0..1; NaN for those queries.
-        persons: (N,) int64, whom they search for. Queries of one person are alike, so intervals
-            are over persons.
+        person_ids: (N,) int64, persons of the queries. Queries of one person are alike, so
+            intervals are over persons.
     """
 
     first_ranks: Numbers
     average_precisions: npt.NDArray[np.float64]
-    persons: Numbers
+    person_ids: Numbers
 
     @property
     def is_valid(self) -> npt.NDArray[np.bool_]:
-        """(N,) bool, the queries that count."""
+        """The queries that count, (N,) bool."""
         return self.first_ranks > 0
 
-    def cmc(self, most: int) -> Estimate:
-        """Rank-``most`` accuracy: the share of queries with a right answer among the first ones."""
-        is_found = self.first_ranks[self.is_valid] <= most
-        _, person = np.unique(self.persons[self.is_valid], return_inverse=True)
+    def cmc(self, k: int) -> Estimate:
+        """Return the rank-``k`` accuracy: ratio of queries with a right image among the first k."""
+        is_found = self.first_ranks[self.is_valid] <= k
+        _, person = np.unique(self.person_ids[self.is_valid], return_inverse=True)
         return clustered_proportion(np.bincount(person, is_found), np.bincount(person))
 
     def mean_average_precision(self) -> Estimate:
-        """Mean average precision, mAP."""
+        """Return the mean average precision, mAP."""
         precisions = self.average_precisions[self.is_valid]
-        return bootstrap_ratio(precisions, np.ones(len(precisions)), self.persons[self.is_valid])
+        return bootstrap_ratio(precisions, np.ones(len(precisions)), self.person_ids[self.is_valid])
 
-    def subset(self, which: npt.NDArray[np.bool_]) -> "ReidResult":
-        """Of some queries alone."""
+    def subset(self, is_selected: npt.NDArray[np.bool_]) -> "ReidResult":
+        """Return the result of the selected queries, (N,) bool."""
         return ReidResult(
-            self.first_ranks[which], self.average_precisions[which], self.persons[which]
+            self.first_ranks[is_selected],
+            self.average_precisions[is_selected],
+            self.person_ids[is_selected],
         )
 
 
 @dataclass(frozen=True)
 class ChanceLevel:
-    """What an embedder that sees nothing would reach, in expectation.
+    """The expected result of an embedder that sees nothing.
 
     Attributes:
         ranks: by k, rank-k accuracy.
@@ -93,13 +95,13 @@ class ChanceLevel:
 
 
 def evaluate_reid(query: FeatureSet, gallery: FeatureSet) -> ReidResult:
-    """Rank the gallery for each query, the nearest first, by cosine distance.
+    """Rank the gallery for every query, the nearest first, by cosine distance.
 
     The protocol of Market-1501 (Zheng et al., "Scalable Person Re-identification: A Benchmark",
     ICCV 2015): of the query's person, gallery images of the query's own camera do not count, nor
-    does junk. Average precision is the mean over right images of the precision at each. Among
-    images that are equally far away the wrong ones come first: an embedder that cannot tell
-    anybody apart finds nobody.
+    does junk. Average precision is the mean of the precision at the right images. Among images
+    that are equally far away the wrong images come first: an embedder that distinguishes nobody
+    finds nobody.
 
     Raises:
         ValueError: if the vectors differ in length.
@@ -107,18 +109,18 @@ def evaluate_reid(query: FeatureSet, gallery: FeatureSet) -> ReidResult:
     if query.vectors.shape[1:] != gallery.vectors.shape[1:] and len(query.vectors):
         message = f"vectors of {query.vectors.shape[1:]} and {gallery.vectors.shape[1:]} elements"
         raise ValueError(message)
-    targets = _normal(gallery.vectors)
+    targets = _normalize(gallery.vectors)
     first_ranks = np.zeros(len(query.vectors), np.int64)
     precisions = np.full(len(query.vectors), np.nan)
-    sources = _normal(query.vectors)
+    sources = _normalize(query.vectors)
     for start in range(0, len(sources), _BATCH):
         batch = np.round(1 - sources[start : start + _BATCH] @ targets.T, _DISTANCE_DECIMALS)
         for index, distances in enumerate(batch, start):
-            counts, is_right = _candidates(query, index, gallery)
-            right = np.sort(distances[counts & is_right])
+            is_counted, is_right = _select_candidates(query, index, gallery)
+            right = np.sort(distances[is_counted & is_right])
             if not len(right):
                 continue
-            wrong = np.sort(distances[counts & ~is_right])
+            wrong = np.sort(distances[is_counted & ~is_right])
             hits = np.arange(1, len(right) + 1)
             places = hits + np.searchsorted(wrong, right, side="right")
             first_ranks[index] = places[0]
@@ -129,49 +131,49 @@ def evaluate_reid(query: FeatureSet, gallery: FeatureSet) -> ReidResult:
 def chance_level(
     query: FeatureSet, gallery: FeatureSet, ranks: tuple[int, ...] = (1, 5, 10)
 ) -> ChanceLevel:
-    """What ``search`` gives in expectation when every order of the gallery is as likely."""
-    missed: dict[int, list[float]] = {most: [] for most in ranks}
+    """Return the expected result of ``evaluate_reid`` if all orders are equally likely."""
+    misses: dict[int, list[float]] = {k: [] for k in ranks}
     precisions = []
     for index in range(len(query.vectors)):
-        counts, is_right = _candidates(query, index, gallery)
-        whole, right = int(counts.sum()), int(is_right[counts].sum())
+        is_counted, is_right = _select_candidates(query, index, gallery)
+        total, right = int(is_counted.sum()), int(is_right[is_counted].sum())
         if not right:
             continue
-        precisions.append(_expected_precision(whole, right))
-        for most, values in missed.items():
-            values.append(_none_among(most, whole, right))
+        precisions.append(_compute_expected_precision(total, right))
+        for k, probabilities in misses.items():
+            probabilities.append(_compute_miss_probability(k, total, right))
     return ChanceLevel(
-        {most: 1 - float(np.mean(values)) if values else 0.0 for most, values in missed.items()},
+        {k: 1 - float(np.mean(values)) if values else 0.0 for k, values in misses.items()},
         float(np.mean(precisions)) if precisions else 0.0,
     )
 
 
-def _candidates(
+def _select_candidates(
     query: FeatureSet, index: int, gallery: FeatureSet
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """(M,) bool: which gallery images count for a query, and which show its person."""
-    is_right = gallery.person_ids == query.person_ids[index]
+    """Return (M,) bool twice: gallery images that count for a query, and those of its person."""
+    is_same_person = gallery.person_ids == query.person_ids[index]
     is_same_camera = gallery.camera_ids == query.camera_ids[index]
-    return (gallery.person_ids != JUNK_ID) & ~(is_right & is_same_camera), is_right
+    return (gallery.person_ids != JUNK_ID) & ~(is_same_person & is_same_camera), is_same_person
 
 
-def _none_among(most: int, whole: int, right: int) -> float:
-    """The probability that none of the first ``most`` of ``whole`` is one of ``right``."""
-    drawn = np.arange(min(most, whole))
-    return float(np.prod(np.maximum(whole - right - drawn, 0) / (whole - drawn)))
+def _compute_miss_probability(k: int, total: int, right: int) -> float:
+    """Return the probability that the first ``k`` of ``total`` images hold no right image."""
+    positions = np.arange(min(k, total))
+    return float(np.prod(np.maximum(total - right - positions, 0) / (total - positions)))
 
 
-def _expected_precision(whole: int, right: int) -> float:
-    """Average precision of a random order.
+def _compute_expected_precision(total: int, right: int) -> float:
+    """Return the average precision of a random order.
 
-    Place k is right in right / whole of all orders; then, of the first k, on average
-    1 + (k - 1) (right - 1) / (whole - 1) are.
+    Place k is right in right / total of all orders; then, of the first k, on average
+    1 + (k - 1) (right - 1) / (total - 1) are right.
     """
-    places = np.arange(1, whole + 1)
-    others = (right - 1) / (whole - 1) if whole > 1 else 0.0
-    return float(((1 + (places - 1) * others) / places).mean())
+    places = np.arange(1, total + 1)
+    ratio = (right - 1) / (total - 1) if total > 1 else 0.0
+    return float(((1 + (places - 1) * ratio) / places).mean())
 
 
-def _normal(vectors: Features) -> npt.NDArray[np.float64]:
+def _normalize(vectors: Features) -> npt.NDArray[np.float64]:
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float64).tiny))

@@ -1,26 +1,26 @@
-"""Means of nothing are None, never NaN."""
+"""Means and ratios that are None, never NaN, where nothing was measured."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class RunningMean:
-    """A mean of values that are not kept."""
+    """A mean of values that are not stored."""
 
     total: float = 0.0
     count: int = 0
 
     def add(self, total: float, count: int = 1) -> None:
-        """Count ``count`` more values that sum up to ``total``."""
+        """Add ``count`` values with the sum ``total``."""
         self.total += total
         self.count += count
 
     @property
     def value(self) -> float | None:
-        """The mean; None of no values."""
+        """The mean; None without values."""
         return safe_ratio(self.total, self.count)
 
 
-def safe_ratio(part: float | None, whole: float | None) -> float | None:
-    """``part / whole``; None if one of them is unknown or ``whole`` is zero."""
-    return None if part is None or not whole else part / whole
+def safe_ratio(numerator: float | None, denominator: float | None) -> float | None:
+    """Return the ratio; None if either is unknown or ``denominator`` is zero."""
+    return None if numerator is None or not denominator else numerator / denominator

@@ -137,7 +137,7 @@ def test_ap_of_known_case() -> None:
 def test_crowd_boxes_ignored() -> None:
     found = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], np.float64)
     frame = match_frame(make_truth((0, 0, 100, 100), crowd=True), found, np.array([0.9, 0.8]))
-    assert frame.persons == 0
+    assert frame.num_persons == 0
     assert frame.is_ignored.all()
     assert AveragePrecision([frame]).compute(np.array([0])).ap is None
 

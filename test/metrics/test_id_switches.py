@@ -23,7 +23,7 @@ def make_boxes_at(*columns_px: int) -> npt.NDArray[np.float32]:
 
 
 def test_report_of_no_frames_is_empty() -> None:
-    report = IdSwitches().report()
+    report = IdSwitches().compute()
     assert (report.persons, report.matches, report.switches) == (0, 0, 0)
     assert report.tracks_per_person == {}
 
@@ -32,8 +32,8 @@ def test_report_of_no_frames_is_empty() -> None:
 def test_correct_tracker_has_no_switch(tracks: Any) -> None:
     switches = IdSwitches()
     for x in (0, 5, 10):
-        switches.add(make_masks_at(x, x + 30), [0, 1], tracks(x + 30, x), [8, 9])
-    report = switches.report()
+        switches.update(make_masks_at(x, x + 30), [0, 1], tracks(x + 30, x), [8, 9])
+    report = switches.compute()
     assert (report.person_frames, report.matches, report.switches) == (6, 6, 0)
     assert report.tracks_per_person == {0: 1, 1: 1}
 
@@ -42,8 +42,8 @@ def test_correct_tracker_has_no_switch(tracks: Any) -> None:
 def test_swapped_tracks_count_twice(tracks: Any) -> None:
     switches = IdSwitches()
     for ids in ([8, 9], [9, 8], [9, 8]):
-        switches.add(make_masks_at(0, 30), [0, 1], tracks(0, 30), ids)
-    report = switches.report()
+        switches.update(make_masks_at(0, 30), [0, 1], tracks(0, 30), ids)
+    report = switches.compute()
     assert (report.matches, report.switches) == (6, 2)
     assert report.tracks_per_person == {0: 2, 1: 2}
 
@@ -51,17 +51,17 @@ def test_swapped_tracks_count_twice(tracks: Any) -> None:
 def test_switch_counts_after_gap() -> None:
     switches = IdSwitches()
     for columns, ids in (([0], [8]), ([], []), ([0], [9]), ([0], [8])):
-        switches.add(make_masks_at(0), [0], make_masks_at(*columns), ids)
-    report = switches.report()
+        switches.update(make_masks_at(0), [0], make_masks_at(*columns), ids)
+    report = switches.compute()
     assert (report.person_frames, report.matches, report.switches) == (4, 3, 2)
     assert report.tracks_per_person == {0: 2}
 
 
 def test_person_without_track_counted() -> None:
     switches = IdSwitches()
-    switches.add(make_masks_at(0, 30), [4, 5], make_masks_at(30), [1])
-    switches.add(make_masks_at(), [], make_masks_at(), [])
-    report = switches.report()
+    switches.update(make_masks_at(0, 30), [4, 5], make_masks_at(30), [1])
+    switches.update(make_masks_at(), [], make_masks_at(), [])
+    report = switches.compute()
     assert (report.persons, report.person_frames, report.matches) == (2, 2, 1)
     assert report.tracks_per_person == {4: 0, 5: 1}
 
@@ -71,24 +71,24 @@ def test_person_without_track_counted() -> None:
 def test_iou_above_half_is_a_match(tracks: Any, moved_px: int, matches: int) -> None:
     """7 of 13 columns are shared, or 6 of 14."""
     switches = IdSwitches()
-    switches.add(make_masks_at(0), [0], tracks(moved_px), [1])
-    assert switches.report().matches == matches
+    switches.update(make_masks_at(0), [0], tracks(moved_px), [1])
+    assert switches.compute().matches == matches
 
 
 @pytest.mark.parametrize(("rows", "matches"), [(5, 1), (4, 0)])
 def test_iou_of_half_is_a_match(rows: int, matches: int) -> None:
     switches = IdSwitches()
     track = make_rectangle(H, W, slice(5, 5 + rows), slice(0, 10))
-    switches.add(make_masks_at(0), [0], track[None], [1])
-    assert switches.report().matches == matches
+    switches.update(make_masks_at(0), [0], track[None], [1])
+    assert switches.compute().matches == matches
 
 
 @pytest.mark.parametrize("tracks", [make_masks_at, make_boxes_at])
 def test_highest_overlap_matched_first(tracks: Any) -> None:
     """Track 1 overlaps both persons enough, the second one more."""
     switches = IdSwitches()
-    switches.add(make_masks_at(0, 4), [0, 1], tracks(3), [1])
-    assert switches.report().tracks_per_person == {0: 0, 1: 1}
+    switches.update(make_masks_at(0, 4), [0, 1], tracks(3), [1])
+    assert switches.compute().tracks_per_person == {0: 0, 1: 1}
 
 
 def test_masks_separate_equal_boxes() -> None:
@@ -96,9 +96,9 @@ def test_masks_separate_equal_boxes() -> None:
     half[:, 5:15, 0:10] = np.tri(10, dtype=np.bool_)
     other = make_masks_at(0) & ~half
     by_mask, by_box = IdSwitches(), IdSwitches()
-    by_mask.add(half, [0], other, [1])
-    by_box.add(half, [0], make_boxes_at(0), [1])
-    assert (by_mask.report().matches, by_box.report().matches) == (0, 1)
+    by_mask.update(half, [0], other, [1])
+    by_box.update(half, [0], make_boxes_at(0), [1])
+    assert (by_mask.compute().matches, by_box.compute().matches) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,6 @@ def test_invalid_frame_rejected(wrong: dict[str, Any], problem: str) -> None:
     }
     switches = IdSwitches()
     with pytest.raises(ValueError, match=problem):
-        switches.add(**given | wrong)
-    switches.add(**given)
-    assert switches.report().person_frames == 2
+        switches.update(**given | wrong)
+    switches.update(**given)
+    assert switches.compute().person_frames == 2

@@ -39,7 +39,7 @@ def test_jackknife_groups_by_frame() -> None:
 
 def test_jackknife_clips_and_skips_none() -> None:
     values = np.random.default_rng(0).exponential(size=60) ** 4
-    found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, least=0.0)
+    found = jackknife_halves(lambda chosen: float(values[chosen].mean()), FRAMES, min_value=0.0)
     assert found.low == 0
     seldom = jackknife_halves(lambda chosen: 1.0 if len(chosen) == 60 else None, FRAMES)
     assert seldom == Estimate(1.0)

@@ -56,11 +56,11 @@ def test_contested_px_of_known_case() -> None:
     shared_px = int((find_region_px(found, 0) & find_region_px(found, 1)).sum())
     right = evaluate_paste_order(regions, [2, 0, 1], depths)
     assert (right.overlap_px, right.misordered_px, right.pairs) == (shared_px, 0, {(1, 0)})
-    assert right.wrong_pairs == frozenset()
+    assert right.misordered_pairs == frozenset()
     wrong = evaluate_paste_order(regions, order_by_coverage(found), depths)
     assert (wrong.overlap_px, wrong.misordered_px) == (shared_px, shared_px)
-    assert wrong.wrong_pairs == {(1, 0)}
-    assert wrong.people_px == int((find_union_px(found)).sum())
+    assert wrong.misordered_pairs == {(1, 0)}
+    assert wrong.replaced_px == int((find_union_px(found)).sum())
 
 
 def test_equal_depths_never_misordered() -> None:
@@ -84,7 +84,7 @@ def find_union_px(found: Detections) -> np.ndarray:
 
 def test_no_persons_have_no_pairs() -> None:
     nothing = evaluate_paste_order([], [], [])
-    assert (nothing.overlap_px, nothing.people_px, nothing.pairs) == (0, 0, frozenset())
+    assert (nothing.overlap_px, nothing.replaced_px, nothing.pairs) == (0, 0, frozenset())
 
 
 @given(
@@ -109,9 +109,9 @@ def test_depth_order_never_misorders(
         evaluate_paste_order(regions, far_first[::-1], depths),
     )
     assert right.misordered_px == 0
-    assert not right.wrong_pairs
+    assert not right.misordered_pairs
     assert wrong.misordered_px == wrong.overlap_px == right.overlap_px
-    assert wrong.wrong_pairs == wrong.pairs == right.pairs
+    assert wrong.misordered_pairs == wrong.pairs == right.pairs
 
 
 def test_cause_is_first_that_applies() -> None:

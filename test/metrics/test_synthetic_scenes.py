@@ -47,13 +47,13 @@ def test_scene_shows_nearest_person(cutouts: list[Cutout]) -> None:
         assert np.array_equal(scene.image, again.image)
         assert np.array_equal(scene.index_map, again.index_map)
         check_scene(scene.image, scene.index_map, background)
-        depths = [actor.depth_m for actor in scene.actors]
+        depths = [actor.depth_m for actor in scene.persons]
         assert depths == sorted(depths, reverse=True)
         visible_px = scene.visible().sum(axis=(1, 2))
-        for actor, seen_px in zip(scene.actors, visible_px, strict=True):
+        for actor, seen_px in zip(scene.persons, visible_px, strict=True):
             assert seen_px <= actor.inside_px <= actor.total_px
             hidden += seen_px < actor.inside_px
-        contested += scene.actors[-1].inside_px == visible_px[-1]  # the nearest is never hidden
+        contested += scene.persons[-1].inside_px == visible_px[-1]  # the nearest is never hidden
     assert contested == 40
     assert hidden > 20
 

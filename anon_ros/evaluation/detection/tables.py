@@ -136,7 +136,7 @@ def make_detection_report(
 def _table(name: str, title: str, tally: DetectionMatches, note: str) -> Table:
     scored = {mode: [AveragePrecision(frames)] for mode, frames in tally.matches.items()}
     frames = next(iter(tally.matches.values()))
-    persons = sum(frame.persons for frame in frames)
+    persons = sum(frame.num_persons for frame in frames)
     rows = [[mode, *cells, persons, len(frames)] for mode, cells in _cells(scored).items()]
     columns = ("images", *_COLUMNS, _LOST, _KEPT, "persons", "frames")
     return Table(name, title, columns, rows, note)
@@ -197,7 +197,7 @@ def _sizes(name: str, title: str, tally: DetectionMatches) -> Table:
         scored = [AveragePrecision(tally.by_size[mode, size]) for size in SIZE_RANGES_PX]
         rows.append([mode, *(_mean([each], _ap) for each in scored)])
     persons = [
-        sum(frame.persons for frame in tally.by_size[ORIGINAL, size]) for size in SIZE_RANGES_PX
+        sum(frame.num_persons for frame in tally.by_size[ORIGINAL, size]) for size in SIZE_RANGES_PX
     ]
     note = "Small: up to 32 x 32 px, medium: up to 96 x 96 px, of the outline or the box."
     return Table(name, title, ("images", *SIZE_RANGES_PX), [*rows, ["persons", *persons]], note)

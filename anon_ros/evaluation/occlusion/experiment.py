@@ -225,7 +225,7 @@ def _make_ground_truth_persons(scene: Scene) -> tuple[PersonsWithDepth, list[int
     visible = scene.visible()
     actors = np.flatnonzero(visible.sum(axis=(1, 2)) >= _MIN_VISIBLE_PX).tolist()
     masks = visible[actors]
-    depths = [scene.actors[index].depth_m for index in actors]
+    depths = [scene.persons[index].depth_m for index in actors]
     return PersonsWithDepth(_make_detections(masks), depths), actors
 
 
@@ -273,8 +273,8 @@ def _make_detections(masks: npt.NDArray[np.bool_]) -> Detections:
 
 def _make_noisy_depth(scene: Scene, random: np.random.Generator) -> DepthMap:
     """Return depth as of a camera: all of a person a little too near or too far."""
-    errors = 1 + _DEPTH_ERROR_RATIO * random.standard_normal(len(scene.actors))
-    depths = [actor.depth_m * error for actor, error in zip(scene.actors, errors, strict=True)]
+    errors = 1 + _DEPTH_ERROR_RATIO * random.standard_normal(len(scene.persons))
+    depths = [actor.depth_m * error for actor, error in zip(scene.persons, errors, strict=True)]
     return np.array([*depths, np.nan], np.float32)[scene.index_map]
 
 
@@ -288,7 +288,7 @@ def _iter_misorder_causes(
 ) -> Iterator[tuple[str, bool]]:
     """Yield a cause of each pair that shares a pixel, and True if coverage misorders it."""
     visible_px = scene.visible().sum(axis=(1, 2))
-    persons = [scene.actors[index] for index in actors]
+    persons = [scene.persons[index] for index in actors]
     for pair in sorted(by_coverage.pairs):
         cause = misorder_cause(
             pair,
@@ -300,4 +300,4 @@ def _iter_misorder_causes(
             ],
             depths=[person.depth_m for person in persons],
         )
-        yield cause, pair in by_coverage.wrong_pairs
+        yield cause, pair in by_coverage.misordered_pairs

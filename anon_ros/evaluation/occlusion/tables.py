@@ -55,7 +55,7 @@ class PasteOrderStatistics:
 
     def wrong_pairs(self, order: str) -> Estimate:
         each = self.stackings[order]
-        return _share([len(s.wrong_pairs) for s in each], [len(s.pairs) for s in each])
+        return _share([len(s.misordered_pairs) for s in each], [len(s.pairs) for s in each])
 
     def row(self, kind: str, order: str) -> list[str | int | Estimate]:
         each = self.stackings[order]
@@ -63,7 +63,7 @@ class PasteOrderStatistics:
         return [
             f"{kind}: {order}",
             len(each),
-            _share(contested, [s.people_px for s in each]),
+            _share(contested, [s.replaced_px for s in each]),
             self.wrong(order),
             sum(len(s.pairs) for s in each),
             self.wrong_pairs(order),

@@ -185,7 +185,9 @@ def _figures(
     score = None
     if INCEPTION in looks.embedders:
         logits = pile.features(INCEPTION)[:, NUM_FEATURES:]
-        score = jackknife_halves(lambda chosen: inception_score(logits[chosen]), frames, least=1.0)
+        score = jackknife_halves(
+            lambda chosen: inception_score(logits[chosen]), frames, min_value=1.0
+        )
     is_same = pile is original
     elsewhere = np.array(pile.background_change)
     return QualityScores(
@@ -212,7 +214,7 @@ def _distances(one: Features, other: Features, frames: Frames) -> tuple[Estimate
         enough = len(chosen) >= _LEAST
         return kernel_distance(one[chosen], other[chosen], paired=True) if enough else None
 
-    return jackknife_halves(frechet, frames, least=0.0), jackknife_halves(kernel, frames)
+    return jackknife_halves(frechet, frames, min_value=0.0), jackknife_halves(kernel, frames)
 
 
 def _halved(
@@ -225,7 +227,7 @@ def _halved(
         return distance(one, other) if min(len(one), len(other)) >= _LEAST else None
 
     return (
-        jackknife_halves(partial(between, frechet_distance), frames, least=0.0),
+        jackknife_halves(partial(between, frechet_distance), frames, min_value=0.0),
         jackknife_halves(partial(between, kernel_distance), frames),
     )
 

@@ -50,7 +50,7 @@ def reid_table(identity: ReidScores) -> Table:
     by_chance = [100 * share for share in (*found.ranks.values(), found.mean_average_precision)]
     rows.append([_CHANCE, None, *by_chance])
     some = next(iter(identity.rankings.values()))
-    persons = len(np.unique(some.persons[some.is_valid]))
+    persons = len(np.unique(some.person_ids[some.is_valid]))
     note = (
         f"Anonymized queries against {identity.gallery_size} original images (gallery), by cosine "
         "distance; images of the query's person by the query's camera do not count (for "

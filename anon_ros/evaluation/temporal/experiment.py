@@ -154,7 +154,7 @@ class _Measurement:
             tracked = persons[self.config.memory.mode]
             tracks = [(i, track) for i, track in enumerate(tracked.track_ids) if track is not None]
             track_masks = tracked.detections.masks[[i for i, _ in tracks]]
-            scores.switches.add(masks, ids, track_masks, [track for _, track in tracks])
+            scores.switches.update(masks, ids, track_masks, [track for _, track in tracks])
 
     def _find_replaced(self, persons: FramePersons, frame: InputFrame) -> npt.NDArray[np.bool_]:
         """Return (H, W) bool, True where pixels may be replaced."""

@@ -35,7 +35,7 @@ def recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | N
         "persons."
     )
     if switches is not None:
-        found = switches.report()
+        found = switches.compute()
         note += (
             f" Tracks: {found.matches} of {found.person_frames} person-frames belong to one; a "
             f"person changed to another {found.switches} times ({found.persons} persons)."
