@@ -33,7 +33,7 @@ def test_patterns_match_later_cameras(peer: Any, start_live_node: Callable[..., 
     assert peer.spin_until(lambda: first and second and third)
     assert all(map(hides_everybody, (first, second, third)))
     peer.spin(1)
-    names = {stream.name for stream in node.node._streams}  # noqa: SLF001 - also what is not opened
+    names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - also what is not opened
     assert names == {"/car/cam_1/image", "/car/cam_2/image", "/far/away/from/here"}
 
 
@@ -105,7 +105,7 @@ def test_mirror_onto_camera_rejected(
     peer.advertise("/b/image", Image)
     options = {"cli_args": ["--ros-args", "-r", "/anon/a/image:=/b/image"]}
     start_live_node(options=options, topics__images=["/*/image"], topics__lazy=False)
-    assert wait_for_log("/a/image: not anonymized, its mirrored topic /b/image is a camera's")
+    assert wait_for_log("/a/image: not anonymized: its mirrored topic /b/image is a camera's")
     assert peer.spin_until(lambda: peer.count_subscribers("/b/image"))
     assert not peer.count_subscribers("/a/image")
 
@@ -119,7 +119,7 @@ def test_type_change_drops_frame_in_work(peer: Any, start_live_node: Callable[..
         publish_frames(peer, "/cam/image", count=1)
     peer.stop_advertising("/cam/image")
     peer.advertise("/cam/image", CompressedImage)
-    streams = node.node._streams  # noqa: SLF001
+    streams = node.node._topics  # noqa: SLF001
     assert peer.spin_until(
         lambda: streams.get("/cam/image").type_name == "sensor_msgs/msg/CompressedImage"
     )
