@@ -106,7 +106,7 @@ def read_last_dataset(folder: Path) -> ReidDataset:
     """Read LaST: test/query/ and test/gallery/ (val/ where there is no test/).
 
     Names begin with the person's number and an underscore; gallery images may lie in folders.
-    LaST has no camera numbers: each image counts as from a camera of its own, as in its paper.
+    LaST has no camera numbers: as its authors do, each image counts as from its own camera.
 
     Raises:
         LabelError: if a folder is missing or empty, or a name has another form.
