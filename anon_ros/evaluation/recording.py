@@ -1,32 +1,30 @@
 """What ``anon_ros bag`` says that it did, and what ``anon_ros verify`` says of that."""
 
-import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anon_ros.bags import (
-    REPORT,
     Bag,
+    DecisionOrigin,
     Findings,
+    MirroredSegmenter,
     RunReport,
+    TopicAction,
+    TopicReport,
     VerifyJob,
     open_bag,
     read_report,
-    sidecar_path,
+    verify_bag,
 )
-from anon_ros.cli.verify import MirroredSegmenter, verify_with_progress
 from anon_ros.config import Config, ParameterValue, all_parameters, get_value
 from anon_ros.errors import AnonRosError
 from anon_ros.evaluation.inputs.frames import is_bag
 from anon_ros.evaluation.options import ComparisonOptions, ExperimentOptions, OverviewOptions
 from anon_ros.evaluation.provenance import format_models, non_default_parameters
-from anon_ros.evaluation.report.model import Report, Table
+from anon_ros.evaluation.report.model import Cell, Report, Table
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import ProgressBar
 
-_COPIED = "COPY"
-_BY_WISH = "--copy"
 _FILL = "fill"
-_NUMBERS = ("written", "skipped", "lost", "persons", "inpainted", "covered", "carried")
 
 
 def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
@@ -51,18 +49,17 @@ def summarize_recording(options: OverviewOptions, config: Config) -> Report:
         AnonRosError: if its report is missing, or it cannot be verified.
     """
     source, output = map(open_bag, options.inputs)
-    account = read_report(output)
-    told: dict[str, Any] = json.loads(sidecar_path(output, REPORT).read_text("utf-8"))
-    findings = _verified(options, config, source, output, account)
+    report = read_report(output)
+    findings = _verified(options, config, source, output, report)
     return Report(
         "What was done",
-        [*_answers(told, account.config), _found(findings)],
-        [_topics(told["topics"], account.config)],
+        [*_answers(report), _found(findings)],
+        [_topics(report)],
         limitations=[
-            *_limits(told, account.config),
+            *_limits(report),
             *(f"Not verified: {line}." for line in findings.not_checked),
         ],
-        provenance=_run(told, account.config),
+        provenance=_run(report),
     )
 
 
@@ -77,33 +74,35 @@ def _verified(
         load_segmenter=lambda: MirroredSegmenter(build_segmenter(config)),
         every_nth=options.frames.stride,
     )
-    findings, _ = verify_with_progress(comparison, "verifying")
+    progress = ProgressBar(report.image_counts.anonymized, "verifying")
+    try:
+        findings, _ = verify_bag(comparison, progress)
+    finally:
+        progress.close()
     return findings
 
 
-def _answers(told: Mapping[str, Any], config: Config) -> list[str]:
-    topics: Sequence[Mapping[str, Any]] = told["topics"]
-    persons, drawn, covered, images, skipped, lost = (
-        sum(topic.get(name) or 0 for topic in topics)
-        for name in ("persons", "inpainted", "covered", "anonymized", "skipped", "lost")
-    )
-    empty = int(told["persons_per_frame"].get("0", 0))
-    how = f"{drawn} times by {_replacement(config)}, {covered} times by a smooth fill"
-    if config.inpaint.method == _FILL:
-        how = f"each time by {_replacement(config)}"
+def _answers(report: RunReport) -> list[str]:
+    counts, empty = report.image_counts, report.num_empty_images
+    replacement = _replacement(report.config)
+    how = f"{counts.inpainted} times by {replacement}, {counts.covered} times by a smooth fill"
+    if report.config.inpaint.method == _FILL:
+        how = f"each time by {replacement}"
     unchanged = f" In {empty} more images nobody was found: they are as they were." if empty else ""
     answers = [
-        f"NOT anonymized, copied as recorded: {topic['topic']} ({topic['type']}, "
-        f"{topic['messages']} messages; {topic['reason']})."
-        for topic in topics
-        if topic["decision"] == _COPIED and topic["reason"].startswith(_BY_WISH)
+        f"NOT anonymized, copied as recorded: {topic.topic} ({topic.type_name}, "
+        f"{topic.num_messages} messages; {topic.reason})."
+        for topic in report.topics
+        if topic.action is TopicAction.COPY and topic.origin is DecisionOrigin.COPY_FLAG
     ]
     answers.append(
-        f"{persons} times a person was replaced, in {images - empty} images: {how}.{unchanged} "
-        f"Ended {told['ended']}."
+        f"{counts.persons} times a person was replaced, in {counts.anonymized - empty} images: "
+        f"{how}.{unchanged} Ended {report.ended}."
     )
-    if skipped or lost:
-        answers.append(f"{skipped} images were skipped and {lost} lost: they are not written.")
+    if counts.skipped or counts.lost:
+        answers.append(
+            f"{counts.skipped} images were skipped and {counts.lost} lost: they are not written."
+        )
     return answers
 
 
@@ -115,46 +114,48 @@ def _replacement(config: Config) -> str:
 
 def _found(findings: Findings) -> str:
     return (
-        f"Compared message by message, {findings.broken_count} were found to be broken; a second "
-        f"look at {findings.counters.get('second looks', 0)} images found "
-        f"{findings.suspicion_count} suspicions (anon_ros verify lists them)."
+        f"Compared message by message, there are {findings.num_errors} errors; re-detection in "
+        f"{findings.counters.get('redetections', 0)} images gave "
+        f"{findings.num_warnings} warnings (anon_ros verify lists them)."
     )
 
 
-def _topics(topics: Sequence[Mapping[str, Any]], config: Config) -> Table:
-    rows = [
-        [
-            topic["topic"],
-            topic["type"],
-            topic["decision"] + (f": {topic['reason']}" if topic["reason"] else ""),
-            *(topic.get(name) for name in _NUMBERS),
-        ]
-        for topic in topics
-    ]
+def _topics(report: RunReport) -> Table:
     columns = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "drawn")
     note = (
-        f"As recorded beside the output. Drawn: replaced by {_replacement(config)}. Covered: by a "
-        "smooth fill, where that could not be done. Carried on: missed in the image, known from "
-        "those around it."
+        f"As recorded beside the output. Drawn: replaced by {_replacement(report.config)}. "
+        "Covered: by a smooth fill, where that could not be done. Carried on: missed in the "
+        "image, known from those around it."
     )
+    rows = [_topic_row(topic) for topic in report.topics]
     return Table("topics", "Topics", (*columns, "covered", "carried on"), rows, note)
 
 
-def _limits(told: Mapping[str, Any], config: Config) -> list[str]:
+def _topic_row(topic: TopicReport) -> list[Cell]:
+    decision = topic.action.value + (f": {topic.reason}" if topic.reason else "")
+    row: list[Cell] = [topic.topic, topic.type_name, decision, topic.num_written]
+    counts = topic.images
+    if counts is None:
+        return [*row, *[None] * 6]
+    persons = counts.persons, counts.inpainted, counts.covered, counts.propagated
+    return [*row, counts.skipped, counts.lost, *persons]
+
+
+def _limits(report: RunReport) -> list[str]:
     copied = [
-        f"Copied as recorded: {topic['topic']}: {topic['reason']}."
-        for topic in told["topics"]
-        if topic["decision"] == _COPIED and topic["reason"]
+        f"Copied as recorded: {topic.topic}: {topic.reason}."
+        for topic in report.topics
+        if topic.action is TopicAction.COPY and topic.reason
     ]
-    reasons = {} if config.inpaint.method == _FILL else told["covered"]
+    reasons = {} if report.config.inpaint.method == _FILL else report.cover_reasons
     covered = [f"Covered, not drawn: {count} times: {why}." for why, count in reasons.items()]
-    lost = [f"Lost from the recording: {place}." for place in told["lost"]["places"]]
+    lost = [f"Lost from the recording: {loss}." for loss in report.losses]
     return [*copied, *covered, *lost]
 
 
-def _run(told: Mapping[str, Any], config: Config) -> dict[str, Any]:
+def _run(report: RunReport) -> dict[str, Any]:
     return {
-        "anonymized by": told["versions"],
-        "anonymized with": format_models(told["models"]),
-        "anonymized with parameters": non_default_parameters(config),
+        "anonymized by": report.versions,
+        "anonymized with": format_models(report.models),
+        "anonymized with parameters": non_default_parameters(report.config),
     }

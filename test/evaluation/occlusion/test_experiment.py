@@ -29,7 +29,7 @@ def run_occlusion(frames: Path, out: Path, weights: Path, *more: str) -> int:
 
 def read_rows(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8") as file:
-        return {row["persons and order of pasting"]: row for row in csv.DictReader(file)}
+        return {row["persons and paste order"]: row for row in csv.DictReader(file)}
 
 
 def test_report_has_scenes_and_frames(

@@ -113,7 +113,10 @@ def read_content(path: Path) -> list[ReadMessage]:
 def read_report(path: Path) -> dict[str, object]:
     where = path if path.is_dir() else path.with_name(f"{path.name}.report.json")
     found = json.loads((where / "report.json" if path.is_dir() else where).read_text())
-    return {name: found[name] for name in ("job", "topics", "persons_per_frame", "covered", "lost")}
+    return {
+        name: found[name]
+        for name in ("fingerprint", "topics", "persons_per_frame", "covered", "losses")
+    }
 
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
