@@ -120,7 +120,7 @@ def test_verify_accepts_each_encoding(
 def test_verify_accepts_dark_person(
     tmp_path: Path, run_bag: RunCommand, run_verify: RunCommand
 ) -> None:
-    """What the surroundings are filled with looks as the person did; that is no defect."""
+    """A fill from surroundings that look as the person did is no defect."""
     image = np.full((48, 64, 3), 2, np.uint8)
     image[10:40, 20:40] = (2, 4, 2)
     messages = [each for each in generate_messages() if each.topic == RAW_TOPIC]

@@ -169,7 +169,7 @@ def restore_person(topic: str) -> Callable[[Path], Edit]:
 
 
 def change_pixel(topic: str) -> Callable[[Path], Edit]:
-    """One that nobody stood near: of a raw image one level, of a JPEG what compression keeps."""
+    """Change a pixel far from all persons: by a level in a raw image, by more in a JPEG."""
 
     def change(each: ReadMessage) -> ReadMessage:
         if topic == JPEG_TOPIC:
