@@ -11,8 +11,8 @@ help:  ## show the targets
 demo: $(INSTALLED)  ## a camera, the node and a recorder, checked frame by frame; a bag; a clip
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
 
-test: $(INSTALLED)  ## the whole test suite (ARGS="-k name" selects)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED)  ## the whole test suite on two cores (ARGS="-k name" selects, "-n 0" runs on one)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy and the layers
 	$(BIN)/ruff check

@@ -123,6 +123,7 @@ def child(words: list[str]) -> dict[str, float]:
 
 def timed(name: str, source: Path, *values: object) -> dict[str, float]:
     """Run with a quiet disk, and remove the output."""
+    print(f"{name}, {size_of(source):.0f} MB ...", file=sys.stderr, flush=True)
     output = source.with_name("out")
     os.sync()
     try:
@@ -217,6 +218,7 @@ def main() -> None:
     if arguments.role:
         print(json.dumps(child(arguments.role)))
         return
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     if arguments.quick:
         arguments.copy_mb, arguments.pairs, arguments.frames = 5, 1, 3
         arguments.memory_mb = [5, 10]
@@ -230,7 +232,6 @@ def main() -> None:
         report["frames_per_s"] = measure_frames(folder, arguments.frames, min(3, arguments.pairs))
         report["memory"] = measure_memory(folder, arguments.memory_mb)
     show(report)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 

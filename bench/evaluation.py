@@ -167,6 +167,8 @@ def main() -> None:
             f"{arguments.video} is missing. It is in Debian's package opencv-doc: apt install "
             "opencv-doc, or apt download opencv-doc and dpkg -x, and give --video"
         )
+    if not arguments.page.is_file():
+        sys.exit(f"{arguments.page} is missing; its tables are to be replaced")
     BUILD.mkdir(parents=True, exist_ok=True)
     script = ROOT / "demo" / "weights.py"
     subprocess.run([sys.executable, script, "-o", WEIGHTS], check=True)
@@ -180,6 +182,7 @@ def main() -> None:
         "network": f"{(BUILD / 'mobilenet.pt').relative_to(ROOT)}@{INPUT_HW[0]}x{INPUT_HW[1]}",
     }
     for question in arguments.questions:
+        print(f"{question} ...", file=sys.stderr, flush=True)
         lines = answer(question, names)
         write(arguments.page, question, [machine(), "", *lines])
 

@@ -57,6 +57,7 @@ class Bench:
         self.repeat = repeat
         self.tiny = tiny
         self.generate_px = 64 if tiny else 1024
+        self.steps = 10 if tiny else 50  # of diffusers and, if tiny, of each profile
         # Height, width, persons: the sizes that the goals in docs/performance.md name.
         side = self.generate_px
         self.shapes = (
@@ -69,6 +70,7 @@ class Bench:
         overrides: dict[str, object] = {"inpaint.dtype": "auto"}
         if self.tiny:
             overrides |= {"inpaint.generate_px": self.generate_px, "detect.inference_px": 320}
+            overrides["inpaint.steps"] = self.steps
         return load_config(ROOT / "config" / "profiles" / f"{profile}.yaml", overrides)
 
     def wait(self) -> None:
@@ -128,9 +130,9 @@ class Bench:
         seeds = list(range(persons))
         latents = diffusion.encode(images)
         half = cells.to(diffusion.dtype)
-        drawn = self.seconds(lambda: diffusion.draw(images, cells, seeds), self.repeat)
+        drawn = self.seconds(lambda: diffusion.inpaint_batch(images, cells, seeds), self.repeat)
         chain = self.seconds(lambda: diffusion.denoise(latents, latents, half, seeds), self.repeat)
-        count = persons * (2 if diffusion._guidance > 1 else 1)  # noqa: SLF001 - what runs
+        count = persons * (2 if diffusion._guidance_scale > 1 else 1)  # noqa: SLF001 - what runs
         tflop = networks.unet_tflop(height_px, width_px, count, tiny=self.tiny)
         reached = tflop * len(inpainter.noise_schedule.timesteps) / statistics.median(chain)
         return {
@@ -177,7 +179,7 @@ class Bench:
     ) -> Iterator[dict[str, float]]:
         """Seconds per stage while inside; ``shapes`` collects height, width, images of the UNet."""
         seconds: dict[str, float] = defaultdict(float)
-        guided = 2 if diffusion._guidance > 1 else 1  # noqa: SLF001 - what runs, not what is said
+        guided = 2 if diffusion._guidance_scale > 1 else 1  # noqa: SLF001 - what runs
 
         def timed(stage: str, work: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(work)
@@ -221,7 +223,7 @@ class Bench:
                 height=side,
                 width=side,
                 strength=0.6,
-                num_inference_steps=50,
+                num_inference_steps=self.steps,
                 guidance_scale=7.0,
                 output_type="np",
                 **networks.prompt_options(diffusion.prompt, count),
@@ -276,7 +278,7 @@ def check(device: torch.device) -> dict[str, float]:
             guidance_scale=7.0,
             generator=[torch.Generator(device).manual_seed(7)],
             output_type="latent",
-            **networks.prompt_options(ours._prompt, 1),  # noqa: SLF001
+            **networks.prompt_options(ours.prompt, 1),
         ).images
     error = (actual.float() - expected.float()).norm() / expected.float().norm()
     changed = (actual.float() - latents.float()).norm() / latents.float().norm()

@@ -1,6 +1,7 @@
 """Time of a frame outside the networks: masks, cover, crops, checks, composite; no GPU needed."""
 
 import statistics
+import sys
 import time
 
 import cv2
@@ -40,6 +41,7 @@ class Known:
 def main() -> None:
     image = make_image()
     for count in SCENES:
+        print(f"{count} persons ...", file=sys.stderr, flush=True)
         anonymizer = Anonymizer(Known(count), Inverting(), MaskConfig(), InpaintConfig())
         taken = []
         for _ in range(REPEAT + 2):

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import time
 from array import array
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import Event, Thread, Timer
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
@@ -38,29 +40,37 @@ ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"1280x720": (1280, 720), "1920x1080": (1920, 1080)}
 RATE_HZ = 30
 CAMERA, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
+MEASURED, LATENCY_KEY = "measured", "latency p50 [ms]"
 _END_TIMEOUT_S = 60
 
 
-def camera(size: str, seconds: float) -> dict[str, Any]:
-    """Publish at 30 Hz; the stamp is the machine's steady clock."""
+def camera(size: str, seconds: float, _: str) -> dict[str, Any]:
+    """Publish at 30 Hz, from a line of stdin on to be measured; stamps of the steady clock."""
     node = rclpy.create_node("camera")
     publisher = node.create_publisher(Image, CAMERA, qos_profile_sensor_data)
     width_px, height_px = SIZES[size]
     data = array("B", np.random.default_rng(0).bytes(width_px * height_px * 3))
     image = Image(height=height_px, width=width_px, encoding="bgr8", step=width_px * 3, data=data)
-    while not publisher.get_subscription_count():
-        time.sleep(0.05)
-    time.sleep(1)
+    may_start = Event()
+    Thread(target=lambda: (sys.stdin.readline(), may_start.set()), daemon=True).start()
+    while not may_start.is_set():  # until the images arrive, however long the others need to start
+        publish_now(publisher, image)
+        time.sleep(1 / RATE_HZ)
+    image.header.frame_id = MEASURED
     print("started", flush=True)
     count, started_s = round(seconds * RATE_HZ), time.monotonic()
     for index in range(count):
         time.sleep(max(0.0, started_s + index / RATE_HZ - time.monotonic()))
-        now_ns = time.monotonic_ns()
-        image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, NS_PER_S)
-        publisher.publish(image)
+        publish_now(publisher, image)
     # For the last one to pass, and for diagnostics that tell of it.
     time.sleep(1.5)
     return {"sent": count}
+
+
+def publish_now(publisher: Publisher, image: Image) -> None:
+    now_ns = time.monotonic_ns()
+    image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, NS_PER_S)
+    publisher.publish(image)
 
 
 def relay(*_: object) -> dict[str, Any]:
@@ -111,19 +121,38 @@ def anonymizer(*_: object) -> dict[str, Any]:
     return {}
 
 
-def recorder(*_: object) -> dict[str, Any]:
-    """Count the images of the mirrored topic, measure their age, and keep the last diagnostics."""
+def recorder(_: str, __: float, middle: str) -> dict[str, Any]:
+    """Count the images of the mirrored topic, measure their age, and keep the last diagnostics.
+
+    Prints "receiving" at the first image, and "complete" when it has something of everything.
+    """
     node = rclpy.create_node("recorder")
     ages_ms: list[float] = []
     told: dict[str, dict[str, str]] = {}
 
+    printed: set[str] = set()
+
+    def announce(word: str) -> None:
+        if word not in printed:
+            print(word, flush=True)
+            printed.add(word)
+
+    def check_complete() -> None:
+        if ages_ms and (middle == "relay" or LATENCY_KEY in told.get(CAMERA, {})):
+            announce("complete")
+
     def receive(image: Image) -> None:
+        announce("receiving")
+        if image.header.frame_id != MEASURED:
+            return
         sent_ns = image.header.stamp.sec * NS_PER_S + image.header.stamp.nanosec
         ages_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
+        check_complete()
 
     def note(diagnostics: DiagnosticArray) -> None:
         for status in diagnostics.status:
             told[status.name.split()[-1]] = {value.key: value.value for value in status.values}
+        check_complete()
 
     node.create_subscription(Image, MIRRORED, receive, QoSProfile(depth=10))
     node.create_subscription(DiagnosticArray, "/diagnostics", note, QoSProfile(depth=10))
@@ -153,34 +182,59 @@ ROLES = {role.__name__: role for role in (camera, relay, anonymizer, recorder)}
 
 def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
     """Let a camera's images pass through ``middle``."""
+    domain = os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100)))  # noqa: S311
     environment = os.environ | {
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
-        "ROS_DOMAIN_ID": str(random.randint(1, 100)),  # noqa: S311 - nothing secret
+        "ROS_DOMAIN_ID": domain,
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
-    processes = {
-        role: subprocess.Popen(
-            [sys.executable, __file__, "--role", role, size, "--seconds", str(seconds)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for role in ("recorder", middle, "camera")
-    }
-    started = processes["camera"].stdout
-    assert started is not None  # noqa: S101 - narrows the type
-    started.readline()
+    words = ["--seconds", str(seconds), "--role"]
+    with ExitStack() as stack:
+        processes = {}
+        for role in ("recorder", middle, "camera"):
+            process = subprocess.Popen(
+                [sys.executable, __file__, *words, role, size, middle],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            processes[role] = process
+        return observe(processes, middle, seconds)
+
+
+def observe(
+    processes: dict[str, "subprocess.Popen[str]"], middle: str, seconds: float
+) -> dict[str, Any]:
+    """Start the camera's count when images arrive, and end when everything was measured."""
+    camera, recorder = processes["camera"], processes["recorder"]
+    wait_for_line(recorder, "receiving")
+    print("start", file=camera.stdin, flush=True)
+    wait_for_line(camera, "started")
     before_s = cpu_s(processes[middle].pid)
-    processes["camera"].wait(seconds + _END_TIMEOUT_S)
+    camera.wait(seconds + _END_TIMEOUT_S)
     used_s = cpu_s(processes[middle].pid) - before_s
+    wait_for_line(recorder, "complete")
     result: dict[str, Any] = {}
     for role in ("camera", middle, "recorder"):
         processes[role].send_signal(signal.SIGINT)
-        text, _ = processes[role].communicate(timeout=_END_TIMEOUT_S)
-        result |= json.loads(text.splitlines()[-1])
+        lines = processes[role].stdout.read().splitlines()  # type: ignore[union-attr]
+        result |= json.loads(lines[-1])
     result["lost"] = result.pop("sent") - result["received"]
     result["cpu_per_frame_ms"] = round(1000 * used_s / (seconds * RATE_HZ), 2)
     return result
+
+
+def wait_for_line(process: "subprocess.Popen[str]", word: str) -> None:
+    """Wait until a process prints ``word`` as its next line."""
+    timer = Timer(_END_TIMEOUT_S, process.kill)
+    timer.start()
+    line = process.stdout.readline().strip()  # type: ignore[union-attr]
+    timer.cancel()
+    if line != word:
+        sys.exit(f"{process.args} did not say {word!r} within {_END_TIMEOUT_S} s")
 
 
 def cpu_s(pid: int) -> float:
@@ -207,16 +261,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of each of the four parts")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench" / "live.json")
-    parser.add_argument("--role", nargs=2, metavar=("ROLE", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument("--role", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role:
-        role, size = arguments.role
+        role, size, middle = arguments.role
         rclpy.init()
-        print(json.dumps(ROLES[role](size, arguments.seconds)), flush=True)
+        print(json.dumps(ROLES[role](size, arguments.seconds, middle)), flush=True)
         os._exit(0)  # rclpy may not be torn down cleanly after its context has gone
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, Any]] = {}
     for size in SIZES:
-        both = {name: measure(name, size, arguments.seconds) for name in ("relay", "anonymizer")}
+        both = {}
+        for name in ("relay", "anonymizer"):
+            print(f"{name}, {size} ...", file=sys.stderr, flush=True)
+            both[name] = measure(name, size, arguments.seconds)
         ratios = [
             ours / bare
             for key in ("inside_ms", "end_to_end_ms")
@@ -224,7 +282,6 @@ def main() -> None:
         ]
         results[size] = {**both, "ratio": [round(ratio, 2) for ratio in ratios]}
     show(results)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -36,6 +36,7 @@ _TINY_UNET = _UNET | {
     "block_out_channels": (16, 32, 32),
     "transformer_layers_per_block": (1, 1, 1),
     "attention_head_dim": (2, 4, 4),
+    "cross_attention_dim": 64,
     "norm_num_groups": 8,
     "layers_per_block": 1,
 }
@@ -74,10 +75,10 @@ def make_vae(kind: str, device: torch.device, *, tiny: bool) -> Any:
     return vae.to(dtype_for(device)).eval()
 
 
-def make_prompt(device: torch.device, rows: int) -> Prompt:
+def make_prompt(device: torch.device, rows: int, width: int) -> Prompt:
     generator = torch.Generator(device).manual_seed(0)
     options: dict[str, Any] = {"generator": generator, "device": device}
-    tokens = torch.randn(rows, _TOKENS, 2048, **options)
+    tokens = torch.randn(rows, _TOKENS, width, **options)
     pooled = torch.randn(rows, 1280, **options)
     return Prompt(tokens.to(dtype_for(device)), pooled.to(dtype_for(device)))
 
@@ -87,12 +88,15 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
     inpaint = config.inpaint
     scheduler = make_scheduler(inpaint.scheduler, published_scheduler())
     chain = plan_timesteps(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
+    unet = make_unet(device, tiny=tiny)
     return Diffusion(
-        make_unet(device, tiny=tiny),
+        unet,
         make_vae("tiny" if inpaint.vae else "full", device, tiny=tiny),
         scheduler,
         chain,
-        make_prompt(device, 2 if inpaint.guidance_scale > 1 else 1),
+        make_prompt(
+            device, 2 if inpaint.guidance_scale > 1 else 1, unet.config.cross_attention_dim
+        ),
         inpaint.guidance_scale,
     )
 
@@ -141,7 +145,7 @@ def unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> flo
     with torch.device("meta"):
         unet = diffusers.UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
         latents = torch.empty(images, 9, height_px // 8, width_px // 8)
-        tokens = torch.empty(images, _TOKENS, 2048)
+        tokens = torch.empty(images, _TOKENS, unet.config.cross_attention_dim)
         conditions = {
             "text_embeds": torch.empty(images, 1280),
             "time_ids": torch.empty(images, 6),

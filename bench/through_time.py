@@ -7,6 +7,7 @@ memory cost per frame. Writes a table and a plot.
 """
 
 import argparse
+import itertools
 import os
 import platform
 import statistics
@@ -38,6 +39,7 @@ from anon_ros.tracking import (
     observe_frame,
 )
 from anon_ros.tracking.observations import intersect_windows, to_detections
+from anon_ros.utils.progress import track_progress
 from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,7 +106,8 @@ def frames_of(video: Path) -> Iterator[tuple[int, RgbImage]]:
 def segment(video: Path, confidence: float) -> list[FrameObservation]:
     config = config_of(confidence, "both")
     segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
-    return [observe_frame(image, segmenter.segment(image), at) for at, image in frames_of(video)]
+    frames = track_progress(frames_of(video), "looking for persons")
+    return [observe_frame(image, segmenter.segment(image), at) for at, image in frames]
 
 
 def read_labels(folder: Path, height_px: int, width_px: int) -> dict[int, Truth]:
@@ -362,18 +365,19 @@ def report(
     moments: Sequence[FrameObservation], labels: Path, confidences: Sequence[float], out: Path
 ) -> list[str]:
     """Measure, and draw the plot."""
+    print("costs ...", file=sys.stderr, flush=True)
     costs_ms = {
         "all detected": cost_ms(0, COST_FRAMES),
         "3 of them missed at any time": cost_ms(3, COST_FRAMES),
     }
     first = moments[0]
     truths = read_labels(labels, first.height_px, first.width_px)
-    results = {
-        (confidence, mode): measure(moments, config_of(confidence, mode), truths.get)
-        for confidence in confidences
-        for mode in MODES
-    }
+    results = {}
+    for confidence, mode in itertools.product(confidences, MODES):
+        print(f"confidence {confidence}, memory {mode} ...", file=sys.stderr, flush=True)
+        results[confidence, mode] = measure(moments, config_of(confidence, mode), truths.get)
     plot(results, confidences[len(confidences) // 2], out / "mask_memory.png")
+    print("dropped detections ...", file=sys.stderr, flush=True)
     dropped = measure_drops(moments, min(confidences))
     labelled = sum(len(truth.persons) for truth in truths.values())
     least = min(confidences)
@@ -488,6 +492,7 @@ def main() -> None:
             f"{arguments.video} is missing. It is in Debian's package opencv-doc: apt install "
             "opencv-doc, or apt download opencv-doc and dpkg -x, and give --video"
         )
+    arguments.out.mkdir(parents=True, exist_ok=True)
     assemble_weights()
     moments = segment(arguments.video, min(arguments.confidence))
     lines = report(moments, arguments.labels, arguments.confidence, arguments.out)

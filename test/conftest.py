@@ -15,6 +15,7 @@ import pytest
 
 from anon_ros.core import RgbImage
 from anon_ros.models.weights.offline import disable_network_access
+from helpers.locks import hold_lock
 from helpers.paths import ROOT
 
 # Before the first import of a model library; the fixtures import them late, most tests never.
@@ -67,7 +68,9 @@ def demo_weights() -> Path:
     assert spec.loader is not None
     weights = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(weights)
-    return Path(weights.assemble(ROOT / "build" / "demo" / "yolov8s-seg-demo.pt"))
+    path = ROOT / "build" / "demo" / "yolov8s-seg-demo.pt"
+    with hold_lock(path.with_suffix(".lock")):  # several workers may come for it at once
+        return Path(weights.assemble(path))
 
 
 @pytest.fixture(scope="session")

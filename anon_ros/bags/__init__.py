@@ -4,12 +4,16 @@ from anon_ros.bags.image_reader import BagDepthMap, BagImage, read_depth_maps, r
 from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecision, TopicRules
 from anon_ros.bags.plan.inspect import BagPlan, inspect_bag
 from anon_ros.bags.plan.topic_plan import TopicPlan
-from anon_ros.bags.rewrite.job import MASKS, REPORT, JobModels, RewriteJob, anonymize_bag
-from anon_ros.bags.run_files.journal import ImageRecord
-from anon_ros.bags.run_files.report import RunReport, read_report, sidecar_path
+from anon_ros.bags.rewrite.job import anonymize_bag
+from anon_ros.bags.rewrite.job_spec import JobModels, RewriteJob
+from anon_ros.bags.run_files.masks_db import MASKS, ImageRecord, MasksDb
+from anon_ros.bags.run_files.report import REPORT, RunReport, read_report, sidecar_path
+from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.bag import Bag, open_bag
 from anon_ros.bags.storage.output import COMPRESSIONS, OutputBag, plan_output
+from anon_ros.bags.storage.records import Loss
 from anon_ros.bags.verify.findings import Findings
+from anon_ros.bags.verify.redetection import MirroredSegmenter, redetection_config
 from anon_ros.bags.verify.review_page import ReviewPage
 from anon_ros.bags.verify.verifier import VerifyJob, verify_bag
 
@@ -23,8 +27,12 @@ __all__ = [
     "BagPlan",
     "DecisionOrigin",
     "Findings",
+    "ImageCounts",
     "ImageRecord",
     "JobModels",
+    "Loss",
+    "MasksDb",
+    "MirroredSegmenter",
     "OutputBag",
     "ReviewPage",
     "RewriteJob",
@@ -32,6 +40,7 @@ __all__ = [
     "TopicAction",
     "TopicDecision",
     "TopicPlan",
+    "TopicReport",
     "TopicRules",
     "VerifyJob",
     "anonymize_bag",
@@ -41,6 +50,7 @@ __all__ = [
     "read_depth_maps",
     "read_images",
     "read_report",
+    "redetection_config",
     "sidecar_path",
     "verify_bag",
 ]

@@ -6,7 +6,6 @@ import sys
 import time
 from argparse import Namespace
 from contextlib import suppress
-from typing import Any
 
 from anon_ros.bags import (
     REPORT,
@@ -15,6 +14,7 @@ from anon_ros.bags import (
     JobModels,
     OutputBag,
     RewriteJob,
+    RunReport,
     TopicRules,
     anonymize_bag,
     inspect_bag,
@@ -26,6 +26,8 @@ from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressBar
+
+_MAX_LOSSES = 3
 
 
 def run_bag(arguments: Namespace, config: Config) -> int:
@@ -101,26 +103,28 @@ def _run(job: RewriteJob) -> int:
     finally:
         progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_summary(report, job.target, progress.resumed, elapsed_s))
-    lost = report["lost"]
-    if lost["count"]:
-        first, more = "; ".join(lost["places"][:3]), "; ..." if lost["places"][3:] else ""
-        losses = f"{lost['count']} losses: {first}{more} (see {job.target.sidecar_path(REPORT)})"
-        print(f"anon_ros: warning: {losses}", file=sys.stderr)
+    print(_format_summary(report, job.target, progress.resumed, elapsed_s))
+    if report.num_losses:
+        print(f"anon_ros: warning: {_format_losses(report, job.target)}", file=sys.stderr)
     return 0
 
 
-def _summary(report: dict[str, Any], target: OutputBag, resumed: int, elapsed_s: float) -> str:
-    images = [topic for topic in report["topics"] if "anonymized" in topic]
-    total = {
-        name: sum(topic[name] for topic in images)
-        for name in ("anonymized", "skipped", "lost", "persons", "inpainted", "covered", "carried")
-    }
-    written = sum(topic["written"] for topic in report["topics"])
-    earlier = f", {resumed} of them by an earlier run" if resumed else ""
+def _format_summary(
+    report: RunReport, target: OutputBag, num_resumed: int, elapsed_s: float
+) -> str:
+    counts = report.image_counts
+    num_written = sum(topic.num_written for topic in report.topics)
+    earlier = f", {num_resumed} of them by an earlier run" if num_resumed else ""
     return (
-        f"{target.path}: {written} messages; {total['anonymized']} images anonymized{earlier}, "
-        f"{total['skipped']} skipped, {total['lost']} lost; {total['persons']} persons, "
-        f"{total['inpainted']} inpainted, {total['covered']} covered, "
-        f"{total['carried']} missed and carried on; {elapsed_s:.0f} s"
+        f"{target.path}: {num_written} messages; {counts.anonymized} images anonymized{earlier}, "
+        f"{counts.skipped} skipped, {counts.lost} lost; {counts.persons} persons, "
+        f"{counts.inpainted} inpainted, {counts.covered} covered, "
+        f"{counts.propagated} propagated; {elapsed_s:.0f} s"
     )
+
+
+def _format_losses(report: RunReport, target: OutputBag) -> str:
+    examples = "; ".join(map(str, report.losses[:_MAX_LOSSES]))
+    ellipsis = "; ..." if len(report.losses) > _MAX_LOSSES else ""
+    path = target.sidecar_path(REPORT)
+    return f"{report.num_losses} losses: {examples}{ellipsis} (see {path})"

@@ -2,72 +2,51 @@
 
 import sqlite3
 from argparse import Namespace
-from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from anon_ros.bags import (
     Bag,
     Findings,
+    MirroredSegmenter,
     ReviewPage,
-    RunReport,
     VerifyJob,
     open_bag,
     read_report,
+    redetection_config,
     sidecar_path,
     verify_bag,
 )
 from anon_ros.cli.config_flags import parse_config
-from anon_ros.config import Config, all_parameters, load_config
-from anon_ros.core import Detections, RgbImage, Segmenter
+from anon_ros.config import all_parameters
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_segmenter
 from anon_ros.utils.progress import ProgressBar
 
 REVIEW_HTML = "review.html"
-_PRINTED = 50
-_LARGER = 1.5
-_STRIDE_PX = 32
-# The first look takes what it may only imagine: it costs a patch of background. Here it would cost
-# somebody's time, so what is hardly likely is left out.
-_LEAST_SCORE = 0.25
-
-
-@dataclass(frozen=True)
-class MirroredSegmenter:
-    """A Segmenter that sees the image the other way round, and so makes other mistakes."""
-
-    segmenter: Segmenter
-
-    def segment(self, image: RgbImage) -> Detections:
-        """Find the persons of ``image``, in its own coordinates."""
-        found = self.segmenter.segment(np.ascontiguousarray(image[:, ::-1]))
-        boxes = found.boxes_xyxy.copy()
-        boxes[:, [0, 2]] = image.shape[1] - found.boxes_xyxy[:, [2, 0]]
-        return replace(found, boxes_xyxy=boxes, masks=np.ascontiguousarray(found.masks[..., ::-1]))
+_MAX_LINES = 50
 
 
 def run_verify(arguments: Namespace) -> int:
-    """Compare, tell what was found, and write the page for the eyes.
+    """Compare two bags, print the findings, and write the review page.
 
     Returns:
-        0 if nothing was found, 1 for suspicions, 2 if the output is broken.
+        0 without findings, 1 with warnings, 2 with errors.
 
     Raises:
-        AnonRosError: if it cannot be done.
+        AnonRosError: if they cannot be compared.
     """
     source, output = (open_bag(path, salvage=True) for path in (arguments.input, arguments.output))
     review: Path = arguments.review or sidecar_path(output, REVIEW_HTML)
     if not review.parent.is_dir():
         message = f"--review: the folder {review.parent} does not exist"
         raise BagError(message)
-    account = read_report(output)
-    config = parse_config(arguments) if arguments.config else redetection_config(account, arguments)
-    comparison = VerifyJob(
+    report = read_report(output)
+    overrides = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
+    config = parse_config(arguments) if arguments.config else redetection_config(report, overrides)
+    job = VerifyJob(
         source=source,
         output=output,
-        report=account,
+        report=report,
         # Not in OUT: what is decompressed there for the moment is IN.
         scratch=arguments.review.parent if arguments.review else output.path.absolute().parent,
         load_segmenter=None
@@ -76,64 +55,44 @@ def run_verify(arguments: Namespace) -> int:
         every_nth=arguments.every_nth,
     )
     try:
-        findings, sheet = verify_with_progress(comparison)
-        summary = _summary(output, findings)
-        sheet.write(review, output.path, findings, summary)
+        findings, page = _verify_with_progress(job)
+        summary = _format_summary(output, findings)
+        page.write(review, output.path, findings, summary)
     except (OSError, sqlite3.Error) as error:
         raise BagError(format_error(error)) from error
-    _tell(findings)
+    _print_findings(findings)
     print(f"{summary}; {review}")
     return findings.exit_code
 
 
-def verify_with_progress(comparison: VerifyJob, phase: str = "") -> tuple[Findings, ReviewPage]:
-    """As ``anon_ros.bags.verify``, while it is shown how far it is.
-
-    Args:
-        comparison: what is to be compared.
-        phase: what that is called; empty if there is but one thing.
-    """
-    shown = ProgressBar(sum(kept.anonymized for kept in comparison.report.topics.values()), phase)
+def _verify_with_progress(job: VerifyJob) -> tuple[Findings, ReviewPage]:
+    progress = ProgressBar(job.report.image_counts.anonymized)
     try:
-        return verify_bag(comparison, shown)
+        return verify_bag(job, progress)
     finally:
-        shown.close()
+        progress.close()
 
 
-def redetection_config(report: RunReport, arguments: Namespace) -> Config:
-    """The parameters of the second look: those of the first, seen larger, but for what is given."""
-    first = report.config.detect
-    larger_px = round(first.inference_px * _LARGER / _STRIDE_PX) * _STRIDE_PX
-    most_px = all_parameters()["detect.inference_px"].spec.maximum
-    values = {
-        **{f"detect.{name}": value for name, value in vars(first).items()},
-        "detect.weights": report.weights,
-        "detect.inference_px": larger_px if most_px is None else min(larger_px, int(most_px)),
-        "detect.confidence": max(first.confidence, _LEAST_SCORE),
-    }
-    given = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
-    return load_config(None, {**values, **given})
-
-
-def _tell(findings: Findings) -> None:
+def _print_findings(findings: Findings) -> None:
     for kind, lines, count in (
-        ("broken", findings.errors, findings.broken_count),
-        ("suspicion", findings.warnings, findings.suspicion_count),
+        ("error", findings.errors, findings.num_errors),
+        ("warning", findings.warnings, findings.num_warnings),
         ("not checked", findings.not_checked, len(findings.not_checked)),
     ):
-        for line in lines[:_PRINTED]:
+        for line in lines[:_MAX_LINES]:
             print(f"{kind}: {line}")
-        if count > _PRINTED:
-            print(f"{kind}: ... and {count - _PRINTED} more")
+        if count > _MAX_LINES:
+            print(f"{kind}: ... and {count - _MAX_LINES} more")
 
 
-def _summary(output: Bag, findings: Findings) -> str:
-    number = findings.counters
-    checked = (
-        f"{number.get('messages', 0)} messages compared: {number.get('copies', 0)} copies, "
-        f"{number.get('images', 0)} images with {number.get('persons', 0)} persons; "
-        f"{number.get('left out', 0)} left out as they should be; "
-        f"second look at {number.get('second looks', 0)} images"
+def _format_summary(output: Bag, findings: Findings) -> str:
+    counters = findings.counters
+    checks = (
+        f"{counters.get('messages', 0)} messages compared: {counters.get('copies', 0)} copies, "
+        f"{counters.get('images', 0)} images with {counters.get('persons', 0)} persons; "
+        f"{counters.get('left out', 0)} left out as they should be; "
+        f"re-detection in {counters.get('redetections', 0)} images"
     )
-    found = f"{findings.broken_count} broken, {findings.suspicion_count} suspicions"
-    return f"{output.path}: {checked}; {found}"
+    return (
+        f"{output.path}: {checks}; {findings.num_errors} errors, {findings.num_warnings} warnings"
+    )

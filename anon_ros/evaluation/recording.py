@@ -1,32 +1,30 @@
-"""What ``anon_ros bag`` says that it did, and what ``anon_ros verify`` says of that."""
+"""Section of the report about a bag: its run report, and its verification."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from anon_ros.bags import (
-    REPORT,
-    Bag,
+    DecisionOrigin,
     Findings,
+    MirroredSegmenter,
     RunReport,
+    TopicAction,
+    TopicReport,
     VerifyJob,
     open_bag,
     read_report,
-    sidecar_path,
+    verify_bag,
 )
-from anon_ros.cli.verify import MirroredSegmenter, verify_with_progress
 from anon_ros.config import Config, ParameterValue, all_parameters, get_value
 from anon_ros.errors import AnonRosError
 from anon_ros.evaluation.inputs.frames import is_bag
 from anon_ros.evaluation.options import ComparisonOptions, ExperimentOptions, OverviewOptions
 from anon_ros.evaluation.provenance import format_models, non_default_parameters
-from anon_ros.evaluation.report.model import Report, Table
+from anon_ros.evaluation.report.model import Cell, Report, Table
 from anon_ros.models import build_segmenter
+from anon_ros.utils.progress import ProgressBar
 
-_COPIED = "COPY"
-_BY_WISH = "--copy"
 _FILL = "fill"
-_NUMBERS = ("written", "skipped", "lost", "persons", "inpainted", "covered", "carried")
+_COLUMNS = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "inpainted")
 
 
 def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
@@ -45,31 +43,37 @@ def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
 
 
 def summarize_recording(options: OverviewOptions, config: Config) -> Report:
-    """What was done to the recording --anonymized.
+    """Return the report on the bag ``--anonymized``.
+
+    Args:
+        options: with the paths of both bags.
+        config: for re-detection.
 
     Raises:
-        AnonRosError: if its report is missing, or it cannot be verified.
+        AnonRosError: if its run report is missing, or it cannot be verified.
     """
-    source, output = map(open_bag, options.inputs)
-    account = read_report(output)
-    told: dict[str, Any] = json.loads(sidecar_path(output, REPORT).read_text("utf-8"))
-    findings = _verified(options, config, source, output, account)
+    _, output_path = options.inputs
+    report = read_report(open_bag(output_path))
+    findings = _verify(options, config, report)
     return Report(
         "What was done",
-        [*_answers(told, account.config), _found(findings)],
-        [_topics(told["topics"], account.config)],
+        [*_summarize_run(report), _summarize_findings(findings)],
+        [_make_topics_table(report)],
         limitations=[
-            *_limits(told, account.config),
+            *_list_limitations(report),
             *(f"Not verified: {line}." for line in findings.not_checked),
         ],
-        provenance=_run(told, account.config),
+        provenance={
+            "anonymized by": report.versions,
+            "anonymized with": format_models(report.models),
+            "anonymized with parameters": non_default_parameters(report.config),
+        },
     )
 
 
-def _verified(
-    options: OverviewOptions, config: Config, source: Bag, output: Bag, report: RunReport
-) -> Findings:
-    comparison = VerifyJob(
+def _verify(options: OverviewOptions, config: Config, report: RunReport) -> Findings:
+    source, output = map(open_bag, options.inputs)
+    job = VerifyJob(
         source=source,
         output=output,
         report=report,
@@ -77,84 +81,89 @@ def _verified(
         load_segmenter=lambda: MirroredSegmenter(build_segmenter(config)),
         every_nth=options.frames.stride,
     )
-    findings, _ = verify_with_progress(comparison, "verifying")
+    progress = ProgressBar(report.image_counts.anonymized, "verifying")
+    try:
+        findings, _ = verify_bag(job, progress)
+    finally:
+        progress.close()
     return findings
 
 
-def _answers(told: Mapping[str, Any], config: Config) -> list[str]:
-    topics: Sequence[Mapping[str, Any]] = told["topics"]
-    persons, drawn, covered, images, skipped, lost = (
-        sum(topic.get(name) or 0 for topic in topics)
-        for name in ("persons", "inpainted", "covered", "anonymized", "skipped", "lost")
+def _summarize_run(report: RunReport) -> list[str]:
+    counts, num_empty = report.image_counts, report.num_empty_images
+    replacement = _describe_replacement(report.config)
+    times = f"{counts.inpainted} times by {replacement}, {counts.covered} times by a smooth fill"
+    if report.config.inpaint.method == _FILL:
+        times = f"each time by {replacement}"
+    unchanged = (
+        f" In {num_empty} more images no person was detected: they are as they were."
+        if num_empty
+        else ""
     )
-    empty = int(told["persons_per_frame"].get("0", 0))
-    how = f"{drawn} times by {_replacement(config)}, {covered} times by a smooth fill"
-    if config.inpaint.method == _FILL:
-        how = f"each time by {_replacement(config)}"
-    unchanged = f" In {empty} more images nobody was found: they are as they were." if empty else ""
-    answers = [
-        f"NOT anonymized, copied as recorded: {topic['topic']} ({topic['type']}, "
-        f"{topic['messages']} messages; {topic['reason']})."
-        for topic in topics
-        if topic["decision"] == _COPIED and topic["reason"].startswith(_BY_WISH)
+    lines = [
+        f"NOT anonymized, copied as recorded: {topic.topic} ({topic.type_name}, "
+        f"{topic.num_messages} messages; {topic.reason})."
+        for topic in _find_copied(report)
+        if topic.origin is DecisionOrigin.COPY_FLAG
     ]
-    answers.append(
-        f"{persons} times a person was replaced, in {images - empty} images: {how}.{unchanged} "
-        f"Ended {told['ended']}."
+    lines.append(
+        f"{counts.persons} times a person was replaced, in {counts.anonymized - num_empty} images: "
+        f"{times}.{unchanged} Ended {report.ended}."
     )
-    if skipped or lost:
-        answers.append(f"{skipped} images were skipped and {lost} lost: they are not written.")
-    return answers
+    if counts.skipped or counts.lost:
+        lines.append(
+            f"{counts.skipped} images were skipped and {counts.lost} lost: they are not written."
+        )
+    return lines
 
 
-def _replacement(config: Config) -> str:
-    known = {"sdxl": "a synthetic person", _FILL: "a smooth fill, no synthetic person"}
-    kind = config.inpaint.method
-    return known.get(kind, f"{kind} (inpaint.method), no synthetic person")
+def _find_copied(report: RunReport) -> Iterable[TopicReport]:
+    return (topic for topic in report.topics if topic.action is TopicAction.COPY)
 
 
-def _found(findings: Findings) -> str:
+def _describe_replacement(config: Config) -> str:
+    method = config.inpaint.method
+    texts = {"sdxl": "a synthetic person", _FILL: "a smooth fill, no synthetic person"}
+    return texts.get(method, f"{method} (inpaint.method), no synthetic person")
+
+
+def _summarize_findings(findings: Findings) -> str:
     return (
-        f"Compared message by message, {findings.broken_count} were found to be broken; a second "
-        f"look at {findings.counters.get('second looks', 0)} images found "
-        f"{findings.suspicion_count} suspicions (anon_ros verify lists them)."
+        f"Compared message by message: {findings.num_errors} errors; re-detection in "
+        f"{findings.counters.get('redetections', 0)} images: {findings.num_warnings} warnings "
+        "(anon_ros verify lists them)."
     )
 
 
-def _topics(topics: Sequence[Mapping[str, Any]], config: Config) -> Table:
-    rows = [
-        [
-            topic["topic"],
-            topic["type"],
-            topic["decision"] + (f": {topic['reason']}" if topic["reason"] else ""),
-            *(topic.get(name) for name in _NUMBERS),
-        ]
-        for topic in topics
-    ]
-    columns = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "drawn")
+def _make_topics_table(report: RunReport) -> Table:
     note = (
-        f"As recorded beside the output. Drawn: replaced by {_replacement(config)}. Covered: by a "
-        "smooth fill, where that could not be done. Carried on: missed in the image, known from "
-        "those around it."
+        f"As recorded beside the output. Inpainted: replaced by "
+        f"{_describe_replacement(report.config)}. Covered: by a smooth fill, where that could not "
+        "be done. Propagated: not detected in the image, but in those around it."
     )
-    return Table("topics", "Topics", (*columns, "covered", "carried on"), rows, note)
+    columns = (*_COLUMNS, "covered", "propagated")
+    return Table("topics", "Topics", columns, [*map(_make_row, report.topics)], note)
 
 
-def _limits(told: Mapping[str, Any], config: Config) -> list[str]:
+def _make_row(topic: TopicReport) -> list[Cell]:
+    decision = topic.action.value + (f": {topic.reason}" if topic.reason else "")
+    images = topic.images
+    counts: list[Cell] = [None] * 6
+    if images is not None:
+        counts = [images.skipped, images.lost, images.persons, images.inpainted]
+        counts += [images.covered, images.propagated]
+    return [topic.topic, topic.type_name, decision, topic.num_written, *counts]
+
+
+def _list_limitations(report: RunReport) -> list[str]:
     copied = [
-        f"Copied as recorded: {topic['topic']}: {topic['reason']}."
-        for topic in told["topics"]
-        if topic["decision"] == _COPIED and topic["reason"]
+        f"Copied as recorded: {topic.topic}: {topic.reason}."
+        for topic in _find_copied(report)
+        if topic.reason
     ]
-    reasons = {} if config.inpaint.method == _FILL else told["covered"]
-    covered = [f"Covered, not drawn: {count} times: {why}." for why, count in reasons.items()]
-    lost = [f"Lost from the recording: {place}." for place in told["lost"]["places"]]
+    reasons: dict[str, int] = {}
+    if report.config.inpaint.method != _FILL:
+        reasons = dict(report.cover_reasons)
+    covered = [f"Covered, not inpainted: {n} times: {reason}." for reason, n in reasons.items()]
+    lost = [f"Lost from the recording: {loss}." for loss in report.losses]
     return [*copied, *covered, *lost]
-
-
-def _run(told: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    return {
-        "anonymized by": told["versions"],
-        "anonymized with": format_models(told["models"]),
-        "anonymized with parameters": non_default_parameters(config),
-    }

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from helpers.locks import claim_dds_domain
 from helpers.paths import ROOT
 
 
@@ -52,9 +55,11 @@ def test_gpu_benchmark_runs(tmp_path: Path) -> None:
     )
 
 
-def test_live_benchmark_compares_relay(tmp_path: Path) -> None:
-    output = tmp_path / "live.json"
-    table = run_script("bench/live.py", "--seconds", "1", "--output", str(output))
+def test_live_benchmark_compares_relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "new" / "live.json"
+    with claim_dds_domain() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        table = run_script("bench/live.py", "--seconds", "1", "--output", str(output))
     report = json.loads(output.read_text(encoding="utf-8"))
     assert list(report["results"]) == ["1280x720", "1920x1080"]
     for size, both in report["results"].items():

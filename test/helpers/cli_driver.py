@@ -38,7 +38,12 @@ def build_slow_anonymizer(config: Config) -> Anonymizer:
     return SlowAnonymizer(SlowSegmenter(), BlendingInpainter(), config.mask, config.inpaint)
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """Run the command line with these models."""
     bag.build_tracking_anonymizer = build_slow_anonymizer
     bag.model_hashes = lambda _: []
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

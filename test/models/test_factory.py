@@ -1,6 +1,5 @@
 """Models built from a configuration."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,5 @@ def test_build_needs_weights(parameter: str, demo_weights: Path) -> None:
     overrides = {"detect.weights": str(demo_weights)} if parameter == "inpaint.model" else {}
     kind = "sdxl" if parameter == "inpaint.model" else "fill"
     config = load_config(overrides={"inpaint.method": kind, **overrides})
-    start_s = time.monotonic()
     with pytest.raises(ModelError, match=parameter):
         build_anonymizer(config)
-    assert time.monotonic() - start_s < 5

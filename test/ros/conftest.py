@@ -1,206 +1,17 @@
-"""A second participant on the bus, and the installed node as a process of its own."""
+"""The node and its peers, in a DDS domain of the test's own."""
 
 import gc
-import os
-import random
-import subprocess
-import sys
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
 from rcl_interfaces.msg import Log
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.qos import QoSProfile
 
-from anon_ros.ros.node import AnonymizerNode
 from helpers.fake_models import (
     SentinelModelProvider,
 )
-from helpers.paths import ROOT
+from helpers.ros_nodes import LiveNode, NodeProcess, Peer, isolate_dds
 from helpers.ros_streams import LASTING
-
-
-class Peer:
-    """Publishes and records from the test's own process."""
-
-    def __init__(self, domain: int) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context, domain_id=domain)
-        self._node = Node("peer", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._publishers: dict[str, Any] = {}
-        self._subscriptions: dict[str, Any] = {}
-        self.order: list[str] = []
-        self.received: dict[str, list[Any]] = defaultdict(list)
-        self._connected_since_s: float | None = None
-
-    def advertise(self, topic: str, message_type: type, **qos: Any) -> None:
-        profile = QoSProfile(depth=10, **qos)
-        self._publishers[topic] = self._node.create_publisher(message_type, topic, profile)
-
-    def rename(self, name: str) -> None:
-        """Go on as another node."""
-        self._executor.remove_node(self._node)
-        self._node.destroy_node()
-        self._node = Node(name, context=self._context)
-        self._executor.add_node(self._node)
-
-    def stop_advertising(self, topic: str) -> None:
-        self._node.destroy_publisher(self._publishers.pop(topic))
-
-    def record(self, topic: str, message_type: type, *, raw: bool = False, **qos: Any) -> None:
-        received = self.received[topic]
-
-        def receive(message: Any) -> None:
-            received.append(message)
-            self.order.append(topic)
-
-        self._subscriptions[topic] = self._node.create_subscription(
-            message_type, topic, receive, QoSProfile(depth=500, **qos), raw=raw
-        )
-
-    def stop_recording(self, topic: str) -> None:
-        self._node.destroy_subscription(self._subscriptions.pop(topic))
-
-    def count_subscribers(self, topic: str) -> int:
-        return int(self._node.count_subscribers(topic))
-
-    def call(self, service: str, service_type: Any, request: Any) -> Any:
-        """Call a service and return its answer."""
-        client = self._node.create_client(service_type, service)
-        assert self.spin_until(client.service_is_ready), service
-        future = client.call_async(request)
-        assert self.spin_until(future.done), service
-        self._node.destroy_client(client)
-        return future.result()
-
-    def has_logged(self, *words: str) -> bool:
-        """Whether one line of the log holds all of these; needs ``record("/rosout", Log)``."""
-        return any(all(word in line.msg for word in words) for line in self.received["/rosout"])
-
-    def publish(self, topic: str, message: object) -> None:
-        self._publishers[topic].publish(message)
-
-    def is_connected(self) -> bool:
-        """Whether somebody listens to each topic, and somebody feeds each recorded one.
-
-        For half a second: the other side matches on its own, a little earlier or later, and what
-        it publishes before is lost.
-        """
-        endpoints = [p.get_subscription_count() for p in self._publishers.values()]
-        endpoints += [s.get_publisher_count() for s in self._subscriptions.values()]
-        if not all(endpoints):
-            self._connected_since_s = None
-        elif self._connected_since_s is None:
-            self._connected_since_s = time.monotonic()
-        return all(endpoints) and time.monotonic() - self._connected_since_s > 0.5
-
-    def spin(self, duration_s: float) -> None:
-        self.spin_until(lambda: False, duration_s)
-
-    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 30) -> bool:
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            if condition():
-                return True
-            self._executor.spin_once(timeout_sec=0.02)
-        return condition()
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-
-class NodeProcess:
-    """The executable ``anonymizer``, started with the arguments that launch_ros builds."""
-
-    def __init__(self, domain: int, parameters: dict[str, str]) -> None:
-        pairs = [("-p", f"{name}:={value}") for name, value in parameters.items()]
-        overrides = [word for pair in pairs for word in pair]
-        arguments = ["-r", "__node:=anonymizer", "-r", "__ns:=/", *overrides]
-        self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("anonymizer"), "--ros-args", *arguments],
-            env=os.environ | {"ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.log = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            self.log += line
-
-    def wait_for(self, text: str, timeout_s: float = 60) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while text not in self.log:
-            assert self._process.poll() is None, f"the node ended:\n{self.log}"
-            assert time.monotonic() < deadline_s, f"no {text!r} in:\n{self.log}"
-            time.sleep(0.05)
-
-    def signal(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def wait(self, timeout_s: float = 60) -> int:
-        try:
-            return self._process.wait(timeout_s)
-        finally:
-            self.kill()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-
-
-class LiveNode:
-    """The node in a thread of this process, with models of the test's own."""
-
-    def __init__(
-        self, domain: int, models: Any, options: dict[str, Any], **parameters: Any
-    ) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context, domain_id=domain)
-        named = {name.replace("__", "."): value for name, value in parameters.items()}
-        overrides = [rclpy.Parameter(name, value=value) for name, value in named.items()]
-        self.models = models
-        self.node = AnonymizerNode(
-            models, context=self._context, parameter_overrides=overrides, **options
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        if self.node.autostart:
-            self.node.configure_and_activate()
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
-            self.node.check_worker()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.node.stop(5)
-        self._executor.shutdown()
-        self.node.destroy_node()
-        # The services of rclpy's lifecycle are gone from the network when it is collected.
-        del self.node, self._executor
-        gc.collect()
-        rclpy.shutdown(context=self._context)
 
 
 @pytest.fixture
@@ -220,13 +31,20 @@ def start_live_node(dds_domain: int) -> Iterator[Callable[..., LiveNode]]:
         node.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dds_domain() -> Iterator[int]:
-    """A DDS domain of our own on this machine, with whole images let through."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds.xml"))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        yield random.randint(1, 100)  # noqa: S311 - nothing secret
+    """A DDS domain for this test alone."""
+    with isolate_dds() as domain:
+        yield domain
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> Iterator[None]:
+    """Spare LiveNode's collections the heap of torch and earlier tests: a second for each node."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
-"""What is taken over from a recording, decoded and in batches."""
+"""Read a bag in batches of decoded images and of records to copy."""
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from anon_ros.bags.messages import ImageMessage, deserialize_image
 from anon_ros.bags.plan.classify import find_copy_problem, is_utf8_text
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.plan.inspect import BagPlan
-from anon_ros.bags.run_files.journal import LOST, SKIPPED
+from anon_ros.bags.run_files.masks_db import LOST, SKIPPED
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.compression import compress_message, decompress_message
 from anon_ros.bags.storage.records import (
@@ -17,37 +17,33 @@ from anon_ros.bags.storage.records import (
     DamageLog,
     Loss,
     Message,
-    MetadataRecord,
     Record,
     StorageReader,
 )
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, RgbImage, SkipPolicy
+from anon_ros.core import RgbImage, SkipPolicy
 from anon_ros.errors import AnonRosError, format_error
 from anon_ros.utils.units import NS_PER_S
 
 IN_JOURNAL = "in journal"
-# Handed from thread to thread together, and written to the journal together.
-_BATCH_BYTES = 16 * 2**20
-_BATCH_RECORDS = 1000
+# A batch goes from thread to thread, and into the journal, as a unit.
+_MAX_BATCH_BYTES = 16 * 2**20
+_MAX_BATCH_RECORDS = 1000
 
 
-@dataclass
+@dataclass(frozen=True)
 class ImageTask:
-    """An image message on its way.
+    """An image message of the input.
 
     Attributes:
         message: as recorded, its data decompressed.
-        file: index of its file.
+        file: index of its storage file.
         number: among the image messages of its file.
-        outcome: what has been decided before the models see it; empty if they are to.
-        problem: why it is lost.
-        cover_only: nobody is to be inpainted.
-        frame: deserialised.
-        image: decoded.
-        result: from the models.
-        is_keyframe: what comes from it on depends on no result before.
-        num_propagated: how many persons, the last ones, were not found in it but in frames around.
+        outcome: SKIPPED, LOST or IN_JOURNAL; empty if the models must see it.
+        problem: because of which it is lost; else empty.
+        is_cover_only: nobody must be inpainted.
+        frame: the message, deserialized; None with an outcome.
+        image: (H, W, 3) uint8 RGB; None with an outcome.
     """
 
     message: Message
@@ -55,19 +51,16 @@ class ImageTask:
     number: int
     outcome: str = ""
     problem: str = ""
-    cover_only: bool = False
+    is_cover_only: bool = False
     frame: ImageMessage | None = None
     image: RgbImage | None = None
-    result: AnonymizedFrame | Exception | None = None
-    is_keyframe: bool = False
-    num_propagated: int = 0
 
     @property
     def stamp_ns(self) -> int:
-        """When the image was taken; when it was recorded if the driver did not say."""
+        """Time at which the image was taken; its log time if the driver did not set a stamp."""
         stamp = self.frame.ros_message.header.stamp if self.frame else None
-        taken_ns = stamp.sec * NS_PER_S + stamp.nanosec if stamp else 0
-        return int(taken_ns) or self.message.log_time_ns
+        stamp_ns = stamp.sec * NS_PER_S + stamp.nanosec if stamp else 0
+        return int(stamp_ns) or self.message.log_time_ns
 
 
 Item = Record | ImageTask
@@ -75,130 +68,187 @@ Item = Record | ImageTask
 
 @dataclass
 class BatchReader:
-    """Reads the files of a recording.
+    """Reader of the storage files of a bag. For one thread at a time.
 
     Attributes:
         bag: the input.
-        bag_plan: what becomes of each topic.
-        config: of what is skipped, and of the models.
-        losses: what could not be taken over; ``salvage`` decides whether that ends the run.
-        output_compression: the output is compressed by message; None to leave everything out but
-            images.
+        bag_plan: actions by topic.
+        config: skip policy and output parameters.
+        max_images: in a batch.
+        output_compression: the output is compressed by message; None to read images only.
     """
 
     bag: Bag
     bag_plan: BagPlan
     config: Config
-    losses: DamageLog
+    max_images: int
     output_compression: bool | None
     _policies: dict[str, SkipPolicy] = field(default_factory=dict)
 
     def iter_batches(
-        self, source: StorageReader, file: int, done: int, redecode_from: Mapping[str, int]
+        self,
+        source: StorageReader,
+        file: int,
+        losses: DamageLog,
+        num_done: int,
+        redecode_from: Mapping[str, int],
     ) -> Generator[list[Item], None, None]:
-        """What is taken over of one file, in batches that depend on nothing but the recording.
+        """Iterate over a storage file in batches that depend on nothing but the bag.
 
         Args:
             source: the file.
             file: its index.
-            done: how many of its first images are done; they are not decoded again.
-            redecode_from: of some topics, the number of the first done image that is decoded all
-                the same.
+            losses: gets what cannot be read.
+            num_done: the first images, which are finished and not decoded again.
+            redecode_from: by topic, the first finished image to decode again, because later ones
+                reuse its persons.
+
+        Raises:
+            BagDamageError: if a part is lost and must not be salvaged.
+            OSError, sqlite3.Error: if the file cannot be read.
         """
-        batch: list[Item] = []
-        size = frames = number = 0
-        most_frames = 8 if self.config.inpaint.method == "sdxl" else 1
-        entries = {channel: self.entry(channel) for channel in source.channels}
-        for record in source.records(self.losses, self.bag_plan.start_ns, self.bag_plan.stop_ns):
-            if isinstance(record, Message):
-                entry = entries.get(record.channel)
-                if entry is None:
-                    problem = "its topic was not announced, so nothing was decided for it"
-                    self.losses.record(Loss.of_message(source.path, record, problem))
-                    continue
-                if entry.action is TopicAction.DROP:
-                    continue
-                if entry.action is TopicAction.ANONYMIZE:
-                    is_done = number < min(done, redecode_from.get(record.channel.topic, done))
-                    slot = ImageTask(record, file, number)
-                    self._read(slot, is_done=is_done)
-                    number += 1
-                    frames += slot.outcome != SKIPPED
-                    batch.append(slot)
-                elif (copy := self._copied(source.path, record, entry)) is not None:
-                    batch.append(copy)
-                size += len(record.data)
-            elif isinstance(record, MetadataRecord) or self._is_attached(source.path, record):
-                batch.append(record)
-            if frames >= most_frames or size >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
-                yield batch
-                batch, size, frames = [], 0, 0
-        yield batch
+        batch = _Batch(self.max_images)
+        for item, num_bytes in _FileReader(
+            self, source, file, losses, num_done, redecode_from
+        ).iter_items():
+            batch.add(item, num_bytes)
+            if batch.is_full:
+                yield batch.items
+                batch = _Batch(self.max_images)
+        yield batch.items
 
     def has_images(self, source: StorageReader) -> bool:
-        """Whether a file has images."""
-        entries = [self.entry(channel) for channel in source.channels]
-        return any(entry and entry.action is TopicAction.ANONYMIZE for entry in entries)
+        """Return True if a file has images to anonymize."""
+        decisions = map(self.find_decision, source.channels)
+        return any(decision and decision.action is TopicAction.ANONYMIZE for decision in decisions)
 
-    def accepts(self, topic: str, log_time_ns: int) -> bool:
-        """Whether an image is processed in full. To be asked once for each, in their order."""
-        return self._policies.setdefault(topic, SkipPolicy(self.config.skip)).accepts(log_time_ns)
+    def accept_frame(self, topic: str, log_time_ns: int) -> bool:
+        """Return True if an image is processed in full.
 
-    def entry(self, channel: Channel) -> TopicDecision | None:
+        To be called once per image of a topic, in their order.
+        """
+        policy = self._policies.setdefault(topic, SkipPolicy(self.config.skip))
+        return policy.accepts(log_time_ns)
+
+    def find_decision(self, channel: Channel) -> TopicDecision | None:
+        """Return the decision for a channel; None if the plan has none."""
         return self.bag_plan.topics.get(channel.topic, channel.type_name)
 
-    def _read(self, slot: ImageTask, *, is_done: bool) -> None:
-        """Decode; what has been done in an earlier run is not decoded again."""
-        message = slot.message
-        accepted = self.accepts(message.channel.topic, message.log_time_ns)
-        try:
-            if self.bag.compression == "message":
-                slot.message = message._replace(data=decompress_message(message.data))
-            if not accepted and self.config.skip.on_skipped == "drop":
-                slot.outcome = SKIPPED
-            elif is_done:
-                slot.outcome = IN_JOURNAL
-            else:
-                slot.cover_only = not accepted
-                slot.frame = deserialize_image(message.channel, slot.message.data)
-                slot.image = slot.frame.decode()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
-            slot.outcome, slot.problem = LOST, format_error(error)
 
-    def _copied(self, path: Path, message: Message, entry: TopicDecision) -> Message | None:
-        if self.output_compression is None:
+@dataclass
+class _Batch:
+    """Items in the order of the file.
+
+    Attributes:
+        max_images: that are processed.
+        items: of the batch.
+    """
+
+    max_images: int
+    items: list[Item] = field(default_factory=list)
+    _num_images: int = 0
+    _num_bytes: int = 0
+
+    def add(self, item: Item | None, num_bytes: int) -> None:
+        self._num_bytes += num_bytes
+        if item is not None:
+            self.items.append(item)
+            self._num_images += isinstance(item, ImageTask) and item.outcome != SKIPPED
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            self._num_images >= self.max_images
+            or self._num_bytes >= _MAX_BATCH_BYTES
+            or len(self.items) >= _MAX_BATCH_RECORDS
+        )
+
+
+@dataclass(frozen=True)
+class _FileReader:
+    """Reader of one storage file; attributes as the arguments of ``BatchReader.iter_batches``."""
+
+    reader: BatchReader
+    source: StorageReader
+    file: int
+    losses: DamageLog
+    num_done: int
+    redecode_from: Mapping[str, int]
+
+    def iter_items(self) -> Iterator[tuple[Item | None, int]]:
+        """Iterate over the items with the size of their data, bytes; None for a lost message."""
+        decisions = {
+            channel: self.reader.find_decision(channel) for channel in self.source.channels
+        }
+        numbers = count()
+        plan = self.reader.bag_plan
+        for record in self.source.records(self.losses, plan.start_ns, plan.stop_ns):
+            if isinstance(record, Message):
+                decision = decisions.get(record.channel)
+                if decision is None:
+                    problem = "topic missing from the plan (not listed in the bag's index)"
+                    self.losses.record(Loss.of_message(self.source.path, record, problem))
+                elif decision.action is TopicAction.ANONYMIZE:
+                    yield self._read_image(record, next(numbers)), len(record.data)
+                elif decision.action is not TopicAction.DROP:
+                    yield self._copy_message(record, decision), len(record.data)
+            elif not isinstance(record, Attachment) or self._keeps_attachment(record):
+                yield record, 0
+
+    def _read_image(self, message: Message, number: int) -> ImageTask:
+        topic = message.channel.topic
+        is_accepted = self.reader.accept_frame(topic, message.log_time_ns)
+        is_done = number < min(self.num_done, self.redecode_from.get(topic, self.num_done))
+        task = ImageTask(message, self.file, number, is_cover_only=not is_accepted)
+        try:
+            if self._is_compressed:
+                data = decompress_message(message.data)
+                task = replace(task, message=message._replace(data=data))
+            if not is_accepted and self.reader.config.skip.on_skipped == "drop":
+                return replace(task, outcome=SKIPPED)
+            if is_done:
+                return replace(task, outcome=IN_JOURNAL)
+            frame = deserialize_image(message.channel, task.message.data)
+            return replace(task, frame=frame, image=frame.decode())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
+            return replace(task, outcome=LOST, problem=format_error(error))
+
+    def _copy_message(self, message: Message, decision: TopicDecision) -> Message | None:
+        if self.reader.output_compression is None:
             return None
         problem = ""
         try:
-            if entry.verify_each_message:
-                packed = self.bag.compression == "message"
-                plain = decompress_message(message.data) if packed else message.data
-                problem = find_copy_problem(message.channel, plain)
+            if decision.verify_each_message:
+                data = decompress_message(message.data) if self._is_compressed else message.data
+                problem = find_copy_problem(message.channel, data)
             if not problem:
-                return message._replace(data=self._recompressed(message.data))
+                return message._replace(data=self._recompress(message.data))
         except (ValueError, AnonRosError) as error:
             problem = format_error(error)
-        self.losses.record(Loss.of_message(path, message, problem))
+        self.losses.record(Loss.of_message(self.source.path, message, problem))
         return None
 
-    def _is_attached(self, path: Path, attachment: Attachment) -> bool:
-        entry = self.bag_plan.topics.get(attachment.name, attachment.media_type)
-        where = f"attachment {attachment.name}"
-        if entry is None:
-            self.losses.record(Loss.of_place(path, where, "it was not announced"))
+    def _keeps_attachment(self, attachment: Attachment) -> bool:
+        decision = self.reader.bag_plan.topics.get(attachment.name, attachment.media_type)
+        problem = ""
+        if decision is None:
+            problem = "attachment missing from the plan (not listed in the bag's index)"
+        elif decision.action is not TopicAction.COPY:
             return False
-        if (
-            entry.verify_each_message
-            and entry.action is TopicAction.COPY
-            and not is_utf8_text(attachment.data)
-        ):
-            self.losses.record(Loss.of_place(path, where, "it is called a text, but is none"))
-            return False
-        return entry.action is TopicAction.COPY
+        elif decision.verify_each_message and not is_utf8_text(attachment.data):
+            problem = "its name or type is that of a text, its data are not"
+        if problem:
+            place = f"attachment {attachment.name}"
+            self.losses.record(Loss.of_place(self.source.path, place, problem))
+        return not problem
 
-    def _recompressed(self, data: bytes) -> bytes:
-        """The data of a copied message: as it is, unless the compression by message changes."""
-        packed = self.bag.compression == "message"
-        if packed == self.output_compression:
+    def _recompress(self, data: bytes) -> bytes:
+        """Return the data of a copied message, (de)compressed only if the output wants that."""
+        if self._is_compressed == self.reader.output_compression:
             return data
-        return compress_message(data) if self.output_compression else decompress_message(data)
+        is_wanted = self.reader.output_compression
+        return compress_message(data) if is_wanted else decompress_message(data)
+
+    @property
+    def _is_compressed(self) -> bool:
+        return self.reader.bag.compression == "message"

@@ -1,121 +1,124 @@
-"""Looking for persons in all images of a recording before the first one is written.
+"""First pass over a bag: detect the persons of all images before any image is written.
 
-Only then it is known who was missed before he was first found.
+Only then the memory can cover a person in the images before their first detection.
 """
 
 import shutil
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.rewrite.batch_reader import BatchReader, ImageTask, Item
 from anon_ros.bags.rewrite.detection_store import DetectionStore, StoredDetections
-from anon_ros.bags.run_files.journal import message_digest
-from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.rewrite.job_spec import RewriteJob
+from anon_ros.bags.run_files.message_delta import message_digest
 from anon_ros.bags.storage.records import DamageLog, StorageReader
-from anon_ros.config import Config
-from anon_ros.core import Anonymizer
+from anon_ros.core import Anonymizer, RgbImage
 from anon_ros.errors import ModelError, SegmentationError, drop_traceback, format_error
-from anon_ros.tracking import observe_frame
+from anon_ros.tracking import FrameObservation, observe_frame
 from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
 
-_BATCHES_AHEAD = 2
+_MAX_BATCHES_AHEAD = 2
 
 
 @dataclass
 class DetectionPass:
-    """Finds the persons in every image, from where ``seen`` stops.
+    """The detection pass of a run, from where the store ends.
 
     Attributes:
-        bag: the recording.
-        bag_plan: what becomes of each topic.
-        config: of what is skipped.
-        anonymizer: finds the persons, those too that count only in a track.
-        seen: what was found.
-        salvage: leave out what is damaged and go on.
-        scratch: a folder for files that must be decompressed.
-        progress: is told.
+        job: of the run.
+        anonymizer: also detects the persons who count in a track only.
+        store: gets the detections.
+        scratch: folder for files that must be decompressed.
+        progress: counts the images.
     """
 
-    bag: Bag
-    bag_plan: BagPlan
-    config: Config
+    job: RewriteJob
     anonymizer: Anonymizer
-    seen: DetectionStore
-    salvage: bool
+    store: DetectionStore
     scratch: Path
     progress: ProgressListener
+    _streak: FailureStreak = field(init=False)
 
     def __post_init__(self) -> None:
-        self._failures = FailureStreak(self.config.fail.max_consecutive)
+        self._streak = FailureStreak(self.job.config.fail.max_consecutive)
 
     def run(self) -> None:
-        """Look at all files.
+        """Detect the persons in all files.
 
         Raises:
-            BagDamageError: if the input is damaged and not to be salvaged.
-            ModelError: if no persons can be found any more.
+            BagDamageError: if the input is damaged and must not be salvaged.
+            ModelError: if detection always fails.
             OSError, sqlite3.Error: if a file cannot be read or written.
         """
-        # They are told when the files are written.
-        losses = DamageLog(salvage=self.salvage)
-        intake = BatchReader(self.bag, self.bag_plan, self.config, losses, output_compression=None)
-        finished = self.seen.finished()
-        for index, file in enumerate(self.bag.files):
-            if index in finished:
-                for topic, log_time_ns, persons in self.seen.iter_file(index):
-                    intake.accepts(topic, log_time_ns)
-                    self.progress.advance(persons, is_new=False)
+        job = self.job
+        # Images one by one: all of a batch stay in memory until its last is searched.
+        reader = BatchReader(job.bag, job.bag_plan, job.config, 1, output_compression=None)
+        finished_files = self.store.read_finished_files()
+        for index, file in enumerate(job.bag.files):
+            if index in finished_files:
+                self._replay_file(reader, index)
             else:
-                self._look_at(intake, index, file)
-                self.seen.finish(index)
+                self._search_file(reader, index, file)
+                self.store.finish_file(index)
 
-    def _look_at(self, intake: BatchReader, index: int, file: Path) -> None:
+    def _replay_file(self, reader: BatchReader, index: int) -> None:
+        for topic, log_time_ns, num_persons in self.store.iter_file(index):
+            reader.accept_frame(topic, log_time_ns)
+            self.progress.advance(num_persons, is_new=False)
+
+    def _search_file(self, reader: BatchReader, index: int, file: Path) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
-        with closing(self.bag.open(file, intake.losses, self.scratch)) as source:
-            if intake.has_images(source):  # or all of it would be read for nothing
-                self._take_all(intake, source, index)
+        # The losses are reported when the files are written.
+        losses = DamageLog(salvage=self.job.salvage)
+        with closing(self.job.bag.open(file, losses, self.scratch)) as source:
+            if reader.has_images(source):  # or all of it would be read for nothing
+                self._search_batches(reader, source, index, losses)
         shutil.rmtree(self.scratch)
 
-    def _take_all(self, intake: BatchReader, source: StorageReader, index: int) -> None:
-        done = self.seen.done(index)
-        batches = intake.iter_batches(source, index, done, {})
-        with Prefetcher(batches, _BATCHES_AHEAD, "reader") as read:
-            for batch in read:
-                self._take(batch, done)
+    def _search_batches(
+        self, reader: BatchReader, source: StorageReader, index: int, losses: DamageLog
+    ) -> None:
+        num_done = self.store.count_done(index)
+        batches = reader.iter_batches(source, index, losses, num_done, {})
+        with Prefetcher(batches, _MAX_BATCHES_AHEAD, "reader") as prefetched:
+            for batch in prefetched:
+                self._search_batch(batch, num_done)
 
-    def _take(self, batch: list[Item], done: int) -> None:
-        slots = [each for each in batch if isinstance(each, ImageTask)]
-        new = [self._looked(slot) for slot in slots if slot.number >= done]
-        self.seen.add(new)
-        for _ in slots[: len(slots) - len(new)]:
-            self.progress.advance(is_new=False)
-        for looked in new:
-            persons = len(looked.moment.persons) if looked.moment else 0
-            self.progress.advance(persons)
+    def _search_batch(self, batch: list[Item], num_done: int) -> None:
+        tasks = [item for item in batch if isinstance(item, ImageTask)]
+        new = [self._search_image(task) for task in tasks if task.number >= num_done]
+        self.store.add(new)
+        for _ in tasks[: len(tasks) - len(new)]:
+            self.progress.advance(0, is_new=False)
+        for detections in new:
+            observation = detections.observation
+            self.progress.advance(len(observation.persons) if observation else 0, is_new=True)
 
-    def _looked(self, slot: ImageTask) -> StoredDetections:
-        message = slot.message
-        known = message.channel.topic, message.log_time_ns, message_digest(message.data)
-        looked = StoredDetections((slot.file, slot.number), *known)
-        if slot.image is None:  # skipped, or lost for a reason that is found again
-            return replace(looked, problem=slot.problem)
-        image, slot.image = slot.image, None
+    def _search_image(self, task: ImageTask) -> StoredDetections:
+        observation, problem = None, task.problem
+        if task.image is not None:  # else skipped, or lost for a reason that is met again
+            try:
+                observation = self._observe(task.image, task.stamp_ns)
+            except SegmentationError as error:
+                problem = format_error(error)
+        message = task.message
+        return StoredDetections(
+            *((task.file, task.number), message.channel.topic, message.log_time_ns),
+            *(message_digest(message.data), problem, observation),
+        )
+
+    def _observe(self, image: RgbImage, stamp_ns: int) -> FrameObservation:
         try:
-            found = self.anonymizer.detect_persons(image)
+            detections = self.anonymizer.detect_persons(image)
         except SegmentationError as error:
-            self._count_failure(drop_traceback(error))
-            return replace(looked, problem=format_error(error))
-        self._failures.record_success()
-        return replace(looked, moment=observe_frame(image, found, slot.stamp_ns))
-
-    def _count_failure(self, error: Exception) -> None:
-        """Models that fail with everything must not turn a recording into an empty one."""
-        self._failures.record_failure()
-        if self._failures.is_too_long:
-            message = f"{self._failures.format_limit('images')}: {format_error(error)}"
-            raise ModelError(message) from error
+            self._streak.record_failure()
+            if self._streak.is_too_long:
+                message = f"{self._streak.format_limit('images')}: {format_error(error)}"
+                raise ModelError(message) from drop_traceback(error)
+            raise
+        self._streak.record_success()
+        return observe_frame(image, detections, stamp_ns)

@@ -1,4 +1,4 @@
-"""What the first look at a recording found, on disk after each step."""
+"""Detections of the first pass over a bag, on disk after each step."""
 
 import json
 import math
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import zstandard
 
-from anon_ros.core import Roi
+from anon_ros.core import Mask, Roi
 from anon_ros.tracking import FrameObservation, PersonObservation
 
 _SCHEMA = """
@@ -18,26 +19,28 @@ CREATE TABLE IF NOT EXISTS files (file INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS frames (
     file INTEGER NOT NULL, number INTEGER NOT NULL, topic TEXT NOT NULL,
     log_time_ns INTEGER NOT NULL, problem TEXT NOT NULL,
-    digest BLOB NOT NULL, moment TEXT NOT NULL, pixels BLOB NOT NULL, PRIMARY KEY (file, number)
+    digest BLOB NOT NULL, observation TEXT NOT NULL, pixels BLOB NOT NULL,
+    PRIMARY KEY (file, number)
 );
 CREATE INDEX IF NOT EXISTS by_topic ON frames (topic, file, number);
 """
+_COMPRESSION_LEVEL = 1
 
 MessageKey = tuple[int, int]
-"""Index of a file, and of an image message among those in it."""
+"""Index of a storage file, and of an image message among those of the file."""
 
 
 @dataclass(frozen=True)
 class StoredDetections:
-    """What was seen in one image message.
+    """The detections of one image message.
 
     Attributes:
-        key: which message.
+        key: of the message.
         topic: as recorded.
         log_time_ns: as recorded.
         digest: of the message.
-        problem: why nobody knows who is in it; else empty.
-        moment: who is in it; None with a problem, or if it is skipped.
+        problem: because of which the persons are not known; else empty.
+        observation: the persons; None with a problem, or if the image is skipped.
     """
 
     key: MessageKey
@@ -45,17 +48,17 @@ class StoredDetections:
     log_time_ns: int
     digest: bytes
     problem: str = ""
-    moment: FrameObservation | None = None
+    observation: FrameObservation | None = None
 
 
 class DetectionStore:
-    """An SQLite database, for one thread at a time."""
+    """An SQLite database of detections. For one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         """Open or create it.
 
         Raises:
-            sqlite3.Error: if it cannot be.
+            sqlite3.Error: if it cannot be opened.
         """
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
@@ -63,94 +66,106 @@ class DetectionStore:
         self._database.executescript(_SCHEMA)
 
     def close(self) -> None:
+        """Close the file."""
         self._database.close()
 
-    def add(self, looked: Sequence[StoredDetections]) -> None:
-        """All of them or none."""
+    def add(self, detections: Sequence[StoredDetections]) -> None:
+        """Add the detections of several messages, all or none."""
+        rows = [
+            (
+                *(*image.key, image.topic, image.log_time_ns, image.problem, image.digest),
+                *_pack_observation(image.observation),
+            )
+            for image in detections
+        ]
         self._database.execute("BEGIN")
-        self._database.executemany(
-            "INSERT INTO frames VALUES (?,?,?,?,?,?,?,?)",
-            [
-                (
-                    *(*each.key, each.topic, each.log_time_ns, each.problem, each.digest),
-                    *_pack_masks(each.moment),
-                )
-                for each in looked
-            ],
-        )
+        self._database.executemany("INSERT INTO frames VALUES (?,?,?,?,?,?,?,?)", rows)
         self._database.execute("COMMIT")
 
-    def done(self, file: int) -> int:
-        """How many of the first image messages of a file are in it."""
+    def count_done(self, file: int) -> int:
+        """Return how many of the first image messages of a file are in the store."""
         select = "SELECT coalesce(max(number) + 1, 0) FROM frames WHERE file = ?"
         return int(self._database.execute(select, (file,)).fetchone()[0])
 
-    def finish(self, file: int) -> None:
-        """A whole file was looked at."""
+    def finish_file(self, file: int) -> None:
+        """Mark a file as complete."""
         self._database.execute("INSERT INTO files VALUES (?)", (file,))
 
-    def finished(self) -> set[int]:
-        """The files that were looked at as a whole."""
+    def read_finished_files(self) -> set[int]:
+        """Return the indices of the complete files."""
         return {file for (file,) in self._database.execute("SELECT file FROM files")}
 
-    def problem(self, key: MessageKey, digest: bytes) -> str | None:
-        """Why nobody knows who is in an image; empty if it is known.
+    def find_problem(self, key: MessageKey, digest: bytes) -> str | None:
+        """Return the problem because of which the persons of an image are not known.
 
         Args:
-            key: which one.
+            key: of the message.
             digest: of the message.
 
         Returns:
-            None if it was not seen, or another one in its place.
+            Empty if they are known; None if the store has another message at its place, or none.
         """
         select = "SELECT problem FROM frames WHERE file = ? AND number = ? AND digest = ?"
-        found = self._database.execute(select, (*key, digest)).fetchone()
-        return None if found is None else str(found[0])
+        row = self._database.execute(select, (*key, digest)).fetchone()
+        return None if row is None else str(row[0])
 
     def iter_file(self, file: int) -> Iterator[tuple[str, int, int]]:
-        """Topic, log time and number of persons of the images of one file, in its order."""
-        select = "SELECT topic, log_time_ns, moment FROM frames WHERE file = ? ORDER BY number"
-        for topic, log_time_ns, moment in self._database.execute(select, (file,)):
-            yield topic, log_time_ns, len(json.loads(moment)["sightings"]) if moment else 0
+        """Iterate over topic, log time and number of persons of a file's images, in its order."""
+        select = "SELECT topic, log_time_ns, observation FROM frames WHERE file = ? ORDER BY number"
+        for topic, log_time_ns, text in self._database.execute(select, (file,)):
+            yield topic, log_time_ns, len(json.loads(text)["persons"]) if text else 0
 
     def iter_topic(self, topic: str) -> Iterator[StoredDetections]:
-        """Those of one topic, in the order of files and messages."""
+        """Iterate over the detections of a topic, in the order of files and messages."""
         select = "SELECT * FROM frames WHERE topic = ? ORDER BY file, number"
-        for file, number, *told, moment, pixels in self._database.execute(select, (topic,)):
-            name, log_time_ns, problem, digest = told
-            seen = _unpack_masks(moment, pixels)
-            yield StoredDetections((file, number), name, log_time_ns, digest, problem, seen)
+        for file, number, *columns, text, pixels in self._database.execute(select, (topic,)):
+            name, log_time_ns, problem, digest = columns
+            observation = _unpack_observation(text, pixels)
+            yield StoredDetections((file, number), name, log_time_ns, digest, problem, observation)
 
 
-def _pack_masks(moment: FrameObservation | None) -> tuple[str, bytes]:
-    if moment is None:
+def _pack_observation(observation: FrameObservation | None) -> tuple[str, bytes]:
+    """Return an observation as JSON, and its thumbnail and masks as compressed bytes."""
+    if observation is None:
         return "", b""
-    sightings = [
-        [each.box_xyxy.tolist(), each.score, each.class_id, list(vars(each.window).values())]
-        for each in moment.persons
+    persons = [
+        [
+            person.box_xyxy.tolist(),
+            person.score,
+            person.class_id,
+            list(vars(person.window).values()),
+        ]
+        for person in observation.persons
     ]
-    told = {
-        "time_ns": moment.time_ns,
-        "wh_px": [moment.width_px, moment.height_px],
-        "sightings": sightings,
+    content = {
+        "time_ns": observation.time_ns,
+        "wh_px": [observation.width_px, observation.height_px],
+        "persons": persons,
     }
-    masks = [np.packbits(each.mask).tobytes() for each in moment.persons]
-    return json.dumps(told), zstandard.compress(moment.thumbnail.tobytes() + b"".join(masks), 1)
+    masks = [np.packbits(person.mask).tobytes() for person in observation.persons]
+    pixels = observation.thumbnail.tobytes() + b"".join(masks)
+    return json.dumps(content), zstandard.compress(pixels, _COMPRESSION_LEVEL)
 
 
-def _unpack_masks(told: str, pixels: bytes) -> FrameObservation | None:
-    if not told:
+def _unpack_observation(text: str, pixels: bytes) -> FrameObservation | None:
+    if not text:
         return None
-    known, data = json.loads(told), np.frombuffer(zstandard.decompress(pixels), np.uint8)
-    glimpse, data = np.split(data, [math.prod(FrameObservation.THUMBNAIL_HW)])
-    sightings = []
-    for box, score, class_id, corners in known["sightings"]:
-        window = Roi(*corners)
-        shape = window.height_px, window.width_px
-        bits, data = np.split(data, [(shape[0] * shape[1] + 7) // 8])
-        mask = np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
-        sighting = PersonObservation(known["time_ns"], np.array(box), score, class_id, window, mask)
-        sightings.append(sighting)
-    width_px, height_px = known["wh_px"]
-    few = glimpse.reshape(FrameObservation.THUMBNAIL_HW)
-    return FrameObservation(known["time_ns"], width_px, height_px, sightings, few)
+    content, data = json.loads(text), np.frombuffer(zstandard.decompress(pixels), np.uint8)
+    time_ns, (width_px, height_px) = content["time_ns"], content["wh_px"]
+    thumbnail, data = np.split(data, [math.prod(FrameObservation.THUMBNAIL_HW)])
+    persons = []
+    for box_xyxy, score, class_id, sides in content["persons"]:
+        window = Roi(*sides)
+        mask, data = _unpack_mask(data, window)
+        person = PersonObservation(time_ns, np.array(box_xyxy), score, class_id, window, mask)
+        persons.append(person)
+    thumbnail = thumbnail.reshape(FrameObservation.THUMBNAIL_HW)
+    return FrameObservation(time_ns, width_px, height_px, persons, thumbnail)
+
+
+def _unpack_mask(data: npt.NDArray[np.uint8], window: Roi) -> tuple[Mask, npt.NDArray[np.uint8]]:
+    """Return the mask at the beginning of ``data``, and the rest of ``data``."""
+    num_px = window.height_px * window.width_px
+    bits, rest = np.split(data, [(num_px + 7) // 8])
+    mask = np.unpackbits(bits, count=num_px).reshape(window.height_px, window.width_px)
+    return mask.astype(np.bool_), rest

@@ -1,281 +1,170 @@
-"""One run from the first look to the finished recording; interrupted runs are taken up again."""
+"""A run from the detection pass to the finished bag; interrupted runs are resumed."""
 
 import fcntl
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
-from rosbags.convert import ConverterError, convert
-
-from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.rewrite.detection_pass import DetectionPass
 from anon_ros.bags.rewrite.detection_store import DetectionStore
+from anon_ros.bags.rewrite.finalize import finalize_output
+from anon_ros.bags.rewrite.job_spec import Fingerprint, JobModels, RewriteJob
 from anon_ros.bags.rewrite.report_builder import build_report
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import Journal
-from anon_ros.bags.storage.bag import Bag
-from anon_ros.bags.storage.metadata import add_file_statistics, write_metadata
+from anon_ros.bags.run_files.masks_db import MASKS
+from anon_ros.bags.run_files.report import REPORT, RunReport
 from anon_ros.bags.storage.output import OutputBag
-from anon_ros.bags.storage.records import DamageLog
-from anon_ros.config import Config
-from anon_ros.core import Anonymizer
 from anon_ros.errors import BagError
-from anon_ros.tracking import Tracker, needs_tracking
-from anon_ros.utils.files import fsync_path
+from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressListener
-from anon_ros.utils.versions import package_versions
 
-REPORT, MASKS = "report.json", "masks.db"
-_JOURNAL, _SEEN = "journal.db", "seen.db"
-# What a run that was killed at its start may leave.
-_OURS = ("lock", "survey", f"{_JOURNAL}-journal", f"{_JOURNAL}-wal", f"{_JOURNAL}-shm")
-# What has no influence on the result does not hinder a run from being taken up again.
-_GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output", "track", "memory", "identity")
-_ROS2_VERSION = 9
-
-
-@dataclass(frozen=True)
-class RewriteJob:
-    """What is to be done.
-
-    Attributes:
-        bag: the input.
-        target: the output.
-        bag_plan: what becomes of each topic.
-        config: of the models.
-        models: name, path and hash of each model, for the report.
-        prefix: put before the topics' names; empty for none.
-        salvage: leave out what is damaged and go on.
-        keep_masks: keep them beside the output.
-    """
-
-    bag: Bag
-    target: OutputBag
-    bag_plan: BagPlan
-    config: Config
-    models: Sequence[Mapping[str, Any]]
-    prefix: str
-    salvage: bool
-    keep_masks: bool
-
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """All that decides about the result."""
-        config = asdict(self.config)
-        return {
-            "input": [_stamp(file) for file in self.bag.files],
-            "storage": self.target.storage,
-            "compression": self.target.compression,
-            "prefix": self.prefix,
-            "masks": self.keep_masks,
-            "log times": [self.bag_plan.start_ns, self.bag_plan.stop_ns],
-            "decisions": [
-                [e.topic, e.type_name, e.action.value, e.verify_each_message]
-                for e in self.bag_plan.topics.decisions
-            ],
-            "parameters": {group: config[group] for group in _GROUPS},
-            "models": [dict(model) for model in self.models],
-            "versions": package_versions(),
-        }
-
-
-@dataclass(frozen=True)
-class JobModels:
-    """What does the work.
-
-    Attributes:
-        anonymizer: finds the persons, those too that count only in a track, and replaces them.
-        make_tracker: makes one for one camera.
-    """
-
-    anonymizer: Anonymizer
-    make_tracker: Callable[[], Tracker]
+_JOURNAL, _DETECTIONS, _SCRATCH = "journal.db", "detections.db", "scratch"
+_LOCK = "lock"
+# A run that is killed at its start leaves these alone.
+_STARTUP_FILES = (
+    *(_LOCK, "survey"),
+    *(f"{_JOURNAL}-journal", f"{_JOURNAL}-wal", f"{_JOURNAL}-shm"),
+)
 
 
 def anonymize_bag(
     job: RewriteJob, load: Callable[[], JobModels], progress: ProgressListener
-) -> dict[str, Any]:
-    """Anonymize the recording, from where an earlier run of the same job stopped.
+) -> RunReport:
+    """Anonymize a bag, from where an earlier run of the same job stopped.
 
     Args:
-        job: what is to be done.
+        job: the task.
         load: loads the models.
-        progress: is told.
+        progress: counts the images.
 
     Returns:
         The report, as it was written.
 
     Raises:
-        BagError: if the output exists, or an unfinished one of another job.
-        BagDamageError: if the input is damaged and not to be salvaged.
+        BagError: if the output exists, or an unfinished output of another job.
+        BagDamageError: if the input is damaged and must not be salvaged.
         ModelError: if the models cannot be loaded or always fail.
         OSError, sqlite3.Error: if a file cannot be read or written.
     """
-    identity = json.loads(json.dumps(job.fingerprint))
-    number = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    partial = job.target.partial_dir
-    if (
-        partial.exists()
-        and any(path.name not in _OURS for path in partial.iterdir())
-        and not (partial / _JOURNAL).exists()
+    fingerprint = job.take_fingerprint()
+    partial_dir = job.target.partial_dir
+    _require_unfinished_run(partial_dir)
+    if (report := _find_finished_report(job.target, fingerprint)) is not None:
+        shutil.rmtree(partial_dir, ignore_errors=True)
+        return report
+    partial_dir.mkdir(exist_ok=True)
+    with (
+        (partial_dir / _LOCK).open("w") as lock,
+        closing(Journal(partial_dir / _JOURNAL)) as journal,
     ):
-        message = f"{partial} is in the way and not from an unfinished run; move it elsewhere"
-        raise BagError(message)
-    if (known := _finished_report(job.target, number)) is not None:
-        shutil.rmtree(partial, ignore_errors=True)
-        return known
-    partial.mkdir(exist_ok=True)
-    with (partial / "lock").open("w") as lock, closing(Journal(partial / _JOURNAL)) as journal:
-        _lock(lock.fileno(), partial)
-        _check_identity(journal, identity, partial)
-        models = load()
+        _lock(lock.fileno(), partial_dir)
+        _check_fingerprint(journal, fingerprint, partial_dir)
         try:
-            with _tracked_persons(job, models, progress) as people:
-                rewriter = Rewriter(
-                    **_shared(job),
-                    anonymizer=models.anonymizer,
-                    journal=journal,
-                    losses=DamageLog(salvage=job.salvage),
-                    progress=progress,
-                    tracked_persons=people,
-                )
-                rewriter.run()
-            report = build_report(job, number, rewriter)
-            finalize_output(job, rewriter, report)
+            rewriter = _rewrite(job, load(), journal, progress)
+            report = build_report(rewriter, fingerprint.digest)
+            finalize_output(rewriter, report)
         finally:
             # It may hold the input, decompressed.
-            shutil.rmtree(partial / "scratch", ignore_errors=True)
-    shutil.rmtree(partial)
+            shutil.rmtree(partial_dir / _SCRATCH, ignore_errors=True)
+    shutil.rmtree(partial_dir)
     return report
 
 
+def _rewrite(
+    job: RewriteJob, models: JobModels, journal: Journal, progress: ProgressListener
+) -> Rewriter:
+    """Write all storage files, and return what has written them."""
+    scratch = job.target.partial_dir / _SCRATCH
+    with _track_persons(job, models, scratch, progress) as tracked_persons:
+        rewriter = Rewriter(job, models.anonymizer, journal, scratch, progress, tracked_persons)
+        rewriter.run()
+    return rewriter
+
+
 @contextmanager
-def _tracked_persons(
-    job: RewriteJob, models: JobModels, progress: ProgressListener
+def _track_persons(
+    job: RewriteJob, models: JobModels, scratch: Path, progress: ProgressListener
 ) -> Iterator[TrackedPersons | None]:
-    """Who is in each image, if images have anything to do with each other."""
+    """Detect the persons of all images, if images have anything to do with each other."""
     if not needs_tracking(job.config):
         yield None
         return
-    with closing(DetectionStore(job.target.partial_dir / _SEEN)) as seen:
-        first_look = DetectionPass(
-            bag=job.bag,
-            bag_plan=job.bag_plan,
-            config=job.config,
-            anonymizer=models.anonymizer,
-            seen=seen,
-            salvage=job.salvage,
-            scratch=job.target.partial_dir / "scratch",
-            progress=progress,
-        )
-        first_look.run()
+    with closing(DetectionStore(job.target.partial_dir / _DETECTIONS)) as store:
+        DetectionPass(job, models.anonymizer, store, scratch, progress).run()
         progress.start_phase("writing")
-        yield TrackedPersons(seen, job.config, models.make_tracker)
+        yield TrackedPersons(store, job.config, models.make_tracker)
 
 
-def _shared(job: RewriteJob) -> dict[str, Any]:
-    names = ("bag", "target", "bag_plan", "prefix", "config", "keep_masks")
-    return {name: getattr(job, name) for name in names}
+def _require_unfinished_run(partial_dir: Path) -> None:
+    """Refuse a folder that no run has left: it will be deleted.
 
-
-def _finished_report(target: OutputBag, number: str) -> dict[str, Any] | None:
-    """The report of this very job, if it was done before."""
-    if not target.path.exists():
-        in_the_way = [target.sidecar_path(name) for name in (REPORT, MASKS) if target.is_file]
-        if taken := [
-            path for path in in_the_way if path.exists() and not target.partial_dir.exists()
-        ]:
-            message = f"{taken[0]} exists and is not overwritten; choose another name or remove it"
-            raise BagError(message)
-        return None
-    try:
-        report: dict[str, Any] = json.loads(target.sidecar_path(REPORT).read_text("utf-8"))
-        if report["job"] == number:
-            return report
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    message = f"{target.path} exists and is not overwritten; choose another name or remove it"
-    raise BagError(message)
-
-
-def _lock(descriptor: int, partial: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        message = f"another run is at work in {partial}"
-        raise BagError(message) from error
-
-
-def _check_identity(journal: Journal, identity: Mapping[str, Any], partial: Path) -> None:
-    known = journal.get("identity")
-    if known is None:
-        journal.set("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
-        journal.set("identity", json.dumps(identity))
-        return
-    before = json.loads(known)
-    if other := [name for name in identity if identity[name] != before.get(name)]:
-        message = (
-            f"{partial} holds an unfinished run that differs in: {', '.join(other)}; repeat that "
-            f"command to finish it, or remove the folder to start anew"
-        )
+    Raises:
+        BagError: if there is such a folder.
+    """
+    if (
+        partial_dir.exists()
+        and any(path.name not in _STARTUP_FILES for path in partial_dir.iterdir())
+        and not (partial_dir / _JOURNAL).exists()
+    ):
+        message = f"{partial_dir} is in the way and not from an unfinished run; move it elsewhere"
         raise BagError(message)
 
 
-def finalize_output(job: RewriteJob, rewriter: Rewriter, report: Mapping[str, Any]) -> None:
-    """metadata.yaml, report and masks; then everything takes its place at once."""
-    target, journal = job.target, rewriter.journal
-    finished = [each for _, each in sorted(journal.finished().items())]
-    staged = target.staging_dir
-    if target.write_storage != target.storage:
-        staged = convert_to_ros2(target)
-    elif target.is_file:
-        staged = target.partial_dir
-    else:
-        files = [(each.name, each.tally) for each in finished]
-        information = rewriter.output_metadata(rewriter.input_metadata)
-        write_metadata(
-            target.staging_dir, add_file_statistics(information, files, rewriter.compression)
-        )
-    (staged / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    if job.keep_masks:
-        journal.export_masks_db(staged / MASKS)
-    if target.is_file:
-        for name in (REPORT, *([MASKS] if job.keep_masks else [])):
-            (staged / name).replace(target.sidecar_path(name))
-        (target.staging_dir / target.path.name).replace(target.path)
-    else:
-        for path in (*staged.iterdir(), staged):
-            fsync_path(path)
-        staged.rename(target.path)
-    fsync_path(target.path.parent)
+def _find_finished_report(target: OutputBag, fingerprint: Fingerprint) -> RunReport | None:
+    """Return the report if this very job is finished; None if there is no output yet.
 
-
-def convert_to_ros2(target: OutputBag) -> Path:
-    """A folder of ROS 2, made from the ROS 1 bag in the staged folder."""
-    (bag,) = target.staging_dir.glob("*.bag")
-    scratch = target.partial_dir / "converted" / target.path.name
-    shutil.rmtree(scratch.parent, ignore_errors=True)
-    scratch.parent.mkdir()
-    mode = target.compression if target.compression != "none" else ""
+    Raises:
+        BagError: if the output exists and is not of this job.
+    """
+    if not target.path.exists():
+        _check_sidecars(target)
+        return None
     try:
-        convert(
-            *([bag], scratch, target.storage, _ROS2_VERSION),
-            *("zstd" if mode else None, mode or "none", None, None),
-            *((), (), (), ()),
-        )
-    except ConverterError as error:
-        message = f"{bag} is anonymized, but cannot be converted to ROS 2: {error}; use that one"
+        report = RunReport.read(target.sidecar_path(REPORT))
+    except BagError:
+        report = None
+    if report is None or report.fingerprint != fingerprint.digest:
+        _refuse_existing(target.path)
+    return report
+
+
+def _check_sidecars(target: OutputBag) -> None:
+    if not target.is_file or target.partial_dir.exists():
+        return
+    for path in map(target.sidecar_path, (REPORT, MASKS)):
+        if path.exists():
+            _refuse_existing(path)
+
+
+def _refuse_existing(path: Path) -> NoReturn:
+    message = f"{path} exists and is not overwritten; choose another name or remove it"
+    raise BagError(message)
+
+
+def _lock(descriptor: int, partial_dir: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = f"another run is at work in {partial_dir}"
         raise BagError(message) from error
-    return scratch
 
 
-def _stamp(file: Path) -> list[Any]:
-    status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns]
+def _check_fingerprint(journal: Journal, fingerprint: Fingerprint, partial_dir: Path) -> None:
+    """Refuse the journal of another job, or of another version of anon_ros."""
+    # The key is that of the first version, so that its journals are recognized, too.
+    identity = journal.get("identity")
+    if identity is None:
+        journal.set("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        journal.set("identity", json.dumps(fingerprint.parts))
+    elif names := fingerprint.list_differences(json.loads(identity)):
+        message = (
+            f"{partial_dir} holds an unfinished run that differs in: {', '.join(names)}; repeat "
+            f"that command to finish it, or remove the folder to start anew"
+        )
+        raise BagError(message)

@@ -1,104 +1,121 @@
-"""What was done, for whoever has to answer for it."""
+"""Build the run report from the journal of a run whose files are all written."""
 
 import json
 from collections import Counter
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
 
-from anon_ros.bags.plan.decisions import TopicAction
+from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.rewrite.rewriter import Rewriter
-from anon_ros.bags.run_files.journal import ANONYMIZED, LOST, SKIPPED, Journal
-from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.bags.run_files.journal import Journal
+from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
+from anon_ros.bags.run_files.report import RunReport
+from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
-if TYPE_CHECKING:
-    from anon_ros.bags.rewrite.job import RewriteJob
+_MAX_LOSSES = 1000
 
 
-def build_report(job: "RewriteJob", number: str, rewriter: Rewriter) -> dict[str, Any]:
-    """Everything about a run whose files are all written."""
-    journal = rewriter.journal
-    written = Counter[str]()
-    for finished in journal.finished().values():
-        written.update(finished.tally.counts)
-    return {
-        "job": number,
-        "input": str(job.bag.path.absolute()),
-        "output": str(job.target.path.absolute()),
-        "started": journal.get("started"),
-        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": package_versions(),
-        "models": [dict(model) for model in job.models],
-        "seed": job.config.inpaint.seed,
-        "parameters": _values(job.config),
-        "prefix": job.prefix,
-        "log_times_ns": [job.bag_plan.start_ns, job.bag_plan.stop_ns],
-        "masks": job.keep_masks,
-        "topics": [
-            {
-                "topic": entry.topic,
-                "type": entry.type_name,
-                "decision": entry.action.value,
-                "reason": entry.reason,
-                "output_topic": rewriter.output_topic(entry.topic),
-                "messages": entry.count,
-                "written": written[rewriter.output_topic(entry.topic)],
-                **(_frames(journal, entry.topic) if entry.action is TopicAction.ANONYMIZE else {}),
-            }
-            for entry in job.bag_plan.topics.decisions
-        ],
-        "persons_per_frame": _histogram(journal),
-        "covered": _reasons(journal),
-        "lost": {
-            "count": rewriter.losses.count,
-            "places": [str(loss) for loss in rewriter.losses.losses],
-        },
-    }
+def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
+    """Return the report of a run.
+
+    Args:
+        rewriter: has written all storage files.
+        fingerprint: digest, from the beginning of the run.
+    """
+    job, journal = rewriter.job, rewriter.journal
+    files = journal.read_finished_files().values()
+    losses = chain.from_iterable(file.losses for file in files)
+    return RunReport(
+        fingerprint=fingerprint,
+        input_path=str(job.bag.path.absolute()),
+        output_path=str(job.target.path.absolute()),
+        started=journal.get("started"),
+        ended=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        versions=package_versions(),
+        models=tuple(job.models),
+        config=job.config,
+        prefix=job.prefix,
+        time_range_ns=(job.bag_plan.start_ns, job.bag_plan.stop_ns),
+        has_masks=job.keep_masks,
+        topics=tuple(_report_topics(rewriter)),
+        persons_per_frame=_count_persons_per_frame(journal),
+        cover_reasons=_count_cover_reasons(journal),
+        losses=tuple(islice(losses, _MAX_LOSSES)),
+        num_losses=sum(file.num_losses for file in files),
+    )
 
 
-def _values(config: Config) -> dict[str, Any]:
-    return {name: get_value(config, name) for name in all_parameters()}
+def _report_topics(rewriter: Rewriter) -> list[TopicReport]:
+    num_written = Counter[str]()
+    for file in rewriter.journal.read_finished_files().values():
+        num_written.update(file.statistics.counts)
+    images = _count_images(rewriter.journal)
+    return [
+        _report_topic(decision, rewriter.rename_topic(decision.topic), num_written, images)
+        for decision in rewriter.job.bag_plan.topics.decisions
+    ]
 
 
-def _frames(journal: Journal, topic: str) -> dict[str, int]:
-    """How many images of a topic became what, and the persons in them."""
-    rows = journal.query(
+def _report_topic(
+    decision: TopicDecision,
+    output_topic: str,
+    num_written: Counter[str],
+    images: dict[str, ImageCounts],
+) -> TopicReport:
+    is_anonymized = decision.action is TopicAction.ANONYMIZE
+    return TopicReport(
+        topic=decision.topic,
+        type_name=decision.type_name,
+        action=decision.action,
+        origin=decision.origin,
+        reason=decision.reason,
+        output_topic=output_topic,
+        num_messages=decision.count,
+        num_written=num_written[output_topic],
+        images=images.get(decision.topic, ImageCounts()) if is_anonymized else None,
+    )
+
+
+def _count_images(journal: Journal) -> dict[str, ImageCounts]:
+    """Return the counts of images and persons by topic."""
+    rows = journal.run_query(
         "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
-        "sum(carried) "
-        "FROM frames GROUP BY 1, 2"
+        "sum(carried) FROM frames GROUP BY 1, 2"
     )
-    mine = {outcome: numbers for name, outcome, *numbers in rows if name == topic}
-    frames, persons, covered, carried = mine.get(ANONYMIZED, (0, 0, 0, 0))
-    return {
-        "anonymized": frames,
-        "skipped": mine.get(SKIPPED, (0,))[0],
-        "lost": mine.get(LOST, (0,))[0],
-        "persons": persons,
-        "inpainted": persons - covered,
-        "covered": covered,
-        "carried": carried,
-    }
+    counts = dict[str, ImageCounts]()
+    for topic, outcome, images, persons, covered, propagated in rows:
+        is_anonymized = outcome == ANONYMIZED
+        persons_by_outcome = (persons, persons - covered, covered, propagated)
+        counts[topic] = counts.get(topic, ImageCounts()) + ImageCounts(
+            *(images * (outcome == status) for status in (ANONYMIZED, SKIPPED, LOST)),
+            *(count * is_anonymized for count in persons_by_outcome),
+        )
+    return counts
 
 
-def _histogram(journal: Journal) -> dict[str, int]:
-    """Frames by how many persons were found in them."""
-    rows = journal.query(
-        f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
+def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
+    """Return the number of anonymized images by the number of persons in them."""
+    return dict(
+        journal.run_query(
+            f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
+        )
     )
-    return {str(persons): count for persons, count in rows}
 
 
-def _reasons(journal: Journal) -> dict[str, int]:
-    """Count the persons who were covered, by reason; a failure by the text of its first."""
-    rows = journal.query("SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1")
-    reasons = Counter[CoverReason]()
+def _count_cover_reasons(journal: Journal) -> dict[str, int]:
+    """Return the number of covered persons by reason; failures by the text of the first."""
+    rows = journal.run_query(
+        "SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1"
+    )
+    counts = Counter[CoverReason]()
     first_texts: dict[CoverReason, str] = {}
-    for texts, frames in rows:
-        for name, text in json.loads(texts):
-            reasons[CoverReason[name]] += frames
+    for cover_reasons, num_frames in rows:
+        for name, text in json.loads(cover_reasons):
+            counts[CoverReason[name]] += num_frames
             first_texts.setdefault(CoverReason[name], text)
     return {
         reason.value if reason.is_expected else first_texts[reason]: count
-        for reason, count in reasons.most_common()
+        for reason, count in counts.most_common()
     }

@@ -1,140 +1,230 @@
-"""What an anonymized recording says about its own making: report.json and masks.db."""
+"""The run report of an anonymized bag: report.json, written and read."""
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from anon_ros.bags.plan.decisions import TopicAction
-from anon_ros.bags.rewrite.job import MASKS, REPORT
+from anon_ros.bags.run_files.report_v1 import upgrade_report
+from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
-from anon_ros.config import Config, all_parameters, load_config
+from anon_ros.bags.storage.records import Loss
+from anon_ros.config import Config, all_parameters, get_value, load_config
 from anon_ros.errors import AnonRosError, BagError
 
-_LOST_AT = re.compile(r", (?P<topic>\S+) at (?P<time>\d+) ns")
-# Whoever was replaced by one of these is found by no segmenter any more.
-_PERSONLESS = ("fill", "telea")
-
-
-@dataclass(frozen=True)
-class TopicReport:
-    """What the report says of a topic and type that was taken over.
-
-    Attributes:
-        topic: as recorded.
-        output_topic: as written.
-        type_name: of the messages.
-        is_anonymized: it shows images that were anonymized; else it was copied.
-        anonymized: images that were written.
-    """
-
-    topic: str
-    output_topic: str
-    type_name: str
-    is_anonymized: bool
-    anonymized: int
+REPORT = "report.json"
+SCHEMA_VERSION = 2
+# A segmenter does not take the results of these methods for persons.
+_METHODS_WITHOUT_PERSONS = ("fill", "telea")
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What the report says.
+    """Everything that a run says about itself.
 
     Attributes:
-        topics: of each topic and type that was taken over, by the recorded names of both.
-        dropped: recorded names of the others.
-        attachments: name and media type of each that was taken over.
-        written: messages by topic of the output.
-        time_range_ns: first log time that was taken over, and the first that was not any more.
-        losses: topic and log time of messages that could not be taken over.
-        has_more_lost: ``losses`` is not all of them.
-        num_empty_images: images in which nobody was found.
-        has_synthetic_persons: persons were replaced by something that a segmenter takes for one.
-        config: the parameters of the run.
-        weights: of the segmenter: where they were then, or else their name.
-        masks: path of masks.db; None if there is none.
+        fingerprint: hash of all that decides about the result.
+        input_path: of the bag that was read.
+        output_path: of the bag that was written.
+        started: ISO 8601, of the first of the runs that were interrupted; None if unknown.
+        ended: ISO 8601.
+        versions: of Python and packages, by name.
+        models: parameter, name, path and hash of each model.
+        config: parameters of the run.
+        prefix: put before the topics' names; empty for none.
+        time_range_ns: first log time that was read, and the first that was not read any more.
+        has_masks: masks.db was written.
+        topics: all topics and attachments of the input.
+        persons_per_frame: anonymized images by number of persons in them.
+        cover_reasons: persons who were covered instead of inpainted, by reason.
+        losses: parts of the input that could not be read or anonymized, a thousand at most.
+        num_losses: of all losses.
     """
 
-    topics: Mapping[tuple[str, str], TopicReport]
-    dropped: frozenset[tuple[str, str]]
-    attachments: frozenset[tuple[str, str]]
-    written: Mapping[str, int]
-    time_range_ns: tuple[int, int]
-    losses: frozenset[tuple[str, int]]
-    has_more_lost: bool
-    num_empty_images: int
-    has_synthetic_persons: bool
+    fingerprint: str
+    input_path: str
+    output_path: str
+    started: str | None
+    ended: str
+    versions: Mapping[str, str]
+    models: tuple[Mapping[str, Any], ...]
     config: Config
-    weights: str
-    masks: Path | None
+    prefix: str
+    time_range_ns: tuple[int, int]
+    has_masks: bool
+    topics: tuple[TopicReport, ...]
+    persons_per_frame: Mapping[int, int]
+    cover_reasons: Mapping[str, int]
+    losses: tuple[Loss, ...]
+    num_losses: int
+
+    @cached_property
+    def topics_by_key(self) -> Mapping[tuple[str, str], TopicReport]:
+        """Topics that were anonymized or copied, by topic and type as recorded."""
+        topics = (topic for topic in self._topics_in_output if not topic.is_attachment)
+        return {(topic.topic, topic.type_name): topic for topic in topics}
+
+    @cached_property
+    def attachments(self) -> frozenset[tuple[str, str]]:
+        """Name and media type of the attachments that were copied."""
+        topics = (topic for topic in self._topics_in_output if topic.is_attachment)
+        return frozenset((topic.topic, topic.type_name) for topic in topics)
+
+    @cached_property
+    def dropped(self) -> frozenset[tuple[str, str]]:
+        """Topic and type, or name and media type, of what was left out."""
+        topics = (topic for topic in self.topics if not topic.is_in_output)
+        return frozenset((topic.topic, topic.type_name) for topic in topics)
+
+    @cached_property
+    def num_written(self) -> Mapping[str, int]:
+        """Messages by topic of the output."""
+        return {topic.output_topic: topic.num_written for topic in self.topics_by_key.values()}
+
+    @cached_property
+    def lost_messages(self) -> frozenset[tuple[str, int]]:
+        """Topic and log time of the messages among the losses."""
+        losses = ((loss.topic, loss.log_time_ns) for loss in self.losses)
+        return frozenset((topic, time_ns) for topic, time_ns in losses if time_ns is not None)
+
+    @property
+    def _topics_in_output(self) -> Iterator[TopicReport]:
+        return (topic for topic in self.topics if topic.is_in_output)
+
+    @property
+    def image_counts(self) -> ImageCounts:
+        """The sums over all topics."""
+        return sum((topic.images for topic in self.topics if topic.images), ImageCounts())
+
+    @property
+    def num_empty_images(self) -> int:
+        """Number of images in which nobody was detected."""
+        return self.persons_per_frame.get(0, 0)
+
+    @cached_property
+    def has_unlisted_losses(self) -> bool:
+        """True if a message may be lost that ``losses`` does not name."""
+        is_place = any(loss.log_time_ns is None for loss in self.losses)
+        return is_place or self.num_losses > len(self.losses)
+
+    @property
+    def has_synthetic_persons(self) -> bool:
+        """True if a segmenter takes the replacement of a person for a person."""
+        method = self.config.inpaint.method
+        return method not in _METHODS_WITHOUT_PERSONS and self.image_counts.inpainted > 0
+
+    @property
+    def weights(self) -> str:
+        """Path of the detector's weights if they are still there, else their name."""
+        for model in self.models:
+            path = model.get("path") if model["parameter"] == "detect.weights" else None
+            if path and Path(path).is_file():
+                return str(path)
+        return self.config.detect.weights
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of report.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "fingerprint": self.fingerprint,
+            "input": self.input_path,
+            "output": self.output_path,
+            "started": self.started,
+            "ended": self.ended,
+            "versions": dict(self.versions),
+            "models": [dict(model) for model in self.models],
+            "seed": self.config.inpaint.seed,
+            "parameters": {name: get_value(self.config, name) for name in all_parameters()},
+            "prefix": self.prefix,
+            "time_range_ns": list(self.time_range_ns),
+            "has_masks": self.has_masks,
+            "topics": [topic.to_json() for topic in self.topics],
+            "persons_per_frame": {str(key): n for key, n in self.persons_per_frame.items()},
+            "covered": dict(self.cover_reasons),
+            "losses": [asdict(loss) for loss in self.losses],
+            "num_losses": self.num_losses,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "RunReport":
+        """Return the report of the content of report.json, of schema version 1 or 2.
+
+        Raises:
+            BagError: if the schema version is newer.
+            KeyError, TypeError, ValueError, AttributeError, AnonRosError: if it makes no sense.
+        """
+        values = upgrade_report(content) if "schema_version" not in content else content
+        version = int(values["schema_version"])
+        if version > SCHEMA_VERSION:
+            message = f"schema_version {version} is newer than {SCHEMA_VERSION}"
+            raise BagError(message)
+        start_ns, stop_ns = values["time_range_ns"]
+        return cls(
+            fingerprint=str(values["fingerprint"]),
+            input_path=str(values["input"]),
+            output_path=str(values["output"]),
+            started=values["started"],
+            ended=str(values["ended"]),
+            versions=dict(values["versions"]),
+            models=tuple(dict(model) for model in values["models"]),
+            config=_parse_config(values["parameters"]),
+            prefix=str(values["prefix"]),
+            time_range_ns=(int(start_ns), int(stop_ns)),
+            has_masks=bool(values["has_masks"]),
+            topics=tuple(map(TopicReport.from_json, values["topics"])),
+            persons_per_frame={int(k): int(n) for k, n in values["persons_per_frame"].items()},
+            cover_reasons={str(k): int(n) for k, n in values["covered"].items()},
+            losses=tuple(Loss(**loss) for loss in values["losses"]),
+            num_losses=int(values["num_losses"]),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write report.json to ``path``.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        path.write_text(json.dumps(self.to_json(), indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "RunReport":
+        """Read the report.json at ``path``.
+
+        Raises:
+            BagError: if it is missing or makes no sense.
+        """
+        try:
+            return cls.from_json(json.loads(path.read_text("utf-8")))
+        except FileNotFoundError as error:
+            message = f"{path} is missing; verify checks what `anon_ros bag` wrote, with its report"
+            raise BagError(message) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, AnonRosError) as error:
+            message = (
+                f"{path} cannot be understood ({error!r}); is it of another version of anon_ros?"
+            )
+            raise BagError(message) from error
+
+
+def read_report(output: Bag) -> RunReport:
+    """Read the report of an output bag; errors as ``RunReport.read``."""
+    return RunReport.read(sidecar_path(output, REPORT))
 
 
 def sidecar_path(output: Bag, name: str) -> Path:
-    """Where a file lies that belongs to a recording but is no part of it."""
+    """Return the path of a file that belongs to an output bag, but is no part of it.
+
+    Args:
+        output: written by a run.
+        name: REPORT or MASKS.
+    """
     is_file = output.path.is_file()
     return OutputBag(output.path, output.storage, "", is_file, output.storage).sidecar_path(name)
 
 
-def read_report(output: Bag) -> RunReport:
-    """Read what lies beside ``output``.
-
-    Raises:
-        BagError: if there is no report, or it makes no sense.
-    """
-    path = sidecar_path(output, REPORT)
-    try:
-        report = json.loads(path.read_text("utf-8"))
-        return _account(report, sidecar_path(output, MASKS))
-    except FileNotFoundError as error:
-        message = f"{path} is missing; verify checks what `anon_ros bag` wrote, with its report"
-        raise BagError(message) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AnonRosError) as error:
-        message = f"{path} cannot be understood ({error!r}); is it of another version of anon_ros?"
-        raise BagError(message) from error
-
-
-def _account(report: Mapping[str, Any], masks: Path) -> RunReport:
-    topics = report["topics"]
-    taken = [each for each in topics if each["decision"] in {"ANONYMIZE", "COPY"}]
-    messages = [each for each in taken if each["messages"] >= 0]
-    start_ns, stop_ns = report["log_times_ns"]
-    config = _config(report["parameters"])
-    lost = report["lost"]
-    places = [_LOST_AT.search(place) for place in lost["places"]]
-    return RunReport(
-        topics={(each["topic"], each["type"]): _kept(each) for each in messages},
-        dropped=frozenset((e["topic"], e["type"]) for e in topics if e not in taken),
-        attachments=frozenset((e["topic"], e["type"]) for e in taken if e not in messages),
-        written={each["output_topic"]: int(each["written"]) for each in messages},
-        time_range_ns=(int(start_ns), int(stop_ns)),
-        losses=frozenset((found["topic"], int(found["time"])) for found in places if found),
-        has_more_lost=not all(places) or int(lost["count"]) > len(places),
-        num_empty_images=int(report["persons_per_frame"].get("0", 0)),
-        has_synthetic_persons=config.inpaint.method not in _PERSONLESS
-        and any(each.get("inpainted", 0) for each in messages),
-        config=config,
-        weights=_weights(report["models"], config),
-        masks=masks if masks.is_file() else None,
-    )
-
-
-def _kept(entry: Mapping[str, Any]) -> TopicReport:
-    is_anonymized = entry["decision"] == TopicAction.ANONYMIZE.value
-    names = entry["topic"], entry["output_topic"], entry["type"]
-    return TopicReport(*names, is_anonymized, int(entry.get("anonymized", 0)))
-
-
-def _config(values: Mapping[str, Any]) -> Config:
-    known = {name: value for name, value in values.items() if name in all_parameters()}
-    return load_config(None, known)
-
-
-def _weights(models: Any, config: Config) -> str:
-    """The very file, if it is still there: a name would be looked up from where we are now."""
-    for model in models:
-        found = model.get("path") if model["parameter"] == "detect.weights" else None
-        if found and Path(found).is_file():
-            return str(found)
-    return config.detect.weights
+def _parse_config(values: Mapping[str, Any]) -> Config:
+    """Return the parameters, without those that this version does not have."""
+    known_values = {name: value for name, value in values.items() if name in all_parameters()}
+    return load_config(None, known_values)

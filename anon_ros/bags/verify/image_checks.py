@@ -1,8 +1,7 @@
-"""The images of an anonymized recording, one by one."""
+"""Check the images of an anonymized bag, one by one."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from anon_ros.bags.messages import deserialize_image
 from anon_ros.bags.run_files.report import RunReport
@@ -15,115 +14,130 @@ from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 from anon_ros.errors import ImageFormatError
 
-_REASONS = 2
-# What comes first in the sheet; in it, what is likelier.
-_SUSPECTED, _LOOKS_SAME, _COVERED = 4.0, 3.0, 1.0
+_MAX_REASONS = 2
+_MAX_COUNTED_PERSONS = 99
+# Classes of priority on the review page; within a class, the fraction decides.
+_MISSED_PRIORITY, _WARNING_PRIORITY, _COVERED_PRIORITY = 4.0, 3.0, 1.0
 
 
 @dataclass
 class ImageChecker:
-    """Compares images with those that they were made from, and looks at them once more.
+    """Comparison of images with those of the input, and re-detection.
 
     Attributes:
         source: the input.
-        output: made from it.
-        report: that lies beside the output.
+        output: the output.
+        report: of the run.
         findings: of the verification.
-        second: looks once more; None for not.
-        sheet: the most doubtful images.
+        redetector: searches the images; None for no re-detection.
+        page: gets the most doubtful images.
         counts: images by topic and type.
-        same: images that are those of the input, of which it is not known who is in them.
+        num_unchanged: images that equal those of the input, and have no record in masks.db.
     """
 
     source: Bag
     output: Bag
     report: RunReport
     findings: Findings
-    second: Redetector | None
-    sheet: ReviewPage = field(default_factory=ReviewPage)
+    redetector: Redetector | None
+    page: ReviewPage = field(default_factory=ReviewPage)
     counts: Counter[TopicKey] = field(default_factory=Counter)
-    same: int = 0
+    num_unchanged: int = 0
 
-    def compare(self, expected: ExpectedMessage, found: Message) -> None:
-        place = format_location(found.channel.topic, found.log_time_ns)
+    def check(self, expected: ExpectedMessage, message: Message) -> None:
+        """Check an image of the output.
+
+        Args:
+            expected: its message in the input.
+            message: in the output.
+        """
+        place = format_location(message.channel.topic, message.log_time_ns)
         self.counts[expected.key] += 1
-        compared = self._compared(expected, found)
-        self.same += compared.is_same and expected.row is None
-        for told in compared.problems:
-            self.findings.add_error(place, told)
-        for told in compared.warnings:
-            self.findings.add_warning(place, told)
-        look = self._look(found, compared, is_known=expected.row is not None)
-        for suspect in look.suspects:
-            self.findings.add_warning(place, str(suspect))
-        if look.problem:
-            self.findings.add_warning(place, look.problem)
-        if not compared.problems:
-            self._offer(expected, found, compared, look)
+        comparison = self._compare(expected, message)
+        self.num_unchanged += comparison.is_unchanged and expected.record is None
+        for problem in comparison.problems:
+            self.findings.add_error(place, problem)
+        has_record = expected.record is not None
+        redetection = self._redetect(message, comparison, has_record=has_record)
+        warnings = [*map(str, redetection.missed_persons), redetection.problem]
+        for problem in [*comparison.warnings, *filter(None, warnings)]:
+            self.findings.add_warning(place, problem)
+        if not comparison.problems:
+            self._offer_frame(expected, message, comparison, redetection)
 
-    def finish(self, output: Path) -> None:
-        """What only the totals tell."""
-        for kept in self.report.topics.values():
-            count = self.counts[kept.output_topic, kept.type_name]
-            if kept.is_anonymized and count != kept.anonymized:
-                told = f"report.json has {kept.anonymized} anonymized images, the output {count}"
-                self.findings.add_error(kept.output_topic, told)
-        if self.same > self.report.num_empty_images:
-            told = (
-                f"{self.same} images are those of the input, but in only "
-                f"{self.report.num_empty_images} "
-                "was nobody found"
+    def check_totals(self) -> None:
+        """Check the numbers of images, after the last of them."""
+        for topic in self.report.topics_by_key.values():
+            count = self.counts[topic.output_topic, topic.type_name]
+            expected = topic.images.anonymized if topic.images else 0
+            if topic.is_anonymized and count != expected:
+                problem = f"report.json has {expected} anonymized images, the output {count}"
+                self.findings.add_error(topic.output_topic, problem)
+        if self.num_unchanged > self.report.num_empty_images:
+            problem = (
+                f"{self.num_unchanged} images are those of the input, but in only "
+                f"{self.report.num_empty_images} nobody was detected"
             )
-            self.findings.add_error(str(output), told)
+            self.findings.add_error(str(self.output.path), problem)
 
-    def _compared(self, expected: ExpectedMessage, found: Message) -> ImageComparison:
-        sides = (self.source, expected.message), (self.output, found)
+    def _compare(self, expected: ExpectedMessage, message: Message) -> ImageComparison:
+        sides = (self.source, expected.message), (self.output, message)
         try:
-            before, after = (
-                deserialize_image(m.channel, bag.decompress(m.data)) for bag, m in sides
+            input_frame, output_frame = (
+                deserialize_image(side.channel, bag.decompress(side.data)) for bag, side in sides
             )
         except ImageFormatError as error:
             return ImageComparison([str(error)])
         quality = self.report.config.output.jpeg_quality
-        return compare_images(before, after, expected.row, quality)
+        return compare_images(input_frame, output_frame, expected.record, quality)
 
-    def _look(
-        self, found: Message, compared: ImageComparison, *, is_known: bool
+    def _redetect(
+        self, message: Message, comparison: ImageComparison, *, has_record: bool
     ) -> RedetectionResult:
-        """Nothing, if it is not this image's turn or it cannot be judged."""
-        if self.second is None or not self.second.is_due(found.channel.topic):
+        """Return an empty result if the image is not due, or has errors that forbid it."""
+        if self.redetector is None or not self.redetector.is_due(message.channel.topic):
             return RedetectionResult()
-        if compared.image is None or (is_known and compared.mask is None):
-            return RedetectionResult()  # broken
-        self.findings.count("second looks")
-        return self.second.redetect(compared.image, compared.mask)
+        if comparison.image is None or (has_record and comparison.mask is None):
+            return RedetectionResult()
+        self.findings.count("redetections")
+        return self.redetector.redetect(comparison.image, comparison.mask)
 
-    def _offer(
+    def _offer_frame(
         self,
         expected: ExpectedMessage,
-        found: Message,
-        compared: ImageComparison,
-        look: RedetectionResult,
+        message: Message,
+        comparison: ImageComparison,
+        redetection: RedetectionResult,
     ) -> None:
-        reasons = [*map(str, look.suspects), *([look.problem] if look.problem else [])]
-        reasons += compared.warnings
-        covered = [text for _, text in expected.row.cover_reasons] if expected.row else []
-        doubt = 0.0
-        if look.suspects:
-            doubt = _SUSPECTED + max(suspect.score for suspect in look.suspects)
-        elif reasons:
-            doubt = _LOOKS_SAME
-        elif covered:
-            doubt = _COVERED + min(len(covered), 99) / 100
-        elif look.lowest_score is not None:
-            doubt = 1 - look.lowest_score
+        """Offer a frame to the review page, if there is any reason to look at it."""
+        reasons = [*map(str, redetection.missed_persons), redetection.problem, *comparison.warnings]
+        reasons = list(filter(None, reasons))
+        covered = [text for _, text in expected.record.cover_reasons] if expected.record else []
+        priority = _find_priority(redetection, len(covered), has_reasons=bool(reasons))
+        if not priority or comparison.image is None:
+            return
         if covered:
-            common = "; ".join(reason for reason, _ in Counter(covered).most_common(_REASONS))
-            more = "; ..." if len(set(covered)) > _REASONS else ""
-            reasons.append(f"{len(covered)} persons covered, not inpainted: {common}{more}")
-        if look.lowest_score is not None:
-            reasons.append(f"lowest score of the second look: {look.lowest_score:.2f}")
-        if doubt and compared.image is not None:
-            boxes = [suspect.box_xyxy for suspect in look.suspects]
-            topic, time_ns = found.channel.topic, found.log_time_ns
-            self.sheet.offer(ReviewFrame(doubt, topic, time_ns, reasons, boxes), compared.image)
+            reasons.append(_summarize_covers(covered))
+        if redetection.min_score is not None:
+            reasons.append(f"lowest score of re-detection: {redetection.min_score:.2f}")
+        boxes_xyxy = [person.box_xyxy for person in redetection.missed_persons]
+        topic, time_ns = message.channel.topic, message.log_time_ns
+        frame = ReviewFrame(priority, topic, time_ns, reasons, boxes_xyxy)
+        self.page.offer(frame, comparison.image)
+
+
+def _find_priority(redetection: RedetectionResult, num_covered: int, *, has_reasons: bool) -> float:
+    """Return the priority of a frame on the review page; 0 to leave it out."""
+    if redetection.missed_persons:
+        return _MISSED_PRIORITY + max(person.score for person in redetection.missed_persons)
+    if has_reasons:
+        return _WARNING_PRIORITY
+    if num_covered:
+        return _COVERED_PRIORITY + min(num_covered, _MAX_COUNTED_PERSONS) / 100
+    return 0.0 if redetection.min_score is None else 1 - redetection.min_score
+
+
+def _summarize_covers(reasons: list[str]) -> str:
+    frequent = "; ".join(reason for reason, _ in Counter(reasons).most_common(_MAX_REASONS))
+    ellipsis = "; ..." if len(set(reasons)) > _MAX_REASONS else ""
+    return f"{len(reasons)} persons covered, not inpainted: {frequent}{ellipsis}"

@@ -1,21 +1,20 @@
-"""Two recordings side by side: which message of the one became which of the other."""
+"""Match the messages of the output with those of the input."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from anon_ros.bags.run_files.journal import ImageRecord
-from anon_ros.bags.run_files.report import TopicReport
+from anon_ros.bags.run_files.masks_db import ImageRecord
+from anon_ros.bags.run_files.topic_report import TopicReport
 from anon_ros.bags.storage.records import Message
 
-# How far the input is searched for a message of the output: messages of its topic.
-_AHEAD = 8
-# What is held at most of the input.
-_MOST_BYTES = 256 * 2**20
-_MOST_MESSAGES = 20_000
-# Messages of one topic in a row that fit nothing.
-_MOST_PENDING = 100
+# The input is read on for a message of the output by so many messages of its topic.
+_MAX_LOOKAHEAD = 8
+_MAX_HELD_BYTES = 256 * 2**20
+_MAX_HELD_MESSAGES = 20_000
+# Messages of the output in a row, of one topic, that match nothing.
+_MAX_PENDING = 100
 
 TopicKey: TypeAlias = tuple[str, str]
 """Topic and type in the output."""
@@ -26,63 +25,68 @@ class ExpectedMessage(NamedTuple):
 
     Attributes:
         message: as recorded.
-        kept: what became of its topic.
-        row: what masks.db says of an image; None if it says nothing.
-        is_optional: it may be among what was lost.
+        topic: report of its topic.
+        record: of an image in masks.db; None without it.
+        is_optional: it may be among the losses.
     """
 
     message: Message
-    kept: TopicReport
-    row: ImageRecord | None
+    topic: TopicReport
+    record: ImageRecord | None
     is_optional: bool
 
     @property
     def key(self) -> TopicKey:
-        return self.kept.output_topic, self.kept.type_name
+        """Topic and type in the output."""
+        return self.topic.output_topic, self.topic.type_name
 
 
 MatchedPair: TypeAlias = tuple[ExpectedMessage | None, Message | None]
-"""What belongs together; with different log times, if nothing fits better. None: there is none."""
+"""A matched pair; None on one side if the message has no counterpart.
+
+Log times differ if nothing matches better.
+"""
 
 
-class _Held(NamedTuple):
+class _HeldMessage(NamedTuple):
     number: int
     expected: ExpectedMessage
 
 
 @dataclass
 class MessageMatcher:
-    """Walks through both in the order of their files, which is the same, topic by topic.
+    """A walk through two bags in the order of their files, which is the same, topic by topic.
 
-    Each message of the output is looked for by its log time among those of the input that come
-    next. One that is missing, added or moved so spoils nothing behind it. What is held is bounded.
+    Each message of the output is searched by its log time among the next ones of the input. So a
+    missing, added or moved message spoils no match behind it. The memory is bounded.
 
     Attributes:
-        expected: of the input.
-        output: of the output.
-        held_bytes: of the input's messages that wait for theirs.
+        expected: messages of the input.
+        output: messages of the output.
+        num_held_bytes: of the messages of the input that wait for their counterparts.
     """
 
     expected: Iterator[ExpectedMessage]
     output: Iterable[Message]
-    held_bytes: int = 0
-    _held: dict[TopicKey, deque[_Held]] = field(default_factory=lambda: defaultdict(deque))
+    num_held_bytes: int = 0
+    _held: dict[TopicKey, deque[_HeldMessage]] = field(default_factory=lambda: defaultdict(deque))
     _pending: dict[TopicKey, list[Message]] = field(default_factory=lambda: defaultdict(list))
-    _messages: int = 0
-    _read: int = 0
-    _reached: int = 0
+    _num_held: int = 0
+    _num_read: int = 0
+    _last_matched: int = 0
 
-    def pairs(self) -> Iterator[MatchedPair]:
+    def iter_pairs(self) -> Iterator[MatchedPair]:
+        """Iterate over the pairs; every message is in one of them."""
         for message in self.output:
             key = message.channel.topic, message.channel.type_name
             index = self._search(key, message.log_time_ns)
             if index is None:
                 self._pending[key].append(message)
-                if len(self._pending[key]) >= _MOST_PENDING:
-                    yield from self._flush(key, min(_MOST_PENDING, len(self._held[key])))
+                if len(self._pending[key]) >= _MAX_PENDING:
+                    yield from self._flush(key, min(_MAX_PENDING, len(self._held[key])))
             else:
                 yield from self._flush(key, index)
-                yield self._taken(key), message
+                yield self._pop(key), message
             yield from self._flush_passed()
         for key in [*self._held, *self._pending]:
             yield from self._flush(key, len(self._held[key]))
@@ -90,51 +94,60 @@ class MessageMatcher:
             yield expected, None
 
     def _search(self, key: TopicKey, time_ns: int) -> int | None:
-        """Where the message lies among those held, after reading on if need be."""
+        """Return the index of a message among the held ones, after reading on if need be."""
         held = self._held[key]
-        for index, each in enumerate(held):
-            if each.expected.message.log_time_ns == time_ns:
+        for index, message in enumerate(held):
+            if message.expected.message.log_time_ns == time_ns:
                 return index
-        seen = 0
-        while seen < _AHEAD and self.held_bytes < _MOST_BYTES and self._messages < _MOST_MESSAGES:
+        num_candidates = 0
+        while num_candidates < _MAX_LOOKAHEAD and not self._is_full:
             expected = next(self.expected, None)
             if expected is None:
                 return None
             self._hold(expected)
             if expected.key == key:
-                seen += 1
+                num_candidates += 1
                 if expected.message.log_time_ns == time_ns:
                     return len(held) - 1
         return None
 
-    def _hold(self, expected: ExpectedMessage) -> None:
-        self._read += 1
-        self._messages += 1
-        self.held_bytes += len(expected.message.data)
-        self._held[expected.key].append(_Held(self._read, expected))
+    @property
+    def _is_full(self) -> bool:
+        return self.num_held_bytes >= _MAX_HELD_BYTES or self._num_held >= _MAX_HELD_MESSAGES
 
-    def _taken(self, key: TopicKey) -> ExpectedMessage:
+    def _hold(self, expected: ExpectedMessage) -> None:
+        self._num_read += 1
+        self._num_held += 1
+        self.num_held_bytes += len(expected.message.data)
+        self._held[expected.key].append(_HeldMessage(self._num_read, expected))
+
+    def _pop(self, key: TopicKey) -> ExpectedMessage:
         number, expected = self._held[key].popleft()
-        self._messages -= 1
-        self.held_bytes -= len(expected.message.data)
-        self._reached = max(self._reached, number)
+        self._num_held -= 1
+        self.num_held_bytes -= len(expected.message.data)
+        self._last_matched = max(self._last_matched, number)
         return expected
 
     def _flush(self, key: TopicKey, count: int) -> Iterator[MatchedPair]:
-        """The first ``count`` of the input and all pending of the output fit nothing else."""
+        """Pair the first ``count`` messages of the input with the pending ones of the output.
+
+        They match nothing better.
+        """
         pending = self._pending.pop(key, [])
         for _ in range(count):
-            yield self._taken(key), pending.pop(0) if pending else None
+            yield self._pop(key), pending.pop(0) if pending else None
         for message in pending:
             yield None, message
 
     def _flush_passed(self) -> Iterator[MatchedPair]:
-        """What the output has passed by, when there is too much of it to wait any longer."""
-        while self.held_bytes > _MOST_BYTES // 2 or self._messages > _MOST_MESSAGES // 2:
+        """Flush messages that the output has passed, if too many wait."""
+        while (
+            self.num_held_bytes > _MAX_HELD_BYTES // 2 or self._num_held > _MAX_HELD_MESSAGES // 2
+        ):
             key = min(
                 (key for key, held in self._held.items() if held),
                 key=lambda key: self._held[key][0].number,
             )
-            if self._held[key][0].number > self._reached:
+            if self._held[key][0].number > self._last_matched:
                 return
             yield from self._flush(key, 1)

@@ -1,4 +1,4 @@
-"""What two recordings say about their messages, beside the messages."""
+"""Compare channels, attachments, counts and QoS of two bags."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,33 +9,38 @@ from anon_ros.bags.verify.findings import Findings
 from anon_ros.bags.verify.scans import BagScan
 
 _FIELDS = ("serialization", "definition", "definition_encoding", "type_hash", "qos", "extra")
-_LINE = 80
+_MAX_CHARACTERS = 80
 
 
-def compare_channels(source: BagScan, result: BagScan, findings: Findings) -> None:
-    """What is known of each topic beside its messages, where both recordings know it."""
-    same_storage = source.bag.storage == result.bag.storage
-    for (topic, type_name), before in source.channels.items():
-        after = result.channels.get((topic, type_name), set())
-        for name in _FIELDS if same_storage else _FIELDS[:-1]:
-            one, other = ({getattr(c, name) for c in each} - {"", ()} for each in (before, after))
-            if one and other and one != other:
-                changed = f"{_short(one)} became {_short(other)}"
-                findings.add_error(topic, f"{name.replace('_', ' ')} differs: {changed}")
+def compare_channels(source: BagScan, output: BagScan, findings: Findings) -> None:
+    """Compare the fields of channels that both bags have.
+
+    Args:
+        source: the input, scanned to its end.
+        output: the output, scanned to its end.
+        findings: gets the errors.
+    """
+    has_same_storage = source.bag.storage == output.bag.storage
+    names = _FIELDS if has_same_storage else _FIELDS[:-1]
+    for (topic, type_name), input_channels in source.channels.items():
+        output_channels = output.channels.get((topic, type_name), set())
+        for name in names:
+            input_values, output_values = (
+                {getattr(channel, name) for channel in channels} - {"", ()}
+                for channels in (input_channels, output_channels)
+            )
+            if input_values and output_values and input_values != output_values:
+                change = f"{_format_values(input_values)} became {_format_values(output_values)}"
+                findings.add_error(topic, f"{name.replace('_', ' ')} differs: {change}")
 
 
-def _short(values: set[object]) -> str:
-    text = " and ".join(sorted(map(repr, values)))
-    return text if len(text) <= _LINE else f"{text[:_LINE]}..."
-
-
-def compare_attachments(source: BagScan, result: BagScan, findings: Findings) -> None:
-    """Attachments and metadata, which only MCAP has."""
-    if source.bag.storage != "mcap" or result.bag.storage != "mcap":
+def compare_attachments(source: BagScan, output: BagScan, findings: Findings) -> None:
+    """Compare attachments and metadata records, which only MCAP has; arguments as above."""
+    if source.bag.storage != "mcap" or output.bag.storage != "mcap":
         return
-    for name, _ in source.extras - result.extras:
+    for name, _ in source.extras - output.extras:
         findings.add_error(name, "is missing in the output, or changed")
-    for name, _ in result.extras - source.extras:
+    for name, _ in output.extras - source.extras:
         findings.add_error(name, "is in the output, but not so in the input")
     findings.count("attachments and metadata", source.extras.total())
 
@@ -43,32 +48,53 @@ def compare_attachments(source: BagScan, result: BagScan, findings: Findings) ->
 def compare_counts(
     output: Bag, report: RunReport, counts: Mapping[str, int], findings: Findings
 ) -> None:
-    """What the output says that it holds, against what it holds: messages by topic."""
-    for topic, count in report.written.items():
-        if counts.get(topic, 0) != count:
-            told = f"report.json has {count} messages, the output {counts.get(topic, 0)}"
-            findings.add_error(topic, told)
-    for topic, entry in _topics(output).items():
-        count = entry["message_count"]
-        if counts.get(topic, 0) != count:
-            told = f"metadata.yaml has {count} messages, the output {counts.get(topic, 0)}"
-            findings.add_error(topic, told)
+    """Compare the numbers of messages in the output with what it says about itself.
+
+    Args:
+        output: the output.
+        report: of the run.
+        counts: messages in the output, by topic.
+        findings: gets the errors.
+    """
+    expected_counts = {
+        **{("report.json", topic): count for topic, count in report.num_written.items()},
+        **{
+            ("metadata.yaml", topic): entry["message_count"]
+            for topic, entry in _index_topics(output).items()
+        },
+    }
+    for (file, topic), expected in expected_counts.items():
+        if counts.get(topic, 0) != expected:
+            problem = f"{file} has {expected} messages, the output {counts.get(topic, 0)}"
+            findings.add_error(topic, problem)
 
 
 def compare_qos(source: Bag, output: Bag, report: RunReport, findings: Findings) -> None:
-    """QoS of each topic in metadata.yaml, from which players take it."""
-    before, after = _topics(source), _topics(output)
-    for kept in report.topics.values():
-        if kept.topic in before and kept.output_topic in after:
-            one, other = (
+    """Compare the QoS profiles in metadata.yaml, from which players take them.
+
+    Args:
+        source: the input.
+        output: the output.
+        report: of the run.
+        findings: gets the errors.
+    """
+    input_topics, output_topics = _index_topics(source), _index_topics(output)
+    for topic in report.topics_by_key.values():
+        if topic.topic in input_topics and topic.output_topic in output_topics:
+            input_qos, output_qos = (
                 entry["topic_metadata"].get("offered_qos_profiles")
-                for entry in (before[kept.topic], after[kept.output_topic])
+                for entry in (input_topics[topic.topic], output_topics[topic.output_topic])
             )
-            if one != other:
-                findings.add_error(kept.output_topic, "metadata.yaml has other QoS profiles")
+            if input_qos != output_qos:
+                findings.add_error(topic.output_topic, "metadata.yaml has other QoS profiles")
 
 
-def _topics(bag: Bag) -> dict[str, dict[str, Any]]:
-    """What metadata.yaml says of each topic, by name."""
+def _format_values(values: set[object]) -> str:
+    text = " and ".join(sorted(map(repr, values)))
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
+
+
+def _index_topics(bag: Bag) -> dict[str, dict[str, Any]]:
+    """Return the entries of metadata.yaml by name of the topic."""
     topics = bag.metadata["topics_with_message_count"] if bag.metadata else []
     return {entry["topic_metadata"]["name"]: entry for entry in topics}

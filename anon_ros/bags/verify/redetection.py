@@ -1,26 +1,33 @@
-"""Whether somebody can still be found in an anonymized image."""
+"""Re-detection: search the anonymized images for persons who were missed."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from anon_ros.core import Mask, RgbImage, Segmenter
+from anon_ros.bags.run_files.report import RunReport
+from anon_ros.config import Config, all_parameters, load_config
+from anon_ros.core import Detections, Mask, RgbImage, Segmenter
 from anon_ros.errors import format_error
 
-# Less of a person inside what was replaced: somebody else than those who were.
-_INSIDE_RATIO = 0.5
+# With less of a person inside the replaced pixels, it is not one of the replaced persons.
+_MIN_INSIDE_RATIO = 0.5
+_ENLARGEMENT = 1.5
+_STRIDE_PX = 32
+# The detection pass takes low scores, too: they cost a patch of background. Here they would cost
+# somebody's time.
+_MIN_SCORE = 0.25
 
 
 @dataclass(frozen=True)
 class MissedPerson:
-    """A person outside of what was replaced.
+    """A person outside the replaced pixels.
 
     Attributes:
         box_xyxy: px.
         score: 0..1.
-        inside_ratio: share of the person's pixels that were replaced.
+        inside_ratio: of the person's pixels, those that were replaced.
     """
 
     box_xyxy: tuple[float, ...]
@@ -28,6 +35,7 @@ class MissedPerson:
     inside_ratio: float
 
     def __str__(self) -> str:
+        """Return a sentence without its end."""
         x0, y0, x1, y1 = (round(side) for side in self.box_xyxy)
         return (
             f"a person at {x0},{y0} to {x1},{y1} px, score {self.score:.2f}, "
@@ -37,50 +45,97 @@ class MissedPerson:
 
 @dataclass(frozen=True)
 class RedetectionResult:
-    """What a second look at an image found.
+    """The persons of an anonymized image.
 
     Attributes:
-        suspects: persons outside of what was replaced.
-        lowest_score: of all persons that were found; None without any.
-        problem: why nobody could be looked for; empty if it worked.
+        missed_persons: outside the replaced pixels.
+        min_score: of all persons; None without any.
+        problem: because of which there was no search; else empty.
     """
 
-    suspects: Sequence[MissedPerson] = ()
-    lowest_score: float | None = None
+    missed_persons: Sequence[MissedPerson] = ()
+    min_score: float | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class MirroredSegmenter:
+    """A Segmenter that gets the mirrored image, and so makes other mistakes."""
+
+    segmenter: Segmenter
+
+    def segment(self, image: RgbImage) -> Detections:
+        """Detect the persons of ``image``, in its own coordinates."""
+        detections = self.segmenter.segment(np.ascontiguousarray(image[:, ::-1]))
+        boxes_xyxy = detections.boxes_xyxy.copy()
+        boxes_xyxy[:, [0, 2]] = image.shape[1] - detections.boxes_xyxy[:, [2, 0]]
+        masks = np.ascontiguousarray(detections.masks[..., ::-1])
+        return replace(detections, boxes_xyxy=boxes_xyxy, masks=masks)
 
 
 @dataclass
 class Redetector:
-    """Looks at the first of every ``every_nth`` images of a topic.
+    """Searcher of the first of every ``every_nth`` images of a topic.
 
-    A synthetic person is found, too: only those count who are outside of what was replaced.
+    A segmenter detects synthetic persons, too: only persons outside the replaced pixels count.
     """
 
     segmenter: Segmenter
     every_nth: int
-    _seen: Counter[str] = field(default_factory=Counter)
+    _num_images: Counter[str] = field(default_factory=Counter)
 
     def is_due(self, topic: str) -> bool:
-        """Whether it is this image's turn; to be asked once for each."""
-        turn = self._seen[topic] % self.every_nth == 0
-        self._seen[topic] += 1
-        return turn
+        """Return True if an image is to be searched; to be called once per image."""
+        is_due = self._num_images[topic] % self.every_nth == 0
+        self._num_images[topic] += 1
+        return is_due
 
     def redetect(self, image: RgbImage, mask: Mask | None) -> RedetectionResult:
-        """Find persons.
+        """Detect persons outside the replaced pixels.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the output.
-            mask: (H, W) bool, what was replaced; None if nobody can be found there any more.
+            mask: (H, W) bool, replaced pixels; None if no replacement looks like a person.
         """
         try:
-            found = self.segmenter.segment(image)
-        except Exception as error:  # noqa: BLE001 - whoever is there was not looked for
-            return RedetectionResult(problem=f"the second look failed: {format_error(error)}")
-        suspects = []
-        for box, score, person in zip(found.boxes_xyxy, found.scores, found.masks, strict=True):
-            inside = 0.0 if mask is None else float(np.mean(mask[person])) if person.any() else 1.0
-            if inside < _INSIDE_RATIO:
-                suspects.append(MissedPerson(tuple(box.tolist()), float(score), inside))
-        return RedetectionResult(suspects, float(found.scores.min()) if len(found) else None)
+            detections = self.segmenter.segment(image)
+        except Exception as error:  # noqa: BLE001 - a person may be there
+            return RedetectionResult(problem=f"re-detection failed: {format_error(error)}")
+        missed_persons = []
+        for box_xyxy, score, person_mask in zip(
+            detections.boxes_xyxy, detections.scores, detections.masks, strict=True
+        ):
+            inside_ratio = _measure_inside_ratio(person_mask, mask)
+            if inside_ratio < _MIN_INSIDE_RATIO:
+                box = tuple(box_xyxy.tolist())
+                missed_persons.append(MissedPerson(box, float(score), inside_ratio))
+        min_score = float(detections.scores.min()) if len(detections) else None
+        return RedetectionResult(missed_persons, min_score)
+
+
+def _measure_inside_ratio(person_mask: Mask, mask: Mask | None) -> float:
+    if mask is None:
+        return 0.0
+    return float(np.mean(mask[person_mask])) if person_mask.any() else 1.0
+
+
+def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Config:
+    """Return the parameters of re-detection: those of the run, at a larger image size.
+
+    Args:
+        report: of the run.
+        overrides: by name of the parameter.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+    detect = report.config.detect
+    enlarged_px = round(detect.inference_px * _ENLARGEMENT / _STRIDE_PX) * _STRIDE_PX
+    max_px = all_parameters()["detect.inference_px"].spec.maximum
+    values = {
+        **{f"detect.{name}": value for name, value in vars(detect).items()},
+        "detect.weights": report.weights,
+        "detect.inference_px": enlarged_px if max_px is None else min(enlarged_px, int(max_px)),
+        "detect.confidence": max(detect.confidence, _MIN_SCORE),
+    }
+    return load_config(None, {**values, **overrides})

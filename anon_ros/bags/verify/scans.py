@@ -1,4 +1,4 @@
-"""Reading two recordings for a comparison: what of the input the output must have."""
+"""Scan the input and the output bag, and yield the messages to be matched."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from anon_ros.bags.run_files.journal import ANONYMIZED, ImageRecord, Journal
-from anon_ros.bags.run_files.report import RunReport, TopicReport
+from anon_ros.bags.run_files.masks_db import ANONYMIZED, ImageRecord, MasksDb
+from anon_ros.bags.run_files.report import RunReport
+from anon_ros.bags.run_files.topic_report import TopicReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
@@ -29,14 +30,14 @@ from anon_ros.core import SkipPolicy
 
 @dataclass
 class BagScan:
-    """What was met on the way through one of the two.
+    """Everything beside the messages that a scan of a bag has met.
 
     Attributes:
-        bag: the recording.
+        bag: the input or the output.
         scratch: folder in which files may be decompressed for the moment.
-        losses: what could not be read.
+        losses: parts that could not be read.
         channels: by topic and type in the output.
-        extras: how often each attachment and metadata record was met, by name and hash.
+        extras: number of attachments and metadata records, by name and hash.
     """
 
     bag: Bag
@@ -46,14 +47,20 @@ class BagScan:
     extras: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @contextmanager
-    def opened(self, file: Path) -> Iterator[StorageReader]:
+    def open_file(self, file: Path) -> Iterator[StorageReader]:
+        """Open a storage file; it is closed with the context.
+
+        Raises:
+            BagDamageError: if it cannot even be opened.
+        """
         with (
             TemporaryDirectory(dir=self.scratch, prefix=".anon_ros-") as folder,
             closing(self.bag.open(file, self.losses, Path(folder))) as source,
         ):
             yield source
 
-    def note(self, record: Attachment | MetadataRecord) -> None:
+    def add_extra(self, record: Attachment | MetadataRecord) -> None:
+        """Count an attachment or a metadata record."""
         if isinstance(record, Attachment):
             digest = hashlib.sha256(repr(record[1:4]).encode() + record.data)
             self.extras[f"attachment {record.name}", digest.hexdigest()] += 1
@@ -64,124 +71,137 @@ class BagScan:
 
 @dataclass
 class InputScan:
-    """The input, as far as the output must have it.
+    """A scan of the part of the input that the output must have.
 
     Attributes:
-        side: what is met.
-        report: what was decided.
-        journal: masks.db; None without.
-        findings: is told what does not fit the account.
+        scan: gets channels and extras.
+        report: of the run.
+        masks_db: of the run; None without it.
+        findings: gets the contradictions between input and report.
     """
 
-    side: BagScan
+    scan: BagScan
     report: RunReport
-    journal: Journal | None
+    masks_db: MasksDb | None
     findings: Findings
     _policies: dict[str, SkipPolicy] = field(default_factory=dict)
     _unknown_topics: set[tuple[str, str]] = field(default_factory=set)
 
-    def messages(self) -> Generator[ExpectedMessage, None, None]:
-        for index, file in enumerate(self.side.bag.files):
-            with self.side.opened(file) as source:
-                rows = self.journal.rows(index) if self.journal else iter(())
+    def iter_messages(self) -> Generator[ExpectedMessage, None, None]:
+        """Iterate over the messages that the output must have."""
+        for index, file in enumerate(self.scan.bag.files):
+            with self.scan.open_file(file) as source:
+                image_records = self.masks_db.iter_file(index) if self.masks_db else iter(())
                 for channel in source.channels:
-                    self._kept(channel)
-                for record in source.records(self.side.losses, *self.report.time_range_ns):
+                    self._find_topic(channel)
+                for record in source.records(self.scan.losses, *self.report.time_range_ns):
                     if isinstance(record, Message):
-                        expected = self._expected(record, rows)
+                        expected = self._expect(record, image_records)
                         if expected is not None:
                             yield expected
-                    elif self._is_kept(record):
-                        self.side.note(record)
+                    elif self._is_in_output(record):
+                        self.scan.add_extra(record)
 
-    def _is_kept(self, record: Attachment | MetadataRecord) -> bool:
+    def _is_in_output(self, record: Attachment | MetadataRecord) -> bool:
         if isinstance(record, MetadataRecord):
             return True
         return (record.name, record.media_type) in self.report.attachments
 
-    def _kept(self, channel: Channel) -> TopicReport | None:
-        known = channel.topic, channel.type_name
-        kept = self.report.topics.get(known)
-        if kept is not None:
-            self.side.channels[kept.output_topic, kept.type_name].add(channel)
-        elif known not in self.report.dropped and known not in self._unknown_topics:
-            self._unknown_topics.add(known)
-            problem = f"of type {channel.type_name} is in the input, but report.json does not "
-            self.findings.add_error(channel.topic, f"{problem}know it: is it of another recording?")
-        return kept
+    def _find_topic(self, channel: Channel) -> TopicReport | None:
+        """Return the report of a topic that the output must have; None without it."""
+        key = channel.topic, channel.type_name
+        topic = self.report.topics_by_key.get(key)
+        if topic is not None:
+            self.scan.channels[topic.output_topic, topic.type_name].add(channel)
+        elif key not in self.report.dropped and key not in self._unknown_topics:
+            self._unknown_topics.add(key)
+            problem = (
+                f"of type {channel.type_name} is in the input, but report.json does not know it: "
+                "is it of another recording?"
+            )
+            self.findings.add_error(channel.topic, problem)
+        return topic
 
-    def _expected(self, message: Message, rows: Iterator[ImageRecord]) -> ExpectedMessage | None:
-        """None for a message that was left out as it should be."""
-        kept = self._kept(message.channel)
-        if kept is None:
+    def _expect(
+        self, message: Message, image_records: Iterator[ImageRecord]
+    ) -> ExpectedMessage | None:
+        """Return the expected message; None for a message that the run left out on purpose."""
+        topic = self._find_topic(message.channel)
+        if topic is None:
             return None
-        row = None
-        if kept.is_anonymized:
-            row = self._row(message, next(rows, None)) if self.journal else None
-            accepted = self._policy(message.channel.topic).accepts(message.log_time_ns)
-            dropped = not accepted and self.report.config.skip.on_skipped == "drop"
-            if row.outcome != ANONYMIZED if row else dropped:
+        record = None
+        if topic.is_anonymized:
+            record = self._check_record(message, next(image_records, None))
+            if self._is_left_out(message, record):
                 self.findings.count("left out")
                 return None
-        place = message.channel.topic, message.log_time_ns
-        is_optional = place in self.report.losses or self.report.has_more_lost
-        return ExpectedMessage(message, kept, row, is_optional and row is None)
+        key = message.channel.topic, message.log_time_ns
+        is_optional = key in self.report.lost_messages or self.report.has_unlisted_losses
+        return ExpectedMessage(message, topic, record, is_optional and record is None)
 
-    def _row(self, message: Message, row: ImageRecord | None) -> ImageRecord | None:
-        place = message.channel.topic, message.log_time_ns
-        if row is not None and (row.topic, row.log_time_ns) == place:
-            return row
-        told = (
-            f"has {format_location(row.topic, row.log_time_ns)} instead"
-            if row
-            else "ends before it"
-        )
-        self.findings.add_error(
-            format_location(*place), f"masks.db {told}: is the input another recording?"
-        )
+    def _is_left_out(self, message: Message, record: ImageRecord | None) -> bool:
+        skip = self.report.config.skip
+        policy = self._policies.setdefault(message.channel.topic, SkipPolicy(skip))
+        is_accepted = policy.accepts(message.log_time_ns)  # to be asked for every image
+        if record is not None:
+            return record.outcome != ANONYMIZED
+        return not is_accepted and skip.on_skipped == "drop"
+
+    def _check_record(self, message: Message, record: ImageRecord | None) -> ImageRecord | None:
+        """Return the record if it is of this message; otherwise add an error."""
+        if self.masks_db is None:
+            return None
+        key = message.channel.topic, message.log_time_ns
+        if record is not None and (record.topic, record.log_time_ns) == key:
+            return record
+        state = "ends before it"
+        if record is not None:
+            state = f"has {format_location(record.topic, record.log_time_ns)} instead"
+        problem = f"masks.db {state}: is the input another recording?"
+        self.findings.add_error(format_location(*key), problem)
         return None
-
-    def _policy(self, topic: str) -> SkipPolicy:
-        return self._policies.setdefault(topic, SkipPolicy(self.report.config.skip))
 
 
 @dataclass
 class OutputScan:
-    """The output.
+    """A scan of the output.
 
     Attributes:
-        side: what is met.
-        keys: topics and types that it should have.
-        findings: is told of others.
+        scan: gets channels and extras.
+        keys: topics and types that the output must have.
+        findings: gets an error for any other.
         counts: messages by topic.
     """
 
-    side: BagScan
+    scan: BagScan
     keys: frozenset[TopicKey]
     findings: Findings
     counts: Counter[str] = field(default_factory=Counter)
     _unknown_topics: set[TopicKey] = field(default_factory=set)
 
-    def messages(self) -> Generator[Message, None, None]:
-        for file in self.side.bag.files:
-            with self.side.opened(file) as source:
+    def iter_messages(self) -> Generator[Message, None, None]:
+        """Iterate over the messages of the expected topics."""
+        for file in self.scan.bag.files:
+            with self.scan.open_file(file) as source:
                 for channel in source.channels:
-                    self._is_known(channel)
-                for record in source.records(self.side.losses, 0, MAX_TIME_NS):
-                    if (message := self._taken(record)) is not None:
+                    self._check_channel(channel)
+                for record in source.records(self.scan.losses, 0, MAX_TIME_NS):
+                    if (message := self._filter(record)) is not None:
                         yield message
 
-    def _taken(self, record: Record) -> Message | None:
+    def _filter(self, record: Record) -> Message | None:
+        """Count a record, and return it if it is a message of an expected topic."""
         if not isinstance(record, Message):
-            self.side.note(record)
+            self.scan.add_extra(record)
             return None
         self.counts[record.channel.topic] += 1
-        return record if self._is_known(record.channel) else None
+        return record if self._check_channel(record.channel) else None
 
-    def _is_known(self, channel: Channel) -> bool:
+    def _check_channel(self, channel: Channel) -> bool:
+        """Return True if the output must have a channel; otherwise add an error, once."""
         key = channel.topic, channel.type_name
         if key in self.keys:
-            self.side.channels[key].add(channel)
+            self.scan.channels[key].add(channel)
             return True
         if key not in self._unknown_topics:
             self._unknown_topics.add(key)

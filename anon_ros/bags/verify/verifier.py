@@ -1,4 +1,4 @@
-"""An anonymized recording against the one that it was made from."""
+"""Verify an anonymized bag against the bag that it was made from."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anon_ros.bags.run_files.journal import Journal
-from anon_ros.bags.run_files.report import RunReport
+from anon_ros.bags.run_files.masks_db import MASKS, MasksDb
+from anon_ros.bags.run_files.report import RunReport, sidecar_path
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import Message
 from anon_ros.bags.verify.findings import Findings, format_location
@@ -26,20 +26,20 @@ from anon_ros.core import Segmenter
 from anon_ros.errors import BagError
 from anon_ros.utils.progress import ProgressListener
 
-_TOLD_MISSING = 100
+_MAX_LISTED = 100
 
 
 @dataclass(frozen=True)
 class VerifyJob:
-    """What is to be compared.
+    """The task of a verification.
 
     Attributes:
         source: the input.
         output: made from it by ``anonymize_bag``.
-        report: that lies beside the output.
+        report: of the run.
         scratch: folder in which files may be decompressed for the moment.
-        load_segmenter: loads the segmenter for the second look; None for none.
-        every_nth: images of a topic of which one gets a second look.
+        load_segmenter: loads the segmenter for re-detection; None for no re-detection.
+        every_nth: images of a topic of which one is searched.
     """
 
     source: Bag
@@ -49,16 +49,22 @@ class VerifyJob:
     load_segmenter: Callable[[], Segmenter] | None
     every_nth: int
 
+    @property
+    def masks_path(self) -> Path | None:
+        """Path of masks.db; None if there is none."""
+        path = sidecar_path(self.output, MASKS)
+        return path if path.is_file() else None
 
-def verify_bag(comparison: VerifyJob, progress: ProgressListener) -> tuple[Findings, ReviewPage]:
-    """Compare two recordings, message by message.
+
+def verify_bag(job: VerifyJob, progress: ProgressListener) -> tuple[Findings, ReviewPage]:
+    """Compare two bags, message by message.
 
     Args:
-        comparison: what is to be compared.
-        progress: is told.
+        job: the task.
+        progress: counts the messages.
 
     Returns:
-        What was found, and the most doubtful images.
+        The findings, and a page with the most doubtful images.
 
     Raises:
         BagError: if the two cannot be compared.
@@ -66,161 +72,167 @@ def verify_bag(comparison: VerifyJob, progress: ProgressListener) -> tuple[Findi
         ModelError: if the segmenter cannot be loaded.
         OSError, sqlite3.Error: if a file cannot be read.
     """
-    source, output = comparison.source, comparison.output
+    _require_same_ros(job.source, job.output)
+    findings = Findings()
+    if job.output.path.is_dir() and job.output.metadata is None:
+        problem = "metadata.yaml is missing or damaged, or names a file that is not there"
+        findings.add_error(str(job.output.path), problem)
+    redetector = _load_redetector(job, findings)
+    images = ImageChecker(job.source, job.output, job.report, findings, redetector)
+    _Verifier(job, findings, images, progress).run()
+    return findings, images.page
+
+
+def _require_same_ros(source: Bag, output: Bag) -> None:
     if (source.storage == "ros1") != (output.storage == "ros1"):
         message = (
             f"one of {source.path} and {output.path} is of ROS 1, the other of ROS 2: all messages "
             "were converted, so that no bytes can be compared; anonymize to a .bag and verify that"
         )
         raise BagError(message)
-    findings = Findings()
-    if output.path.is_dir() and output.metadata is None:
-        told = "metadata.yaml is missing or damaged, or names a file that is not there"
-        findings.add_error(str(output.path), told)
-    second = _second_look(comparison, findings)
-    images = ImageChecker(source, output, comparison.report, findings, second)
-    _Verifier(comparison, findings, images, progress).run()
-    return findings, images.sheet
 
 
-def _second_look(comparison: VerifyJob, findings: Findings) -> Redetector | None:
-    account = comparison.report
-    if not any(kept.anonymized for kept in account.topics.values()):
+def _load_redetector(job: VerifyJob, findings: Findings) -> Redetector | None:
+    """Return None if nothing can be searched, and note the reason."""
+    if not job.report.image_counts.anonymized:
         return None
-    if account.masks is None:
-        told = "pixels outside of what was replaced, and each person: there is no masks.db"
-        findings.not_checked.append(told)
-    if comparison.load_segmenter is None:
-        findings.not_checked.append("who can still be found: no second look was asked for")
+    if job.masks_path is None:
+        note = "pixels outside the replaced ones, and person by person: there is no masks.db"
+        findings.not_checked.append(note)
+    if job.load_segmenter is None:
+        findings.not_checked.append("persons who were missed: re-detection was skipped")
         return None
-    if account.masks is None and account.has_synthetic_persons:
-        told = (
-            "a second look cannot tell synthetic persons from missed ones, as the masks were not "
+    if job.masks_path is None and job.report.has_synthetic_persons:
+        problem = (
+            "re-detection cannot tell synthetic persons from missed ones, as the masks were not "
             "kept (--no-masks) or masks.db is gone"
         )
-        findings.add_warning(str(comparison.output.path), told)
+        findings.add_warning(str(job.output.path), problem)
         return None
-    if comparison.every_nth > 1:
-        told = f"who can still be found, in all but every {comparison.every_nth}th image of a topic"
-        findings.not_checked.append(told)
-    return Redetector(comparison.load_segmenter(), comparison.every_nth)
+    if job.every_nth > 1:
+        note = f"persons who were missed, in all but every {job.every_nth}th image of a topic"
+        findings.not_checked.append(note)
+    return Redetector(job.load_segmenter(), job.every_nth)
 
 
 @dataclass
 class _Verifier:
-    """One walk through both recordings."""
+    """A single scan of both bags."""
 
-    comparison: VerifyJob
+    job: VerifyJob
     findings: Findings
     images: ImageChecker
     progress: ProgressListener
-    _missing: Counter[TopicKey] = field(default_factory=Counter)
-    _first_missing: dict[TopicKey, list[int]] = field(default_factory=dict)
+    _num_missing: Counter[TopicKey] = field(default_factory=Counter)
+    _missing_times_ns: dict[TopicKey, list[int]] = field(default_factory=dict)
 
     def run(self) -> None:
-        comparison, account = self.comparison, self.comparison.report
-        before, after = (
-            BagScan(bag, comparison.scratch) for bag in (comparison.source, comparison.output)
-        )
-        keys = frozenset((k.output_topic, k.type_name) for k in account.topics.values())
-        result = OutputScan(after, keys, self.findings)
+        job, report = self.job, self.job.report
+        source, output = (BagScan(bag, job.scratch) for bag in (job.source, job.output))
+        keys = frozenset((t.output_topic, t.type_name) for t in report.topics_by_key.values())
+        output_scan = OutputScan(output, keys, self.findings)
         with ExitStack() as stack:
-            journal = None
-            if account.masks is not None:
-                journal = stack.enter_context(closing(Journal(account.masks, read_only=True)))
-            source = InputScan(before, account, journal, self.findings)
-            expected = stack.enter_context(closing(source.messages()))
-            found = stack.enter_context(closing(result.messages()))
-            for pair in MessageMatcher(expected, found).pairs():
-                self._compare(*pair)
-        self._report_missing(after)
-        self._report_damage(before, after)
-        compare_channels(before, after, self.findings)
-        compare_attachments(before, after, self.findings)
-        compare_counts(comparison.output, account, result.counts, self.findings)
-        compare_qos(comparison.source, comparison.output, account, self.findings)
-        self.images.finish(comparison.output.path)
+            masks_db = None
+            if job.masks_path is not None:
+                masks_db = stack.enter_context(closing(MasksDb(job.masks_path)))
+            input_scan = InputScan(source, report, masks_db, self.findings)
+            expected = stack.enter_context(closing(input_scan.iter_messages()))
+            messages = stack.enter_context(closing(output_scan.iter_messages()))
+            for pair in MessageMatcher(expected, messages).iter_pairs():
+                self._check_pair(*pair)
+        self._report_missing(output)
+        self._report_damage(source, output)
+        compare_channels(source, output, self.findings)
+        compare_attachments(source, output, self.findings)
+        compare_counts(job.output, report, output_scan.counts, self.findings)
+        compare_qos(job.source, job.output, report, self.findings)
+        self.images.check_totals()
 
-    def _compare(self, expected: ExpectedMessage | None, found: Message | None) -> None:
+    def _check_pair(self, expected: ExpectedMessage | None, message: Message | None) -> None:
         if expected is None:
-            assert found is not None  # noqa: S101 - narrows the type
-            place = format_location(found.channel.topic, found.log_time_ns)
-            told = "the input has no such message, or it was to be left out"
-            self.findings.add_error(place, told)
-        elif found is None:
+            assert message is not None  # noqa: S101 - narrows the type
+            place = format_location(message.channel.topic, message.log_time_ns)
+            problem = "the input has no such message, or it was to be left out"
+            self.findings.add_error(place, problem)
+        elif message is None:
             self._note_missing(expected)
         else:
             self.findings.count("messages")
-            self._compare_both(
-                expected, found, format_location(found.channel.topic, found.log_time_ns)
-            )
+            self._compare_messages(expected, message)
 
-    def _compare_both(self, expected: ExpectedMessage, found: Message, place: str) -> None:
-        message = expected.message
-        if message.log_time_ns != found.log_time_ns:
-            told = f"the input has {message.log_time_ns} ns as log time; not compared further"
-            self.findings.add_error(place, told)
+    def _compare_messages(self, expected: ExpectedMessage, message: Message) -> None:
+        source = expected.message
+        place = format_location(message.channel.topic, message.log_time_ns)
+        if source.log_time_ns != message.log_time_ns:
+            problem = f"the input has {source.log_time_ns} ns as log time; not compared further"
+            self.findings.add_error(place, problem)
             return
-        if self.comparison.source.storage == self.comparison.output.storage == "mcap":
-            for name in ("publish_time_ns", "sequence"):
-                one, other = getattr(message, name), getattr(found, name)
-                if one != other:
-                    self.findings.add_error(place, f"{name} {one} became {other}")
-        if expected.kept.is_anonymized:
+        self._compare_mcap_fields(source, message, place)
+        if expected.topic.is_anonymized:
+            num_persons = len(expected.record.boxes_xyxy) if expected.record else 0
             self.findings.count("images")
-            persons = len(expected.row.boxes_xyxy) if expected.row else 0
-            self.findings.count("persons", persons)
-            self.images.compare(expected, found)
-            self.progress.advance(persons)
+            self.findings.count("persons", num_persons)
+            self.images.check(expected, message)
+            self.progress.advance(num_persons, is_new=True)
         else:
             self.findings.count("copies")
-            self._compare_copy(message.data, found.data, place)
-            self.progress.add_bytes(len(found.data))
+            self._compare_copy(source.data, message.data, place)
+            self.progress.add_bytes(len(message.data))
 
-    def _compare_copy(self, before: bytes, after: bytes, place: str) -> None:
-        if before == after and (
-            self.comparison.source.compression == self.comparison.output.compression
-        ):
+    def _compare_mcap_fields(self, source: Message, message: Message, place: str) -> None:
+        if not self.job.source.storage == self.job.output.storage == "mcap":
             return
-        plain = self.comparison.source.decompress(before)
-        if not plain or plain != self.comparison.output.decompress(after):
+        for name in ("publish_time_ns", "sequence"):
+            input_value, output_value = getattr(source, name), getattr(message, name)
+            if input_value != output_value:
+                self.findings.add_error(place, f"{name} {input_value} became {output_value}")
+
+    def _compare_copy(self, input_data: bytes, output_data: bytes, place: str) -> None:
+        source, output = self.job.source, self.job.output
+        if input_data == output_data and source.compression == output.compression:
+            return
+        plain_data = source.decompress(input_data)
+        if not plain_data or plain_data != output.decompress(output_data):
             self.findings.add_error(place, "the bytes differ from those of the input")
 
     def _note_missing(self, expected: ExpectedMessage) -> None:
-        """Told at the end: a topic of which everything is missing is one finding."""
+        """Note a missing message for ``_report_missing``.
+
+        A topic of which everything is missing is a single finding.
+        """
         if expected.is_optional:
             self.findings.count("left out")
             return
-        self._missing[expected.key] += 1
-        times_ns = self._first_missing.setdefault(expected.key, [])
-        if len(times_ns) < _TOLD_MISSING:
+        self._num_missing[expected.key] += 1
+        times_ns = self._missing_times_ns.setdefault(expected.key, [])
+        if len(times_ns) < _MAX_LISTED:
             times_ns.append(expected.message.log_time_ns)
 
-    def _report_missing(self, result: BagScan) -> None:
-        for kept in self.comparison.report.topics.values():
-            topic, type_name = kept.output_topic, kept.type_name
-            count = self._missing[topic, type_name]
-            if not result.channels.get((topic, type_name)):
-                told = f"the topic of type {type_name} is missing in the output"
-                self.findings.add_error(topic, f"{told}, with {count} messages of the input")
+    def _report_missing(self, output: BagScan) -> None:
+        for topic in self.job.report.topics_by_key.values():
+            key = topic.output_topic, topic.type_name
+            num_missing = self._num_missing[key]
+            if not output.channels.get(key):
+                problem = f"the topic of type {topic.type_name} is missing in the output"
+                problem = f"{problem}, with {num_missing} messages of the input"
+                self.findings.add_error(topic.output_topic, problem)
                 continue
-            times_ns = self._first_missing.get((topic, type_name), [])
+            times_ns = self._missing_times_ns.get(key, [])
             for time_ns in times_ns:
-                self.findings.add_error(
-                    format_location(topic, time_ns), "the message is missing in the output"
-                )
-            if count > len(times_ns):
-                told = f"{count - len(times_ns)} more messages are missing in the output"
-                self.findings.add_error(topic, told)
+                place = format_location(topic.output_topic, time_ns)
+                self.findings.add_error(place, "the message is missing in the output")
+            if num_missing > len(times_ns):
+                problem = f"{num_missing - len(times_ns)} more messages are missing in the output"
+                self.findings.add_error(topic.output_topic, problem)
 
-    def _report_damage(self, before: BagScan, after: BagScan) -> None:
-        for entry in after.losses.losses:
-            self.findings.add_error(str(self.comparison.output.path), f"is damaged: {entry}")
-        if not before.losses.count:
+    def _report_damage(self, source: BagScan, output: BagScan) -> None:
+        for loss in output.losses.losses:
+            self.findings.add_error(str(self.job.output.path), f"is damaged: {loss}")
+        if not source.losses.count:
             return
-        account = self.comparison.report
-        told = f"the input is damaged at {before.losses.count} places ({before.losses.losses[0]})"
-        if account.losses or account.has_more_lost:  # --salvage went on behind it
-            self.findings.not_checked.append(f"what could not be read: {told}")
+        report, losses = self.job.report, source.losses
+        problem = f"the input is damaged at {losses.count} places ({losses.losses[0]})"
+        if report.num_losses:  # --salvage went on behind it
+            self.findings.not_checked.append(f"unreadable parts: {problem}")
         else:
-            self.findings.add_error(str(self.comparison.source.path), told)
+            self.findings.add_error(str(self.job.source.path), problem)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anon_ros.errors import LabelError, format_error
-from anon_ros.metrics.reid import JUNK_ID
+from anon_ros.metrics import JUNK_ID
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")

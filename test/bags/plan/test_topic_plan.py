@@ -380,7 +380,10 @@ def test_picture_named_as_text_never_copied(
         writer.add_attachment(1, 1, "notes.json", "", _JPEG)
         writer.finish()
     assert run_bag(source, tmp_path / "out.mcap") == 2
-    assert "notes.json: it is called a text, but is none" in capsys.readouterr().err
+    assert (
+        "notes.json: its name or type is that of a text, its data are not"
+        in capsys.readouterr().err
+    )
     assert run_bag(source, tmp_path / "out.mcap", "--salvage") == 0
     reader = mcap.reader.make_reader((tmp_path / "out.mcap").open("rb"))
     assert not list(reader.iter_attachments())

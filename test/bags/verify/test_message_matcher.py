@@ -5,12 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from anon_ros.bags.run_files.report import TopicReport
+from anon_ros.bags import DecisionOrigin, TopicAction, TopicReport
 from anon_ros.bags.storage.records import Channel, Message
 from anon_ros.bags.verify.message_matcher import ExpectedMessage, MatchedPair, MessageMatcher
 
 TOPICS = ("/slow", "/fast", "/image")
 _CHANNELS = {topic: Channel(index, topic, "a/msg/A", "cdr") for index, topic in enumerate(TOPICS)}
+
+
+def make_topic_report(topic: str) -> TopicReport:
+    decision = TopicAction.COPY, DecisionOrigin.PLAN, ""
+    return TopicReport(topic, "a/msg/A", *decision, topic, num_messages=1, num_written=1)
 
 
 def make_message(topic: str, time_ns: int, size: int = 1) -> Message:
@@ -30,11 +35,11 @@ def make_messages(count: int) -> list[Message]:
 def expect_messages(before: list[Message]) -> Iterator[ExpectedMessage]:
     for each in before:
         topic = each.channel.topic
-        yield ExpectedMessage(each, TopicReport(topic, topic, "a/msg/A", False, 0), None, False)
+        yield ExpectedMessage(each, make_topic_report(topic), None, False)
 
 
 def match_messages(before: list[Message], after: list[Message]) -> list[MatchedPair]:
-    return list(MessageMatcher(expect_messages(before), after).pairs())
+    return list(MessageMatcher(expect_messages(before), after).iter_pairs())
 
 
 def list_mismatches(found: list[MatchedPair]) -> list[tuple[object, object]]:
@@ -102,8 +107,8 @@ def test_matcher_never_buffers_a_topic() -> None:
         )
         step = MessageMatcher(expect_messages(before), found)  # type: ignore[arg-type]  # a generator will do
         most = wrong = 0
-        for one, other in step.pairs():
-            most = max(most, step.held_bytes)
+        for one, other in step.iter_pairs():
+            most = max(most, step.num_held_bytes)
             wrong += (other and other.log_time_ns) != (one and one.message.log_time_ns)
         assert 1500 <= wrong < 1600
         assert most < 300 * size

@@ -40,7 +40,7 @@ def test_verify_names_missing_topic(
     output = copy_output(clean, tmp_path)
     rewrite_bag(output, lambda messages: messages, without=LATCHED_TOPIC)
     assert run_verify(source, output) == 2
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     assert any(
         t.startswith(f"{LATCHED_TOPIC}: the topic of type std_msgs/msg/String is") for t in told
     )
@@ -81,7 +81,7 @@ def test_verify_compares_metadata(
         f"{JPEG_TOPIC}: metadata.yaml has 7 messages, the output 6",
         f"{JPEG_TOPIC}: metadata.yaml has other QoS profiles",
     ]
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     for start in starts:
         assert any(line.startswith(start) for line in told), start
 
@@ -102,7 +102,7 @@ def test_verify_compares_mcap_fields(
     assert data.count(b"calibration.yaml") > 1
     output.write_bytes(data.replace(b"nobody", b"mister"))
     assert run_verify(source, output) == 2
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     assert (
         told[0] == f"{IMU_TOPIC} at {START_NS + 10} ns: publish_time_ns {START_NS - 323} became 1"
     )

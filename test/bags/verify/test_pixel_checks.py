@@ -113,7 +113,7 @@ def test_verify_accepts_each_encoding(
         change_message(messages[1].topic, 1, lambda each: each._replace(data=before[1].data)),
     )
     assert run_verify(source, output, "--no-second-look") == 2
-    (told,) = read_findings(capsys, "broken")
+    (told,) = read_findings(capsys, "error")
     assert told.endswith(f"at {START_NS + 1} ns: the image is that of the input, with 1 persons")
 
 

@@ -51,7 +51,7 @@ def test_redetection_finds_missed_person(
     source, output = write_rosbag2(tmp_path / "in", storage), tmp_path / "out"
     assert run_bag(source, output) == 0
     assert run_verify(source, output) == 1
-    told = read_findings(capsys, "suspicion")
+    told = read_findings(capsys, "warning")
     assert len(told) == 18 * 2
     place = re.escape(f"{RAW_TOPIC} at {get_time_ns(RAW_TOPIC)} ns: a person at ")
     assert sum(bool(re.match(place + r"\d+,\d+ to \d+,\d+ px, score 1.00", t)) for t in told) == 2
@@ -60,7 +60,7 @@ def test_redetection_finds_missed_person(
     assert "a person at " in page
     assert run_verify(source, output, "--no-second-look") == 0
     assert read_findings(capsys, "not checked") == [
-        "who can still be found: no second look was asked for"
+        "persons who were missed: re-detection was skipped"
     ]
 
 
@@ -73,7 +73,7 @@ def test_redetection_takes_every_nth(
     source, output = make_anonymized_bag("mcap")
     page = tmp_path / "page.html"
     assert run_verify(source, output, "--every-nth", 4, "--review", page) == 0
-    assert "second look at 6 images" in capsys.readouterr().out
+    assert "re-detection in 6 images" in capsys.readouterr().out
     assert page.is_file()
 
 
@@ -84,7 +84,7 @@ def test_redetection_needs_masks(
     flags = ("--no-masks", "--inpaint.method", "pixelate", "--inpaint.min_person_px", 1)
     assert run_bag(source, output, *flags) == 0
     assert run_verify(source, output) == 1
-    (told,) = read_findings(capsys, "suspicion")
+    (told,) = read_findings(capsys, "warning")
     assert "cannot tell synthetic persons from missed ones" in told
 
 
@@ -101,9 +101,9 @@ def test_redetection_failure_warns(
 
     monkeypatch.setattr(verify, "build_segmenter", lambda _: Failing())
     assert run_verify(*make_anonymized_bag("mcap")) == 1
-    told = read_findings(capsys, "suspicion")
+    told = read_findings(capsys, "warning")
     place = f"{RAW_TOPIC} at {get_time_ns(RAW_TOPIC)} ns"
-    assert f"{place}: the second look failed: RuntimeError: injected" in told[6]
+    assert f"{place}: re-detection failed: RuntimeError: injected" in told[6]
 
 
 def test_redetection_uses_its_flags(

@@ -76,7 +76,7 @@ def test_verify_accepts_clean_output(
     source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
     assert run_bag(source, output, *flags) == 0
     assert run_verify(source, output) == 0, capsys.readouterr().out
-    assert "0 broken, 0 suspicions" in capsys.readouterr().out
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
     assert ("<figure>" in (output / "review.html").read_text()) == ("--no-masks" not in flags)
 
 
@@ -118,7 +118,7 @@ def test_verify_handles_single_files(
         change_message(RAW_TOPIC, 1, lambda _: read_messages(source)[0]._replace(topic=RAW_TOPIC)),
     )
     assert run_verify(source, output) == 2
-    assert any(line.startswith(f"{IMU_TOPIC} at ") for line in read_findings(capsys, "broken"))
+    assert any(line.startswith(f"{IMU_TOPIC} at ") for line in read_findings(capsys, "error"))
 
 
 def test_verify_accepts_salvaged_input(
@@ -295,7 +295,7 @@ def test_verify_names_planted_defect(
     output = copy_output(clean, tmp_path)
     rewrite_bag(output, make(source))
     assert run_verify(source, output) == 2
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     # The place alone, but for totals: nothing behind it is taken for wrong.
     assert [t for t in told if " at " in t and words in t], told
     assert {t.partition(": ")[0] for t in told if " at " in t} == {f"{topic} at {time_ns} ns"}
@@ -324,7 +324,7 @@ def test_verify_names_truncated_output(
     (file,) = output.glob("*.mcap")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert run_verify(source, output) == 2
-    assert any("is damaged: " in line for line in read_findings(capsys, "broken"))
+    assert any("is damaged: " in line for line in read_findings(capsys, "error"))
     source, clean = make_anonymized_bag("sqlite3")
     output = Path(shutil.copytree(clean, tmp_path / "other"))
     (file,) = output.glob("*.db3")
@@ -333,7 +333,7 @@ def test_verify_names_truncated_output(
     (output / "metadata.yaml").unlink()
     file.write_bytes((clean / file.name).read_bytes())
     assert run_verify(source, output) == 2
-    assert any("metadata.yaml is missing" in line for line in read_findings(capsys, "broken"))
+    assert any("metadata.yaml is missing" in line for line in read_findings(capsys, "error"))
 
 
 def test_verify_names_mismatched_masks(
@@ -351,7 +351,7 @@ def test_verify_names_mismatched_masks(
         database.execute(update, (None, JPEG_TOPIC, get_time_ns(JPEG_TOPIC)))
         database.execute("DELETE FROM frames WHERE number = 17")
     assert run_verify(source, output) == 2
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     place = f"{RAW_TOPIC} at {get_time_ns(RAW_TOPIC)} ns"
     assert f"{place}: masks.db: the mask is 64 x 99 px, not 64 x 48 px" in told
     start = f"{JPEG_TOPIC} at {get_time_ns(JPEG_TOPIC)} ns: the person at"
@@ -369,8 +369,8 @@ def test_verify_finds_input_images(
     assert run_bag(source, output, "--no-masks") == 0
     rewrite_bag(output, restore_image(RAW_TOPIC)(source))
     assert run_verify(source, output, "--no-second-look") == 2
-    (told,) = read_findings(capsys, "broken")
-    assert told.endswith("1 images are those of the input, but in only 0 was nobody found")
+    (told,) = read_findings(capsys, "error")
+    assert told.endswith("1 images are those of the input, but in only 0 nobody was detected")
 
 
 def test_verify_images_without_persons(
@@ -430,7 +430,7 @@ def test_verify_rejects_other_bag(
     messages.append(messages[0]._replace(topic="/strange"))
     other = write_rosbag2(tmp_path / "in", messages=messages)
     assert run_verify(other, make_anonymized_bag("mcap")[1]) == 2
-    told = read_findings(capsys, "broken")
+    told = read_findings(capsys, "error")
     assert any(t.startswith("/strange: of type std_msgs/msg/String is in the input") for t in told)
     assert any("masks.db has" in t for t in told)
     assert told[-1] == "... and 33 more" or told[-1].startswith("... and ")

@@ -29,7 +29,7 @@ def run_occlusion(frames: Path, out: Path, weights: Path, *more: str) -> int:
 
 def read_rows(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8") as file:
-        return {row["persons and order of pasting"]: row for row in csv.DictReader(file)}
+        return {row["persons and paste order"]: row for row in csv.DictReader(file)}
 
 
 def test_report_has_scenes_and_frames(
@@ -50,7 +50,7 @@ def test_report_has_scenes_and_frames(
     assert "real frames: depth map" in table
     report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert report["provenance"]["models"]["detect.weights"].count("SHA-256")
-    assert "wrong on top" in capsys.readouterr().out
+    assert "misordered, % of overlap px" in capsys.readouterr().out
     assert (tmp_path / "out" / "wrong_on_top.svg").read_bytes().startswith(b"<?xml")
 
 

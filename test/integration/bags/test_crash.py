@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -27,6 +26,7 @@ from helpers.bags import (
     write_split_rosbag2,
 )
 from helpers.fake_models import find_sentinel_pixels
+from helpers.forked_command import ForkedCommand
 from helpers.paths import HELPERS
 
 FRAMES = 18
@@ -37,37 +37,45 @@ class BagProcess:
     """Starts the command on one recording."""
 
     source: Path
-    seen: Path
-    slow_s: float = 0.02
+    log_path: Path
+    delay_s: float = 0.02
     flags: tuple[object, ...] = ()
+    starts: int = 0
 
-    def start(self, output: Path, *flags: object, **options: object) -> "subprocess.Popen[str]":
-        words = ["bag", self.source, output, "--inpaint.method", "fill", *self.flags, *flags]
-        environment = {
-            "SEEN": str(self.seen),
-            "SLOW_S": str(self.slow_s),
-            "PYTHONPATH": str(HELPERS),
-        }
+    def start(self, output: Path, *flags: object, **limits: int) -> ForkedCommand:
+        self.starts += 1
+        log = self.log_path.with_name(f"stderr{self.starts}")
+        return ForkedCommand(self._list_words(output, *flags), self._variables, log, **limits)
+
+    def start_command(self, output: Path) -> "subprocess.Popen[str]":
+        """Start it as a shell does, by its name and with all its imports."""
         return subprocess.Popen(
-            [sys.executable, "-m", "helpers.cli_driver", *map(str, words)],
+            [sys.executable, "-m", "helpers.cli_driver", *self._list_words(output)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | environment,
-            **options,  # type: ignore[call-overload]
+            env=os.environ | self._variables | {"PYTHONPATH": str(HELPERS)},
         )
+
+    def _list_words(self, output: Path, *flags: object) -> list[str]:
+        words = ["bag", self.source, output, "--inpaint.method", "fill", *self.flags, *flags]
+        return [str(word) for word in words]
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {"SEEN": str(self.log_path), "SLOW_S": str(self.delay_s)}
 
     def finish(self, output: Path, *flags: object) -> int:
         """Run to the end; return how many images were searched."""
-        before = self.searched()
+        before = self.count_searched()
         process = self.start(output, *flags)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 0, told
-        return self.searched() - before
+        return self.count_searched() - before
 
-    def fails(self, output: Path, *words: str, **options: object) -> None:
+    def assert_fails(self, output: Path, *words: str, **limits: int) -> None:
         """Run, and expect one line that holds the words."""
-        process = self.start(output, **options)
+        process = self.start(output, **limits)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 2, told
         (line,) = told.strip().splitlines()
@@ -76,11 +84,11 @@ class BagProcess:
             assert word in line
         assert not output.exists()
 
-    def searched(self) -> int:
-        return len(self.seen.read_text().splitlines()) if self.seen.exists() else 0
+    def count_searched(self) -> int:
+        return len(self.log_path.read_text().splitlines()) if self.log_path.exists() else 0
 
-    def wait_for(self, images: int, process: "subprocess.Popen[str]") -> None:
-        while self.searched() < images:
+    def wait_for(self, images: int, process: "ForkedCommand | subprocess.Popen[str]") -> None:
+        while self.count_searched() < images:
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
 
@@ -105,7 +113,10 @@ def read_content(path: Path) -> list[ReadMessage]:
 def read_report(path: Path) -> dict[str, object]:
     where = path if path.is_dir() else path.with_name(f"{path.name}.report.json")
     found = json.loads((where / "report.json" if path.is_dir() else where).read_text())
-    return {name: found[name] for name in ("job", "topics", "persons_per_frame", "covered", "lost")}
+    return {
+        name: found[name]
+        for name in ("fingerprint", "topics", "persons_per_frame", "covered", "losses")
+    }
 
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
@@ -152,7 +163,7 @@ def test_killed_run_resumes_identically(
     chance = random.Random(kind)  # noqa: S311 - nothing secret
     for attempt in range(2):
         output = tmp_path / f"out{attempt}{run.source.suffix}"
-        before, kills = run.searched(), 0
+        before, kills = run.count_searched(), 0
         for _ in range(3):
             process = run.start(output)
             time.sleep(chance.uniform(0.3, 1.1) * duration_s)
@@ -169,7 +180,7 @@ def test_killed_run_resumes_identically(
         assert read_report(output)["topics"] == told["topics"]
         assert read_report(output)["persons_per_frame"] == told["persons_per_frame"]
         # Images in work when it was killed are searched again, and no others.
-        assert run.searched() - before <= FRAMES + 4 * kills
+        assert run.count_searched() - before <= FRAMES + 4 * kills
         if output.is_dir():
             assert read_metadata(output) == read_metadata(whole)
 
@@ -197,7 +208,7 @@ def test_output_rejects_second_run(
     tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
     run = make_bag_process(write_rosbag2(tmp_path / "in"))
-    run.slow_s = 0.2
+    run.delay_s = 0.2
     output = tmp_path / "out"
     process = run.start(output)
     run.wait_for(5, process)
@@ -217,7 +228,7 @@ def test_output_rejects_second_run(
         assert other.returncode == 2
         assert f"differs in: {word};" in told
     # What decides about nothing but failures may change.
-    run.slow_s = 0.0
+    run.delay_s = 0.0
     assert run.finish(output, "--salvage") < FRAMES
 
 
@@ -228,11 +239,7 @@ def test_full_disk_fails_and_resumes(
     run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
     output = tmp_path / "out"
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    run.fails(output, "out.partial", "repeat the command", preexec_fn=limit)
+    run.assert_fails(output, "out.partial", "repeat the command", max_file_bytes=100_000)
     whole = tmp_path / "whole"
     assert run.finish(whole) == FRAMES
     assert run.finish(output) <= FRAMES
@@ -244,16 +251,16 @@ def test_unwritable_output_rejected(
 ) -> None:
     run = make_bag_process(write_rosbag2(tmp_path / "in"))
     (tmp_path / "file").write_text("no folder")
-    run.fails(tmp_path / "file" / "out", "file")
-    run.fails(Path("/proc") / "out", "/proc/out")
-    assert run.searched() == 0
+    run.assert_fails(tmp_path / "file" / "out", "file")
+    run.assert_fails(Path("/proc") / "out", "/proc/out")
+    assert run.count_searched() == 0
 
 
 def test_missing_source_file_fails(
     tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
     run = make_bag_process(write_split_rosbag2(tmp_path / "in", "mcap"))
-    run.slow_s = 0.1
+    run.delay_s = 0.1
     output, last = tmp_path / "out", run.source / "in_2.mcap"
     process = run.start(output)
     run.wait_for(3, process)
@@ -265,7 +272,7 @@ def test_missing_source_file_fails(
     assert "in_2.mcap" in line
     assert not output.exists()
     shutil.move(tmp_path / "away.mcap", last)
-    before = run.searched()
+    before = run.count_searched()
     assert run.finish(output) == FRAMES - before
     assert len(read_content(output)) == len(read_messages(run.source))
 
@@ -275,7 +282,7 @@ def test_interrupt_removes_scratch(
 ) -> None:
     run = make_bag_process(write_rosbag2(tmp_path / "in", "mcap", "file"))
     output = tmp_path / "out"
-    process = run.start(output)
+    process = run.start_command(output)
     run.wait_for(4, process)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
@@ -293,7 +300,7 @@ def test_resume_rejects_changed_input(
 ) -> None:
     """Same size and same time: neither masks nor pixels of before must get into another image."""
     run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
-    run.slow_s = 0.1
+    run.delay_s = 0.1
     output, file = tmp_path / "out", run.source / "in.db3"
     process = run.start(output)
     run.wait_for(FRAMES if while_writing else 8, process)
@@ -309,7 +316,7 @@ def test_resume_rejects_changed_input(
             "UPDATE messages SET data = ? WHERE id = ?", (data[:-999] + bytes(999), number)
         )
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    run.fails(output, "the input has changed")
+    run.assert_fails(output, "the input has changed")
 
 
 def test_run_killed_at_start_restarts(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import zstandard
 
+from anon_ros.bags import Loss
 from anon_ros.core import Detections, RgbImage
 from helpers.bag_reading import ReadMessage, decode_image, deserialize, read_messages
 from helpers.bags import (
@@ -46,9 +47,10 @@ def read_losses(output: Path) -> list[str]:
     report = output / "report.json"
     if output.is_file():
         report = output.with_name(f"{output.name}.report.json")
-    found = json.loads(report.read_text())["lost"]
-    assert found["count"] == len(found["places"])
-    return list(found["places"])
+    content = json.loads(report.read_text())
+    losses = [Loss(**loss) for loss in content["losses"]]
+    assert content["num_losses"] == len(losses)
+    return list(map(str, losses))
 
 
 def assert_stops(

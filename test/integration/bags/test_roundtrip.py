@@ -327,8 +327,8 @@ def test_output_independent_of_batching(
 ) -> None:
     source = write_rosbag2(tmp_path / "in")
     assert run_bag(source, tmp_path / "one") == 0
-    monkeypatch.setattr("anon_ros.bags.rewrite.batch_reader._BATCH_BYTES", 1)
-    monkeypatch.setattr("anon_ros.bags.rewrite.rewriter._BATCHES_AHEAD", 1)
+    monkeypatch.setattr("anon_ros.bags.rewrite.batch_reader._MAX_BATCH_BYTES", 1)
+    monkeypatch.setattr("anon_ros.bags.rewrite.rewriter._MAX_BATCHES_AHEAD", 1)
     assert run_bag(source, tmp_path / "two") == 0
     assert read_messages(tmp_path / "one") == read_messages(tmp_path / "two")
 
@@ -372,7 +372,7 @@ def test_failed_conversion_retried(
 ) -> None:
     source = write_rosbag1(tmp_path / "in.bag")
     with monkeypatch.context() as patch:
-        patch.setattr("anon_ros.bags.rewrite.job._sync", _raise_disk_full)
+        patch.setattr("anon_ros.bags.rewrite.finalize.fsync_path", _raise_disk_full)
         assert run_bag(source, tmp_path / "out") == 2
     drawn = len(sentinel_models.inpainter.batch_sizes)
     assert run_bag(source, tmp_path / "out") == 0

@@ -1,5 +1,4 @@
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -345,8 +344,7 @@ def test_damaged_weights_named(tiny_sd2: Path, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("no_network")
 def test_missing_model_named() -> None:
-    start_s = time.monotonic()
     with pytest.raises(ModelError, match="hf download"):
         DiffusionInpainter.load(InpaintConfig(), ComputeConfig())
-    assert time.monotonic() - start_s < 1

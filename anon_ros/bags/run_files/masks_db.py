@@ -1,0 +1,144 @@
+"""masks.db: one record per image message, as ``anon_ros verify`` reads it.
+
+An SQLite database with the table ``frames``, which a run fills in its journal.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anon_ros.core import CoverReason
+
+MASKS = "masks.db"
+ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
+
+FRAMES_TABLE = """
+CREATE TABLE IF NOT EXISTS frames (
+    file INTEGER NOT NULL, number INTEGER NOT NULL, topic TEXT NOT NULL,
+    log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
+    mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
+    is_key INTEGER NOT NULL, PRIMARY KEY (file, number)
+);
+"""
+_NUM_COLUMNS = 14
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """The result of one image message.
+
+    Attributes:
+        file: index of the storage file.
+        number: of the message among the image messages of that file.
+        topic: as recorded.
+        log_time_ns: as recorded.
+        outcome: ANONYMIZED, SKIPPED or LOST.
+        reason: problem because of which it was lost; else empty.
+        boxes_xyxy: of the persons, px; one box per person.
+        cover_reasons: of the persons who were covered instead of inpainted, each with its text.
+        mask: (H, W) bool PNG of the replaced pixels; None without any, or if masks are not kept.
+        delta: from the input message to the output message; None once the file is complete.
+        track_ids: of the persons; None for a person without a track.
+        num_propagated: persons, the last ones, who were detected in neighboring images only.
+        is_keyframe: later results depend on nothing before this image.
+    """
+
+    file: int
+    number: int
+    topic: str
+    log_time_ns: int
+    outcome: str
+    reason: str = ""
+    boxes_xyxy: Sequence[Sequence[float]] = ()
+    cover_reasons: Sequence[tuple[CoverReason, str]] = ()
+    mask: bytes | None = None
+    delta: bytes | None = None
+    track_ids: Sequence[int | None] = ()
+    num_propagated: int = 0
+    is_keyframe: bool = False
+
+
+class MasksDb:
+    """The file masks.db, for reading. For one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            sqlite3.Error: if it cannot be opened.
+        """
+        self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def iter_file(self, file: int) -> Iterator[ImageRecord]:
+        """Iterate over the records of a storage file, in its order.
+
+        Args:
+            file: index of the storage file.
+
+        Raises:
+            sqlite3.Error: if masks.db is damaged.
+        """
+        return select_records(self._database, "WHERE file = ? ORDER BY number", (file,))
+
+
+def insert_records(database: sqlite3.Connection, records: Sequence[ImageRecord]) -> None:
+    """Insert the records, all or none."""
+    places = ",".join("?" * _NUM_COLUMNS)
+    database.execute("BEGIN")
+    database.executemany(f"INSERT INTO frames VALUES ({places})", map(_to_row, records))  # noqa: S608
+    database.execute("COMMIT")
+
+
+def select_records(
+    database: sqlite3.Connection, where: str, values: tuple[int, ...]
+) -> Iterator[ImageRecord]:
+    """Iterate over the records that fulfill a condition.
+
+    Args:
+        database: with the table ``frames``.
+        where: SQL after the table's name; not from outside.
+        values: of the question marks in ``where``.
+    """
+    return map(_from_row, database.execute(f"SELECT * FROM frames {where}", values))  # noqa: S608
+
+
+def _to_row(record: ImageRecord) -> tuple[Any, ...]:
+    return (
+        *(record.file, record.number, record.topic, record.log_time_ns, record.outcome),
+        record.reason.encode(errors="backslashreplace").decode(),
+        *(len(record.boxes_xyxy), _dump_cover_reasons(record.cover_reasons)),
+        *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
+        *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
+    )
+
+
+def _from_row(row: tuple[Any, ...]) -> ImageRecord:
+    file, number, topic, log_time_ns, outcome, reason, _, cover_reasons, boxes, *extra = row
+    mask, delta, track_ids, num_propagated, is_keyframe = extra
+    return ImageRecord(
+        *(file, number, topic, log_time_ns, outcome, reason),
+        *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
+        *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
+    )
+
+
+def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:
+    return json.dumps([(cover_reason.name, text) for cover_reason, text in cover_reasons])
+
+
+def _load_cover_reasons(column: str) -> list[tuple[CoverReason, str]]:
+    """Return the reasons with their texts; masks.db of version 0.1 has texts alone."""
+    return [
+        (CoverReason.INPAINT_ERROR, entry)
+        if isinstance(entry, str)
+        else (CoverReason[entry[0]], entry[1])
+        for entry in json.loads(column)
+    ]
