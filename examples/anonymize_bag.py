@@ -1,9 +1,9 @@
 """Anonymize and verify a bag: python examples/anonymize_bag.py IN/ OUT/ [CONFIG.yaml]."""
 
-import json
 import sys
 from pathlib import Path
 
+from anon_ros.bags import open_bag, read_report
 from anon_ros.cli.main import main as anon_ros
 
 
@@ -17,10 +17,10 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     # An interrupted run goes on where it stopped; OUT exists only once it is complete.
     if code := anon_ros(["bag", source, destination, *config_flags]):
         return code
-    report = json.loads((Path(destination) / "report.json").read_text(encoding="utf-8"))
-    for topic in report["topics"]:
-        persons = f", {topic['persons']} persons" if "persons" in topic else ""
-        print(f"{topic['topic']}: {topic['decision']}, {topic['written']} messages{persons}")
+    report = read_report(open_bag(Path(destination)))
+    for topic in report.topics:
+        persons = f", {topic.images.persons} persons" if topic.images else ""
+        print(f"{topic.topic}: {topic.action.value}, {topic.num_written} messages{persons}")
     return anon_ros(["verify", source, destination])
 
 

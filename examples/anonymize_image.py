@@ -21,7 +21,7 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     Path(destination).parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(destination, cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))
     for score, outcome in zip(result.detections.scores, result.outcomes, strict=True):
-        print(f"person with score {score:.2f}: {outcome.kind.value} {outcome.reason}".rstrip())
+        print(f"person with score {score:.2f}: {outcome.kind.value} {outcome.reason_text}".rstrip())
     print(f"{result.replaced_mask.mean():.1%} of the pixels were replaced")
     return 0
 

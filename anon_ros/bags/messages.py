@@ -21,7 +21,7 @@ from anon_ros.images import (
     encode_raw,
 )
 
-IMAGE_TYPE, COMPRESSED_TYPE = IMAGE_TYPES
+IMAGE_TYPE = IMAGE_TYPES[0]
 DESERIALIZED_TYPES = (*IMAGE_TYPES, POINT_CLOUD_TYPE)
 """Message types that are looked into."""
 

@@ -1,4 +1,4 @@
-"""The embedders that the flags ask for."""
+"""Loader of the embedders of an experiment, with their cache."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from anon_ros.models import NetworkEmbedder, load_embedder
 
 FEATURE_CACHE_NAME = "vectors.db"
 INCEPTION, LPIPS = "Inception", "LPIPS"
-_TAKEN = (ColorHistogramEmbedder.name, INCEPTION, LPIPS)
+_RESERVED_NAMES = (ColorHistogramEmbedder.name, INCEPTION, LPIPS)
 
 
 def load_named_embedders(specs: Sequence[str], config: Config, flag: str) -> list[NetworkEmbedder]:
-    """The networks that a flag names.
+    """Load the networks that a flag names.
 
     Raises:
-        ModelError: if one is missing or damaged.
-        InputError: if two have the same name, or one that of what is built in.
+        ModelError: if a network is missing or damaged.
+        InputError: if a name is repeated or reserved.
     """
-    found = [load_embedder(spec, config.compute.device) for spec in specs]
-    for name in (each.name for each in found if each.name in _TAKEN):
-        message = f"{flag}: {name} is the name of what is built in; put another before: NAME=PATH"
+    embedders = [load_embedder(spec, config.compute.device) for spec in specs]
+    names = Counter(embedder.name for embedder in embedders)
+    for name in (name for name in names if name in _RESERVED_NAMES):
+        message = f"{flag}: {name} is the name of a built-in network; put another before: NAME=PATH"
         raise InputError(message)
-    twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
-    if twice:
-        message = f"{flag}: two are called {twice[0]}; put another name before one: NAME=PATH"
+    for name in (name for name, count in names.items() if count > 1):
+        message = f"{flag}: two are called {name}; put another name before one: NAME=PATH"
         raise InputError(message)
-    return found
+    return embedders
 
 
 def load_embedders(specs: Sequence[str], config: Config, output: Path) -> list[Embedder]:
@@ -42,11 +42,11 @@ def load_embedders(specs: Sequence[str], config: Config, output: Path) -> list[E
         output: directory of the report, for the cache.
 
     Raises:
-        ModelError: if one is missing or damaged.
-        InputError: if two have the same name.
+        ModelError: if a network is missing or damaged.
+        InputError: if a name is repeated or reserved.
     """
-    chosen: list[Embedder] = [
+    embedders: list[Embedder] = [
         ColorHistogramEmbedder(),
         *load_named_embedders(specs, config, "--embedder"),
     ]
-    return [CachedEmbedder(each, output / FEATURE_CACHE_NAME) for each in chosen]
+    return [CachedEmbedder(embedder, output / FEATURE_CACHE_NAME) for embedder in embedders]

@@ -1,9 +1,10 @@
-"""What images look like, image by image: features of networks, differences, sharpness."""
+"""Statistics of single images: features of networks, differences, sharpness."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,62 +14,46 @@ from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.embedders import FEATURE_CACHE_NAME, INCEPTION, LPIPS, load_named_embedders
-from anon_ros.evaluation.feature_cache import CachedEmbedder
+from anon_ros.evaluation.feature_cache import CachedEmbedder, CachedPairDistance
 from anon_ros.evaluation.options import ImageNetworks
-from anon_ros.metrics import Embedder, Features
-from anon_ros.models import LpipsDistance, load_inception, load_lpips
+from anon_ros.metrics import Embedder, Features, NamedNetwork
+from anon_ros.models import load_inception, load_lpips
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ImageMetrics:
-    """What images are looked at with.
+    """Networks that describe images.
 
     Attributes:
-        embedders: whose features are compared, by name; INCEPTION has those of FID and IS.
-        lpips: of pairs (see PairsBeside); None if its weights are not there.
-        missing: what could not be measured, and how to get it.
+        embedders: by name; INCEPTION has the features of FID and IS.
+        lpips: distance of pairs; None if its weights are missing.
+        missing: sentences on metrics without weights, with the remedy.
     """
 
     embedders: Mapping[str, Embedder]
-    lpips: Embedder | None
+    lpips: CachedPairDistance | None
     missing: Sequence[str]
 
     @property
-    def networks(self) -> list[Embedder]:
-        """All of them."""
+    def networks(self) -> list[NamedNetwork]:
+        """The embedders, and LPIPS if it is there."""
         return [*self.embedders.values(), *([] if self.lpips is None else [self.lpips])]
-
-
-@dataclass(frozen=True)
-class PairDistanceEmbedder:
-    """LPIPS as an Embedder of pairs, which are images of twice the width: to be cached like one."""
-
-    lpips: LpipsDistance
-    name: str = LPIPS
-
-    @property
-    def cache_key(self) -> str:
-        return self.lpips.cache_key
-
-    def embed(self, images: Sequence[RgbImage]) -> Features:
-        """(N, 1) float32."""
-        halves = [np.split(image, 2, axis=1) for image in images]
-        distances = self.lpips.compute([one for one, _ in halves], [two for _, two in halves])
-        return distances.astype(np.float32).reshape(-1, 1)
 
 
 @dataclass
 class ImageStatistics:
-    """Images of one kind, anonymized in one way; of each image a few numbers.
+    """Per-image statistics of one set of images, anonymized with one method.
 
     Attributes:
-        features_by_embedder: vectors by embedder.
-        differences: mean absolute difference from the original, levels of 0..255.
+        features_by_embedder: batches of vectors by embedder.
+        differences: mean absolute difference from the original, gray levels of 0..255.
         sharpness: variance of the Laplacian.
         lpips: distance from the original.
-        frames: which frame it is of.
+        frames: frame of every image.
         background_change: of full images, the sum of differences where nothing may be replaced,
-            and of how many pixels.
+            and its number of pixels.
     """
 
     features_by_embedder: dict[str, list[Features]] = field(
@@ -84,35 +69,33 @@ class ImageStatistics:
         self,
         images: Sequence[RgbImage],
         originals: Sequence[RgbImage],
-        looks: ImageMetrics,
+        metrics: ImageMetrics,
         frames: Sequence[int],
     ) -> None:
-        """Add images, each with its original of the same size.
+        """Add images with their originals of the same size.
 
         Args:
-            images: (H, W, 3) uint8 RGB each.
+            images: (H, W, 3) uint8 RGB of any sizes.
             originals: of these.
-            looks: what to look at them with.
-            frames: that they are of.
+            metrics: networks that describe them.
+            frames: frame of every image.
         """
         self.frames += frames
-        for name, embedder in looks.embedders.items():
+        for name, embedder in metrics.embedders.items():
             self.features_by_embedder[name].append(embedder.embed(images))
         for image, original in zip(images, originals, strict=True):
             self.differences.append(float(cv2.absdiff(image, original).mean()))
-            self.sharpness.append(_sharpness(image))
-        if looks.lpips is not None:
-            pairs = zip(images, originals, strict=True)
-            beside = [np.concatenate(pair, axis=1) for pair in pairs]
-            self.lpips += looks.lpips.embed(beside).ravel().tolist()
+            self.sharpness.append(_measure_sharpness(image))
+        if metrics.lpips is not None:
+            self.lpips += metrics.lpips.compute(images, originals).tolist()
 
-    def features(self, name: str) -> Features:
-        """(N, D) float32."""
+    def get_features(self, name: str) -> Features:
+        """Return (N, D) float32 of the embedder of that name."""
         return np.concatenate(self.features_by_embedder[name])
 
 
 def load_image_metrics(networks: ImageNetworks, config: Config, output: Path) -> ImageMetrics:
-    """Load the networks that are named, and those in the models folder.
+    """Load the networks that are named, and those in the models directory.
 
     Args:
         networks: to load.
@@ -120,35 +103,35 @@ def load_image_metrics(networks: ImageNetworks, config: Config, output: Path) ->
         output: directory of the report, for the cache.
 
     Raises:
-        ModelError: if something is missing that was asked for by name.
+        ModelError: if a network is missing that was named.
     """
-    chosen: dict[str, Embedder] = {
-        each.name: CachedEmbedder(each, output / FEATURE_CACHE_NAME)
-        for each in load_named_embedders(networks.features, config, "--features")
-    }
-    device, missing = config.compute.device, []
-    lpips: Embedder | None = None
-    try:
-        inception = load_inception(networks.inception_weights, device)
-        chosen = {
-            INCEPTION: CachedEmbedder(inception, output / FEATURE_CACHE_NAME),
-            **chosen,
-        }
-    except ModelError as error:
-        if networks.inception_weights:
-            raise
-        missing.append(f"Not measured: {error}")
-    try:
-        pairs = PairDistanceEmbedder(load_lpips(networks.lpips_weights, device))
-        lpips = CachedEmbedder(pairs, output / FEATURE_CACHE_NAME)
-    except ModelError as error:
-        if networks.lpips_weights:
-            raise
-        missing.append(f"Not measured: {error}")
-    return ImageMetrics(chosen, lpips, missing)
+    cache, device = output / FEATURE_CACHE_NAME, config.compute.device
+    named = load_named_embedders(networks.features, config, "--features")
+    missing: list[str] = []
+    inception = _load_optional(load_inception, networks.inception_weights, device, missing)
+    lpips = _load_optional(load_lpips, networks.lpips_weights, device, missing)
+    embedders: dict[str, Embedder] = {}
+    if inception is not None:
+        embedders[INCEPTION] = CachedEmbedder(inception, cache)
+    embedders |= {network.name: CachedEmbedder(network, cache) for network in named}
+    distance = None if lpips is None else CachedPairDistance(lpips, cache, LPIPS)
+    return ImageMetrics(embedders, distance, missing)
 
 
-def _sharpness(image: RgbImage) -> float:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    edges: npt.NDArray[np.float32] = np.asarray(cv2.Laplacian(grey, cv2.CV_32F))
+def _load_optional(
+    load: Callable[[str, str], T], weights: str, device: str, missing: list[str]
+) -> T | None:
+    """Load a network, or append the reason to ``missing`` unless its weights were named."""
+    try:
+        return load(weights, device)
+    except ModelError as error:
+        if weights:
+            raise
+        missing.append(f"Not measured: {error}")
+        return None
+
+
+def _measure_sharpness(image: RgbImage) -> float:
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    edges: npt.NDArray[np.float32] = np.asarray(cv2.Laplacian(gray, cv2.CV_32F))
     return float(edges.var())

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from anon_ros.config import Config, all_parameters, get_value
-from anon_ros.metrics import Embedder
-from anon_ros.models import DepthNetwork, model_hashes
+from anon_ros.metrics import NamedNetwork
+from anon_ros.models import model_hashes
 from anon_ros.utils.versions import package_versions
 
 
 def collect_provenance(
-    config: Config | None,
-    methods: Sequence[str] = (),
-    networks: Iterable[Embedder | DepthNetwork] = (),
+    config: Config | None, methods: Sequence[str] = (), networks: Iterable[NamedNetwork] = ()
 ) -> dict[str, Any]:
     """Return the value of ``Report.provenance``.
 

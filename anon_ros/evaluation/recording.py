@@ -1,9 +1,8 @@
-"""What ``anon_ros bag`` says that it did, and what ``anon_ros verify`` says of that."""
+"""Section of the report about a bag: its run report, and its verification."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from anon_ros.bags import (
-    Bag,
     DecisionOrigin,
     Findings,
     MirroredSegmenter,
@@ -25,6 +24,7 @@ from anon_ros.models import build_segmenter
 from anon_ros.utils.progress import ProgressBar
 
 _FILL = "fill"
+_COLUMNS = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "inpainted")
 
 
 def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
@@ -43,30 +43,37 @@ def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
 
 
 def summarize_recording(options: OverviewOptions, config: Config) -> Report:
-    """What was done to the recording --anonymized.
+    """Return the report on the bag ``--anonymized``.
+
+    Args:
+        options: with the paths of both bags.
+        config: for re-detection.
 
     Raises:
-        AnonRosError: if its report is missing, or it cannot be verified.
+        AnonRosError: if its run report is missing, or it cannot be verified.
     """
-    source, output = map(open_bag, options.inputs)
-    report = read_report(output)
-    findings = _verified(options, config, source, output, report)
+    _, output_path = options.inputs
+    report = read_report(open_bag(output_path))
+    findings = _verify(options, config, report)
     return Report(
         "What was done",
-        [*_answers(report), _found(findings)],
-        [_topics(report)],
+        [*_summarize_run(report), _summarize_findings(findings)],
+        [_make_topics_table(report)],
         limitations=[
-            *_limits(report),
+            *_list_limitations(report),
             *(f"Not verified: {line}." for line in findings.not_checked),
         ],
-        provenance=_run(report),
+        provenance={
+            "anonymized by": report.versions,
+            "anonymized with": format_models(report.models),
+            "anonymized with parameters": non_default_parameters(report.config),
+        },
     )
 
 
-def _verified(
-    options: OverviewOptions, config: Config, source: Bag, output: Bag, report: RunReport
-) -> Findings:
-    comparison = VerifyJob(
+def _verify(options: OverviewOptions, config: Config, report: RunReport) -> Findings:
+    source, output = map(open_bag, options.inputs)
+    job = VerifyJob(
         source=source,
         output=output,
         report=report,
@@ -76,86 +83,87 @@ def _verified(
     )
     progress = ProgressBar(report.image_counts.anonymized, "verifying")
     try:
-        findings, _ = verify_bag(comparison, progress)
+        findings, _ = verify_bag(job, progress)
     finally:
         progress.close()
     return findings
 
 
-def _answers(report: RunReport) -> list[str]:
-    counts, empty = report.image_counts, report.num_empty_images
-    replacement = _replacement(report.config)
-    how = f"{counts.inpainted} times by {replacement}, {counts.covered} times by a smooth fill"
+def _summarize_run(report: RunReport) -> list[str]:
+    counts, num_empty = report.image_counts, report.num_empty_images
+    replacement = _describe_replacement(report.config)
+    times = f"{counts.inpainted} times by {replacement}, {counts.covered} times by a smooth fill"
     if report.config.inpaint.method == _FILL:
-        how = f"each time by {replacement}"
-    unchanged = f" In {empty} more images nobody was found: they are as they were." if empty else ""
-    answers = [
+        times = f"each time by {replacement}"
+    unchanged = (
+        f" In {num_empty} more images no person was detected: they are as they were."
+        if num_empty
+        else ""
+    )
+    lines = [
         f"NOT anonymized, copied as recorded: {topic.topic} ({topic.type_name}, "
         f"{topic.num_messages} messages; {topic.reason})."
-        for topic in report.topics
-        if topic.action is TopicAction.COPY and topic.origin is DecisionOrigin.COPY_FLAG
+        for topic in _find_copied(report)
+        if topic.origin is DecisionOrigin.COPY_FLAG
     ]
-    answers.append(
-        f"{counts.persons} times a person was replaced, in {counts.anonymized - empty} images: "
-        f"{how}.{unchanged} Ended {report.ended}."
+    lines.append(
+        f"{counts.persons} times a person was replaced, in {counts.anonymized - num_empty} images: "
+        f"{times}.{unchanged} Ended {report.ended}."
     )
     if counts.skipped or counts.lost:
-        answers.append(
+        lines.append(
             f"{counts.skipped} images were skipped and {counts.lost} lost: they are not written."
         )
-    return answers
+    return lines
 
 
-def _replacement(config: Config) -> str:
-    known = {"sdxl": "a synthetic person", _FILL: "a smooth fill, no synthetic person"}
-    kind = config.inpaint.method
-    return known.get(kind, f"{kind} (inpaint.method), no synthetic person")
+def _find_copied(report: RunReport) -> Iterable[TopicReport]:
+    return (topic for topic in report.topics if topic.action is TopicAction.COPY)
 
 
-def _found(findings: Findings) -> str:
+def _describe_replacement(config: Config) -> str:
+    method = config.inpaint.method
+    texts = {"sdxl": "a synthetic person", _FILL: "a smooth fill, no synthetic person"}
+    return texts.get(method, f"{method} (inpaint.method), no synthetic person")
+
+
+def _summarize_findings(findings: Findings) -> str:
     return (
-        f"Compared message by message, there are {findings.num_errors} errors; re-detection in "
-        f"{findings.counters.get('redetections', 0)} images gave "
-        f"{findings.num_warnings} warnings (anon_ros verify lists them)."
+        f"Compared message by message: {findings.num_errors} errors; re-detection in "
+        f"{findings.counters.get('redetections', 0)} images: {findings.num_warnings} warnings "
+        "(anon_ros verify lists them)."
     )
 
 
-def _topics(report: RunReport) -> Table:
-    columns = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "drawn")
+def _make_topics_table(report: RunReport) -> Table:
     note = (
-        f"As recorded beside the output. Drawn: replaced by {_replacement(report.config)}. "
-        "Covered: by a smooth fill, where that could not be done. Carried on: missed in the "
-        "image, known from those around it."
+        f"As recorded beside the output. Inpainted: replaced by "
+        f"{_describe_replacement(report.config)}. Covered: by a smooth fill, where that could not "
+        "be done. Propagated: not detected in the image, but in those around it."
     )
-    rows = [_topic_row(topic) for topic in report.topics]
-    return Table("topics", "Topics", (*columns, "covered", "carried on"), rows, note)
+    columns = (*_COLUMNS, "covered", "propagated")
+    return Table("topics", "Topics", columns, [*map(_make_row, report.topics)], note)
 
 
-def _topic_row(topic: TopicReport) -> list[Cell]:
+def _make_row(topic: TopicReport) -> list[Cell]:
     decision = topic.action.value + (f": {topic.reason}" if topic.reason else "")
-    row: list[Cell] = [topic.topic, topic.type_name, decision, topic.num_written]
-    counts = topic.images
-    if counts is None:
-        return [*row, *[None] * 6]
-    persons = counts.persons, counts.inpainted, counts.covered, counts.propagated
-    return [*row, counts.skipped, counts.lost, *persons]
+    images = topic.images
+    counts: list[Cell] = [None] * 6
+    if images is not None:
+        counts = [images.skipped, images.lost, images.persons, images.inpainted]
+        counts += [images.covered, images.propagated]
+    return [topic.topic, topic.type_name, decision, topic.num_written, *counts]
 
 
-def _limits(report: RunReport) -> list[str]:
+def _list_limitations(report: RunReport) -> list[str]:
     copied = [
         f"Copied as recorded: {topic.topic}: {topic.reason}."
-        for topic in report.topics
-        if topic.action is TopicAction.COPY and topic.reason
+        for topic in _find_copied(report)
+        if topic.reason
     ]
-    reasons = {} if report.config.inpaint.method == _FILL else report.cover_reasons
-    covered = [f"Covered, not drawn: {count} times: {why}." for why, count in reasons.items()]
+    reasons: dict[str, int] = {}
+    if report.config.inpaint.method != _FILL:
+        reasons = dict(report.cover_reasons)
+    covered = [f"Covered, not inpainted: {n} times: {reason}." for reason, n in reasons.items()]
     lost = [f"Lost from the recording: {loss}." for loss in report.losses]
     return [*copied, *covered, *lost]
-
-
-def _run(report: RunReport) -> dict[str, Any]:
-    return {
-        "anonymized by": report.versions,
-        "anonymized with": format_models(report.models),
-        "anonymized with parameters": non_default_parameters(report.config),
-    }

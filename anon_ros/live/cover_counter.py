@@ -28,7 +28,7 @@ class CoverCounter:
         with self._lock:
             return dict(self._counts)
 
-    def last_detail(self, cover_reason: CoverReason) -> str:
-        """Return the text of the last outcome with a reason."""
+    def details(self) -> dict[CoverReason, str]:
+        """Return the text of the last outcome by reason."""
         with self._lock:
-            return self._details.get(cover_reason, cover_reason.value)
+            return dict(self._details)

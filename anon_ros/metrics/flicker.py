@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.metrics.optical_flow import MIN_SIDE_PX, estimate_backward_flow
-from anon_ros.metrics.running_mean import RunningMean, safe_ratio
+from anon_ros.metrics.running_mean import RunningMean, divide_or_none
 from anon_ros.metrics.validation import validate_array
 
 _MARGIN_PX = 64
@@ -112,9 +112,9 @@ class FlickerMetric:
             warped_px=self._warp_error.count,
             warp_error_levels=error,
             original_warp_error_levels=original_error,
-            warp_error_ratio=safe_ratio(error, original_error),
+            warp_error_ratio=divide_or_none(error, original_error),
             temporal_difference_error_levels=differences,
-            temporal_difference_error_ratio=safe_ratio(
+            temporal_difference_error_ratio=divide_or_none(
                 differences, self._original_difference.value
             ),
             distance_levels=self._distance.value,

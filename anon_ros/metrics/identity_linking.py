@@ -80,7 +80,7 @@ def link_identities(frames: Iterable[npt.NDArray[np.bool_]]) -> list[list[int]]:
         linked.append([observation.person for observation in current])
         linked_ids = set(linked[-1])
         active = [old for old in active if old.person not in linked_ids] + current
-    return _renumber(linked)
+    return _make_consecutive(linked)
 
 
 def _observe_person(mask: npt.NDArray[np.bool_], frame: int, person: int) -> _LabelledPerson:
@@ -92,6 +92,6 @@ def _observe_person(mask: npt.NDArray[np.bool_], frame: int, person: int) -> _La
     return _LabelledPerson(person, frame, center_px, max(roi.width_px, roi.height_px), np.zeros(2))
 
 
-def _renumber(linked: list[list[int]]) -> list[list[int]]:
+def _make_consecutive(linked: list[list[int]]) -> list[list[int]]:
     numbers: dict[int, int] = {}
     return [[numbers.setdefault(person, len(numbers)) for person in frame] for frame in linked]

@@ -62,7 +62,7 @@ def bootstrap(
     return Estimate(value, float(low), float(high))
 
 
-def wilson_proportion(successes: int, trials: int) -> Estimate:
+def estimate_proportion(successes: int, trials: int) -> Estimate:
     """Estimate the ratio of successes in independent trials, with Wilson's interval (1927).
 
     Unlike the bootstrap's it does not shrink to nothing where no trial, or every trial, succeeds.
@@ -70,7 +70,7 @@ def wilson_proportion(successes: int, trials: int) -> Estimate:
     return _make_wilson_interval(successes / trials, trials) if trials else Estimate(None)
 
 
-def clustered_proportion(
+def estimate_clustered_proportion(
     successes: npt.NDArray[np.float64] | Indices, trials: npt.NDArray[np.float64] | Indices
 ) -> Estimate:
     """Estimate the ratio of successes of clustered trials, as the queries of a person are.

@@ -85,7 +85,7 @@ def evaluate_paste_order(
     )
 
 
-def misorder_cause(
+def find_misorder_cause(
     pair: tuple[int, int],
     *,
     is_child: Sequence[bool],

@@ -12,8 +12,8 @@ Features = npt.NDArray[np.float32]
 """(N, D) float32, one row per image."""
 
 
-class Embedder(Protocol):
-    """A network that maps similar images to vectors that are close together."""
+class NamedNetwork(Protocol):
+    """A network of which a report names the version."""
 
     @property
     def name(self) -> str:
@@ -22,8 +22,12 @@ class Embedder(Protocol):
 
     @property
     def cache_key(self) -> str:
-        """A text that changes whenever its vectors could, by which they are cached."""
+        """A text that changes whenever its output could, by which that is cached."""
         ...
+
+
+class Embedder(NamedNetwork, Protocol):
+    """A network that maps similar images to vectors that are close together."""
 
     def embed(self, images: Sequence[RgbImage]) -> Features:
         """Return (N, D) float32: one vector per image; the images may differ in size."""

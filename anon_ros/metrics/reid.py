@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.metrics.intervals import Estimate, bootstrap_ratio, clustered_proportion
+from anon_ros.metrics.intervals import Estimate, bootstrap_ratio, estimate_clustered_proportion
 from anon_ros.metrics.protocols import Features
 from anon_ros.metrics.validation import validate_array
 
@@ -65,7 +65,7 @@ class ReidResult:
         """Return the rank-``k`` accuracy: ratio of queries with a right image among the first k."""
         is_found = self.first_ranks[self.is_valid] <= k
         _, person = np.unique(self.person_ids[self.is_valid], return_inverse=True)
-        return clustered_proportion(np.bincount(person, is_found), np.bincount(person))
+        return estimate_clustered_proportion(np.bincount(person, is_found), np.bincount(person))
 
     def mean_average_precision(self) -> Estimate:
         """Return the mean average precision, mAP."""
@@ -128,7 +128,7 @@ def evaluate_reid(query: FeatureSet, gallery: FeatureSet) -> ReidResult:
     return ReidResult(first_ranks, precisions, query.person_ids)
 
 
-def chance_level(
+def compute_chance_level(
     query: FeatureSet, gallery: FeatureSet, ranks: tuple[int, ...] = (1, 5, 10)
 ) -> ChanceLevel:
     """Return the expected result of ``evaluate_reid`` if all orders are equally likely."""

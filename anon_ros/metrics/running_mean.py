@@ -18,9 +18,9 @@ class RunningMean:
     @property
     def value(self) -> float | None:
         """The mean; None without values."""
-        return safe_ratio(self.total, self.count)
+        return divide_or_none(self.total, self.count)
 
 
-def safe_ratio(numerator: float | None, denominator: float | None) -> float | None:
+def divide_or_none(numerator: float | None, denominator: float | None) -> float | None:
     """Return the ratio; None if either is unknown or ``denominator`` is zero."""
     return None if numerator is None or not denominator else numerator / denominator

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from anon_ros.core import RgbImage
 from anon_ros.errors import ReportError
-from anon_ros.evaluation.feature_cache import CachedEmbedder
+from anon_ros.evaluation.feature_cache import CachedEmbedder, CachedPairDistance
 from anon_ros.metrics import ColorHistogramEmbedder, Features
 
 
@@ -71,3 +72,37 @@ def test_unusable_cache_file_named(tmp_path: Path) -> None:
     for path in (tmp_path / "v.db", tmp_path / "file" / "v.db"):
         with pytest.raises(ReportError, match=r"v\.db cannot be used"):
             CachedEmbedder(CountingEmbedder(), path).embed(make_images(1))
+
+
+class CountingDistance:
+    cache_key = "1"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def compute(
+        self, references: Sequence[RgbImage], candidates: Sequence[RgbImage]
+    ) -> npt.NDArray[np.float64]:
+        self.count += len(references)
+        pairs = zip(references, candidates, strict=True)
+        return np.array([float(a.mean()) - float(b.mean()) / 3 for a, b in pairs], np.float64)
+
+
+def test_pair_distance_computed_once_per_ordered_pair(tmp_path: Path) -> None:
+    a, b = make_images(4)[::3], make_images(4)[::-3]
+    direct, counting = CountingDistance(), CountingDistance()
+    for _ in range(2):
+        cached = CachedPairDistance(counting, tmp_path / "v.db", "LPIPS")
+        found = cached.compute([*a, *a], [*b, *b])
+        np.testing.assert_array_equal(found, direct.compute([*a, *a], [*b, *b]).astype(np.float32))
+    assert counting.count == 2
+    np.testing.assert_array_equal(cached.compute(b, a), direct.compute(b, a).astype(np.float32))
+    assert cached.compute([], []).shape == (0,)
+
+
+def test_pair_key_has_both_shapes(tmp_path: Path) -> None:
+    distance = CountingDistance()
+    wide, tall = np.zeros((2, 6, 3), np.uint8), np.zeros((6, 2, 3), np.uint8)
+    cached = CachedPairDistance(distance, tmp_path / "v.db", "LPIPS")
+    cached.compute([wide, tall], [tall, wide])
+    assert distance.count == 2

@@ -1,4 +1,4 @@
-"""How calm synthetic persons are from frame to frame: one identity per track, or none.
+"""Calm of synthetic persons from frame to frame: an identity per track, or none.
 
 Walkers cut out of real frames walk through the same street without anybody; a detector that
 knows their outlines trembles by a few px, as real ones do. ``pytest -rP`` shows the figures.
@@ -20,7 +20,7 @@ import torch
 from anon_ros.config import Config, load_config
 from anon_ros.core import AnonymizedFrame, Anonymizer, Detections, Inpainter, Mask, RgbImage
 from anon_ros.evaluation.labels.polygons import read_yolo_polygons
-from anon_ros.metrics import FlickerMetric, FlickerReport
+from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
 from anon_ros.models import build_inpainter, build_tracker
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
@@ -126,7 +126,7 @@ def make_config(kind: str, reuse: str, model: Path | None = None) -> Config:
 
 
 def anonymize_tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
-    """As the node does it."""
+    """Anonymize the frames as the node does."""
     processor, results = FrameProcessor(config, build_tracker), []
     for index, (image, found) in enumerate(film):
         task = FrameTask(index, "camera", image, (1 + index) * PERIOD_NS)
@@ -270,7 +270,7 @@ class BlockMeanVae:
 
 
 class DecidingNetwork(torch.nn.Module):
-    """What a trained network is, of a world in which each latent is either -1 or 1.
+    """A network as trained on a world in which each latent is either -1 or 1.
 
     It predicts the noise exactly, so it can be written down; and as a real one it decides.
     """

@@ -211,4 +211,4 @@ def test_cover_counts_group_texts_of_reason() -> None:
         pipeline.process([make_queued_frame()])
     counter = pipeline.cover_counts("a")
     assert counter.counts() == {CoverReason.INPAINT_ERROR: 12}
-    assert counter.last_detail(CoverReason.INPAINT_ERROR) == "failure 12"
+    assert counter.details()[CoverReason.INPAINT_ERROR] == "failure 12"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from anon_ros.metrics import BetaRecommendation, Estimate, recommend_beta, wilson_proportion
+from anon_ros.metrics import BetaRecommendation, Estimate, estimate_proportion, recommend_beta
 
 
 def make_rates(*shares: float, persons: int = 200) -> list[Estimate]:
-    return [wilson_proportion(round(share * persons), persons) for share in shares]
+    return [estimate_proportion(round(share * persons), persons) for share in shares]
 
 
 def test_recommend_smallest_value() -> None:

@@ -10,7 +10,7 @@ from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.metrics import (
     MISORDER_CAUSES,
     evaluate_paste_order,
-    misorder_cause,
+    find_misorder_cause,
     order_by_box_bottom,
     order_by_coverage,
     order_by_depth,
@@ -122,7 +122,7 @@ def test_cause_is_first_that_applies() -> None:
             "visible_ratios": [1.0, 1.0],
             "depths": [2.0, 4.0],
         }
-        return misorder_cause((0, 1), **(facts | changes))  # type: ignore[arg-type]
+        return find_misorder_cause((0, 1), **(facts | changes))  # type: ignore[arg-type]
 
     assert why() == MISORDER_CAUSES[-1]
     assert why(depths=[2.0, 2.2]) == MISORDER_CAUSES[3]

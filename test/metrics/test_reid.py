@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anon_ros.metrics import JUNK_ID, FeatureSet, ReidResult, chance_level, evaluate_reid
+from anon_ros.metrics import JUNK_ID, FeatureSet, ReidResult, compute_chance_level, evaluate_reid
 
 
 def make_side(vectors: object, persons: object, cameras: object) -> FeatureSet:
@@ -128,7 +128,7 @@ def test_chance_equals_random_features() -> None:
     random = np.random.default_rng(0)
     persons, cameras = random.integers(0, 6, 40), random.integers(0, 3, 40)
     gallery_of = random.integers(-1, 6, 50), random.integers(0, 3, 50)
-    expected = chance_level(
+    expected = compute_chance_level(
         make_side(np.ones((40, 1)), persons, cameras), make_side(np.ones((50, 1)), *gallery_of)
     )
     rankings = [
@@ -148,10 +148,10 @@ def test_chance_equals_random_features() -> None:
 
 def test_chance_of_known_case() -> None:
     query, gallery = make_side([[1]], [1], [1]), make_side([[1]] * 4, [1, 2, 3, 4], [2] * 4)
-    found = chance_level(query, gallery, (1, 2, 5))
+    found = compute_chance_level(query, gallery, (1, 2, 5))
     assert found.ranks == pytest.approx({1: 0.25, 2: 0.5, 5: 1.0})
     assert found.mean_average_precision == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
-    assert chance_level(make_side([[1]], [9], [1]), gallery).mean_average_precision == 0
+    assert compute_chance_level(make_side([[1]], [9], [1]), gallery).mean_average_precision == 0
 
 
 def test_mismatched_features_rejected() -> None:

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from anon_ros.bags.messages import (
-    COMPRESSED_TYPE,
     DESERIALIZED_TYPES,
-    IMAGE_TYPE,
     ImageMessage,
     deserialize,
     deserialize_image,
@@ -114,7 +112,7 @@ def find_copy_problem(channel: Channel, data: bytes) -> str:
         is_colored = has_color_fields(field.name for field in fields)
         return "points with the colours of a camera" if is_colored else ""
     image = deserialize_image(channel, data)
-    is_depth = channel.type_name == IMAGE_TYPE and image.encoding in DEPTH_ENCODINGS
+    is_depth = image.is_raw and image.encoding in DEPTH_ENCODINGS
     return "" if is_depth else f"encoding {image.encoding!r} is no depth"
 
 
@@ -147,7 +145,7 @@ def _classify_image(channel: Channel, samples: Sequence[bytes]) -> _Classificati
             image = deserialize_image(channel, data)
         except ImageFormatError:
             continue
-        if channel.type_name == IMAGE_TYPE and image.encoding in DEPTH_ENCODINGS:
+        if image.is_raw and image.encoding in DEPTH_ENCODINGS:
             return _classify_depth_or_thermal(channel.topic, image.encoding)
         problem = _find_format_problem(image)
         if not problem:
@@ -158,12 +156,12 @@ def _classify_image(channel: Channel, samples: Sequence[bytes]) -> _Classificati
 
 
 def _find_format_problem(image: ImageMessage) -> str:
-    if image.channel.type_name == COMPRESSED_TYPE:
-        is_supported = is_jpeg_or_png(image.compressed)
-        problem = f"format {image.encoding!r} is neither JPEG nor PNG"
-    else:
+    if image.is_raw:
         is_supported = is_supported_encoding(image.raw.encoding)
         problem = f"encoding {image.encoding!r} is not supported"
+    else:
+        is_supported = is_jpeg_or_png(image.compressed)
+        problem = f"format {image.encoding!r} is neither JPEG nor PNG"
     return "" if is_supported else problem
 
 

@@ -8,7 +8,7 @@ from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.storage.records import Record
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, FramePersons
-from anon_ros.errors import SegmentationError, drop_traceback
+from anon_ros.errors import BagError, drop_traceback
 from anon_ros.tracking import FrameProcessor, FrameTask, reuses_synthetics
 
 
@@ -91,7 +91,9 @@ class AnonymizeStage:
             result = ImageResult(replace(task, image=None))
             try:
                 persons = self._find_persons(task)
-            except SegmentationError as error:
+            except BagError:
+                raise
+            except Exception as error:  # noqa: BLE001 - of this image alone
                 failed.append(replace(result, result=drop_traceback(error)))
                 continue
             yield FrameTask(

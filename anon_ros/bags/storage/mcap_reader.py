@@ -120,12 +120,11 @@ class McapReader:
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         """Read the first messages of a channel; fewer where they cannot be read."""
-        messages = (
-            self._iter_sampled_chunks(channel.id) if self._sampled_chunks else self._iter_messages()
-        )
+        has_index = bool(self._sampled_chunks)
+        messages = self._iter_sampled(channel.id) if has_index else self._iter_messages()
         return list(islice((m.data for m in messages if m.channel.id == channel.id), count))
 
-    def _iter_sampled_chunks(self, channel_id: int) -> Iterator[Message]:
+    def _iter_sampled(self, channel_id: int) -> Iterator[Message]:
         """Yield the messages of the first chunks that hold some of a channel."""
         for offset in self._sampled_chunks.get(channel_id, ()):
             self._stream.seek(offset)

@@ -9,11 +9,11 @@ from anon_ros.core import FramePersons, RgbImage, Segmenter
 from anon_ros.evaluation.beta.tables import (
     RedetectionCounts,
     SweepPoint,
-    beta_plots,
-    beta_table,
     format_variant,
+    list_sweep_limitations,
+    make_beta_plots,
+    make_beta_table,
     summarize_sweep,
-    sweep_limitations,
 )
 from anon_ros.evaluation.embedders import load_embedders
 from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
@@ -86,9 +86,9 @@ def sweep_beta(options: BetaOptions, config: Config) -> Report:
     return Report(
         f"Noise level: {options.frames.path.name}",
         summarize_sweep(points, options.margin),
-        [beta_table(points, metrics)],
-        beta_plots(points, metrics),
-        [*metrics.missing, *sweep_limitations(points)],
+        [make_beta_table(points, metrics)],
+        make_beta_plots(points, metrics),
+        [*metrics.missing, *list_sweep_limitations(points)],
         collect_provenance(config, (_METHOD,), [*context.embedders, *metrics.networks]),
     )
 

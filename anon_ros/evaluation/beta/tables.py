@@ -1,4 +1,4 @@
-"""A sweep of noise levels as a table, plots and a recommendation."""
+"""Table, plots and recommendation of a sweep of noise levels."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from anon_ros.config import InpaintConfig
 from anon_ros.evaluation.image_statistics import ImageMetrics
 from anon_ros.evaluation.quality.tables import QualityScores
-from anon_ros.evaluation.reid.tables import ORIGINAL, ReidScores, best_embedder
+from anon_ros.evaluation.reid.tables import ORIGINAL, ReidScores, find_best_embedder
 from anon_ros.evaluation.report.model import Cell as TableCell
 from anon_ros.evaluation.report.model import Plot, Table
 from anon_ros.evaluation.report.plots import plot_lines
@@ -17,22 +17,22 @@ from anon_ros.metrics import (
     BetaRecommendation,
     Estimate,
     ReidResult,
-    clustered_proportion,
+    estimate_clustered_proportion,
     recommend_beta,
 )
 
-_MODE = "sdxl"
-_SHOWN = 24  # characters of a prompt
-_BETA = "beta_d (noise level where the diffusion starts)"
+_METHOD = "sdxl"
+_MAX_PROMPT_CHARS = 24
+_BETA_LABEL = "beta_d (noise level where the diffusion starts)"
 
 
 @dataclass
 class RedetectionCounts:
-    """Persons of the frames that were drawn.
+    """Persons of the inpainted frames.
 
     Attributes:
-        persons: by frame, all of them.
-        num_redetected: by frame, whom a segmenter finds in the anonymized frame, where they were.
+        persons: number of persons, by frame.
+        num_redetected: number of those whom a segmenter detects again in the same place.
     """
 
     persons: list[int] = field(default_factory=list)
@@ -41,17 +41,17 @@ class RedetectionCounts:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One setting and what it did.
+    """A setting of the sweep and its scores.
 
     Attributes:
         config: its parameters.
-        variant: of its size and prompt, for people.
-        identity: who is found again.
-        figures: of the crops of persons.
-        redetection: who is detected again.
-        covered: who was covered, not drawn, in sentences.
-        unet_steps: that run.
-        seconds_per_person: time per person on this machine; None if every frame was drawn before.
+        variant: its size and prompt, as shown in tables.
+        identity: re-identification.
+        figures: image quality of the crops of persons.
+        redetection: persons who are detected again.
+        covered: sentences on persons who were covered, not inpainted.
+        unet_steps: number of steps that run.
+        seconds_per_person: on this machine; None if an earlier run inpainted all frames.
     """
 
     config: InpaintConfig
@@ -65,116 +65,114 @@ class SweepPoint:
 
     @property
     def ranking(self) -> ReidResult:
-        """Of the embedder that finds most persons in it."""
-        return best_embedder(self.identity, _MODE)[1]
+        """The result of the embedder that re-identifies most persons."""
+        return find_best_embedder(self.identity, _METHOD)[1]
 
     @property
     def redetection_rate(self) -> Estimate:
-        """%, of the persons."""
-        again, persons = (
-            np.array(self.redetection.num_redetected),
-            np.array(self.redetection.persons),
-        )
-        return clustered_proportion(again, persons).scaled(100)
+        """The ratio of persons who are detected again, %."""
+        counts = self.redetection
+        redetected, persons = np.array(counts.num_redetected), np.array(counts.persons)
+        return estimate_clustered_proportion(redetected, persons).scaled(100)
 
 
 def format_variant(setting: InpaintConfig, prompts: Collection[str]) -> str:
-    """Its size and prompt; prompts are cut where that tells them apart from the others."""
+    """Return size and prompt as text; a prompt is cut if it stays unique among ``prompts``."""
     prompt = setting.prompt
-    start = prompt[:_SHOWN]
-    is_alone = sum(other.startswith(start) for other in prompts) == 1
-    shown = f"{start}..." if len(prompt) > _SHOWN and is_alone else prompt
-    return f"{setting.generate_px} px, '{shown}'"
+    start = prompt[:_MAX_PROMPT_CHARS]
+    is_unique = sum(text.startswith(start) for text in prompts) == 1
+    excerpt = f"{start}..." if len(prompt) > _MAX_PROMPT_CHARS and is_unique else prompt
+    return f"{setting.generate_px} px, '{excerpt}'"
 
 
-def beta_table(cells: Sequence[SweepPoint], looks: ImageMetrics) -> Table:
-    names = list(looks.embedders)
+def make_beta_table(points: Sequence[SweepPoint], metrics: ImageMetrics) -> Table:
+    names = list(metrics.embedders)
     columns = [
         "beta_d, size, prompt",
         "rank-1, %",
         "mAP, %",
         *(f"{'FID' if name == 'Inception' else f'Frechet distance on {name}'}" for name in names),
-        *(["LPIPS"] if looks.lpips is not None else []),
+        *(["LPIPS"] if metrics.lpips is not None else []),
         "sharpness, of the original's",
         "detected again, %",
         "UNet steps",
         "s per person",
     ]
     rows: list[list[TableCell]] = []
-    for cell in cells:
-        figures = cell.figures
+    for point in points:
+        figures = point.figures
         rows.append(
             [
-                f"{cell.config.beta_d:g}, {cell.variant}",
-                cell.ranking.cmc(1).scaled(100),
-                cell.ranking.mean_average_precision().scaled(100),
+                f"{point.config.beta_d:g}, {point.variant}",
+                point.ranking.cmc(1).scaled(100),
+                point.ranking.mean_average_precision().scaled(100),
                 *(figures.distances[name][0] for name in names),
-                *([figures.lpips] if looks.lpips is not None else []),
+                *([figures.lpips] if metrics.lpips is not None else []),
                 figures.sharpness,
-                cell.redetection_rate,
-                cell.unet_steps,
-                cell.seconds_per_person,
+                point.redetection_rate,
+                point.unet_steps,
+                point.seconds_per_person,
             ]
         )
-    before = best_embedder(cells[0].identity, ORIGINAL)[1]
+    original = find_best_embedder(points[0].identity, ORIGINAL)[1]
     note = (
         f"Rank-1 and mAP by the embedder that does best against each setting; originals "
-        f"{format_estimate(before.cmc(1).scaled(100))}, chance "
-        f"{format_number(_chance(cells[0]))} %. Detected "
+        f"{format_estimate(original.cmc(1).scaled(100))}, chance "
+        f"{format_number(_get_chance(points[0]))} %. Detected "
         "again: by the segmenter, where the person was. Time: covering and drawing, on the "
         "machine named below; - where all was drawn by an earlier run."
     )
     return Table("beta", "By noise level", columns, rows, note)
 
 
-def beta_plots(cells: Sequence[SweepPoint], looks: ImageMetrics) -> list[Plot]:
-    before = best_embedder(cells[0].identity, ORIGINAL)[1].cmc(1).value or 0.0
-    marks = {"chance": _chance(cells[0]), "original": 100 * before}
+def make_beta_plots(points: Sequence[SweepPoint], metrics: ImageMetrics) -> list[Plot]:
+    original = find_best_embedder(points[0].identity, ORIGINAL)[1].cmc(1).value or 0.0
+    marks = {"chance": _get_chance(points[0]), "original": 100 * original}
     plots = [
-        _plot(cells, "identity", "rank-1, %", lambda c: c.ranking.cmc(1).scaled(100), marks),
-        _plot(cells, "detected", "detected again, %", lambda cell: cell.redetection_rate),
+        _plot(points, "identity", "rank-1, %", lambda c: c.ranking.cmc(1).scaled(100), marks),
+        _plot(points, "detected", "detected again, %", lambda point: point.redetection_rate),
     ]
-    for index, name in enumerate(looks.embedders):
+    for index, name in enumerate(metrics.embedders):
         label = f"Frechet distance on {name} (no unit)"
-        value = _by_name(name)
-        plots.append(_plot(cells, f"distance_{index + 1}", label, value))
+        value = _make_distance_getter(name)
+        plots.append(_plot(points, f"distance_{index + 1}", label, value))
     return plots
 
 
-def summarize_sweep(cells: Sequence[SweepPoint], margin: float) -> list[str]:
-    variants = dict.fromkeys(cell.variant for cell in cells)
-    return [_recommendation_text(cells, variant, margin) for variant in variants]
+def summarize_sweep(points: Sequence[SweepPoint], margin: float) -> list[str]:
+    variants = dict.fromkeys(point.variant for point in points)
+    return [_format_recommendation(points, variant, margin) for variant in variants]
 
 
-def sweep_limitations(cells: Sequence[SweepPoint]) -> list[str]:
-    """What the sweep does not tell."""
+def list_sweep_limitations(points: Sequence[SweepPoint]) -> list[str]:
+    """Return the limitations of the sweep, in sentences."""
     stronger = "It holds for these embedders: a stronger one may find persons whom these do not."
     design = "Low noise keeps colours and outline of the person by design (arXiv 2410.08551)."
     place = "Crops show some of the surroundings, by which who stands still is found at any noise."
     covered = [
-        f"beta_d {cell.config.beta_d:g}, {cell.variant}: {line} Noise changes nothing for them."
-        for cell in cells
-        for line in cell.covered
+        f"beta_d {point.config.beta_d:g}, {point.variant}: {line} Noise changes nothing for them."
+        for point in points
+        for line in point.covered
     ]
     return [stronger, place, design, *covered]
 
 
-def _recommendation_text(cells: Sequence[SweepPoint], variant: str, margin: float) -> str:
-    chosen = [cell for cell in cells if cell.variant == variant]
-    rates = [cell.ranking.cmc(1) for cell in chosen]
-    limit = _chance(chosen[0]) / 100 + margin / 100
-    advice = recommend_beta([cell.config.beta_d for cell in chosen], rates, limit)
-    asked = f"rank-1 within {margin:g} points of chance ({format_number(_chance(chosen[0]))} %)"
+def _format_recommendation(points: Sequence[SweepPoint], variant: str, margin: float) -> str:
+    chosen = [point for point in points if point.variant == variant]
+    rates = [point.ranking.cmc(1) for point in chosen]
+    limit = _get_chance(chosen[0]) / 100 + margin / 100
+    advice = recommend_beta([point.config.beta_d for point in chosen], rates, limit)
+    goal = f"rank-1 within {margin:g} points of chance ({format_number(_get_chance(chosen[0]))} %)"
     if advice.value is None:
-        most = format_estimate(rates[-1].scaled(100))
+        highest = format_estimate(rates[-1].scaled(100))
         largest = f"{chosen[-1].config.beta_d:g}"
-        found = f"no beta_d up to {largest} brings {asked}; that leaves {most}"
+        result = f"no beta_d up to {largest} brings {goal}; that leaves {highest}"
     else:
-        found = f"beta_d = {advice.value:g} is the smallest from which on {asked} holds"
-    return f"{variant}: {found}; {_uncertainty(advice)}."
+        result = f"beta_d = {advice.value:g} is the smallest from which on {goal} holds"
+    return f"{variant}: {result}; {_describe_interval(advice)}."
 
 
-def _uncertainty(advice: BetaRecommendation) -> str:
+def _describe_interval(advice: BetaRecommendation) -> str:
     if advice.optimistic is None:
         return "with 95 % confidence, none of these does"
     sure = "none of these" if advice.conservative is None else f"{advice.conservative:g}"
@@ -182,22 +180,22 @@ def _uncertainty(advice: BetaRecommendation) -> str:
 
 
 def _plot(
-    cells: Sequence[SweepPoint],
+    points: Sequence[SweepPoint],
     name: str,
     label: str,
     value: Callable[[SweepPoint], Estimate],
     marks: dict[str, float] | None = None,
 ) -> Plot:
     series: dict[str, list[tuple[float, Estimate]]] = {}
-    for cell in cells:
-        series.setdefault(cell.variant, []).append((cell.config.beta_d, value(cell)))
+    for point in points:
+        series.setdefault(point.variant, []).append((point.config.beta_d, value(point)))
     title = f"{label.partition(',')[0]} by noise level"
-    return Plot(name, title, plot_lines(series, _BETA, label, marks))
+    return Plot(name, title, plot_lines(series, _BETA_LABEL, label, marks))
 
 
-def _by_name(name: str) -> Callable[[SweepPoint], Estimate]:
-    return lambda cell: cell.figures.distances[name][0]
+def _make_distance_getter(name: str) -> Callable[[SweepPoint], Estimate]:
+    return lambda point: point.figures.distances[name][0]
 
 
-def _chance(cell: SweepPoint) -> float:
-    return 100 * cell.identity.chance.ranks[1]
+def _get_chance(point: SweepPoint) -> float:
+    return 100 * point.identity.chance.ranks[1]

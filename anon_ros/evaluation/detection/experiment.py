@@ -16,7 +16,7 @@ from anon_ros.errors import InputError
 from anon_ros.evaluation.detection.tables import ORIGINAL, DetectionMatches, make_detection_report
 from anon_ros.evaluation.detection.training import YoloDataset, train_and_test
 from anon_ros.evaluation.inputs.frames import InputFrame, iter_frame_pairs, iter_frames
-from anon_ros.evaluation.labels.boxes import BoxLabels, ground_truth_from_boxes, read_box_labels
+from anon_ros.evaluation.labels.boxes import BoxLabels, make_ground_truth, read_box_labels
 from anon_ros.evaluation.methods import MethodRunner
 from anon_ros.evaluation.options import DetectionOptions
 from anon_ros.evaluation.provenance import collect_provenance, format_models
@@ -165,7 +165,7 @@ def _describe_detector(config: Config) -> str:
 
 def _make_pseudo_labels(boxes: ScoredBoxes, confidence: float) -> GroundTruth:
     boxes_xyxy, scores = boxes
-    return ground_truth_from_boxes(boxes_xyxy[scores >= confidence])
+    return make_ground_truth(boxes_xyxy[scores >= confidence])
 
 
 def _make_cached_detector(

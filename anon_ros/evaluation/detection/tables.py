@@ -1,4 +1,4 @@
-"""The tables and sentences of ``anon_ros evaluate detection``."""
+"""Tables and summary of ``anon_ros evaluate detection``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ from anon_ros.metrics import (
 
 ORIGINAL = "original"
 _COLUMNS = ("AP, %", "AP50, %", "AP75, %", "AR100, %")
-_LOST, _KEPT = "AP lost, points", "AP retained, %"
+_AP_LOST, _AP_RETAINED = "AP lost, points", "AP retained, %"
 _NOTE = (
     "AP, AP50, AP75 and AR100 as COCO defines them, of one class. Intervals: 95 % of 1000 "
     "resamples of the frames. What is lost and kept is against the original, resampled in pairs."
 )
-_LIMITS = [
+_LIMITATIONS = [
     (
         "A detector that is also the one that found the persons to anonymize judges its own work: "
         "whom it missed stays as it was. Choose another one by --detector."
@@ -43,7 +43,7 @@ _LIMITS = [
     ),
     "Only boxes are compared, no outlines.",
 ]
-_TRAINING_LIMITS = [
+_TRAINING_LIMITATIONS = [
     "A start that has seen real persons before hides what the anonymized ones do not teach.",
     "The folder train holds the ORIGINAL frames, too: it is as private as the recording.",
     (
@@ -57,11 +57,11 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DetectionMatches:
-    """Matches of the same frames, by mode.
+    """Matches of the same frames, by method.
 
     Attributes:
-        matches: by mode, a frame each.
-        by_size: by mode and COCO's size of a person.
+        matches: by method, in the order of the frames.
+        by_size: by method and COCO's size of a person.
     """
 
     matches: dict[str, list[FrameMatches]] = field(default_factory=dict)
@@ -70,33 +70,33 @@ class DetectionMatches:
     def add(
         self,
         truth: GroundTruth,
-        found: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
+        detections: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
     ) -> None:
-        """Count one frame, with the boxes and scores of each mode."""
-        for mode, boxes in found.items():
-            self.matches.setdefault(mode, []).append(match_frame(truth, *boxes))
+        """Add a frame, with the boxes and scores of every method."""
+        for method, boxes in detections.items():
+            self.matches.setdefault(method, []).append(match_frame(truth, *boxes))
             for size, area_px in SIZE_RANGES_PX.items():
-                frames = self.by_size.setdefault((mode, size), [])
+                frames = self.by_size.setdefault((method, size), [])
                 frames.append(match_frame(truth, *boxes, area_px))
 
 
 @dataclass(frozen=True)
 class TrainingResults:
-    """Detectors that were trained.
+    """Average precisions of trained detectors.
 
     Attributes:
-        start: from what.
-        epochs: of each.
-        num_train: frames to train with.
-        num_test: frames to test with.
-        found: by mode that was trained on, per seed, on the original test frames.
+        start: initial weights or architecture.
+        epochs: of every detector.
+        num_train: number of training frames.
+        num_test: number of test frames.
+        scores: by method of the training frames, per seed, on the original test frames.
     """
 
     start: str
     epochs: int
     num_train: int
     num_test: int
-    found: Mapping[str, Sequence[AveragePrecision]]
+    scores: Mapping[str, Sequence[AveragePrecision]]
 
 
 def make_detection_report(
@@ -105,7 +105,7 @@ def make_detection_report(
     confidence: float,
     trained: TrainingResults | None,
 ) -> Report:
-    """Everything but how it was made."""
+    """Return the report without its provenance."""
     against_own = (
         f"Truth: the detector's own boxes on the original, of a score from {confidence:g} on. This "
         "is relative to the detector, not to who is there: the original has 100 % by construction."
@@ -113,104 +113,110 @@ def make_detection_report(
     tables, plots = [], []
     if labelled.matches:
         tables += [
-            _table("detection", "Detector against the labels", labelled, _NOTE),
-            _sizes("detection_by_size", "AP against the labels by size of persons, %", labelled),
+            _make_table("detection", "Detector against the labels", labelled, _NOTE),
+            _make_size_table(
+                "detection_by_size", "AP against the labels by size of persons, %", labelled
+            ),
         ]
     tables.append(
-        _table("retained", "AP retained: against the boxes on the original", own,
+        _make_table("retained", "AP retained: against the boxes on the original", own,
                f"{against_own} {_NOTE}")
     )  # fmt: skip
-    plots = [_plot(table) for table in tables if table.name != "detection_by_size"]
+    plots = [_make_plot(table) for table in tables if table.name != "detection_by_size"]
     if trained:
-        tables.append(_trained_table(trained))
-        plots.append(_plot(tables[-1]))
+        tables.append(_make_training_table(trained))
+        plots.append(_make_plot(tables[-1]))
     return Report(
         "Person detection on original and anonymized images",
-        [line for table in tables for line in _answers(table)],
+        [line for table in tables for line in _summarize_table(table)],
         tables,
         plots,
-        _limits(trained),
+        _list_limitations(trained),
     )
 
 
-def _table(name: str, title: str, tally: DetectionMatches, note: str) -> Table:
-    scored = {mode: [AveragePrecision(frames)] for mode, frames in tally.matches.items()}
-    frames = next(iter(tally.matches.values()))
+def _make_table(name: str, title: str, matches: DetectionMatches, note: str) -> Table:
+    scored = {method: [AveragePrecision(frames)] for method, frames in matches.matches.items()}
+    frames = next(iter(matches.matches.values()))
     persons = sum(frame.num_persons for frame in frames)
-    rows = [[mode, *cells, persons, len(frames)] for mode, cells in _cells(scored).items()]
-    columns = ("images", *_COLUMNS, _LOST, _KEPT, "persons", "frames")
+    rows = [[method, *cells, persons, len(frames)] for method, cells in _make_cells(scored).items()]
+    columns = ("images", *_COLUMNS, _AP_LOST, _AP_RETAINED, "persons", "frames")
     return Table(name, title, columns, rows, note)
 
 
-def _cells(scored: Mapping[str, Sequence[AveragePrecision]]) -> dict[str, list[Cell]]:
-    """By mode AP, AP50, AP75, AR100, lost and kept; several detectors of a mode: their mean."""
+def _make_cells(scored: Mapping[str, Sequence[AveragePrecision]]) -> dict[str, list[Cell]]:
+    """Return AP, AP50, AP75, AR100, AP lost and retained by method, as means over detectors."""
     original = scored[ORIGINAL]
     rows: dict[str, list[Cell]] = {}
-    for mode, detectors in scored.items():
-        rows[mode] = [_mean(detectors, pick) for pick in (_ap, _ap50, _ap75, _ar100)]
-        pair = [None, None] if mode == ORIGINAL else _against(original, detectors)
-        rows[mode] += pair
+    for method, detectors in scored.items():
+        rows[method] = [
+            _estimate_mean(detectors, pick) for pick in (_get_ap, _get_ap50, _get_ap75, _get_ar100)
+        ]
+        pair = [None, None] if method == ORIGINAL else _compare_ap(original, detectors)
+        rows[method] += pair
     return rows
 
 
-def _mean(
+def _estimate_mean(
     detectors: Sequence[AveragePrecision], pick: Callable[[PrecisionScores], float | None]
 ) -> Estimate:
     count = len(detectors[0].frames)
-    return bootstrap(lambda chosen: _mean_over(detectors, pick, chosen), count)
+    return bootstrap(lambda chosen: _average(detectors, pick, chosen), count)
 
 
-def _mean_over(
+def _average(
     detectors: Sequence[AveragePrecision],
     pick: Callable[[PrecisionScores], float | None],
     chosen: Indices,
 ) -> float | None:
     values = [pick(detector.compute(chosen)) for detector in detectors]
-    known = [value for value in values if value is not None]
-    return 100 * float(np.mean(known)) if known else None
+    valid = [value for value in values if value is not None]
+    return 100 * float(np.mean(valid)) if valid else None
 
 
-def _against(
-    original: Sequence[AveragePrecision], other: Sequence[AveragePrecision]
+def _compare_ap(
+    original: Sequence[AveragePrecision], anonymized: Sequence[AveragePrecision]
 ) -> list[Estimate]:
-    """AP lost in points, and the share kept in per cent, of the same frames."""
+    """Estimate AP lost in points and retained in per cent, of the same frames."""
 
-    def pair(chosen: Indices) -> tuple[float, float] | None:
-        before, after = (_mean_over(each, _ap, chosen) for each in (original, other))
-        return None if before is None or after is None else (before, after)
+    def get_pair(chosen: Indices) -> tuple[float, float] | None:
+        ap = _average(original, _get_ap, chosen)
+        anonymized_ap = _average(anonymized, _get_ap, chosen)
+        return None if ap is None or anonymized_ap is None else (ap, anonymized_ap)
 
-    def lost(chosen: Indices) -> float | None:
-        values = pair(chosen)
+    def compute_lost(chosen: Indices) -> float | None:
+        values = get_pair(chosen)
         return None if values is None else values[0] - values[1]
 
-    def kept(chosen: Indices) -> float | None:
-        values = pair(chosen)
+    def compute_retained(chosen: Indices) -> float | None:
+        values = get_pair(chosen)
         return None if values is None or not values[0] else 100 * (values[1] / values[0])
 
     count = len(original[0].frames)
-    return [bootstrap(lost, count), bootstrap(kept, count)]
+    return [bootstrap(compute_lost, count), bootstrap(compute_retained, count)]
 
 
-def _sizes(name: str, title: str, tally: DetectionMatches) -> Table:
+def _make_size_table(name: str, title: str, matches: DetectionMatches) -> Table:
     rows: list[list[Cell]] = []
-    for mode in tally.matches:
-        scored = [AveragePrecision(tally.by_size[mode, size]) for size in SIZE_RANGES_PX]
-        rows.append([mode, *(_mean([each], _ap) for each in scored)])
+    for method in matches.matches:
+        scored = [AveragePrecision(matches.by_size[method, size]) for size in SIZE_RANGES_PX]
+        rows.append([method, *(_estimate_mean([precision], _get_ap) for precision in scored)])
     persons = [
-        sum(frame.num_persons for frame in tally.by_size[ORIGINAL, size]) for size in SIZE_RANGES_PX
+        sum(frame.num_persons for frame in matches.by_size[ORIGINAL, size])
+        for size in SIZE_RANGES_PX
     ]
     note = "Small: up to 32 x 32 px, medium: up to 96 x 96 px, of the outline or the box."
     return Table(name, title, ("images", *SIZE_RANGES_PX), [*rows, ["persons", *persons]], note)
 
 
-def _trained_table(trained: TrainingResults) -> Table:
-    seeds = len(next(iter(trained.found.values())))
-    every = np.arange(trained.num_test)
+def _make_training_table(trained: TrainingResults) -> Table:
+    seeds = len(next(iter(trained.scores.values())))
+    all_frames = np.arange(trained.num_test)
     rows = []
-    for mode, cells in _cells(trained.found).items():
-        by_seed = [_mean_over([each], _ap, every) for each in trained.found[mode]]
-        rows.append([mode, *cells, ", ".join(map(format_number, by_seed))])
-    columns = ("trained on", *_COLUMNS, _LOST, _KEPT, "AP by seed, %")
+    for method, cells in _make_cells(trained.scores).items():
+        by_seed = [_average([scores], _get_ap, all_frames) for scores in trained.scores[method]]
+        rows.append([method, *cells, ", ".join(map(format_number, by_seed))])
+    columns = ("trained on", *_COLUMNS, _AP_LOST, _AP_RETAINED, "AP by seed, %")
     note = (
         f"Trained from {trained.start} for {trained.epochs} epochs on the first "
         f"{trained.num_train} "
@@ -220,32 +226,33 @@ def _trained_table(trained: TrainingResults) -> Table:
     return Table("trained", "Detectors trained on anonymized images", columns, rows, note)
 
 
-def _plot(table: Table) -> Plot:
+def _make_plot(table: Table) -> Plot:
     rows = {str(row[0]): row for row in table.rows}
     series = {
-        column: {mode: _estimate(row[index]) for mode, row in rows.items()}
+        column: {method: _to_estimate(row[index]) for method, row in rows.items()}
         for index, column in ((1, "AP"), (2, "AP50"))
     }
     return Plot(table.name, table.title, plot_bars(series, "per cent", None))
 
 
-def _estimate(cell: Cell) -> Estimate:
+def _to_estimate(cell: Cell) -> Estimate:
     return cell if isinstance(cell, Estimate) else Estimate(None)
 
 
-def _answers(table: Table) -> list[str]:
-    if _LOST not in table.columns:
+def _summarize_table(table: Table) -> list[str]:
+    if _AP_LOST not in table.columns:
         return []
-    kept = list(table.columns).index(_KEPT)
+    column = list(table.columns).index(_AP_RETAINED)
     return [
-        f"{table.title}, {row[0]}: AP {_told(row[1])} %, {_told(row[kept])} % of the original's."
+        f"{table.title}, {row[0]}: AP {_format_cell(row[1])} %, {_format_cell(row[column])} % of "
+        "the original's."
         for row in table.rows
         if row[0] != ORIGINAL
     ]
 
 
-def _told(cell: Cell) -> str:
-    estimate = _estimate(cell)
+def _format_cell(cell: Cell) -> str:
+    estimate = _to_estimate(cell)
     if estimate.low is None or estimate.high is None:
         return format_number(estimate.value)
     return (
@@ -254,23 +261,23 @@ def _told(cell: Cell) -> str:
     )
 
 
-def _limits(trained: TrainingResults | None) -> list[str]:
+def _list_limitations(trained: TrainingResults | None) -> list[str]:
     if not trained:
-        return _LIMITS
-    return [*_LIMITS, *_TRAINING_LIMITS]
+        return _LIMITATIONS
+    return [*_LIMITATIONS, *_TRAINING_LIMITATIONS]
 
 
-def _ap(precision: PrecisionScores) -> float | None:
+def _get_ap(precision: PrecisionScores) -> float | None:
     return precision.ap
 
 
-def _ap50(precision: PrecisionScores) -> float | None:
+def _get_ap50(precision: PrecisionScores) -> float | None:
     return precision.ap50
 
 
-def _ap75(precision: PrecisionScores) -> float | None:
+def _get_ap75(precision: PrecisionScores) -> float | None:
     return precision.ap75
 
 
-def _ar100(precision: PrecisionScores) -> float | None:
+def _get_ar100(precision: PrecisionScores) -> float | None:
     return precision.ar100

@@ -29,9 +29,9 @@ from anon_ros.evaluation.occlusion.tables import (
     REAL,
     PasteOrderStatistics,
     PersonsWithDepth,
-    misorder_cause_table,
-    occlusion_limitations,
-    paste_order_table,
+    list_occlusion_limitations,
+    make_misorder_cause_table,
+    make_paste_order_table,
     summarize_occlusion,
 )
 from anon_ros.evaluation.options import OcclusionOptions
@@ -45,9 +45,9 @@ from anon_ros.metrics import (
     PasteOrderResult,
     Scene,
     extract_cutouts,
+    find_misorder_cause,
     make_scene,
     match_masks,
-    misorder_cause,
     order_by_box_bottom,
     order_by_coverage,
     order_by_depth,
@@ -85,16 +85,16 @@ def evaluate_paste_orders(options: OcclusionOptions, config: Config) -> Report:
     return Report(
         f"Occlusion: {options.frames.path.name}",
         summarize_occlusion(statistics, scenes.causes),
-        [paste_order_table(statistics, num_cutouts), misorder_cause_table(scenes.causes)],
+        [make_paste_order_table(statistics, num_cutouts), make_misorder_cause_table(scenes.causes)],
         [_plot_misordered(statistics)],
-        occlusion_limitations(num_cutouts),
+        list_occlusion_limitations(num_cutouts),
         collect_provenance(config, networks=[estimator.network] if estimator else []),
     )
 
 
 def _plot_misordered(statistics: dict[str, PasteOrderStatistics]) -> Plot:
     bars = {
-        kind: {order: results.wrong(order) for order in results.stackings}
+        kind: {order: results.estimate_misordered(order) for order in results.results}
         for kind, results in statistics.items()
     }
     svg = plot_bars(bars, "misordered, % of overlap pixels", None)
@@ -137,7 +137,7 @@ class _SceneMaterial:
         if len(self.backgrounds) < _MAX_BACKGROUNDS:
             self.backgrounds.append(_remove_persons(frame.image, detections, self.config))
         persons = _estimate_depth_from_feet(detections, masks)
-        self.real.add(persons, _make_orders(persons.found, depth), self.config)
+        self.real.add(persons, _make_orders(persons.detections, depth), self.config)
 
 
 def _collect_from_frames(
@@ -191,14 +191,14 @@ class _SyntheticScenes:
         persons, actors = _make_ground_truth_persons(scene)
         shuffled = {DETECTION: random.permutation(len(actors)).tolist()}
         noisy_depth = _make_noisy_depth(scene, random)
-        orders = _make_orders(persons.found, depth) | shuffled
-        noisy = {NOISY: order_by_depth(persons.found, noisy_depth)}
+        orders = _make_orders(persons.detections, depth) | shuffled
+        noisy = {NOISY: order_by_depth(persons.detections, noisy_depth)}
         self.exact.add(persons, orders | noisy, self.config)
-        by_coverage = self.exact.stackings[COVERAGE][-1]
+        by_coverage = self.exact.results[COVERAGE][-1]
         self.causes += _iter_misorder_causes(scene, actors, by_coverage)
         matched = _match_detections(scene, persons, self.segmenter)
-        orders = _make_orders(matched.found, depth)
-        noisy = {NOISY: order_by_depth(matched.found, noisy_depth)}
+        orders = _make_orders(matched.detections, depth)
+        noisy = {NOISY: order_by_depth(matched.detections, noisy_depth)}
         self.detected.add(matched, orders | noisy, self.config)
 
 
@@ -234,7 +234,7 @@ def _match_detections(
 ) -> PersonsWithDepth:
     """Return the detections that match a true person, in the order of the segmenter."""
     detections = segmenter.segment(scene.image)
-    pairs = match_masks(detections.masks, persons.found.masks, _MIN_IOU)
+    pairs = match_masks(detections.masks, persons.detections.masks, _MIN_IOU)
     matched = sorted(pairs)
     return PersonsWithDepth(
         _select(detections, matched), [persons.depths[pairs[index]] for index in matched]
@@ -290,7 +290,7 @@ def _iter_misorder_causes(
     visible_px = scene.visible().sum(axis=(1, 2))
     persons = [scene.persons[index] for index in actors]
     for pair in sorted(by_coverage.pairs):
-        cause = misorder_cause(
+        cause = find_misorder_cause(
             pair,
             is_child=[person.height_m < CHILD_MAX_HEIGHT_M for person in persons],
             inside_ratios=[person.inside_px / person.total_px for person in persons],

@@ -1,4 +1,4 @@
-"""What became of stacked persons, told in tables and sentences."""
+"""Tables and summary of paste orders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from anon_ros.metrics import (
     Estimate,
     PasteOrderResult,
     bootstrap,
+    estimate_proportion,
     evaluate_paste_order,
-    wilson_proportion,
 )
 
 EXACT, FOUND, REAL = "synthetic, exact masks", "synthetic, segmenter", "real frames"
@@ -26,62 +26,66 @@ NOISY, DEPTH = "depth, 5 % off", "depth map"
 
 
 class PersonsWithDepth(NamedTuple):
-    """Persons to paste, and how far away they really are."""
+    """Persons to paste, and their true distances."""
 
-    found: Detections
+    detections: Detections
     depths: Sequence[float]
 
 
 @dataclass
 class PasteOrderStatistics:
-    """What became of one kind of scenes: by order of pasting, one Stacking per scene."""
+    """Results of one kind of scenes by paste order, in the order of the scenes."""
 
-    stackings: dict[str, list[PasteOrderResult]] = field(default_factory=dict)
+    results: dict[str, list[PasteOrderResult]] = field(default_factory=dict)
 
     def add(
-        self, known: PersonsWithDepth, orders: Mapping[str, Sequence[int]], config: Config
+        self, persons: PersonsWithDepth, orders: Mapping[str, Sequence[int]], config: Config
     ) -> None:
-        found = known.found
-        regions = make_regions(found, config.mask)
+        """Add a scene, pasted in every order (indices of persons, the last on top)."""
+        regions = make_regions(persons.detections, config.mask)
         for name, order in orders.items():
-            self.stackings.setdefault(name, []).append(
-                evaluate_paste_order(regions, order, known.depths)
+            self.results.setdefault(name, []).append(
+                evaluate_paste_order(regions, order, persons.depths)
             )
 
-    def wrong(self, order: str) -> Estimate:
-        """Share of contested pixels, %, over scenes."""
-        each = self.stackings[order]
-        return _share([s.misordered_px for s in each], [s.overlap_px for s in each])
+    def estimate_misordered(self, order: str) -> Estimate:
+        """Estimate the ratio of misordered pixels in the overlap, %, over scenes."""
+        scenes = self.results[order]
+        return _estimate_ratio([s.misordered_px for s in scenes], [s.overlap_px for s in scenes])
 
-    def wrong_pairs(self, order: str) -> Estimate:
-        each = self.stackings[order]
-        return _share([len(s.misordered_pairs) for s in each], [len(s.pairs) for s in each])
+    def estimate_misordered_pairs(self, order: str) -> Estimate:
+        """Estimate the ratio of misordered pairs, %, over scenes."""
+        scenes = self.results[order]
+        return _estimate_ratio(
+            [len(s.misordered_pairs) for s in scenes], [len(s.pairs) for s in scenes]
+        )
 
-    def row(self, kind: str, order: str) -> list[str | int | Estimate]:
-        each = self.stackings[order]
-        contested = [s.overlap_px for s in each]
+    def make_row(self, kind: str, order: str) -> list[str | int | Estimate]:
+        """Return the row of ``make_paste_order_table`` for an order."""
+        scenes = self.results[order]
+        overlap_px = [s.overlap_px for s in scenes]
         return [
             f"{kind}: {order}",
-            len(each),
-            _share(contested, [s.replaced_px for s in each]),
-            self.wrong(order),
-            sum(len(s.pairs) for s in each),
-            self.wrong_pairs(order),
+            len(scenes),
+            _estimate_ratio(overlap_px, [s.replaced_px for s in scenes]),
+            self.estimate_misordered(order),
+            sum(len(s.pairs) for s in scenes),
+            self.estimate_misordered_pairs(order),
         ]
 
 
-def _share(parts: Sequence[int], wholes: Sequence[int]) -> Estimate:
-    """In per cent, over scenes."""
-    part, whole = np.array(parts), np.array(wholes)
+def _estimate_ratio(parts: Sequence[int], totals: Sequence[int]) -> Estimate:
+    """Estimate the ratio of the sums in per cent, over scenes."""
+    numerators, denominators = np.array(parts), np.array(totals)
 
-    def statistic(chosen: npt.NDArray[np.int64]) -> float | None:
-        total = whole[chosen].sum()
-        return float(100 * part[chosen].sum() / total) if total else None
+    def compute_ratio(chosen: npt.NDArray[np.int64]) -> float | None:
+        total = denominators[chosen].sum()
+        return float(100 * numerators[chosen].sum() / total) if total else None
 
-    return bootstrap(statistic, len(part))
+    return bootstrap(compute_ratio, len(numerators))
 
 
-def paste_order_table(tallies: Mapping[str, PasteOrderStatistics], cutouts: int) -> Table:
+def make_paste_order_table(statistics: Mapping[str, PasteOrderStatistics], cutouts: int) -> Table:
     columns = (
         "persons and paste order",
         "scenes",
@@ -90,7 +94,11 @@ def paste_order_table(tallies: Mapping[str, PasteOrderStatistics], cutouts: int)
         "overlapping pairs",
         "misordered pairs, %",
     )
-    rows = [tally.row(kind, order) for kind, tally in tallies.items() for order in tally.stackings]
+    rows = [
+        statistic.make_row(kind, order)
+        for kind, statistic in statistics.items()
+        for order in statistic.results
+    ]
     note = (
         f"Scenes of {cutouts} cut-out persons on a plane, at known depths. A pixel is in overlap "
         "if two persons replace it, and misordered if not the nearest of them is on top. Exact "
@@ -100,15 +108,14 @@ def paste_order_table(tallies: Mapping[str, PasteOrderStatistics], cutouts: int)
     return Table("occlusion", "Paste order", columns, rows, note)
 
 
-def misorder_cause_table(why: Sequence[tuple[str, bool]]) -> Table:
-    wrong_ones = sum(is_wrong for _, is_wrong in why)
+def make_misorder_cause_table(causes: Sequence[tuple[str, bool]]) -> Table:
+    num_misordered = sum(is_misordered for _, is_misordered in causes)
     rows: list[list[str | int | float | Estimate | None]] = []
     for cause in MISORDER_CAUSES:
-        flags = [is_wrong for each, is_wrong in why if each == cause]
-        share = 100 * sum(flags) / wrong_ones if wrong_ones else None
-        rows.append(
-            [cause, len(flags), wilson_proportion(sum(flags), len(flags)).scaled(100), share]
-        )
+        flags = [is_misordered for name, is_misordered in causes if name == cause]
+        ratio = estimate_proportion(sum(flags), len(flags)).scaled(100)
+        part = 100 * sum(flags) / num_misordered if num_misordered else None
+        rows.append([cause, len(flags), ratio, part])
     return Table(
         "causes",
         "Where coverage order fails",
@@ -120,32 +127,33 @@ def misorder_cause_table(why: Sequence[tuple[str, bool]]) -> Table:
 
 
 def summarize_occlusion(
-    tallies: Mapping[str, PasteOrderStatistics], why: Sequence[tuple[str, bool]]
+    statistics: Mapping[str, PasteOrderStatistics], causes: Sequence[tuple[str, bool]]
 ) -> list[str]:
-    told = []
-    for kind, tally in tallies.items():
-        if COVERAGE not in tally.stackings:
+    sentences = []
+    for kind, statistic in statistics.items():
+        if COVERAGE not in statistic.results:
             continue
         parts = [
-            f"{order} order in {format_estimate(tally.wrong(order))}"
+            f"{order} order in {format_estimate(statistic.estimate_misordered(order))}"
             for order in (COVERAGE, BOTTOM, DETECTION, NOISY, DEPTH)
-            if order in tally.stackings
+            if order in statistic.results
         ]
-        told.append(
+        sentences.append(
             f"{kind.capitalize()}: of the pixels that two persons claim, the wrong one is on top "
             f"by {', '.join(parts)}."
         )
-    wrong = [cause for cause, is_wrong in why if is_wrong]
-    if wrong:
-        most = max(MISORDER_CAUSES, key=wrong.count)
-        told.append(
-            f"Coverage order puts {len(wrong)} of {len(why)} overlapping pairs the wrong way "
-            f"round; most often the nearer one is {most} ({wrong.count(most)} pairs)."
+    misordered = [cause for cause, is_misordered in causes if is_misordered]
+    if misordered:
+        main_cause = max(MISORDER_CAUSES, key=misordered.count)
+        sentences.append(
+            f"Coverage order puts {len(misordered)} of {len(causes)} overlapping pairs the wrong "
+            f"way round; most often the nearer one is {main_cause} "
+            f"({misordered.count(main_cause)} pairs)."
         )
-    return told
+    return sentences
 
 
-def occlusion_limitations(cutouts: int) -> list[str]:
+def list_occlusion_limitations(cutouts: int) -> list[str]:
     source = f"The {cutouts} cut-outs come from the frames given, with their clothes and poses."
     plane = (
         "Synthetic persons stand on a plane, where the lower edge of a box tells the depth all but "

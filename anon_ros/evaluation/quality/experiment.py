@@ -19,9 +19,9 @@ from anon_ros.evaluation.provenance import collect_provenance
 from anon_ros.evaluation.quality.tables import (
     ORIGINAL,
     compare_to_originals,
-    quality_limitations,
-    quality_plots,
-    quality_table,
+    list_quality_limitations,
+    make_quality_plots,
+    make_quality_table,
     summarize_quality,
 )
 from anon_ros.evaluation.report.model import Report
@@ -57,7 +57,7 @@ def evaluate_quality(options: QualityOptions, config: Config) -> Report:
     scores = {
         kind: compare_to_originals(by_method, metrics) for kind, by_method in statistics.items()
     }
-    limitations = quality_limitations(statistics, metrics)
+    limitations = list_quality_limitations(statistics, metrics)
     if measurement.num_too_small:
         limitations.append(
             f"{measurement.num_too_small} persons with a side below {_MIN_SIDE_PX} px were left "
@@ -68,8 +68,8 @@ def evaluate_quality(options: QualityOptions, config: Config) -> Report:
     return Report(
         f"Image quality: {options.frames.path.name}",
         summarize_quality(scores.get(PERSONS, {})),
-        [quality_table(kind, by_method, metrics) for kind, by_method in scores.items()],
-        quality_plots(scores, metrics),
+        [make_quality_table(kind, by_method, metrics) for kind, by_method in scores.items()],
+        make_quality_plots(scores, metrics),
         limitations,
         collect_provenance(config, methods, metrics.networks),
     )

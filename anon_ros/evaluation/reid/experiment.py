@@ -21,19 +21,19 @@ from anon_ros.evaluation.reid.datasets import PersonImage, ReidDataset, load_rei
 from anon_ros.evaluation.reid.tables import (
     ORIGINAL,
     ReidScores,
-    reid_plot,
-    reid_table,
+    make_reid_plot,
+    make_reid_table,
     summarize_reid,
 )
 from anon_ros.evaluation.report.model import Report
-from anon_ros.metrics import Embedder, Features, FeatureSet, chance_level, evaluate_reid
+from anon_ros.metrics import Embedder, Features, FeatureSet, compute_chance_level, evaluate_reid
 from anon_ros.utils.progress import track_progress
 
 _BATCH_SIZE = 64
 _ATTACKER_LIMITATION = (
     "An attacker may know more than these embedders: gait, place and time, or a network trained on "
-    "anonymized images. A rank-1 near the chance level proves no protection; one far above it "
-    "proves a lack of it."
+    "anonymized images. A rate near the chance level is no proof of protection; a rate far above "
+    "it is proof of a lack of it."
 )
 _TRACK_LIMITATION = (
     "Persons are tracks: a person whose track was lost and started anew counts as two, so that a "
@@ -96,8 +96,8 @@ def evaluate_reid_set(options: ReidOptions, config: Config) -> Report:
     return Report(
         f"Re-identification: {name}",
         summarize_reid(scores),
-        [reid_table(scores)],
-        [reid_plot(scores)],
+        [make_reid_table(scores)],
+        [make_reid_plot(scores)],
         [_ATTACKER_LIMITATION, *limitations, _COLOR_LIMITATION, *covered],
         collect_provenance(config, methods, embedders),
     )
@@ -184,7 +184,7 @@ def _search(
         for method, images in queries.items()
     }
     any_embedder = next(iter(gallery.vectors))
-    chance = chance_level(
+    chance = compute_chance_level(
         queries[ORIGINAL].get_features(any_embedder), gallery.get_features(any_embedder)
     )
     return ReidScores(results, chance, has_detection, len(gallery.persons))

@@ -25,9 +25,9 @@ from anon_ros.evaluation.person_crops import EXTERNAL_METHOD
 from anon_ros.evaluation.provenance import collect_provenance
 from anon_ros.evaluation.report.model import Report
 from anon_ros.evaluation.temporal.tables import (
-    flicker_table,
-    recall_plot,
-    recall_table,
+    make_flicker_table,
+    make_recall_plot,
+    make_recall_table,
     summarize_temporal,
 )
 from anon_ros.metrics import MIN_SIDE_PX, FlickerMetric, IdSwitches, TemporalRecall, link_identities
@@ -85,11 +85,11 @@ def evaluate_temporal(options: TemporalOptions, config: Config) -> Report:
     labels = _link_labels(options, pairs)
     observations = observe_all_frames(pairs, config)
     scores = _Measurement(config, runner, labels).run(pairs, observations)
-    tables = [flicker_table(scores.flickers)]
+    tables = [make_flicker_table(scores.flickers)]
     plots = []
     if labels is not None:
-        tables = [recall_table(scores.recalls, scores.switches), *tables]
-        plots = [recall_plot(scores.recalls)]
+        tables = [make_recall_table(scores.recalls, scores.switches), *tables]
+        plots = [make_recall_plot(scores.recalls)]
     limitations = [_FLICKER_LIMITATION, *([] if labels else [_NO_LABELS_LIMITATION])]
     return Report(
         f"Through time: {options.frames.path.name}",

@@ -1,4 +1,4 @@
-"""Recall through time and flicker, as tables, a plot and sentences."""
+"""Tables, plot and summary of recall over time and flicker."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from anon_ros.evaluation.report.tables import format_estimate, format_number
 from anon_ros.metrics import Estimate, FlickerMetric, IdSwitches, TemporalRecall, bootstrap
 
 _TOLERANCES = (0.0, 0.1, 0.5)
-_PLOTTED = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
-_CLEAR = 0.1
+_PLOTTED_TOLERANCES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+_TOLERANCE_RATIO = 0.1
 FlickerByCamera = Mapping[tuple[str, str], FlickerMetric]
-"""By camera and mode."""
+"""By camera and method."""
 
 
-def recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | None) -> Table:
+def make_recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | None) -> Table:
     columns = (
         "memory",
         "persons",
@@ -28,24 +28,26 @@ def recall_table(recalls: Mapping[str, TemporalRecall], switches: IdSwitches | N
         "false cover, % of the image",
         "highest, %",
     )
-    rows = [[kind, *_recall_cells(recall)] for kind, recall in recalls.items()]
+    rows = [[kind, *_make_recall_cells(recall)] for kind, recall in recalls.items()]
     note = (
         "Of all labelled persons in labelled frames, how many are uncovered. Labels are not exact "
         "to the pixel, so that a tenth tells more than any pixel. Intervals: bootstrap over "
         "persons."
     )
     if switches is not None:
-        found = switches.compute()
+        tracking = switches.compute()
         note += (
-            f" Tracks: {found.matches} of {found.person_frames} person-frames belong to one; a "
-            f"person changed to another {found.switches} times ({found.persons} persons)."
+            f" Tracks: {tracking.matches} of {tracking.person_frames} person-frames belong to one; "
+            f"a person changed to another {tracking.switches} times ({tracking.persons} persons)."
         )
     return Table("recall", "Who stays uncovered", columns, rows, note)
 
 
-def recall_plot(recalls: Mapping[str, TemporalRecall]) -> Plot:
+def make_recall_plot(recalls: Mapping[str, TemporalRecall]) -> Plot:
     series = {
-        f"memory {kind}": [(100 * share, uncovered_ratio(recall, share)) for share in _PLOTTED]
+        f"memory {kind}": [
+            (100 * share, uncovered_ratio(recall, share)) for share in _PLOTTED_TOLERANCES
+        ]
         for kind, recall in recalls.items()
     }
     svg = plot_lines(series, "uncovered by more than, % of the person", "person-frames, %")
@@ -53,34 +55,34 @@ def recall_plot(recalls: Mapping[str, TemporalRecall]) -> Plot:
 
 
 def uncovered_ratio(recall: TemporalRecall, tolerance: float) -> Estimate:
-    """Share of person-frames, %, over persons."""
-    frames, shares = defaultdict[int, int](int), defaultdict[int, float](float)
+    """Estimate the ratio of uncovered person-frames, %, over persons."""
+    frames, uncovered = defaultdict[int, int](int), defaultdict[int, float](float)
     for second in recall.compute(tolerance).seconds:
         frames[second.person] += second.frames
-        shares[second.person] += second.frames * second.uncovered_ratio
-    whole = np.array(list(frames.values()))
-    part = np.array([shares[person] for person in frames])
+        uncovered[second.person] += second.frames * second.uncovered_ratio
+    totals = np.array(list(frames.values()))
+    parts = np.array([uncovered[person] for person in frames])
 
-    def statistic(chosen: npt.NDArray[np.int64]) -> float:
-        return float(100 * part[chosen].sum() / whole[chosen].sum())
+    def compute_ratio(chosen: npt.NDArray[np.int64]) -> float:
+        return float(100 * parts[chosen].sum() / totals[chosen].sum())
 
-    return bootstrap(statistic, len(whole))
+    return bootstrap(compute_ratio, len(totals))
 
 
-def _recall_cells(recall: TemporalRecall) -> list[int | float | Estimate | None]:
-    report = recall.compute(_CLEAR)
-    mean, most = report.overcoverage_mean_ratio, report.overcoverage_max_ratio
+def _make_recall_cells(recall: TemporalRecall) -> list[int | float | Estimate | None]:
+    report = recall.compute(_TOLERANCE_RATIO)
+    mean, highest = report.overcoverage_mean_ratio, report.overcoverage_max_ratio
     return [
         len({second.person for second in report.seconds}),
         report.person_frames,
         *(uncovered_ratio(recall, share) for share in _TOLERANCES),
         report.longest_uncovered_s,
         None if mean is None else 100 * mean,
-        None if most is None else 100 * most,
+        None if highest is None else 100 * highest,
     ]
 
 
-def flicker_table(flickers: FlickerByCamera) -> Table:
+def make_flicker_table(flickers: FlickerByCamera) -> Table:
     columns = (
         "anonymized",
         "frames",
@@ -93,11 +95,11 @@ def flicker_table(flickers: FlickerByCamera) -> Table:
     )
     cameras = {camera for camera, _ in flickers}
     rows: list[list[str | int | float | None]] = []
-    for (camera, mode), flicker in flickers.items():
+    for (camera, method), flicker in flickers.items():
         report = flicker.compute()
         rows.append(
             [
-                f"{mode}, {camera}" if len(cameras) > 1 else mode,
+                f"{method}, {camera}" if len(cameras) > 1 else method,
                 report.frames,
                 report.warp_error_levels,
                 report.original_warp_error_levels,
@@ -118,27 +120,27 @@ def flicker_table(flickers: FlickerByCamera) -> Table:
 def summarize_temporal(
     recalls: Mapping[str, TemporalRecall], flickers: FlickerByCamera
 ) -> list[str]:
-    """The answers in sentences."""
-    answers = []
+    """Summarize recall and flicker in sentences."""
+    sentences = []
     for kind, recall in recalls.items():
-        report, share = recall.compute(_CLEAR), uncovered_ratio(recall, _CLEAR)
-        answers.append(
-            f"With memory {kind}, {format_estimate(share)} of the labelled persons "
+        report, ratio = recall.compute(_TOLERANCE_RATIO), uncovered_ratio(recall, _TOLERANCE_RATIO)
+        sentences.append(
+            f"With memory {kind}, {format_estimate(ratio)} of the labelled persons "
             f"({report.uncovered_frames} of {report.person_frames}) are uncovered by more than a "
             f"tenth, one of them for {format_number(report.longest_uncovered_s)} s; "
-            f"{format_number(_false_cover(recall))} % of the image is covered where nobody is."
+            f"{format_number(_get_overcoverage(recall))} % of the image is covered where nobody is."
         )
-    for (camera, mode), flicker in flickers.items():
-        found = flicker.compute()
-        where = f" of {camera}" if camera else ""
-        answers.append(
-            f"{mode}{where}: {format_number(found.warp_error_ratio)} times the flicker of "
-            "the original, "
-            f"at a distance of {format_number(found.distance_levels)} levels from it."
+    for (camera, method), flicker in flickers.items():
+        flicker_report = flicker.compute()
+        origin = f" of {camera}" if camera else ""
+        sentences.append(
+            f"{method}{origin}: {format_number(flicker_report.warp_error_ratio)} times the flicker "
+            "of the original, "
+            f"at a distance of {format_number(flicker_report.distance_levels)} levels from it."
         )
-    return answers
+    return sentences
 
 
-def _false_cover(recall: TemporalRecall) -> float | None:
-    mean = recall.compute(_CLEAR).overcoverage_mean_ratio
+def _get_overcoverage(recall: TemporalRecall) -> float | None:
+    mean = recall.compute(_TOLERANCE_RATIO).overcoverage_mean_ratio
     return None if mean is None else 100 * mean

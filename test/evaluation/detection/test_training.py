@@ -8,11 +8,11 @@ import pytest
 from anon_ros.errors import InputError
 from anon_ros.evaluation.detection.training import YoloDataset
 from anon_ros.evaluation.inputs.frames import InputFrame, read_image
-from anon_ros.evaluation.labels.boxes import ground_truth_from_boxes, read_yolo_boxes
+from anon_ros.evaluation.labels.boxes import make_ground_truth, read_yolo_boxes
 from anon_ros.metrics import GroundTruth
 
 IMAGE = np.zeros((40, 80, 3), np.uint8)
-ONE_PERSON = ground_truth_from_boxes(np.array([[10.0, 10, 20, 30]]))
+ONE_PERSON = make_ground_truth(np.array([[10.0, 10, 20, 30]]))
 
 
 def make_dataset(
@@ -57,9 +57,7 @@ def test_split_list_has_content_hash(tmp_path: Path) -> None:
     assert first != other
     again = make_dataset(tmp_path, [None] * 5)
     assert again.write_list("fill", learnt)[1] == first
-    changed = make_dataset(
-        tmp_path, [None] * 5, ground_truth_from_boxes(np.array([[10.0, 10, 21, 30]]))
-    )
+    changed = make_dataset(tmp_path, [None] * 5, make_ground_truth(np.array([[10.0, 10, 21, 30]])))
     assert changed.write_list("fill", learnt)[1] != first
 
 
@@ -67,4 +65,4 @@ def test_split_rejects_too_few_frames(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 labelled frames: too few"):
         make_dataset(tmp_path, [None]).split(0.7)
     with pytest.raises(InputError, match="too few to train"):
-        make_dataset(tmp_path, [None] * 9, ground_truth_from_boxes(np.zeros((0, 4)))).split(0.7)
+        make_dataset(tmp_path, [None] * 9, make_ground_truth(np.zeros((0, 4)))).split(0.7)

@@ -50,7 +50,7 @@ def test_report_has_scenes_and_frames(
     assert "real frames: depth map" in table
     report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert report["provenance"]["models"]["detect.weights"].count("SHA-256")
-    assert "wrong on top" in capsys.readouterr().out
+    assert "misordered, % of overlap px" in capsys.readouterr().out
     assert (tmp_path / "out" / "wrong_on_top.svg").read_bytes().startswith(b"<?xml")
 
 

@@ -175,7 +175,7 @@ def test_resume_repeats_no_features(
         (["--inception-weights", "{tmp}/none.pth"], "FID and IS: no file"),
         (["--lpips-weights", "{tmp}/none.pth"], "LPIPS: no file"),
         (["--features", "{net}", "--features", "{net}"], "two are called net"),
-        (["--features", "Inception={net}"], "Inception is the name of what is built in"),
+        (["--features", "Inception={net}"], "Inception is the name of a built-in network"),
         (["--anonymized", "{tmp}/empty"], "has its counterpart"),
     ],
 )

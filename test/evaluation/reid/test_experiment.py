@@ -169,7 +169,7 @@ def test_video_persons_are_tracked(
         (["--anonymized", "{tmp}/none"], "--anonymized is for recordings"),
         (["--embedder", "{tmp}/nowhere.pt"], "no file"),
         (["--embedder", "{net}", "--embedder", "{net}"], "two are called pool"),
-        (["--embedder", "colours={net}"], "colours is the name of what is built in"),
+        (["--embedder", "colours={net}"], "colours is the name of a built-in network"),
         (["--dataset-format", "last"], "test/query is missing"),
     ],
 )
