@@ -48,21 +48,21 @@ diagrams:  ## draw docs/diagrams/*.svg anew (needs Graphviz)
 
 lock: $(INSTALLED)  ## pin the newest versions in requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.10 \
-		requirements.in --override overrides.txt --output-file requirements.txt
+		requirements.in --override requirements-overrides.txt --output-file requirements.txt
 
 bench: $(INSTALLED)  ## cost of the core, of bags and of the node
-	$(BIN)/python bench/host.py
-	$(BIN)/python bench/bags.py
-	$(BIN)/python bench/live.py $(ARGS)
+	$(BIN)/python bench/frame_overhead.py
+	$(BIN)/python bench/bag_throughput.py
+	$(BIN)/python bench/node_latency.py $(ARGS)
 
 bench-gpu: $(INSTALLED)  ## speed of the full-size networks on this GPU
 	$(BIN)/python bench/gpu.py $(ARGS)
 
 mask-memory: $(INSTALLED)  ## measure docs/mask_memory.md (VIDEO=vtest.avi)
-	$(BIN)/python bench/through_time.py $(if $(VIDEO),--video $(VIDEO))
+	$(BIN)/python -m bench.mask_memory.experiment $(if $(VIDEO),--video $(VIDEO))
 
 evaluation: $(INSTALLED)  ## measure docs/evaluation.md (VIDEO=vtest.avi)
-	$(BIN)/python bench/evaluation.py $(if $(VIDEO),--video $(VIDEO))
+	$(BIN)/python bench/evaluation_page.py $(if $(VIDEO),--video $(VIDEO))
 
 soak: $(INSTALLED)  ## 20 minutes of faults against the node
 	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py

@@ -1,4 +1,4 @@
-"""Compare pytest's closing lines with the skip reasons that CONTRIBUTING.md lists."""
+"""Compare pytest's log with the number of tests and the skip reasons in CONTRIBUTING.md."""
 
 import re
 import sys
@@ -6,10 +6,17 @@ from pathlib import Path
 
 
 def problems(log: str, listed: str, fewest: int) -> list[str]:
-    passed = re.search(r"(\d+) passed", log)
+    collected, passed, skipped = (
+        sum(map(int, re.findall(pattern, log)[-1:]))
+        for pattern in (r"\[(\d+) items\]", r"(\d+) passed", r"(\d+) skipped")
+    )
     found = []
-    if passed is None or int(passed[1]) < fewest:
-        found.append(f"{passed[0] if passed else 'nothing passed'}, expected {fewest} or more")
+    if passed < fewest:
+        found.append(f"{passed} passed, expected {fewest} or more")
+    if passed + skipped != collected:
+        found.append(
+            f"{passed} passed and {skipped} were skipped of {collected} that were collected"
+        )
     reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", log, re.MULTILINE)
     found += [f"skipped, CONTRIBUTING.md does not say why: {r}" for r in reasons if r not in listed]
     return found

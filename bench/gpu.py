@@ -1,4 +1,4 @@
-"""How fast persons are drawn: diffusers one by one, diffusers batched, and each profile.
+"""Measure the inpainting speed: diffusers per person, diffusers batched, and all profiles.
 
 Needs no weights: the real architectures with random ones. Writes a JSON file and prints a table;
 on a GPU the table also replaces the one in docs/performance.md.
@@ -36,8 +36,8 @@ from anon_ros.models.weights.offline import disable_network_access
 
 disable_network_access()
 
-import networks  # noqa: E402 - imports diffusers, after the switches
-from scene import BOXES_XYXY, SCENES, make_image  # noqa: E402
+import random_networks as networks  # noqa: E402 - imports diffusers, after the switches
+from street_scene import BOXES_XYXY, SCENES, make_image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -50,7 +50,7 @@ STAGES = ("segment", "encode", "denoise", "decode")
 
 
 class Bench:
-    """One run of the benchmark on one device."""
+    """Run of the benchmark on a device."""
 
     def __init__(self, device: torch.device, repeat: int, *, tiny: bool) -> None:
         self.device = device
@@ -66,7 +66,7 @@ class Bench:
             (side * 3 // 4, side * 3 // 8, 8),
         )
 
-    def config(self, profile: str) -> Config:
+    def make_config(self, profile: str) -> Config:
         overrides: dict[str, object] = {"inpaint.dtype": "auto"}
         if self.tiny:
             overrides |= {"inpaint.generate_px": self.generate_px, "detect.inference_px": 320}
@@ -77,31 +77,31 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def seconds(self, work: Callable[[], object], repeat: int) -> list[float]:
-        """Of each repetition, after one that is not counted."""
-        taken = []
+    def measure_seconds(self, work: Callable[[], object], repeat: int) -> list[float]:
+        """Return the seconds of every repetition, after a warm-up that is not counted."""
+        durations_s = []
         for _ in range(repeat + 1):
             self.wait()
             start = time.perf_counter()
             work()
             self.wait()
-            taken.append(time.perf_counter() - start)
-        return taken[1:]
+            durations_s.append(time.perf_counter() - start)
+        return durations_s[1:]
 
-    def matmul_tflop_per_s(self) -> float:
-        """The ceiling: one large matrix product, best of several."""
+    def measure_matmul_tflop_per_s(self) -> float:
+        """Return the ceiling: the best of several large matrix products."""
         side = 256 if self.tiny else 8192
-        dtype = networks.dtype_for(self.device)
+        dtype = networks.choose_dtype(self.device)
         a, b = (torch.randn(side, side, device=self.device, dtype=dtype) for _ in range(2))
-        return 2 * side**3 / 1e12 / min(self.seconds(lambda: a @ b, 20))
+        return 2 * side**3 / 1e12 / min(self.measure_seconds(lambda: a @ b, 20))
 
-    def peak_gib(self) -> float | None:
+    def read_peak_gib(self) -> float | None:
         if self.device.type != "cuda":
             return None
         return float(torch.cuda.max_memory_allocated(self.device)) / 2**30
 
-    def profile(self, name: str, scenes: tuple[int, ...], ceiling: float) -> dict[str, Any]:
-        config = self.config(name)
+    def measure_profile(self, name: str, scenes: tuple[int, ...], ceiling: float) -> dict[str, Any]:
+        config = self.make_config(name)
         start = time.perf_counter()
         inpainter = networks.make_inpainter(config, self.device, tiny=self.tiny)
         report: dict[str, Any] = {
@@ -114,42 +114,52 @@ class Bench:
             boxes = BOXES_XYXY[:count]
             segmenter = networks.make_segmenter(config, self.device, boxes, tiny=self.tiny)
             anonymizer = Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
-            report["scenes"][count] = self.scene(anonymizer, inpainter, ceiling)
+            report["scenes"][count] = self.measure_scene(anonymizer, inpainter, ceiling)
         if config.inpaint.aspect != "square":
-            report["batches"] = [self.batch(inpainter, *shape, ceiling) for shape in self.shapes]
+            report["batches"] = [
+                self.measure_batch(inpainter, *shape, ceiling) for shape in self.shapes
+            ]
         report["fallbacks"] = dict(inpainter.fallbacks)
         return report
 
-    def batch(
+    def measure_batch(
         self, inpainter: Any, height_px: int, width_px: int, persons: int, ceiling: float
     ) -> dict[str, Any]:
-        """A full batch of one size, images in and out on the device; and the UNet's part of it."""
+        """Measure a full batch of a size, with images on the device, and the UNet's part of it."""
         diffusion = inpainter.diffusion
         images = torch.zeros(persons, 3, height_px, width_px, device=self.device)
         cells = torch.ones(persons, 1, height_px // 8, width_px // 8, device=self.device)
         seeds = list(range(persons))
         latents = diffusion.encode(images)
         half = cells.to(diffusion.dtype)
-        drawn = self.seconds(lambda: diffusion.inpaint_batch(images, cells, seeds), self.repeat)
-        chain = self.seconds(lambda: diffusion.denoise(latents, latents, half, seeds), self.repeat)
+        batch_s = self.measure_seconds(
+            lambda: diffusion.inpaint_batch(images, cells, seeds), self.repeat
+        )
+        chain = self.measure_seconds(
+            lambda: diffusion.denoise(latents, latents, half, seeds), self.repeat
+        )
         count = persons * (2 if diffusion._guidance_scale > 1 else 1)  # noqa: SLF001 - what runs
-        tflop = networks.unet_tflop(height_px, width_px, count, tiny=self.tiny)
+        tflop = networks.count_unet_tflop(height_px, width_px, count, tiny=self.tiny)
         reached = tflop * len(inpainter.noise_schedule.timesteps) / statistics.median(chain)
         return {
             "shape": f"{width_px}x{height_px} x {persons}",
-            "person_s": statistics.median(drawn) / persons,
+            "person_s": statistics.median(batch_s) / persons,
             "unet_tflop_per_s": reached,
             "unet_share_of_ceiling": reached / ceiling,
         }
 
-    def scene(self, anonymizer: Anonymizer, inpainter: Any, ceiling: float) -> dict[str, Any]:
+    def measure_scene(
+        self, anonymizer: Anonymizer, inpainter: Any, ceiling: float
+    ) -> dict[str, Any]:
         image = make_image()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        frame_s = statistics.median(self.seconds(lambda: anonymizer.anonymize(image), self.repeat))
+        frame_s = statistics.median(
+            self.measure_seconds(lambda: anonymizer.anonymize(image), self.repeat)
+        )
         # Again, waiting for the device after each stage, which a frame in service does not.
         shapes: list[tuple[int, int, int]] = []
-        with self.stages(anonymizer, inpainter.diffusion, shapes) as stage_s:
+        with self.measure_stages(anonymizer, inpainter.diffusion, shapes) as stage_s:
             self.wait()
             start = time.perf_counter()
             result = anonymizer.anonymize(image)
@@ -157,7 +167,7 @@ class Bench:
             staged_s = time.perf_counter() - start
         stages = {stage: stage_s[stage] for stage in STAGES}
         calls = len(inpainter.noise_schedule.timesteps)
-        tflop = sum(calls * networks.unet_tflop(*shape, tiny=self.tiny) for shape in shapes)
+        tflop = sum(calls * networks.count_unet_tflop(*shape, tiny=self.tiny) for shape in shapes)
         persons = len(result.outcomes)
         reached = tflop / stages["denoise"]
         return {
@@ -170,14 +180,14 @@ class Bench:
             "unet_tflop": tflop,
             "unet_tflop_per_s": reached,
             "unet_share_of_ceiling": reached / ceiling,
-            "peak_gib": self.peak_gib(),
+            "peak_gib": self.read_peak_gib(),
         }
 
     @contextmanager
-    def stages(
+    def measure_stages(
         self, anonymizer: Anonymizer, diffusion: Any, shapes: list[tuple[int, int, int]]
     ) -> Iterator[dict[str, float]]:
-        """Seconds per stage while inside; ``shapes`` collects height, width, images of the UNet."""
+        """Measure seconds per stage; ``shapes`` collects height, width, images of the UNet."""
         seconds: dict[str, float] = defaultdict(float)
         guided = 2 if diffusion._guidance_scale > 1 else 1  # noqa: SLF001 - what runs
 
@@ -207,11 +217,11 @@ class Bench:
                 delattr(diffusion, stage)
             object.__delattr__(anonymizer.segmenter, "segment")
 
-    def reference(self, scenes: tuple[int, ...], *, batched: bool) -> dict[str, Any]:
-        """Diffusers' pipeline with the paper's settings, one call per person or per frame."""
-        config = self.config("paper")
+    def measure_diffusers(self, scenes: tuple[int, ...], *, batched: bool) -> dict[str, Any]:
+        """Measure diffusers' pipeline with the paper's settings, a call per person or per frame."""
+        config = self.make_config("paper")
         diffusion = networks.make_diffusion(config, self.device, tiny=self.tiny)
-        pipeline = networks.pipeline_of(diffusion)
+        pipeline = networks.make_pipeline(diffusion)
         side = self.generate_px
         crop = Image.fromarray(make_image()[:side, :side])
         mask = Image.fromarray(np.full((side, side), 255, np.uint8))
@@ -226,7 +236,7 @@ class Bench:
                 num_inference_steps=self.steps,
                 guidance_scale=7.0,
                 output_type="np",
-                **networks.prompt_options(diffusion.prompt, count),
+                **networks.make_prompt_options(diffusion.prompt, count),
             )
 
         report: dict[str, Any] = {"scenes": {}}
@@ -235,22 +245,22 @@ class Bench:
                 torch.cuda.reset_peak_memory_stats(self.device)
             calls = [count] if batched else [1] * count
             try:
-                taken = self.seconds(lambda calls=calls: [draw(n) for n in calls], 1)  # type: ignore[misc]
+                durations_s = self.measure_seconds(lambda calls=calls: [draw(n) for n in calls], 1)  # type: ignore[misc]
             except torch.cuda.OutOfMemoryError:
                 report["scenes"][count] = {"persons": count, "error": "out of memory"}
                 continue
-            frame_s = statistics.median(taken)
+            frame_s = statistics.median(durations_s)
             report["scenes"][count] = {
                 "persons": count,
                 "frame_s": frame_s,
                 "person_s": frame_s / count,
-                "peak_gib": self.peak_gib(),
+                "peak_gib": self.read_peak_gib(),
             }
         return report
 
 
 def check(device: torch.device) -> dict[str, float]:
-    """One step of our loop against diffusers' at full size: relative error of the latents."""
+    """Return the relative error of the latents after a step, against diffusers at full size."""
     config = load_config(overrides={"inpaint.steps": 2, "inpaint.beta_d": 0.6})
     ours = networks.make_diffusion(config, device, tiny=False)
     height, width = 512, 256
@@ -264,7 +274,7 @@ def check(device: torch.device) -> dict[str, float]:
     start = time.perf_counter()
     actual = ours.denoise(latents, masked, cells, [7])
     ours_s = time.perf_counter() - start
-    pipeline = networks.pipeline_of(ours)
+    pipeline = networks.make_pipeline(ours)
     pipeline.scheduler = ours.scheduler
     with torch.no_grad():
         expected = pipeline(
@@ -278,7 +288,7 @@ def check(device: torch.device) -> dict[str, float]:
             guidance_scale=7.0,
             generator=[torch.Generator(device).manual_seed(7)],
             output_type="latent",
-            **networks.prompt_options(ours.prompt, 1),
+            **networks.make_prompt_options(ours.prompt, 1),
         ).images
     error = (actual.float() - expected.float()).norm() / expected.float().norm()
     changed = (actual.float() - latents.float()).norm() / latents.float().norm()
@@ -286,7 +296,7 @@ def check(device: torch.device) -> dict[str, float]:
 
 
 def predict(scenes: tuple[int, ...]) -> str:
-    """What the UNet costs by arithmetic: no measurement."""
+    """Return a table of the UNet's cost by arithmetic, not by measurement."""
     lines = [
         f"| | persons | TFLOP / frame | {' | '.join(f'{gpu}, s' for gpu in _TFLOP_PER_S)} |",
         "| --- |" + " ---: |" * (2 + len(_TFLOP_PER_S)),
@@ -307,18 +317,18 @@ def predict(scenes: tuple[int, ...]) -> str:
                 region = make_region(mask, box, MaskConfig())
                 roi = plan_crop(region, 1920, 1080, inpaint.context_ratio, square=square)
                 bucket = buckets.choose(roi.height_px, roi.width_px)
-                tflop += calls * _counted(bucket)
+                tflop += calls * _count_tflop(bucket)
             seconds = (f"{tflop / (_SHARE * ceiling):.2f}" for ceiling in _TFLOP_PER_S.values())
             lines.append(f"| {profile} | {count} | {tflop:.0f} | {' | '.join(seconds)} |")
     return "\n".join(lines)
 
 
 @cache
-def _counted(bucket: Bucket) -> float:
-    return networks.unet_tflop(bucket.height_px, bucket.width_px, 1, tiny=False)
+def _count_tflop(bucket: Bucket) -> float:
+    return networks.count_unet_tflop(bucket.height_px, bucket.width_px, 1, tiny=False)
 
 
-def machine(device: torch.device) -> dict[str, str]:
+def describe_machine(device: torch.device) -> dict[str, str]:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"],  # noqa: S607
         cwd=ROOT,
@@ -337,12 +347,12 @@ def machine(device: torch.device) -> dict[str, str]:
     }
 
 
-def table(report: dict[str, Any]) -> str:
-    told = report["machine"]
+def format_table(report: dict[str, Any]) -> str:
+    host = report["machine"]
     lines = [
         (
-            f"{told['gpu']}, torch {told['torch']}, commit {told['commit']}, {told['date']}, "
-            f"`{told['command']}`. Matrix product: {report['matmul_tflop_per_s']:.0f} TFLOP/s."
+            f"{host['gpu']}, torch {host['torch']}, commit {host['commit']}, {host['date']}, "
+            f"`{host['command']}`. Matrix product: {report['matmul_tflop_per_s']:.0f} TFLOP/s."
         ),
         "",
         (
@@ -352,7 +362,7 @@ def table(report: dict[str, Any]) -> str:
         "| --- |" + " ---: |" * 11,
     ]
     for name, result in report["results"].items():
-        lines += [_row(name, scene) for scene in result["scenes"].values()]
+        lines += [_format_row(name, scene) for scene in result["scenes"].values()]
     lines += [
         "",
         "| | batch | ms / person | UNet TFLOP/s | of the ceiling |",
@@ -367,7 +377,7 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, scene: dict[str, Any]) -> str:
+def _format_row(name: str, scene: dict[str, Any]) -> str:
     if "error" in scene:
         return f"| {name} | {scene['persons']} | {scene['error']} |" + " |" * 9
     stages = scene.get("stages_s", {})
@@ -403,31 +413,31 @@ def main() -> int:
         print(predict(tuple(arguments.scenes)))
         return 0
     if arguments.check:
-        print(json.dumps(machine(device) | check(device), indent=2))
+        print(json.dumps(describe_machine(device) | check(device), indent=2))
         return 0
     tiny = arguments.tiny or device.type == "cpu"
     if tiny and not arguments.tiny:
         print("no GPU: tiny networks, to check the script; none of the figures counts")
     bench = Bench(device, arguments.repeat, tiny=tiny)
     scenes = tuple(arguments.scenes)
-    report: dict[str, Any] = {"machine": machine(device), "tiny": tiny}
-    report["matmul_tflop_per_s"] = ceiling = bench.matmul_tflop_per_s()
+    report: dict[str, Any] = {"machine": describe_machine(device), "tiny": tiny}
+    report["matmul_tflop_per_s"] = ceiling = bench.measure_matmul_tflop_per_s()
     jobs: dict[str, Callable[[], dict[str, Any]]] = {}
     if not arguments.no_reference:
-        jobs["diffusers, one by one"] = lambda: bench.reference(scenes, batched=False)
-        jobs["diffusers, batched"] = lambda: bench.reference(scenes, batched=True)
+        jobs["diffusers, one by one"] = lambda: bench.measure_diffusers(scenes, batched=False)
+        jobs["diffusers, batched"] = lambda: bench.measure_diffusers(scenes, batched=True)
     for name in arguments.profiles:
-        jobs[name] = lambda name=name: bench.profile(name, scenes, ceiling)  # type: ignore[misc]
+        jobs[name] = lambda name=name: bench.measure_profile(name, scenes, ceiling)  # type: ignore[misc]
     report["results"] = {}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     for name, job in jobs.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         report["results"][name] = job()
         arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(table(report))
+    print(format_table(report))
     if not tiny:
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-        page = f"{before}{BEGIN}\n{table(report)}{END}{rest.split(END)[1]}"
+        page = f"{before}{BEGIN}\n{format_table(report)}{END}{rest.split(END)[1]}"
         PAGE.write_text(page, encoding="utf-8")
     return 0
 

@@ -21,8 +21,8 @@ BETAS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 STEPS = range(1, 51)
 
 
-def published_scheduler() -> Any:
-    """As SDXL's files have it."""
+def make_published_scheduler() -> Any:
+    """Return the scheduler of SDXL's files."""
     return diffusers.EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -35,7 +35,7 @@ def published_scheduler() -> Any:
 def write(stream: TextIO) -> None:
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["scheduler", "steps", "beta_d", "steps_run", "start", "noise", "diffusers"])
-    published = published_scheduler()
+    published = make_published_scheduler()
     for kind in SCHEDULERS:
         ours = make_scheduler(kind, published)
         stock = type(ours).from_config(published.config)
@@ -43,13 +43,15 @@ def write(stream: TextIO) -> None:
             for beta_d in BETAS:
                 try:
                     chain = plan_timesteps(kind, ours, steps, beta_d)
-                    told = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
+                    cells = [len(chain.timesteps), chain.timesteps[0], f"{chain.noise_ratio:.3f}"]
                 except ModelError:
-                    told = ["refused", "", ""]
-                rows.writerow([kind, steps, beta_d, *told, _stock_start(stock, steps, beta_d)])
+                    cells = ["refused", "", ""]
+                rows.writerow(
+                    [kind, steps, beta_d, *cells, _find_stock_start(stock, steps, beta_d)]
+                )
 
 
-def _stock_start(scheduler: Any, steps: int, beta_d: float) -> int | str:
+def _find_stock_start(scheduler: Any, steps: int, beta_d: float) -> int | str:
     scheduler.set_timesteps(steps)
     run = int(steps * beta_d)
     return int(scheduler.timesteps[steps - run]) if run else "none"

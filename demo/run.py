@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from check import TOPIC, check_bag
-from clip import write_clip
-from drive import anonymize_drive, record_drive
-from frames import PERIOD_NS, open_camera
-from weights import assemble
+from assemble_weights import assemble
+from bag_demo import anonymize_drive, record_drive
+from camera_frames import PERIOD_NS, open_camera
+from check_recording import TOPIC, check_bag
+from write_clip import write_clip
 
 from anon_ros.config import load_config
 from anon_ros.models import build_segmenter
@@ -79,11 +79,11 @@ def record(bag: Path, weights: Path, video: Path | None) -> dict[str, int]:
     topics = [f"{TOPIC}=Image", f"{info}=CameraInfo"]
     parameters = ["--params-file", str(CONFIG), "-p", f"detect.weights:={weights}"]
     commands = {
-        "recorder": [python, str(here / "recorder.py"), str(bag), *topics],
+        "recorder": [python, str(here / "recorder_node.py"), str(bag), *topics],
         "anonymizer": [node, "--ros-args", *parameters],
-        "camera": [python, str(here / "camera.py"), "--frames", str(FRAMES), *film],
+        "camera": [python, str(here / "camera_node.py"), "--frames", str(FRAMES), *film],
     }
-    environment = _environment()
+    environment = _make_environment()
     processes = {
         name: subprocess.Popen(command, env=environment) for name, command in commands.items()
     }
@@ -94,7 +94,7 @@ def record(bag: Path, weights: Path, video: Path | None) -> dict[str, int]:
     return codes
 
 
-def _environment() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     """This environment with whole images let through, away from other ROS systems nearby."""
     profile = str(ROOT / "config" / "fastdds.xml")
     return os.environ | {

@@ -18,6 +18,10 @@ from anon_ros.models import build_segmenter
 class SilhouetteInpainter:
     """Flat figures in a random color per person."""
 
+    max_batch = 1  # more frames at once gain nothing
+    draws_persons = False  # silhouettes are no persons
+    keeps_grid = False  # the size of a crop changes nothing
+
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
         """Return one (H, W, 3) uint8 RGB image per crop, of its size."""
         return [self._draw(crop) for crop in crops]

@@ -65,48 +65,48 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    given = {name: str(LaunchConfiguration(name).perform(context)) for name in ARGUMENTS}
+    arguments = {name: str(LaunchConfiguration(name).perform(context)) for name in ARGUMENTS}
     overrides = {
-        parameter: parsed(name, value)
+        parameter: parse_argument(name, value)
         for name, (parameter, _) in OVERRIDES.items()
         if (value := str(LaunchConfiguration(name).perform(context)))
     }
-    files = [given["params_file"]]
-    if given["profile"]:
-        files.append(str(CONFIG / "profiles" / f"{given['profile']}.yaml"))
+    files = [arguments["params_file"]]
+    if arguments["profile"]:
+        files.append(str(CONFIG / "profiles" / f"{arguments['profile']}.yaml"))
     node = Node(
         package="anon_ros",
         executable="anonymizer",
         name="anonymizer",
-        namespace=given["namespace"],
+        namespace=arguments["namespace"],
         parameters=[*files, overrides],
-        ros_arguments=["--log-level", given["log_level"]],
-        respawn=given["respawn"].lower() == "true",
+        ros_arguments=["--log-level", arguments["log_level"]],
+        respawn=arguments["respawn"].lower() == "true",
         respawn_delay=2.0,
         output="screen",
         emulate_tty=True,
     )
     variables = [
-        SetEnvironmentVariable(variable, given["dds_profile"])
+        SetEnvironmentVariable(variable, arguments["dds_profile"])
         for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        if given["dds_profile"] != "none" and variable not in os.environ
+        if arguments["dds_profile"] != "none" and variable not in os.environ
     ]
-    if not given["record"]:
+    if not arguments["record"]:
         return [*variables, node]
-    return [*variables, recorder(given["record"], files, overrides), node]
+    return [*variables, make_recorder(arguments["record"], files, overrides), node]
 
 
-def parsed(name: str, value: str) -> Any:
-    """Lists and booleans are written as in YAML; a single topic may stand without brackets."""
+def parse_argument(name: str, value: str) -> Any:
+    """Parse lists and booleans as YAML; a single topic needs no brackets."""
     if name not in {"image_topics", "use_sim_time"}:
         return value
     result = yaml.safe_load(value)
     return [result] if name == "image_topics" and isinstance(result, str) else result
 
 
-def recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
-    """rosbag2 on every mirrored topic, of cameras that appear later, too."""
-    values = {"topics.prefix": "/anon", **values_in(files), **overrides}
+def make_recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
+    """Return a process that records all mirrored topics, also of cameras that appear later."""
+    values = {"topics.prefix": "/anon", **read_parameter_files(files), **overrides}
     prefix = str(values["topics.prefix"])
     clock = ["--use-sim-time"] if values.get("use_sim_time") else []
     pattern = f"^/{prefix.strip('/')}/"
@@ -114,19 +114,19 @@ def recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> Execu
     return ExecuteProcess(cmd=command, name="recorder", output="screen")
 
 
-def values_in(files: Sequence[str]) -> dict[str, Any]:
-    """What the recorder needs of parameter files, which may hold sections of other nodes, too."""
+def read_parameter_files(files: Sequence[str]) -> dict[str, Any]:
+    """Return the node's parameters from files that may also have sections of other nodes."""
     values: dict[str, Any] = {}
     for file in files:
-        values |= dict(leaves(yaml.safe_load(Path(file).read_text(encoding="utf-8")), ""))
+        values |= dict(iter_leaves(yaml.safe_load(Path(file).read_text(encoding="utf-8")), ""))
     return values
 
 
-def leaves(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Values below ros__parameters of this node's sections, by name."""
+def iter_leaves(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield names and values below ros__parameters of this node's sections."""
     for key, value in (tree or {}).items():
         node, _, name = f"{path}{key}".rpartition("ros__parameters.")
         if isinstance(value, dict):
-            yield from leaves(value, f"{path}{key}.")
+            yield from iter_leaves(value, f"{path}{key}.")
         elif node.rstrip(".").endswith(("**", "anonymizer")):
             yield name, value

@@ -63,7 +63,7 @@ def vtest_rgb() -> dict[str, RgbImage]:
 @pytest.fixture(scope="session")
 def demo_weights() -> Path:
     """YOLOv8s-seg for persons, assembled once per checkout."""
-    spec = importlib.util.spec_from_file_location("weights", ROOT / "demo" / "weights.py")
+    spec = importlib.util.spec_from_file_location("weights", ROOT / "demo" / "assemble_weights.py")
     assert spec is not None
     assert spec.loader is not None
     weights = importlib.util.module_from_spec(spec)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anon_ros.cli.main import _parser
+from anon_ros.cli.main import _make_parser
 from anon_ros.config import all_parameters
 from helpers.paths import ROOT
 
@@ -103,7 +103,7 @@ def commands(page: Path) -> list[str]:
     "command", [c for page in PAGES for c in commands(page) if not c.endswith("--help")]
 )
 def test_commands_in_pages_parse(command: str) -> None:
-    assert _parser().parse_args(shlex.split(command)[1:]).run
+    assert _make_parser().parse_args(shlex.split(command)[1:]).run
 
 
 def test_where_to_change_what_names_files_that_exist() -> None:

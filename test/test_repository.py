@@ -26,7 +26,7 @@ def run_python(code: str) -> str:
 @pytest.mark.parametrize(
     "code",
     [
-        "from anon_ros.cli.main import _parser; _parser().format_help()",
+        "from anon_ros.cli.main import _make_parser; _make_parser().format_help()",
         "import anon_ros.images",
         "import anon_ros.core",
         "import anon_ros.live",

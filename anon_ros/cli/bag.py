@@ -1,11 +1,12 @@
-"""``anon_ros bag``."""
+"""``anon_ros bag``: anonymize a recording."""
 
 import shutil
 import sqlite3
 import sys
 import time
-from argparse import Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import suppress
+from pathlib import Path
 
 from anon_ros.bags import (
     REPORT,
@@ -21,6 +22,7 @@ from anon_ros.bags import (
     open_bag,
     plan_output,
 )
+from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
@@ -28,6 +30,127 @@ from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressBar
 
 _MAX_LOSSES = 3
+_DESCRIPTION = """\
+Anonymize a recording. Image topics are anonymized, by default every frame; all other topics are
+copied byte by byte. A topic that may show persons and cannot be anonymized stops the run until
+--drop or --copy decides. Persons are detected in all images before the first is written, so that a
+missed person is known from the images around it. The same command continues an interrupted run.
+Needs no ROS.
+"""
+_EXAMPLES = """\
+examples:
+  anon_ros bag drive/ drive_anonymized/ --dry-run
+  anon_ros bag drive/ drive_anonymized/ --drop /camera/depth --copy /map
+  anon_ros bag drive.bag drive_anonymized/ --storage mcap --every-nth 10
+"""
+_CONFIG_GROUPS = (
+    *("detect", "mask", "inpaint", "compute", "output", "track", "memory", "identity"),
+    *("skip.every_nth", "skip.max_rate_hz", "skip.on_skipped", "fail.max_consecutive"),
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add input, output, topic rules, time range and parameters."""
+    parser.usage = "anon_ros bag IN OUT [options]"
+    parser.description, parser.epilog = _DESCRIPTION, _EXAMPLES
+    parser.add_argument(
+        "input", type=Path, metavar="IN", help="rosbag2 folder, or a .mcap, .db3 or .bag file"
+    )
+    parser.add_argument(
+        "output",
+        type=Path,
+        metavar="OUT",
+        help="folder for a rosbag2 recording, or a .mcap, .db3 or .bag file",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the action for every topic, and stop"
+    )
+    _add_topic_flags(parser)
+    _add_time_range_flags(parser)
+    _add_output_flags(parser)
+    add_config_flags(parser, _CONFIG_GROUPS)
+    parser.set_defaults(run=run)
+
+
+def _add_topic_flags(parser: ArgumentParser) -> None:
+    topics = parser.add_argument_group(
+        "topics", "Names, or patterns: * stands for a part of a name, ** for several parts."
+    )
+    topics.add_argument(
+        "--topics",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TOPIC",
+        help="include only these topics",
+    )
+    for flag, text in (
+        ("--drop", "leave this topic out; may be repeated"),
+        ("--copy", "copy this topic as it is, even if it shows persons; may be repeated"),
+    ):
+        topics.add_argument(flag, action="append", default=[], metavar="TOPIC", help=text)
+    topics.add_argument(
+        "--prefix",
+        default="",
+        metavar="NAMESPACE",
+        help="put this before every topic, for example /anon",
+    )
+
+
+def _add_time_range_flags(parser: ArgumentParser) -> None:
+    part = parser.add_argument_group("part of the recording")
+    for flag, text in (
+        ("--start", "leave out the first S seconds"),
+        ("--duration", "stop S seconds after the start"),
+    ):
+        part.add_argument(flag, type=_parse_seconds, default=0.0, metavar="S", help=text)
+    part.add_argument(
+        "--every-nth",
+        type=int,
+        dest="skip.every_nth",
+        default=SUPPRESS,
+        metavar="N",
+        help="short for --skip.every_nth: take every Nth image of a topic",
+    )
+
+
+def _add_output_flags(parser: ArgumentParser) -> None:
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--storage",
+        choices=("mcap", "sqlite3"),
+        default="",
+        help="default: the storage of the input; mcap for ROS 1 into a folder",
+    )
+    output.add_argument(
+        "--compression",
+        choices=("none", "file", "message", "storage"),
+        default="",
+        help="zstd by file, by message or of the storage's chunks (mcap); default: as the input",
+    )
+    output.add_argument(
+        "--no-masks", action="store_true", help="do not keep the masks that verify reads (masks.db)"
+    )
+    output.add_argument(
+        "--salvage",
+        "--recover",
+        action="store_true",
+        help="leave out damaged messages and images that cannot be anonymized, and continue; "
+        "otherwise they end the run",
+    )
+
+
+def _parse_seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        message = f"expected seconds, 0 or more, got {text}"
+        raise ArgumentTypeError(message)
+    return value
+
+
+def run(arguments: Namespace) -> int:
+    """Anonymize a recording; see ``run_bag``."""
+    return run_bag(arguments, parse_config(arguments))
 
 
 def run_bag(arguments: Namespace, config: Config) -> int:

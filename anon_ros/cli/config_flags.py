@@ -56,11 +56,11 @@ def parse_config(
     Raises:
         ConfigError: if a value is not allowed.
     """
-    flags = parameter_flags(arguments)
+    flags = collect_parameters(arguments)
     return load_config(arguments.config, {**(inherited or {}), **flags})
 
 
-def parameter_flags(arguments: Namespace) -> dict[str, object]:
+def collect_parameters(arguments: Namespace) -> dict[str, object]:
     """Return the parameters that were given as flags, under their current names.
 
     Raises:

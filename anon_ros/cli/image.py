@@ -1,12 +1,14 @@
-"""``anon_ros image``: files and folders."""
+"""``anon_ros image``: anonymize image files and folders."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
+from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
 from anon_ros.errors import InputError, format_error
@@ -15,66 +17,106 @@ from anon_ros.models import build_anonymizer
 from anon_ros.utils.files import write_atomic
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+_DESCRIPTION = """\
+Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons is copied as
+it is; any other, or one with a thumbnail inside, is re-encoded without its metadata. An image that
+fails is reported and not written. Exit code: 0, or 1 if an image failed or existed already.
+"""
+_EXAMPLES = """\
+examples:
+  anon_ros image photos/ -o anonymized/
+  anon_ros image a.jpg -o b.jpg --inpaint.method fill
+  anon_ros image photos/ -o anonymized/ --config config/profiles/balanced.yaml
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add inputs, output and parameters."""
+    parser.usage = "anon_ros image IN [IN ...] -o OUT [options]"
+    parser.description, parser.epilog = _DESCRIPTION, _EXAMPLES
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="image file or folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="output folder; for a single input file also a file name",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    add_config_flags(parser, ("detect", "mask", "inpaint", "compute", "output"))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Anonymize the inputs; return 0, or 1 if an image failed or existed already.
+
+    Raises:
+        AnonRosError: if inputs, parameters or models are wrong.
+    """
+    config = parse_config(arguments)
+    return run_image(arguments.inputs, arguments.output, config, force=arguments.force)
 
 
 def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False) -> int:
-    """Anonymize each input and write it below ``output``.
+    """Anonymize the inputs and write them below ``output``.
 
-    Files that fail are reported and not written; files that exist are left alone unless ``force``.
+    Files that fail are reported and not written; existing files are kept unless ``force``.
 
     Returns:
         0, or 1 if an input failed or its output existed already.
 
     Raises:
-        AnonRosError: if nothing could be started: wrong inputs, parameters or models.
+        AnonRosError: if inputs, parameters or models are wrong.
     """
-    jobs = _plan(inputs, output)
+    jobs = _plan_jobs(inputs, output)
     existing = [] if force else [destination for _, destination in jobs if destination.exists()]
-    left_alone = set(existing)
-    todo = [job for job in jobs if job[1] not in left_alone]
-    tally: Counter[str] = Counter()
+    skipped = set(existing)
+    todo = [job for job in jobs if job[1] not in skipped]
+    counts: Counter[str] = Counter()
     if todo:
         anonymizer = build_anonymizer(config)
         for source, destination in tqdm(todo, unit="image", disable=None):
             try:
                 result = _anonymize_file(source, destination, anonymizer, config)
-            except Exception as error:  # noqa: BLE001 - one bad file must not lose the others
-                tally["failed"] += 1
+            except Exception as error:  # noqa: BLE001 - a bad file must not lose the rest
+                counts["failed"] += 1
                 text = f"{source}: failed, not written: {format_error(error)}"
                 tqdm.write(text, file=sys.stderr)
             else:
-                tally.update(_kinds(result))
-                tqdm.write(f"{source}: {_persons(Counter(_kinds(result)))}{_reasons(result)}")
-    print(_summary(tally, len(todo)))
+                outcomes = Counter(_list_outcomes(result))
+                counts += outcomes
+                tqdm.write(f"{source}: {_format_persons(outcomes)}{_format_reasons(result)}")
+    print(_format_summary(counts, len(todo)))
     for destination in existing:
-        print(f"{destination}: exists, left alone; --force overwrites it", file=sys.stderr)
-    return 1 if existing or tally["failed"] else 0
+        print(f"{destination}: exists, kept; --force overwrites it", file=sys.stderr)
+    return 1 if existing or counts["failed"] else 0
 
 
-def _plan(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
-    """Which file becomes which."""
-    jobs = [job for path in inputs for job in _jobs(path, output, single=len(inputs) == 1)]
+def _plan_jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+    """Return pairs of source and destination."""
+    jobs = [job for path in inputs for job in _iter_jobs(path, output, single=len(inputs) == 1)]
     if not jobs:
         message = f"no {', '.join(_FORMATS)} file in {', '.join(map(str, inputs))}"
         raise InputError(message)
-    twice = [str(path) for path, count in Counter(job[1] for job in jobs).items() if count > 1]
-    if twice:
-        message = f"several inputs would be written to {twice[0]}; give them one by one"
+    duplicates = [str(path) for path, count in Counter(job[1] for job in jobs).items() if count > 1]
+    if duplicates:
+        message = f"several inputs would be written to {duplicates[0]}; anonymize them separately"
         raise InputError(message)
     return jobs
 
 
-def _jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Path]]:
+def _iter_jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Path]]:
     if path.is_dir():
         if output.resolve().is_relative_to(path.resolve()):
             message = f"the output {output} lies in the input folder {path}; choose one outside"
             raise InputError(message)
-        yield from _walk(path, output)
+        yield from _iter_folder(path, output)
     elif not path.is_file():
         message = f"{path} does not exist"
         raise InputError(message)
     elif path.suffix.lower() not in _FORMATS:
-        message = f"{path} is no {', '.join(_FORMATS)} file"
+        message = f"{path} is not a {', '.join(_FORMATS)} file"
         raise InputError(message)
     elif single and output.suffix.lower() in _FORMATS and not output.is_dir():
         if _FORMATS[output.suffix.lower()] != _FORMATS[path.suffix.lower()]:
@@ -85,16 +127,18 @@ def _jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path, Pat
         yield path, output / path.name
 
 
-def _walk(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
-    others = []
+def _iter_folder(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+    ignored = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.suffix.lower() in _FORMATS:
             yield file, output / file.relative_to(folder)
         else:
-            others.append(file.name)
-    if others:
-        told = f"{len(others)} files left out, not {', '.join(_FORMATS)}: {', '.join(others[:3])}"
-        print(f"{folder}: {told}{', ...' if others[3:] else ''}", file=sys.stderr)
+            ignored.append(file.name)
+    if ignored:
+        formats, names = ", ".join(_FORMATS), ", ".join(ignored[:3])
+        more = ", ..." if ignored[3:] else ""
+        message = f"{len(ignored)} files left out, not {formats}: {names}{more}"
+        print(f"{folder}: {message}", file=sys.stderr)
 
 
 def _anonymize_file(
@@ -109,20 +153,22 @@ def _anonymize_file(
     return result
 
 
-def _kinds(result: AnonymizedFrame) -> list[str]:
+def _list_outcomes(result: AnonymizedFrame) -> list[str]:
     return [outcome.kind.value for outcome in result.outcomes]
 
 
-def _persons(kinds: Counter[str]) -> str:
+def _format_persons(kinds: Counter[str]) -> str:
     inpainted, covered = (kinds[kind.value] for kind in OutcomeKind)
     return f"{inpainted + covered} persons, {inpainted} inpainted, {covered} covered"
 
 
-def _reasons(result: AnonymizedFrame) -> str:
+def _format_reasons(result: AnonymizedFrame) -> str:
     reasons = {outcome.reason_text for outcome in result.outcomes if outcome.reason_text}
     return f" ({'; '.join(sorted(reasons))})" if reasons else ""
 
 
-def _summary(tally: Counter[str], images: int) -> str:
-    failed = tally["failed"]
-    return f"{images - failed} of {images} images written, {_persons(tally)}, {failed} failed"
+def _format_summary(counts: Counter[str], images: int) -> str:
+    failed = counts["failed"]
+    return (
+        f"{images - failed} of {images} images written, {_format_persons(counts)}, {failed} failed"
+    )

@@ -1,26 +1,58 @@
-"""``anon_ros models``."""
+"""``anon_ros models``: list the required models."""
 
+from argparse import ArgumentParser, Namespace
+
+from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
 from anon_ros.models import RequiredModel, evaluation_models, required_models
 
-_MIB = 2**20
+_BYTES_PER_MIB = 2**20
+_DESCRIPTION = """\
+List the models that the parameters require: license, and path or download command. Exit code: 0 if
+all are there, 1 if a model is missing.
+"""
+_EXAMPLES = """\
+examples:
+  anon_ros models
+  anon_ros models --config mine.yaml
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the parameters that name models."""
+    parser.usage = "anon_ros models [options]"
+    parser.description = _DESCRIPTION
+    parser.epilog = _EXAMPLES
+    add_config_flags(parser, ("detect", "inpaint", "compute"))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """List the models; return 1 if a required model is missing, else 0.
+
+    Raises:
+        ConfigError: if a parameter is not allowed.
+    """
+    return run_models(parse_config(arguments))
 
 
 def run_models(config: Config) -> int:
-    """Tell of each model that ``config`` needs; return 1 if one is missing, else 0."""
-    needed = required_models(config)
-    print("\n\n".join(map(_text, needed)))
+    """List the models that ``config`` requires; return 1 if a model is missing, else 0."""
+    models = required_models(config)
+    print("\n\n".join(map(_format_model, models)))
     if config.inpaint.method != "sdxl":
         print(f"\ninpaint.method = {config.inpaint.method} needs no model")
     print("\nfor anon_ros evaluate quality, which goes without:\n")
-    print("\n\n".join(map(_text, evaluation_models())))
-    return 1 if any(model.path is None for model in needed) else 0
+    print("\n\n".join(map(_format_model, evaluation_models())))
+    return 1 if any(model.path is None for model in models) else 0
 
 
-def _text(model: RequiredModel) -> str:
-    lines = [f"{model.parameter}: {model.name}", f"  licence: {model.license}"]
+def _format_model(model: RequiredModel) -> str:
+    lines = [f"{model.parameter}: {model.name}", f"  license: {model.license}"]
     if model.path is not None:
-        lines.append(f"  found:   {model.path.absolute()} ({model.size_bytes / _MIB:.0f} MiB)")
+        lines.append(
+            f"  path:    {model.path.absolute()} ({model.size_bytes / _BYTES_PER_MIB:.0f} MiB)"
+        )
     else:
         lines.append(f"  missing: {model.problem.removeprefix(f'{model.parameter}: ')}")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""``anon_ros verify``."""
+"""``anon_ros verify``: check an anonymized recording."""
 
 import sqlite3
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from anon_ros.bags import (
@@ -16,14 +16,66 @@ from anon_ros.bags import (
     sidecar_path,
     verify_bag,
 )
-from anon_ros.cli.config_flags import parse_config
-from anon_ros.config import all_parameters
+from anon_ros.cli.config_flags import add_config_flags, collect_parameters, parse_config
+from anon_ros.cli.deprecated_flags import add_deprecated_flag
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_segmenter
 from anon_ros.utils.progress import ProgressBar
 
 REVIEW_HTML = "review.html"
 _MAX_LINES = 50
+
+_DESCRIPTION = """\
+Compare OUT with the recording IN that it was made from, message by message, and detect persons in
+OUT again, mirrored. Unless flags override them, the --detect parameters are those of the run that
+wrote OUT (not the defaults named below), except for 1.5 times the inference_px and scores from
+0.25. Exit code: 0 without findings, 1 with warnings, 2 with
+errors.
+"""
+_EXAMPLES = """\
+examples:
+  anon_ros verify drive/ drive_anonymized/
+  anon_ros verify drive/ drive_anonymized/ --every-nth 10 --html review.html
+  anon_ros verify drive/ drive_anonymized/ --no-redetection
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add input, output, checks and parameters."""
+    parser.usage = "anon_ros verify IN OUT [options]"
+    parser.description, parser.epilog = _DESCRIPTION, _EXAMPLES
+    parser.add_argument("input", type=Path, metavar="IN", help="original recording")
+    parser.add_argument("output", type=Path, metavar="OUT", help="recording from anon_ros bag")
+    no_redetection = parser.add_argument(
+        "--no-redetection",
+        action="store_true",
+        help="compare only; needs no weights",
+    )
+    add_deprecated_flag(parser, "--no-second-look", no_redetection)
+    parser.add_argument(
+        "--every-nth",
+        type=_parse_positive,
+        default=1,
+        metavar="N",
+        help="detect persons in the first of every N images of a topic (default: 1)",
+    )
+    html = parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="PATH",
+        help="page with the most doubtful images of OUT (default: review.html in or beside OUT)",
+    )
+    add_deprecated_flag(parser, "--review", html)
+    add_config_flags(parser, ("detect", "compute.device"))
+    parser.set_defaults(run=run_verify)
+
+
+def _parse_positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        message = f"expected a positive integer, got {text}"
+        raise ArgumentTypeError(message)
+    return value
 
 
 def run_verify(arguments: Namespace) -> int:
@@ -36,21 +88,21 @@ def run_verify(arguments: Namespace) -> int:
         AnonRosError: if they cannot be compared.
     """
     source, output = (open_bag(path, salvage=True) for path in (arguments.input, arguments.output))
-    review: Path = arguments.review or sidecar_path(output, REVIEW_HTML)
+    review: Path = arguments.html or sidecar_path(output, REVIEW_HTML)
     if not review.parent.is_dir():
-        message = f"--review: the folder {review.parent} does not exist"
+        message = f"--html: the folder {review.parent} does not exist"
         raise BagError(message)
     report = read_report(output)
-    overrides = {name: value for name, value in vars(arguments).items() if name in all_parameters()}
+    overrides = collect_parameters(arguments)
     config = parse_config(arguments) if arguments.config else redetection_config(report, overrides)
     job = VerifyJob(
         source=source,
         output=output,
         report=report,
         # Not in OUT: what is decompressed there for the moment is IN.
-        scratch=arguments.review.parent if arguments.review else output.path.absolute().parent,
+        scratch=arguments.html.parent if arguments.html else output.path.absolute().parent,
         load_segmenter=None
-        if arguments.no_second_look
+        if arguments.no_redetection
         else lambda: MirroredSegmenter(build_segmenter(config)),
         every_nth=arguments.every_nth,
     )

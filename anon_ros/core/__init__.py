@@ -2,7 +2,7 @@
 
 from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
-from anon_ros.core.crops import crop_image
+from anon_ros.core.crops import crop_image, make_crop_mask
 from anon_ros.core.masks import PersonRegion, make_region, make_regions
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
@@ -42,6 +42,7 @@ __all__ = [
     "crop_image",
     "derive_seed",
     "fill_from_surroundings",
+    "make_crop_mask",
     "make_region",
     "make_regions",
     "untracked_persons",

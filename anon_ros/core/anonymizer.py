@@ -1,4 +1,4 @@
-"""One frame in, one frame without its persons out."""
+"""Replacement of all persons of a frame."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,18 +35,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CoveredFrame:
-    """A frame in which everybody who was found is covered, and nobody inpainted yet.
+    """A frame in which all persons are covered, and none is inpainted yet.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, the input.
-        persons: who was found, in the segmenter's order.
-        regions: of each person, what is replaced.
-        persons_mask: (H, W) bool, all of them.
-        canvas: ``image`` with everybody covered.
-        rois: of each person to inpaint, by index, the crop's place; the others are too small.
-        init_images: by index, what the diffusion of that crop is to start from instead of its
-            image.
-        warped_crops: by index, a drawing of an earlier frame in the crop's shape, for
+        persons: all persons, in the segmenter's order.
+        regions: of the persons.
+        persons_mask: (H, W) bool, the union of the regions.
+        canvas: ``image`` with the persons covered.
+        rois: by index, the place of each crop; without the persons who are too small.
+        init_images: by index, the start of that crop's diffusion instead of the crop's image.
+        warped_crops: by index, the synthetic person of an earlier frame in the crop's shape, for
             ``finish_covered``.
     """
 
@@ -64,8 +63,8 @@ class CoveredFrame:
 class Anonymizer:
     """Replaces every person of a frame (arXiv 2410.08551, section 3).
 
-    All persons are covered first; what the inpainter draws is pasted over the cover. Whatever the
-    inpainter does, nobody who was detected stays visible.
+    All persons are covered first; inpainted persons are pasted over the cover. Whatever the
+    inpainter does, no detected person stays visible.
     """
 
     segmenter: Segmenter
@@ -74,14 +73,14 @@ class Anonymizer:
     inpaint: InpaintConfig
 
     def anonymize(self, image: RgbImage, seed: int = 0) -> AnonymizedFrame:
-        """Return ``image`` without its persons.
+        """Return ``image`` with its persons replaced.
 
         Args:
             image: (H, W, 3) uint8 RGB; not modified.
             seed: of all random numbers, 0 or more; the same image and seed give the same result.
 
         Raises:
-            SegmentationError: if the persons could not be found.
+            SegmentationError: if the segmentation failed.
             ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
         """
         (result,) = self.anonymize_batch([(image, seed)])
@@ -92,21 +91,21 @@ class Anonymizer:
     def anonymize_batch(
         self, frames: Sequence[tuple[RgbImage, int]]
     ) -> list[AnonymizedFrame | Exception]:
-        """As ``anonymize`` for several images and seeds, whose persons are inpainted together.
+        """Anonymize several images with their seeds; inpaint their persons together.
 
         Returns:
-            One result per frame, or what ``anonymize`` would have raised for it; one frame's
-            failure does not touch the others.
+            One result per frame, or the error that ``anonymize`` would have raised; the failure of
+            a frame does not touch the others.
         """
         covered = [_capture_error(self.detect_and_cover, *frame) for frame in frames]
         finished = iter(self.inpaint_frames([c for c in covered if isinstance(c, CoveredFrame)]))
         return [c if isinstance(c, Exception) else next(finished) for c in covered]
 
     def detect_and_cover(self, image: RgbImage, seed: int = 0) -> CoveredFrame:
-        """The first half of ``anonymize``: find everybody and cover everybody.
+        """Detect and cover all persons: the first half of ``anonymize``.
 
         Raises:
-            SegmentationError: if the persons could not be found.
+            SegmentationError: if the segmentation failed.
             ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
         """
         if seed < 0:
@@ -115,10 +114,10 @@ class Anonymizer:
         return self.cover_persons(image, untracked_persons(self.detect_persons(image), seed))
 
     def detect_persons(self, image: RgbImage) -> Detections:
-        """The persons of ``image``, as the segmenter sees them.
+        """Return the persons of ``image``, as the segmenter sees them.
 
         Raises:
-            SegmentationError: if they could not be found.
+            SegmentationError: if the segmentation failed.
             ValueError: if ``image`` is no RgbImage.
         """
         _check_image(image)
@@ -128,7 +127,7 @@ class Anonymizer:
             return detections
 
     def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
-        """Cover these persons, whoever found them.
+        """Cover persons, from the segmenter or from elsewhere.
 
         Args:
             image: (H, W, 3) uint8 RGB; not modified.
@@ -141,89 +140,89 @@ class Anonymizer:
             detections = persons.detections
             _check_fit(detections, image)
             regions = make_regions(detections, self.mask)
-        people = union_mask(regions, *image.shape[:2])
-        canvas = cover_regions(image, regions, people) if regions else image
+        persons_mask = union_mask(regions, *image.shape[:2])
+        canvas = cover_regions(image, regions, persons_mask) if regions else image
         rois = {
-            index: self._plan(people, region, persons.crop_windows[index])
+            index: self._plan_crop(persons_mask, region, persons.crop_windows[index])
             for index, region in enumerate(regions)
             if not self._is_small(region)
         }
-        return CoveredFrame(image, persons, regions, people, canvas, rois)
+        return CoveredFrame(image, persons, regions, persons_mask, canvas, rois)
 
     def inpaint_frames(self, frames: Sequence[CoveredFrame]) -> list[AnonymizedFrame | Exception]:
-        """The second half of ``anonymize``, for the persons of several frames together.
+        """Inpaint the persons of several frames together: the second half of ``anonymize``.
 
-        Whoever cannot be inpainted stays covered.
+        A person who cannot be inpainted stays covered.
 
         Returns:
-            One result per frame, or what was raised for it.
+            One result per frame, or its error.
         """
-        crops = [_capture_error(self._extract_crops, frame) for frame in frames]
-        cut = [crop for each in crops if not isinstance(each, Exception) for crop in each]
-        drawings = iter(inpaint_crops(self.inpainter, cut))
+        crops_by_frame = [_capture_error(self._extract_crops, frame) for frame in frames]
+        crops = [crop for crops in crops_by_frame if isinstance(crops, list) for crop in crops]
+        inpainted = iter(inpaint_crops(self.inpainter, crops))
         return [
-            each
-            if isinstance(each, Exception)
-            else _capture_error(self._finish, frame, [next(drawings) for _ in each])
-            for frame, each in zip(frames, crops, strict=True)
+            crops
+            if isinstance(crops, Exception)
+            else _capture_error(self._finish, frame, [next(inpainted) for _ in crops])
+            for frame, crops in zip(frames, crops_by_frame, strict=True)
         ]
 
     def finish_covered(self, frame: CoveredFrame, cover_reason: CoverReason) -> AnonymizedFrame:
-        """The frame as it is, with the reason why nobody is inpainted in the outcomes.
+        """Return the frame as it is, with the reason in the outcomes.
 
-        Whose drawing was moved on from an earlier frame gets that.
+        A person with a warped crop gets that.
         """
         failure = InpaintFailure("", cover_reason)
-        drawings = [frame.warped_crops.get(index, failure) for index in frame.rois]
-        return self._finish(frame, drawings)
+        return self._finish(frame, [frame.warped_crops.get(index, failure) for index in frame.rois])
 
-    def extract_crop(self, frame: CoveredFrame, index: int) -> Crop:
-        """What an inpainter is given of a person who is to be inpainted."""
-        from_cover = self.inpaint.method == "sdxl" and self.inpaint.init == "covered"
+    def _extract_crops(self, frame: CoveredFrame) -> list[Crop]:
+        return [self._extract_crop(frame, index) for index in frame.rois]
+
+    def _extract_crop(self, frame: CoveredFrame, index: int) -> Crop:
+        from_cover = self.inpainter.draws_persons and self.inpaint.init == "covered"
         source = frame.canvas if from_cover else frame.image
         seed = frame.persons.seeds[index]
         region, roi = frame.regions[index], frame.rois[index]
         crop = extract_crop(source, frame.persons_mask, region, roi, seed)
         return replace(crop, init_image=frame.init_images.get(index))
 
-    def _extract_crops(self, frame: CoveredFrame) -> list[Crop]:
-        return [self.extract_crop(frame, index) for index in frame.rois]
-
     def _finish(
-        self, frame: CoveredFrame, drawings: Sequence[RgbImage | InpaintFailure]
+        self, frame: CoveredFrame, crop_results: Sequence[RgbImage | InpaintFailure]
     ) -> AnonymizedFrame:
-        """Composite what was drawn; whoever was not drawn stays covered."""
+        """Composite the inpainted crops; a person without one stays covered."""
         persons = frame.persons
         if not frame.regions:
             return AnonymizedFrame(frame.image, persons.detections, frame.persons_mask, [])
-        answers: dict[int, RgbImage | InpaintFailure] = {
+        results: dict[int, RgbImage | InpaintFailure] = {
             index: self._reject_small(region) for index, region in enumerate(frame.regions)
         }
-        answers |= zip(frame.rois, drawings, strict=True)
-        drawn = {i: each for i, each in answers.items() if not isinstance(each, InpaintFailure)}
+        results |= zip(frame.rois, crop_results, strict=True)
+        inpainted = {i: r for i, r in results.items() if not isinstance(r, InpaintFailure)}
         coverage = coverage_px(persons.detections)
         layers = [
-            Layer(frame.regions[index], _extract_patch(frame, index, drawn[index]))
+            Layer(frame.regions[index], _extract_patch(frame, index, inpainted[index]))
             for index in coverage_order(coverage)
-            if index in drawn
+            if index in inpainted
         ]
         replaced = replaced_mask(layers, frame.persons_mask)
-        result = composite(frame.canvas, layers, frame.persons_mask)
-        result = force_difference(result, frame.image, replaced)
+        image = composite(frame.canvas, layers, frame.persons_mask)
+        image = force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(
-                answers[index], count, is_moved=drawn.get(index) is frame.warped_crops.get(index)
+                results[index],
+                count,
+                is_reused=inpainted.get(index) is frame.warped_crops.get(index),
             )
             for index, count in enumerate(coverage.tolist())
         ]
         return AnonymizedFrame(
-            result, persons.detections, replaced, outcomes, persons.track_ids, drawn
+            image, persons.detections, replaced, outcomes, persons.track_ids, inpainted
         )
 
-    def _plan(self, persons_mask: Mask, region: PersonRegion, steady: Roi | None) -> Roi:
+    def _plan_crop(self, persons_mask: Mask, region: PersonRegion, window: Roi | None) -> Roi:
         height_px, width_px = persons_mask.shape
         square, ratio = self.inpaint.aspect == "square", self.inpaint.context_ratio
-        return plan_crop(region, width_px, height_px, ratio, square=square, crop_window=steady)
+        return plan_crop(region, width_px, height_px, ratio, square=square, crop_window=window)
 
     def _is_small(self, region: PersonRegion) -> bool:
         return min(region.bounds.width_px, region.bounds.height_px) < self.inpaint.min_person_px
@@ -237,7 +236,7 @@ class Anonymizer:
 
 
 def untracked_persons(detections: Detections, seed: int) -> FramePersons:
-    """Persons of whom nothing is known but this frame.
+    """Wrap detections that have no track.
 
     Args:
         detections: the persons.
@@ -249,7 +248,7 @@ def untracked_persons(detections: Detections, seed: int) -> FramePersons:
 
 
 def derive_seed(seed: int, index: int) -> int:
-    """The seed of one person's random numbers: from the seed of all and the person's number."""
+    """Return the seed of one person, from the seed of all and the person's number."""
     words = np.random.SeedSequence((seed, index)).generate_state(2, np.uint32)
     return int(words[0]) << 31 | int(words[1]) >> 1
 
@@ -257,19 +256,19 @@ def derive_seed(seed: int, index: int) -> int:
 def _capture_error(work: Callable[..., T], *arguments: object) -> T | Exception:
     try:
         return work(*arguments)
-    except Exception as error:  # noqa: BLE001 - the caller is told
+    except Exception as error:  # noqa: BLE001 - returned to the caller
         return drop_traceback(error)
 
 
-def _extract_patch(frame: CoveredFrame, index: int, drawing: RgbImage) -> RgbImage:
+def _extract_patch(frame: CoveredFrame, index: int, inpainted: RgbImage) -> RgbImage:
     window = frame.regions[index].window.relative_to(frame.rois[index])
-    return drawing[window.slices]
+    return inpainted[window.slices]
 
 
-def _make_outcome(drawing: RgbImage | InpaintFailure, coverage: int, *, is_moved: bool) -> Outcome:
-    if isinstance(drawing, InpaintFailure):
-        return Outcome(OutcomeKind.COVERED, drawing.cover_reason, drawing.detail, coverage)
-    cover_reason = CoverReason.REUSED if is_moved else None
+def _make_outcome(result: RgbImage | InpaintFailure, coverage: int, *, is_reused: bool) -> Outcome:
+    if isinstance(result, InpaintFailure):
+        return Outcome(OutcomeKind.COVERED, result.cover_reason, result.detail, coverage)
+    cover_reason = CoverReason.REUSED if is_reused else None
     return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage)
 
 
@@ -287,11 +286,11 @@ def _check_fit(detections: Detections, image: RgbImage) -> None:
 
 @contextmanager
 def _as_segmentation_error() -> Iterator[None]:
-    """Whatever goes wrong here, the persons are not known."""
+    """Raise any error of the block as a SegmentationError."""
     try:
         yield
     except SegmentationError:
         raise
     except Exception as error:
-        message = f"the persons could not be found: {format_error(error)}"
+        message = f"person segmentation failed: {format_error(error)}"
         raise SegmentationError(message) from error

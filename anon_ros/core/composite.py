@@ -1,4 +1,4 @@
-"""Putting inpainted persons onto the covered frame."""
+"""Compositing of inpainted persons over the covered frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from anon_ros.core.types import Mask, RgbImage, all_channels_below, copy_masked
 
 @dataclass(frozen=True)
 class Layer:
-    """One inpainted person: ``patch`` is (h, w, 3) uint8 RGB, the size of the region's window."""
+    """An inpainted person: ``patch`` is (h, w, 3) uint8 RGB, the size of the region's window."""
 
     region: PersonRegion
     patch: RgbImage
 
 
 def composite(canvas: RgbImage, layers: Sequence[Layer], persons_mask: Mask) -> RgbImage:
-    """A copy of ``canvas`` with the layers pasted in the order given, the last on top.
+    """Return a copy of ``canvas`` with the layers pasted in their order, the last on top.
 
-    A feather is blended only where nobody was: outside its own mask a patch shows what the
-    inpainter was given there, which on another person would be that person.
+    A feather is blended only outside all persons: outside its own mask a patch shows the
+    inpainter's input, which on another person would be that person.
     """
     result = canvas.copy()
     for layer in layers:
@@ -36,7 +36,7 @@ def composite(canvas: RgbImage, layers: Sequence[Layer], persons_mask: Mask) -> 
 
 
 def replaced_mask(layers: Sequence[Layer], persons_mask: Mask) -> Mask:
-    """(H, W) bool: every person's mask and the feathers that were blended."""
+    """Return (H, W) bool: every person's mask and the feathers that were blended."""
     replaced = persons_mask.copy()
     for layer in layers:
         replaced[layer.region.window.slices] |= layer.region.feather_alpha > 0
@@ -44,7 +44,7 @@ def replaced_mask(layers: Sequence[Layer], persons_mask: Mask) -> Mask:
 
 
 def force_difference(result: RgbImage, original: RgbImage, replaced: Mask) -> RgbImage:
-    """A copy of ``result`` in which no replaced pixel equals the original.
+    """Return a copy of ``result`` in which no replaced pixel equals the original.
 
     A generated pixel can equal the original by chance. Moved by one level in each channel, it no
     longer does, and the two images alone prove which pixels were replaced.

@@ -11,19 +11,19 @@ from anon_ros.core.masks import PersonRegion
 from anon_ros.core.types import Mask, RgbImage, copy_masked
 
 _COARSE_PX = 64
-_GREY = 128
+_GRAY = 128
 _WHITE = 255
-# Below it, rounding to 8 bits would colour a coarse pixel by more than 5 levels.
-_LEAST_WEIGHT = 0.1
+# Below it, rounding to 8 bits would color a coarse pixel by more than 5 levels.
+_MIN_WEIGHT = 0.1
 
 
 def cover_regions(image: RgbImage, regions: Sequence[PersonRegion], persons_mask: Mask) -> RgbImage:
-    """A copy of ``image`` in which every region is filled from the surroundings of the persons.
+    """Return a copy of ``image`` with every region filled from the surroundings of the persons.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         regions: what to cover.
-        persons_mask: (H, W) bool, pixels whose colours must not be used.
+        persons_mask: (H, W) bool, pixels whose colors must not be used.
     """
     height_px, width_px = persons_mask.shape
     canvas = image.copy()
@@ -40,34 +40,34 @@ def fill_from_surroundings(image: RgbImage, persons_mask: Mask) -> RgbImage:
     """Spread the colors of ``image`` outside ``persons_mask`` smoothly over the (H, W, 3) image.
 
     No pixel under ``persons_mask`` has any influence. Without a pixel outside, everything is mid
-    grey.
+    gray.
     """
     height_px, width_px = persons_mask.shape
     shrink = min(1.0, _COARSE_PX / max(height_px, width_px))
     coarse_wh = max(1, round(width_px * shrink)), max(1, round(height_px * shrink))
-    known = np.where(persons_mask, np.uint8(0), np.uint8(_WHITE))
-    colour = _resize(cv2.bitwise_and(image, image, mask=known), coarse_wh)
-    weight = _resize(known, coarse_wh) / np.float32(_WHITE)
-    unknown = weight < _LEAST_WEIGHT
-    weight[unknown], colour[unknown] = 0, 0
-    spread = np.clip(np.rint(_push_pull(colour, weight)), 0, _WHITE).astype(np.uint8)
+    valid = np.where(persons_mask, np.uint8(0), np.uint8(_WHITE))
+    color = _resize(cv2.bitwise_and(image, image, mask=valid), coarse_wh)
+    weight = _resize(valid, coarse_wh) / np.float32(_WHITE)
+    unknown = weight < _MIN_WEIGHT
+    weight[unknown], color[unknown] = 0, 0
+    spread = np.clip(np.rint(_push_pull(color, weight)), 0, _WHITE).astype(np.uint8)
     full = cv2.resize(spread, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.uint8)
 
 
 def _push_pull(
-    colour: npt.NDArray[np.float32], weight: npt.NDArray[np.float32]
+    color: npt.NDArray[np.float32], weight: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Fill where ``weight`` is 0 from ever coarser levels; ``colour`` is premultiplied by it."""
+    """Fill where ``weight`` is 0 from ever coarser levels; ``color`` is premultiplied by it."""
     height, width = weight.shape
-    known = weight[..., None] > 0
-    own = np.divide(colour, weight[..., None], out=np.full_like(colour, _GREY), where=known)
-    if known.all() or height == width == 1:
+    valid = weight[..., None] > 0
+    own = np.divide(color, weight[..., None], out=np.full_like(color, _GRAY), where=valid)
+    if valid.all() or height == width == 1:
         return own
     half_wh = (width + 1) // 2, (height + 1) // 2
-    coarse = _push_pull(_resize(colour, half_wh), _resize(weight, half_wh))
+    coarse = _push_pull(_resize(color, half_wh), _resize(weight, half_wh))
     spread = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where(known, own, spread)
+    return np.where(valid, own, spread)
 
 
 def _resize(array: npt.NDArray[Any], wh: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -7,10 +7,10 @@ from anon_ros.core.types import Detections
 
 
 def coverage_px(detections: Detections) -> npt.NDArray[np.int64]:
-    """(N,) number of pixels of each instance mask."""
+    """Return (N,) the number of pixels of each instance mask."""
     return np.array([np.count_nonzero(mask) for mask in detections.masks], np.int64)
 
 
 def coverage_order(coverage: npt.NDArray[np.int64]) -> list[int]:
-    """Indices by ascending coverage, the largest last and so on top; equals keep their order."""
+    """Return indices by ascending coverage, the largest last (on top); equals keep their order."""
     return [int(index) for index in np.argsort(coverage, kind="stable")]

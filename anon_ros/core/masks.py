@@ -1,4 +1,4 @@
-"""From a person's instance mask to the pixels that are replaced."""
+"""Regions: the replaced pixels of a person, from their instance mask."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from anon_ros.config import MaskConfig
 from anon_ros.core.roi import Roi
 from anon_ros.core.types import Detections, Mask
 
-_LEAST_DILATION_PX = 2
-_LEAST_FILL = 0.1
+_MIN_DILATION_PX = 2
+_MIN_FILL_RATIO = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,31 +44,31 @@ def make_region(
     Args:
         instance_mask: (H, W) bool.
         box_xyxy: (4,) pixels.
-        config: how far to grow.
+        config: dilation and feather.
 
     Raises:
-        ValueError: if mask and box both hold no pixel of the image.
+        ValueError: if neither mask nor box has a pixel of the image.
     """
     height_px, width_px = instance_mask.shape
     box = Roi.from_box_xyxy(box_xyxy).clip(width_px, height_px)
-    if np.count_nonzero(instance_mask) < _LEAST_FILL * box.width_px * box.height_px:
+    if np.count_nonzero(instance_mask) < _MIN_FILL_RATIO * box.width_px * box.height_px:
         instance_mask = instance_mask.copy()
         instance_mask[box.slices] = True
-    person = Roi.from_mask(instance_mask)
-    if person.is_empty:
+    bounds = Roi.from_mask(instance_mask)
+    if bounds.is_empty:
         message = f"the box {box_xyxy.tolist()} has no mask and no pixel in the image"
         raise ValueError(message)
-    scale_px = math.sqrt(person.width_px * person.height_px)
-    dilation_px = max(_LEAST_DILATION_PX, config.dilate_ratio * scale_px)
+    scale_px = math.sqrt(bounds.width_px * bounds.height_px)
+    dilation_px = max(_MIN_DILATION_PX, config.dilate_ratio * scale_px)
     feather_px = config.feather_ratio * scale_px
-    window = person.expand(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
+    window = bounds.expand(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
     solid = np.zeros((window.height_px, window.width_px), np.uint8)
-    solid[person.relative_to(window).slices] = _without_holes(instance_mask[person.slices])
+    solid[bounds.relative_to(window).slices] = _fill_holes(instance_mask[bounds.slices])
     distance_px = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     mask = distance_px <= dilation_px
     ramp = 1 - (distance_px - dilation_px) / max(feather_px, 1e-6)
     alpha = np.where(mask, 1, np.clip(ramp, 0, 1)).astype(np.float32)
-    return PersonRegion(person, window, mask, alpha)
+    return PersonRegion(bounds, window, mask, alpha)
 
 
 def make_regions(detections: Detections, config: MaskConfig) -> list[PersonRegion]:
@@ -78,16 +78,16 @@ def make_regions(detections: Detections, config: MaskConfig) -> list[PersonRegio
 
 
 def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -> Mask:
-    """(H, W) bool, every person's replaced pixels."""
+    """Return (H, W) bool: every person's replaced pixels."""
     if not regions:
         return np.broadcast_to(np.False_, (height_px, width_px))  # costs nothing
-    people = np.zeros((height_px, width_px), np.bool_)
+    persons_mask = np.zeros((height_px, width_px), np.bool_)
     for region in regions:
-        people[region.window.slices] |= region.mask
-    return people
+        persons_mask[region.window.slices] |= region.mask
+    return persons_mask
 
 
-def _without_holes(mask: Mask) -> npt.NDArray[np.uint8]:
+def _fill_holes(mask: Mask) -> npt.NDArray[np.uint8]:
     pixels = mask.astype(np.uint8)
     outlines, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(pixels, outlines, -1, 1, cv2.FILLED), np.uint8)

@@ -1,4 +1,4 @@
-"""What the core needs from the models, and nothing more."""
+"""Interfaces between the core and the models."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,15 +20,30 @@ class Segmenter(Protocol):
 
 
 class Inpainter(Protocol):
-    """Draws somebody, or something, else where a person was."""
+    """Draws something else in a person's place."""
+
+    @property
+    def max_batch(self) -> int:
+        """The number of frames that are worth a joint call; 1 if more only delay the first."""
+        ...
+
+    @property
+    def draws_persons(self) -> bool:
+        """True if it draws synthetic persons, from the image that a crop shows."""
+        ...
+
+    @property
+    def keeps_grid(self) -> bool:
+        """True if its result depends on the size of a crop, which should then be stable."""
+        ...
 
     def inpaint(self, crops: Sequence[Crop]) -> Sequence[RgbImage | InpaintFailure]:
-        """Return one image per crop, of the crop's shape, or why there is none.
+        """Return one image per crop, of the crop's shape, or a failure.
 
         Pixels under the crop's mask replace the person; those around it are blended into the
         feather, and should show the surroundings.
 
-        An answer must not depend on the other crops of the batch, but for rounding. Raising loses
+        A result must not depend on the other crops of the batch, but for rounding. Raising loses
         no frame: the caller covers the persons it concerns.
         """
         ...

@@ -20,20 +20,20 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 def copy_masked(source: RgbImage, mask: Mask, target: RgbImage) -> None:
     """Copy the masked pixels of ``source`` into ``target``, a window of an image of its size."""
-    pasted = cv2.copyTo(source, mask.view(np.uint8), target)
-    if pasted is not target:  # OpenCV took a copy of what it was given
-        target[:] = pasted
+    copied = cv2.copyTo(source, mask.view(np.uint8), target)
+    if copied is not target:  # OpenCV worked on a copy of the target
+        target[:] = copied
 
 
 def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
-    """(H, W) bool: the pixels of which no channel is above ``level``."""
+    """Return (H, W) bool: the pixels of which no channel is above ``level``."""
     # NumPy needs ten times as long for a last axis of three.
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The persons that a segmenter found in one frame.
+    """Detected persons of one frame.
 
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels of the full-resolution image.
@@ -70,7 +70,7 @@ class Detections:
 
     @classmethod
     def empty(cls, height_px: int, width_px: int) -> "Detections":
-        """No persons in an image of the given size."""
+        """Return no persons, for an image of that size."""
         return cls(
             boxes_xyxy=np.zeros((0, 4), np.float32),
             scores=np.zeros(0, np.float32),
@@ -81,17 +81,16 @@ class Detections:
 
 @dataclass(frozen=True)
 class FramePersons:
-    """Who is to be replaced in one frame, with what other frames tell of them.
+    """The persons to replace in one frame, with facts from other frames.
 
     Attributes:
         detections: the persons.
-        seeds: (N,) of each one's random numbers, 0 <= seed < 2**63.
-        track_ids: (N,) the same number for the same person in all frames; None for who is known
-            from this frame alone.
+        seeds: (N,) of the persons' random numbers, 0 <= seed < 2**63.
+        track_ids: (N,) the same number for the same person in all frames; None for no track.
         crop_windows: (N,) a window that changes less from frame to frame than the person's
             outline, for the crop to be planned around; None for the outline's own bounds.
-        num_propagated: how many of them, the last ones, were missed in this frame and are known
-            from others.
+        num_propagated: number of persons, the last of them, who were not detected in this frame
+            but in others.
 
     Raises:
         ValueError: if the lengths disagree.
@@ -104,7 +103,7 @@ class FramePersons:
     num_propagated: int = 0
 
     def __post_init__(self) -> None:
-        lengths = [len(each) for each in (self.seeds, self.track_ids, self.crop_windows)]
+        lengths = [len(values) for values in (self.seeds, self.track_ids, self.crop_windows)]
         if lengths != [len(self.detections)] * 3:
             message = f"{lengths} seeds, tracks and windows for {len(self.detections)} persons"
             raise ValueError(message)
@@ -112,17 +111,17 @@ class FramePersons:
 
 @dataclass(frozen=True)
 class Crop:
-    """What an inpainter is given of one person: a window at the image's own resolution.
+    """An inpainter's input for one person: a window at the image's own resolution.
 
     Attributes:
         image: (H, W, 3) uint8 RGB; beyond the image's border its edge pixels are repeated.
-        mask: (H, W) bool, the pixels that will be taken from the inpainter's answer.
+        mask: (H, W) bool, the pixels that will be taken from the inpainter's result.
         persons_mask: (H, W) bool, every person's replaced pixels, this one's included: whatever is
             True here must not be copied into ``mask``.
         roi: where the crop lies in the image; reaches outside where the crop was padded.
         seed: of this person's random numbers, 0 <= seed < 2**63.
-        init_image: (H, W, 3) uint8 RGB, what an inpainter that starts from an image starts from in
-            ``mask``; None for ``image``.
+        init_image: (H, W, 3) uint8 RGB, the start inside ``mask`` of an inpainter that starts from
+            an image; None for ``image``.
     """
 
     image: RgbImage
@@ -154,7 +153,7 @@ class CoverReason(Enum):
 
 @dataclass(frozen=True)
 class InpaintFailure:
-    """An inpainter's answer without an image for a person, who then stays covered.
+    """An inpainter's result without an image for a person, who then stays covered.
 
     Attributes:
         detail: the problem, in words; empty if the reason says it all.
@@ -166,7 +165,7 @@ class InpaintFailure:
 
 
 class OutcomeKind(Enum):
-    """How a person was replaced."""
+    """The way in which a person was replaced."""
 
     INPAINTED = "inpainted"
     COVERED = "covered"
@@ -174,11 +173,11 @@ class OutcomeKind(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one detection.
+    """The result for one detection.
 
     Attributes:
-        kind: how the person was replaced; every detected person is.
-        cover_reason: why the person was covered; None when inpainted, but REUSED for a synthetic
+        kind: the way in which the person was replaced; every detected person is.
+        cover_reason: reason of the cover; None when inpainted, but REUSED for a synthetic
             person of an earlier frame.
         detail: more about it, in words; empty if the reason says it all.
         coverage_px: number of pixels of the instance mask, which orders the composite.
@@ -197,16 +196,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class AnonymizedFrame:
-    """One anonymized frame.
+    """An anonymized frame.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, equal to the input wherever ``replaced_mask`` is False.
-        detections: the persons found, in the segmenter's order.
+        detections: the persons, in the segmenter's order.
         replaced_mask: (H, W) bool, the pixels that were replaced: all dilated person masks and
             their feather. Each of them differs from the input.
         outcomes: one per detection, in the same order.
-        track_ids: (N,) the persons' tracks; None for who is known from this frame alone.
-        inpainted_crops: of the persons who were inpainted, by index: what the inpainter drew.
+        track_ids: (N,) the persons' tracks; None for no track.
+        inpainted_crops: the inpainter's results, by index of the person.
     """
 
     image: RgbImage

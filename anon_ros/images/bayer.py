@@ -1,4 +1,4 @@
-"""Encodings with one colour per pixel in a 2x2 mosaic: bayer_rggb8 and its like."""
+"""Encodings with one color per pixel in a 2x2 mosaic: bayer_rggb8 and its like."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -23,14 +23,14 @@ _TO_RGB = {
 
 @dataclass(frozen=True)
 class BayerLayout:
-    """One sample per pixel.
+    """A layout of one sample per pixel.
 
     A sample belongs to one pixel alone, so exactly the samples under the mask are rewritten.
     Growing the mask to whole mosaic cells would change nothing for privacy: it would write the
-    neighbours' own values back, rounded to 8 bits.
+    neighbors' own values back, rounded to 8 bits.
 
     Attributes:
-        pattern: colours of the cell's first and second row, for example "rggb".
+        pattern: colors of the cell's first and second row, for example "rggb".
         sample_bytes: 1 or 2.
     """
 
@@ -53,6 +53,6 @@ class BayerLayout:
         samples = sample_view(rows, 1, self.sample_bytes)
         values = from_8bit(image[roi.slices], white_level(to_native_order(samples)))
         target, inside = samples[roi.slices], mask[roi.slices]
-        for colour, (row, column) in zip(self.pattern, product((0, 1), (0, 1)), strict=True):
+        for color, (row, column) in zip(self.pattern, product((0, 1), (0, 1)), strict=True):
             phase = (slice(row, None, 2), slice(column, None, 2))
-            np.copyto(target[phase], values[phase][..., "rgb".index(colour)], where=inside[phase])
+            np.copyto(target[phase], values[phase][..., "rgb".index(color)], where=inside[phase])

@@ -2,7 +2,7 @@
 
 Cameras with 10, 12 or 14 bits fill only the low bits of a 16-bit sample, and no message says how
 many. So white is the smallest 2**n - 1, n >= 8, that holds all but a thousandth of the samples: one
-hot pixel must not darken an image until nobody is found in it.
+hot pixel must not darken an image until nobody is detected in it.
 """
 
 import math
@@ -19,7 +19,7 @@ _SAMPLED = 100_000
 
 
 def white_level(samples: Samples) -> int:
-    """The value that stands for white: 255 for uint8, 255..65535 for uint16."""
+    """Return the value that stands for white: 255 for uint8, 255..65535 for uint16."""
     if samples.dtype == np.uint8:
         return _WHITE_8BIT
     some = samples.reshape(-1)[:: max(1, samples.size // _SAMPLED)]
@@ -28,7 +28,7 @@ def white_level(samples: Samples) -> int:
 
 
 def to_8bit(samples: Samples) -> npt.NDArray[np.uint8]:
-    """``read_samples`` with their white level brought to 255; uint8 is returned as it is."""
+    """Return ``samples`` with their white level brought to 255; uint8 is returned as it is."""
     if samples.dtype == np.uint8:
         return samples.astype(np.uint8, copy=False)
     return np.asarray(
@@ -37,7 +37,7 @@ def to_8bit(samples: Samples) -> npt.NDArray[np.uint8]:
 
 
 def from_8bit(values: npt.NDArray[np.uint8], white: int) -> Samples:
-    """The inverse of ``to_8bit`` for samples of the given white level; uint8 for white 255.
+    """Invert ``to_8bit`` for samples of the given white level; uint8 for white 255.
 
     Values survive ``to_8bit`` exactly.
     """

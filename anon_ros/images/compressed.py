@@ -1,8 +1,9 @@
 """The pixels of sensor_msgs/CompressedImage, and of image files.
 
 ``format`` says what a driver claims, in many spellings ("jpeg", "jpg", "rgb8; jpeg compressed
-bgr8", "mono16; png compressed "; compressed_image_transport). JPEG or PNG is told by the data. The
-order of colours in ``format`` is that of the raw message; the file itself is always a standard one.
+bgr8", "mono16; png compressed "; compressed_image_transport). The data say whether it is a JPEG or
+a PNG. The order of colors in ``format`` is that of the raw message; the file itself is always a
+standard one.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class CompressedImageData:
 
 
 def decode_compressed(compressed: CompressedImageData) -> RgbImage:
-    """The image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
+    """Return the image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
 
     16-bit PNG is scaled as in ``decode_raw``. A PNG's eXIf orientation is not applied.
 
@@ -63,7 +64,7 @@ def decode_compressed(compressed: CompressedImageData) -> RgbImage:
 
 
 def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
-    """Whether the data begins as a JPEG or PNG, and is no depth."""
+    """Return True if the data begin as a JPEG or PNG, and are no depth."""
     try:
         _is_jpeg(compressed.format, bytes(compressed.data[:_SIGNATURE_BYTES]))
     except ImageFormatError:
@@ -74,14 +75,14 @@ def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
 def encode_compressed(
     compressed: CompressedImageData, image: RgbImage, mask: Mask, jpeg_quality: int
 ) -> bytes:
-    """A file like ``compressed`` that shows ``image``.
+    """Return a file like ``compressed`` that shows ``image``.
 
     An empty mask gives the original bytes, without any further picture or video behind the first
     one: nobody has looked at those. Otherwise, or if a JPEG holds a thumbnail, no metadata is kept,
     because the thumbnail may still show persons; a JPEG's EXIF orientation is applied instead.
 
     JPEG is encoded anew from ``image``, so pixels outside the mask change by its compression
-    error; grey stays grey, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
+    error; gray stays gray, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
     PNG is lossless: pixels outside the mask, alpha and bit depth stay.
 
     Args:
@@ -115,7 +116,7 @@ def _strip_trailing(data: bytes, end: int) -> bytes:
 
 
 def _is_jpeg(declared: str, data: bytes) -> bool:
-    """True for a JPEG, False for a PNG."""
+    """Return True for a JPEG, False for a PNG."""
     reject_non_picture(declared.split(";", maxsplit=1)[0].strip())
     if "compressedDepth" not in declared:
         if data.startswith(jpeg.SIGNATURE):
@@ -137,7 +138,7 @@ def _decode_png(data: bytes) -> tuple[Samples, str]:
 
 def _encode_jpeg(info: jpeg.JpegInfo, image: RgbImage, quality: int) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    if info.is_grey:
+    if info.is_gray:
         return _encode(".jpg", np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), options)
     if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR"):
         sampling = _JPEG_SAMPLING.get(info.chroma_hw, _JPEG_SAMPLING[1, 1])

@@ -1,4 +1,4 @@
-"""Which encodings of sensor_msgs/Image are anonymized.
+"""Encodings of sensor_msgs/Image that are anonymized.
 
 Names and synonyms are those of sensor_msgs/image_encodings.hpp (ros2/common_interfaces).
 """
@@ -37,7 +37,7 @@ LAYOUTS: Mapping[str, PixelLayout] = {
 
 
 def is_supported_encoding(encoding: str) -> bool:
-    """Whether images of ``encoding`` can be anonymized."""
+    """Return True if images of ``encoding`` can be anonymized."""
     return encoding in LAYOUTS
 
 
@@ -45,7 +45,7 @@ _MATRIX_TYPE = re.compile(r"(8|16|32|64)[USF]C\d*")
 
 
 def get_layout(encoding: str) -> PixelLayout:
-    """How the pixels of ``encoding`` lie in memory.
+    """Return the layout of the pixels of ``encoding`` in memory.
 
     Raises:
         ImageFormatError: if it holds no picture (depth, float) or is not known.
@@ -59,14 +59,14 @@ def get_layout(encoding: str) -> PixelLayout:
 
 
 def reject_non_picture(encoding: str) -> None:
-    """Refuse the encodings that mean numbers instead of a picture.
+    """Reject the encodings that mean numbers instead of a picture.
 
     Raises:
-        ImageFormatError: for 16UC1, 32FC1 and all other matrix types that are not 8-bit colour.
+        ImageFormatError: for 16UC1, 32FC1 and all other matrix types that are not 8-bit color.
     """
     if _MATRIX_TYPE.fullmatch(encoding) and encoding not in LAYOUTS:
         message = (
             f"encoding {encoding!r} cannot be anonymized: depth and float images carry no visible "
-            f"colour to find persons in; supported are {', '.join(LAYOUTS)}"
+            f"color to find persons in; supported are {', '.join(LAYOUTS)}"
         )
         raise ImageFormatError(message)

@@ -1,4 +1,4 @@
-"""What OpenCV does not tell about a JPEG: whether it is whole, and how its chroma is sampled."""
+"""Facts of a JPEG that OpenCV does not report: its completeness and its chroma sampling."""
 
 import re
 from collections.abc import Iterator
@@ -17,25 +17,25 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 @dataclass(frozen=True)
 class JpegInfo:
-    """What is kept when a JPEG is encoded again.
+    """The properties that a JPEG keeps when it is encoded again.
 
     Attributes:
         end: where its first picture ends; phones put further pictures and videos behind it.
         has_thumbnail: its metadata hold another picture, which may be older than the image.
-        is_grey: it has one component.
+        is_gray: it has one component.
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
     """
 
     end: int
     has_thumbnail: bool
-    is_grey: bool
+    is_gray: bool
     chroma_hw: tuple[int, int]
 
 
 def parse_jpeg(data: bytes) -> JpegInfo:
     """Walk through a JPEG from its first marker to its last.
 
-    The decoder (libjpeg) shows the missing part of a cut file as grey and reports success.
+    The decoder (libjpeg) shows the missing part of a cut file as gray and reports success.
 
     Raises:
         ImageFormatError: if it is cut short or has no frame.
@@ -43,7 +43,7 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     frame = None
     has_thumbnail = False
     end = 0
-    for marker, payload, end in _segments(data):  # noqa: B007 - the last one is wanted
+    for marker, payload, end in _iter_segments(data):  # noqa: B007 - the last one is wanted
         if marker in _START_OF_FRAME:
             frame = payload
         elif SIGNATURE in payload:
@@ -51,11 +51,11 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     if frame is None:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    return JpegInfo(end, has_thumbnail, *_sampling(frame))
+    return JpegInfo(end, has_thumbnail, *_parse_sampling(frame))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Marker, content and end of each segment up to the end of the image, which must be there."""
+def _iter_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield marker, content and end of each segment up to the image's end, which must be there."""
     at = 2
     while data[at : at + 1] == b"\xff":
         marker = data[at + 1] if at + 1 < len(data) else None
@@ -71,14 +71,14 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         yield marker, data[at + 4 : end], end
         at = end
         if marker == _START_OF_SCAN:
-            found = _AFTER_SCAN.search(data, at)
-            at = found.start() if found else len(data)
+            match = _AFTER_SCAN.search(data, at)
+            at = match.start() if match else len(data)
     message = f"JPEG of {len(data)} bytes is cut short or damaged: no end of image after its scans"
     raise ImageFormatError(message)
 
 
-def _sampling(payload: bytes) -> tuple[bool, tuple[int, int]]:
-    """Of a frame header: whether it has one component, and the pixels per chroma sample."""
+def _parse_sampling(payload: bytes) -> tuple[bool, tuple[int, int]]:
+    """Return from a frame header if it has a single component, and the pixels per chroma sample."""
     # Precision 1 byte, height 2, width 2, components 1; then of each: id, sampling, table.
     sampling = payload[7::3][: payload[5]] if len(payload) > 5 else b""  # noqa: PLR2004 - as above
     if not sampling:

@@ -1,4 +1,4 @@
-"""What raw and compressed images share."""
+"""Types that raw and compressed images share."""
 
 from array import array
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class RowBuffer:
 
 
 class PixelLayout(Protocol):
-    """How the pixels of one encoding lie in its rows."""
+    """The layout of the pixels of an encoding in its rows."""
 
     @property
     def size_multiple_hw(self) -> tuple[int, int]:
@@ -47,27 +47,27 @@ class PixelLayout(Protocol):
         ...
 
     def row_bytes(self, width_px: int) -> int:
-        """Bytes of one row without its padding."""
+        """Return the bytes of a row without its padding."""
         ...
 
     def row_count(self, height_px: int) -> int:
-        """Rows of ``step`` bytes, those of chroma planes included."""
+        """Return the number of rows of ``step`` bytes, those of chroma planes included."""
         ...
 
     def decode(self, rows: RowBuffer) -> RgbImage:
-        """The image, in memory of its own."""
+        """Return the image, in memory of its own."""
         ...
 
     def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
         """Overwrite the samples of the pixels in ``mask``, all of which lie in ``roi``.
 
-        What is written depends on no pixel of ``image`` outside ``mask``.
+        The written bytes depend on no pixel of ``image`` outside ``mask``.
         """
         ...
 
 
 def validate_result(image: RgbImage, mask: Mask, height_px: int, width_px: int) -> None:
-    """Refuse an anonymized image that does not belong to its original.
+    """Reject an anonymized image that does not belong to its original.
 
     Raises:
         ValueError: if ``image`` is not (height_px, width_px, 3) uint8 or ``mask`` not

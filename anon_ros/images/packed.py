@@ -20,7 +20,7 @@ _TO_RGB = {
 
 @dataclass(frozen=True)
 class PackedLayout:
-    """One sample per channel and pixel.
+    """A layout of one sample per channel and pixel.
 
     Attributes:
         order: "mono", "rgb", "bgr", "rgba" or "bgra".
@@ -39,17 +39,17 @@ class PackedLayout:
         return height_px
 
     def decode(self, rows: RowBuffer) -> RgbImage:
-        return to_rgb(to_native_order(self._view(rows)), self.order)
+        return to_rgb(to_native_order(self._view_samples(rows)), self.order)
 
     def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
-        write_masked(self._view(rows), self.order, image, mask, roi)
+        write_masked(self._view_samples(rows), self.order, image, mask, roi)
 
-    def _view(self, rows: RowBuffer) -> Samples:
+    def _view_samples(self, rows: RowBuffer) -> Samples:
         return sample_view(rows, _CHANNELS[self.order], self.sample_bytes)
 
 
 def sample_view(rows: RowBuffer, channels: int, sample_bytes: int) -> Samples:
-    """(H, W, C) view of the rows without their padding, in their own byte order; (H, W) if C=1."""
+    """Return (H, W, C), or (H, W) if C=1: the rows without padding, in their own byte order."""
     samples: Samples = np.ndarray(
         (rows.height_px, rows.width_px, channels),
         dtype=f"{'>' if rows.is_bigendian else '<'}u{sample_bytes}",
@@ -60,13 +60,13 @@ def sample_view(rows: RowBuffer, channels: int, sample_bytes: int) -> Samples:
 
 
 def to_native_order(samples: Samples) -> Samples:
-    """``read_samples`` as OpenCV can read them: this machine's byte order, and no odd step."""
+    """Return ``samples`` as OpenCV can read them: this machine's byte order, and no odd step."""
     return np.require(samples, samples.dtype.newbyteorder("="), ["ALIGNED"])
 
 
 def to_rgb(samples: Samples, order: str) -> RgbImage:
-    """A copy of ``read_samples`` as 8-bit RGB; alpha is left out."""
-    values = to_8bit(_without_alpha(samples, order))
+    """Return a copy of ``samples`` as 8-bit RGB; alpha is left out."""
+    values = to_8bit(_drop_alpha(samples, order))
     if order == "mono":
         return np.asarray(cv2.cvtColor(values, cv2.COLOR_GRAY2RGB), np.uint8)
     if order == "rgb":
@@ -75,9 +75,9 @@ def to_rgb(samples: Samples, order: str) -> RgbImage:
 
 
 def write_masked(samples: Samples, order: str, image: RgbImage, mask: Mask, roi: Roi) -> None:
-    """Overwrite the pixels of ``mask`` in ``read_samples``, in any byte order; alpha stays."""
+    """Overwrite the pixels of ``mask`` in ``samples``, in any byte order; alpha stays."""
     is_8bit = samples.dtype == np.uint8
-    white = white_level(samples if is_8bit else _without_alpha(to_native_order(samples), order))
+    white = white_level(samples if is_8bit else _drop_alpha(to_native_order(samples), order))
     inside = mask[roi.slices]
     values = from_8bit(_reorder(image[roi.slices], order), white)
     target = samples[roi.slices]
@@ -88,8 +88,8 @@ def write_masked(samples: Samples, order: str, image: RgbImage, mask: Mask, roi:
             np.copyto(target[..., channel], values[..., channel], where=inside)
 
 
-def _without_alpha(samples: Samples, order: str) -> Samples:
-    """RGB where ``read_samples`` have colour: new memory, but for "mono" and "rgb"."""
+def _drop_alpha(samples: Samples, order: str) -> Samples:
+    """Return RGB where ``samples`` have color: new memory, but for "mono" and "rgb"."""
     code = _TO_RGB.get(order)
     if code is None:
         return samples

@@ -1,4 +1,4 @@
-"""Whether a PNG is whole: PNG specification (W3C), section 5, chunks."""
+"""The end of a complete PNG: PNG specification (W3C), section 5, chunks."""
 
 import struct
 import zlib
@@ -19,15 +19,15 @@ def find_png_end(data: bytes) -> int:
     """
     at, kind = len(SIGNATURE), b""
     while kind != b"IEND":
-        kind, at = _chunk(data, at)
+        kind, at = _read_chunk(data, at)
         if kind == b"acTL":
             message = "PNG is animated: only its first picture would be seen; give single pictures"
             raise ImageFormatError(message)
     return at
 
 
-def _chunk(data: bytes, at: int) -> tuple[bytes, int]:
-    """Type and end of the chunk that starts at ``at``."""
+def _read_chunk(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return type and end of the chunk that starts at ``at``."""
     if at + _HEADER.size <= len(data):
         length, kind = _HEADER.unpack_from(data, at)
         content_end = at + _HEADER.size + length

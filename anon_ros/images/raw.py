@@ -16,7 +16,7 @@ _PADDING_BYTES = 64
 
 @dataclass(frozen=True)
 class RawImage:
-    """The fields of sensor_msgs/Image that say what its pixels are.
+    """The fields of sensor_msgs/Image that describe its pixels.
 
     Attributes:
         height: px.
@@ -36,7 +36,7 @@ class RawImage:
 
 
 def decode_raw(raw: RawImage) -> RgbImage:
-    """The image as 8-bit RGB, in memory of its own.
+    """Return the image as 8-bit RGB, in memory of its own.
 
     16-bit samples are scaled by the smallest 2**n - 1, n >= 8, that holds the largest of them, so
     that a 12-bit camera's image is not black.
@@ -46,11 +46,11 @@ def decode_raw(raw: RawImage) -> RgbImage:
     """
     layout = get_layout(raw.encoding)
     _check(raw, layout)
-    return layout.decode(_rows(raw, layout, np.frombuffer(raw.data, np.uint8)))
+    return layout.decode(_view_rows(raw, layout, np.frombuffer(raw.data, np.uint8)))
 
 
 def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
-    """The data of ``raw`` with the pixels under ``mask`` taken from ``image``.
+    """Return the data of ``raw`` with the pixels under ``mask`` taken from ``image``.
 
     All other bytes are those of ``raw``: pixels, alpha, padding and whatever follows the last row.
     But more than 64 bytes of either are blanked: they may be a part of a larger picture, and nobody
@@ -71,7 +71,7 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     _check(raw, layout)
     validate_result(image, mask, raw.height, raw.width)
     data = np.frombuffer(raw.data, np.uint8).copy()
-    rows = _rows(raw, layout, data)
+    rows = _view_rows(raw, layout, data)
     used_bytes = layout.row_bytes(raw.width)
     if raw.step - used_bytes > _PADDING_BYTES and raw.encoding != "nv24":  # its rows are not so
         rows.data[:, used_bytes:] = 0
@@ -82,7 +82,7 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     return data.tobytes()
 
 
-def _rows(raw: RawImage, layout: PixelLayout, data: npt.NDArray[np.uint8]) -> RowBuffer:
+def _view_rows(raw: RawImage, layout: PixelLayout, data: npt.NDArray[np.uint8]) -> RowBuffer:
     count = layout.row_count(raw.height)
     rows = data[: count * raw.step].reshape(count, raw.step)
     return RowBuffer(rows, raw.height, raw.width, raw.is_bigendian)

@@ -34,7 +34,7 @@ _YUV_TO_RGB = np.linalg.inv(np.vstack([_RGB_TO_YUV, [0, 0, 0, 1]]))[:3]
 
 @dataclass(frozen=True)
 class Yuv422Layout:
-    """Two pixels in four bytes, sharing one U and one V.
+    """A layout of two pixels in four bytes, with a common U and V.
 
     Attributes:
         luma_index: index of the luma byte of a pixel: 0 for YUY2 (YUYV), 1 for UYVY.
@@ -63,7 +63,7 @@ class Yuv422Layout:
 
 @dataclass(frozen=True)
 class SemiPlanarLayout:
-    """A plane of luma, then a plane of chroma pairs.
+    """A layout of a plane of luma, then a plane of chroma pairs.
 
     ``height`` and ``step`` of the message are those of the luma plane: so depthai's driver fills
     it, and sensor_msgs/image_encodings.hpp (getHeightScaling) and rviz take it. A row of chroma
@@ -88,7 +88,7 @@ class SemiPlanarLayout:
 
     def decode(self, rows: RowBuffer) -> RgbImage:
         if self.size_multiple_hw == (1, 1):
-            luma, *chroma = self._planes(rows)
+            luma, *chroma = self._view_planes(rows)
             # OpenCV 4 has no code for 4:4:4; like its others, black is all that is below 16.
             samples = np.dstack([np.maximum(luma, 16), *chroma])
             return np.asarray(cv2.transform(samples, _YUV_TO_RGB), np.uint8)
@@ -96,9 +96,9 @@ class SemiPlanarLayout:
         return np.asarray(cv2.cvtColor(rows.data[:, : rows.width_px], code), np.uint8)
 
     def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
-        _paint(self._planes(rows), self.size_multiple_hw, image, mask, roi)
+        _paint(self._view_planes(rows), self.size_multiple_hw, image, mask, roi)
 
-    def _planes(self, rows: RowBuffer) -> Planes:
+    def _view_planes(self, rows: RowBuffer) -> Planes:
         cell_height_px, cell_width_px = self.size_multiple_hw
         luma = rows.data[: rows.height_px, : rows.width_px]
         pairs = rows.data[rows.height_px :].reshape(rows.height_px // cell_height_px, -1)
@@ -109,22 +109,22 @@ class SemiPlanarLayout:
 def _paint(planes: Planes, cell_hw: tuple[int, int], image: RgbImage, mask: Mask, roi: Roi) -> None:
     cell_height_px, cell_width_px = cell_hw
     inside = mask[roi.slices]
-    colours = np.asarray(cv2.transform(image[roi.slices], _RGB_TO_YUV), np.uint8)
+    yuv_values = np.asarray(cv2.transform(image[roi.slices], _RGB_TO_YUV), np.uint8)
     luma, *chroma = planes
-    np.copyto(luma[roi.slices], colours[..., 0], where=inside)
+    np.copyto(luma[roi.slices], yuv_values[..., 0], where=inside)
     count = _sum_cells(inside, cell_hw)
     cells = (
         slice(roi.y0 // cell_height_px, roi.y1 // cell_height_px),
         slice(roi.x0 // cell_width_px, roi.x1 // cell_width_px),
     )
-    for plane, values in zip(chroma, (colours[..., 1], colours[..., 2]), strict=True):
+    for plane, values in zip(chroma, (yuv_values[..., 1], yuv_values[..., 2]), strict=True):
         total = _sum_cells(values * inside, cell_hw)
         mean = (total + count // 2) // np.maximum(count, 1)
         np.copyto(plane[cells], mean.astype(np.uint8), where=count > 0)
 
 
 def _sum_cells(values: npt.NDArray[np.generic], cell_hw: tuple[int, int]) -> npt.NDArray[np.uint16]:
-    """(H / h, W / w), the sum over each cell of h x w pixels."""
+    """Return (H / h, W / w), the sum over each cell of h x w pixels."""
     cell_height_px, cell_width_px = cell_hw
     parts = [
         values[row::cell_height_px, column::cell_width_px]

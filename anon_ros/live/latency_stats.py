@@ -1,11 +1,11 @@
-"""How long things took lately."""
+"""Latencies of the last frames."""
 
 from collections import defaultdict, deque
 from threading import Lock
 
 import numpy as np
 
-_KEPT = 500
+_MAX_ENTRIES = 500
 _MS_PER_NS = 1e-6
 
 
@@ -14,14 +14,17 @@ class LatencyStats:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._newest_ns: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._newest_ns: defaultdict[str, deque[int]] = defaultdict(
+            lambda: deque(maxlen=_MAX_ENTRIES)
+        )
 
     def add(self, name: str, duration_ns: int) -> None:
+        """Add a duration."""
         with self._lock:
             self._newest_ns[name].append(duration_ns)
 
     def quantiles_ms(self) -> dict[str, tuple[float, float]]:
-        """p50 and p99 of each, in the order in which the names came up."""
+        """Return p50 and p99 by name, in the order in which the names came up."""
         with self._lock:
             copies = {name: list(newest) for name, newest in self._newest_ns.items()}
         quantiles = {name: np.quantile(values, (0.5, 0.99)) for name, values in copies.items()}

@@ -1,4 +1,4 @@
-"""Where frames wait for the worker: for each stream the newest, or with covers all in order."""
+"""Queues of the frames that wait for the worker: the newest per stream, or with covers all."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class FrameStatus(Enum):
-    """What became of a frame that was received."""
+    """The end of a frame that was received."""
 
     PROCESSED = "processed"
     SKIPPED = "skipped"
@@ -43,10 +43,11 @@ class QueuedFrame(Generic[T]):
 
     Attributes:
         stream: its name.
-        frame: as it was offered.
-        arrived_ns: when, by the inbox's clock.
-        cover_reason: why its persons are only covered; None to inpaint them.
-        epoch: how often the inbox had been paused when it was taken.
+        frame: as it was put.
+        arrived_ns: by the mailbox's clock.
+        cover_reason: reason to only cover its persons; None to inpaint them.
+        epoch: number of pauses of the mailbox when it was taken; a frame of an earlier epoch must
+            not be published.
     """
 
     stream: str
@@ -57,7 +58,7 @@ class QueuedFrame(Generic[T]):
 
 
 @dataclass
-class _Waiting(Generic[T]):
+class _WaitingFrame(Generic[T]):
     frame: T
     arrived_ns: int
     turn_ns: int  # the streams' turns are in this order
@@ -67,14 +68,16 @@ class _Waiting(Generic[T]):
 @dataclass
 class _Stream(Generic[T]):
     policy: SkipPolicy
-    queue: deque[_Waiting[T]] = field(default_factory=deque)
-    in_work: int = 0
-    received: int = 0
-    fates: dict[FrameStatus, int] = field(default_factory=lambda: dict.fromkeys(FrameStatus, 0))
+    queue: deque[_WaitingFrame[T]] = field(default_factory=deque)
+    num_in_work: int = 0
+    num_received: int = 0
+    num_by_status: dict[FrameStatus, int] = field(
+        default_factory=lambda: dict.fromkeys(FrameStatus, 0)
+    )
 
 
 class Mailbox(Generic[T]):
-    """Queues that any thread fills and one worker empties. Nothing here blocks for a frame's time.
+    """Queues that any thread fills and one worker empties. No call blocks for a frame's time.
 
     At most one frame of a stream waits to be inpainted: the newest that the skip policy accepts.
     With ``skip.on_skipped`` other than drop the others wait to be covered, in their order.
@@ -102,57 +105,59 @@ class Mailbox(Generic[T]):
         now_ns = self._clock_ns()
         with self._changed:
             stream = self._streams.setdefault(name, _Stream(SkipPolicy(self._skip)))
-            stream.received += 1
+            stream.num_received += 1
             if self._closed or self._paused:
-                stream.fates[FrameStatus.SKIPPED] += 1
+                stream.num_by_status[FrameStatus.SKIPPED] += 1
                 return
-            accepted = stream.policy.accepts(now_ns)
-            if not accepted and not self._covers:
-                stream.fates[FrameStatus.SKIPPED] += 1
+            is_accepted = stream.policy.accepts(now_ns)
+            if not is_accepted and not self._covers:
+                stream.num_by_status[FrameStatus.SKIPPED] += 1
                 return
-            waiting = _Waiting(frame, now_ns, now_ns, None if accepted else CoverReason.SKIPPED)
-            if accepted:
+            waiting = _WaitingFrame(
+                frame, now_ns, now_ns, None if is_accepted else CoverReason.SKIPPED
+            )
+            if is_accepted:
                 self._replace_pending(stream, waiting)
             stream.queue.append(waiting)
             self._trim(stream)
             self._changed.notify()
 
-    def take(self, most: int = 1) -> list[QueuedFrame[T]] | None:
+    def take(self, max_frames: int = 1) -> list[QueuedFrame[T]] | None:
         """Wait for a frame; return the oldest of each waiting stream, None once closed.
 
-        The stream that waited longest comes first. The caller must ``settle`` each of them.
+        The stream that waited longest comes first. The caller must ``finish`` all of them.
 
         Args:
-            most: how many to return, at least 1.
+            max_frames: largest number to return, at least 1.
         """
         with self._changed:
-            taken: list[QueuedFrame[T]] = []
-            while not taken:
-                self._changed.wait_for(lambda: self._closed or self._by_turn())
+            frames: list[QueuedFrame[T]] = []
+            while not frames:
+                self._changed.wait_for(lambda: self._closed or self._list_by_turn())
                 if self._closed:
                     return None
-                for name in self._by_turn():
-                    if len(taken) < most:
-                        taken += self._take_from(name)
-            return taken
+                for name in self._list_by_turn():
+                    if len(frames) < max_frames:
+                        frames += self._take_oldest(name)
+            return frames
 
-    def finish(self, name: str, fate: FrameStatus) -> None:
-        """Say what became of a frame that was taken."""
+    def finish(self, name: str, status: FrameStatus) -> None:
+        """Count a frame that was taken by its end."""
         with self._changed:
-            self._streams[name].in_work -= 1
-            self._streams[name].fates[fate] += 1
+            self._streams[name].num_in_work -= 1
+            self._streams[name].num_by_status[status] += 1
 
     def reconfigure(self, skip: SkipConfig) -> None:
         """Let another policy decide from the next frame on."""
         with self._changed:
-            before, self._skip = self._skip, skip
+            previous, self._skip = self._skip, skip
             for stream in self._streams.values():
-                if (before.every_nth, before.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
+                if (previous.every_nth, previous.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
                     stream.policy = SkipPolicy(skip)
                 self._trim(stream)
 
     def pause(self, *, paused: bool) -> None:
-        """While paused, skip what waits and all that comes."""
+        """While paused, skip the waiting frames and all that come."""
         with self._changed:
             self._paused = paused
             if paused:
@@ -161,7 +166,7 @@ class Mailbox(Generic[T]):
 
     @property
     def epoch(self) -> int:
-        """How often it was paused: a frame that was taken in an earlier one is not wanted."""
+        """Number of pauses: a frame that was taken in an earlier epoch is not wanted."""
         return self._epoch
 
     @property
@@ -169,19 +174,19 @@ class Mailbox(Generic[T]):
         return self._closed
 
     def close(self) -> None:
-        """Skip what waits and all that comes, and let ``take`` return None."""
+        """Skip the waiting frames and all that come, and let ``take`` return None."""
         with self._changed:
             self._closed = True
             self._skip_all()
             self._changed.notify_all()
 
     def counts(self) -> dict[str, FrameCounts]:
-        """The counters of every stream, of one moment."""
+        """Return the counters of all streams, of one moment."""
         with self._changed:
-            return {name: _count(stream) for name, stream in self._streams.items()}
+            return {name: _make_counts(stream) for name, stream in self._streams.items()}
 
     def queue_age_s(self) -> dict[str, float]:
-        """How long the oldest waiting frame of each stream has waited; 0 for none."""
+        """Return the time for which the oldest frame of each stream has waited; 0 for none."""
         with self._changed:
             now_ns = self._clock_ns()
             return {
@@ -196,9 +201,9 @@ class Mailbox(Generic[T]):
     def _trim(self, stream: _Stream[T]) -> None:
         while len(stream.queue) > self._skip.queue_size:
             stream.queue.popleft()
-            stream.fates[FrameStatus.SKIPPED] += 1
+            stream.num_by_status[FrameStatus.SKIPPED] += 1
 
-    def _replace_pending(self, stream: _Stream[T], newer: _Waiting[T]) -> None:
+    def _replace_pending(self, stream: _Stream[T], newer: _WaitingFrame[T]) -> None:
         """Skip the frame that waits to be inpainted; its stream keeps its turn."""
         older = next((waiting for waiting in stream.queue if not waiting.cover_reason), None)
         if older is None:
@@ -208,10 +213,10 @@ class Mailbox(Generic[T]):
         else:
             newer.turn_ns = older.turn_ns
             stream.queue.remove(older)
-            stream.fates[FrameStatus.SKIPPED] += 1
+            stream.num_by_status[FrameStatus.SKIPPED] += 1
 
-    def _take_from(self, name: str) -> list[QueuedFrame[T]]:
-        """The stream's oldest frame; none if that is too old and is skipped."""
+    def _take_oldest(self, name: str) -> list[QueuedFrame[T]]:
+        """Take the stream's oldest frame; none if that is too old and is skipped."""
         stream = self._streams[name]
         waiting = stream.queue.popleft()
         cover_reason = waiting.cover_reason
@@ -220,26 +225,26 @@ class Mailbox(Generic[T]):
         if cover_reason is None and is_old:
             cover_reason = CoverReason.TOO_OLD
             if not self._covers:
-                stream.fates[FrameStatus.SKIPPED] += 1
+                stream.num_by_status[FrameStatus.SKIPPED] += 1
                 return []
-        stream.in_work += 1
+        stream.num_in_work += 1
         return [QueuedFrame(name, waiting.frame, waiting.arrived_ns, cover_reason, self._epoch)]
 
-    def _by_turn(self) -> list[str]:
+    def _list_by_turn(self) -> list[str]:
         waiting = [name for name, stream in self._streams.items() if stream.queue]
         return sorted(waiting, key=lambda name: self._streams[name].queue[0].turn_ns)
 
     def _skip_all(self) -> None:
         for stream in self._streams.values():
-            stream.fates[FrameStatus.SKIPPED] += len(stream.queue)
+            stream.num_by_status[FrameStatus.SKIPPED] += len(stream.queue)
             stream.queue.clear()
 
 
-def _count(stream: _Stream[T]) -> FrameCounts:
+def _make_counts(stream: _Stream[T]) -> FrameCounts:
     return FrameCounts(
-        received=stream.received,
-        processed=stream.fates[FrameStatus.PROCESSED],
-        skipped=stream.fates[FrameStatus.SKIPPED],
-        failed=stream.fates[FrameStatus.FAILED],
-        waiting=stream.in_work + len(stream.queue),
+        received=stream.num_received,
+        processed=stream.num_by_status[FrameStatus.PROCESSED],
+        skipped=stream.num_by_status[FrameStatus.SKIPPED],
+        failed=stream.num_by_status[FrameStatus.FAILED],
+        waiting=stream.num_in_work + len(stream.queue),
     )

@@ -1,40 +1,40 @@
-"""A door that every frame passes on its way out, and that can be shut at any time."""
+"""The only way out for frames, which can be closed at any time."""
 
 from collections.abc import Callable
 from threading import RLock
 
 
 class GateClosed(Exception):  # noqa: N818 - no error: the frame was not wanted any more
-    """The gate was shut: the frame is skipped."""
+    """The gate is closed: the frame is skipped."""
 
 
 class OutputGate:
-    """Open at first. Once ``shut`` has returned, nothing passes any more."""
+    """A gate, open at first. Once it was closed, nothing passes any more."""
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._open = True
-        self._ended = False
+        self._is_open = True
+        self._is_closed = False
 
     def set_open(self, *, is_open: bool) -> None:
-        """Open or shut it; waits for what is just passing."""
+        """Open or close it; wait for a frame that is just passing."""
         with self._lock:
-            self._open = is_open
+            self._is_open = is_open
 
     def close(self) -> None:
-        """Shut it for good."""
+        """Close it for good."""
         with self._lock:
-            self._ended = True
+            self._is_closed = True
 
     @property
     def is_open(self) -> bool:
-        return self._open and not self._ended
+        return self._is_open and not self._is_closed
 
     def send(self, send: Callable[[], None]) -> None:
         """Call ``send``, which may call this again, or raise.
 
         Raises:
-            Withheld: if the gate is shut.
+            GateClosed: if the gate is closed.
         """
         with self._lock:
             if not self.is_open:

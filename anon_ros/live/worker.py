@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class BatchProcessor(Protocol[T]):
-    """What the worker does with frames. All of it is called in the worker's thread."""
+    """The work on frames. All of it is called in the worker's thread."""
 
     @property
     def max_batch(self) -> int:
-        """How many waiting frames of different streams to process together."""
+        """Number of waiting frames of different streams to process together."""
         ...
 
     def load(self) -> None:
@@ -40,10 +40,10 @@ class BatchProcessor(Protocol[T]):
 
 
 class InferenceWorker(Generic[T]):
-    """Loads the models, processes frames until the inbox is closed, frees the models.
+    """Loads the models, processes frames until the mailbox is closed, frees the models.
 
     Args:
-        inbox: where frames come from.
+        mailbox: where frames come from.
         processor: what is done with them.
         on_failure: told the stream and the error of each frame that failed, in this thread.
         max_consecutive: failed frames in a row, of all streams, that end the worker; 0 for none.
@@ -59,17 +59,17 @@ class InferenceWorker(Generic[T]):
 
     def __init__(
         self,
-        inbox: Mailbox[T],
+        mailbox: Mailbox[T],
         processor: BatchProcessor[T],
         on_failure: Callable[[str, Exception], None],
         *,
         max_consecutive: int = 0,
         wait_for: "InferenceWorker[T] | None" = None,
     ) -> None:
-        self._inbox = inbox
+        self._mailbox = mailbox
         self._processor = processor
         self._on_failure = on_failure
-        self._after = wait_for
+        self._wait_for = wait_for
         # A daemon: a process must be able to end while a model is stuck.
         self._thread = Thread(target=self._run, name="anonymizer-worker", daemon=True)
         self._busy_since_s: float | None = None
@@ -82,11 +82,12 @@ class InferenceWorker(Generic[T]):
 
     @property
     def busy_s(self) -> float:
-        """How long the frames in work have been so; 0 for none."""
+        """Time for which the frames in work have been so; 0 for none."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def start(self) -> None:
+        """Start the thread."""
         try:
             self._thread.start()
         except RuntimeError:  # no more threads
@@ -94,25 +95,25 @@ class InferenceWorker(Generic[T]):
             raise
 
     def stop(self, timeout_s: float) -> bool:
-        """Take no further frame and wait for the one in work; return whether the thread ended."""
-        self._inbox.close()
+        """Take no further frame and wait for the one in work; return True if the thread ended."""
+        self._mailbox.close()
         return self.finished.wait(timeout_s)
 
     def _run(self) -> None:
         try:
-            if self._after is not None:
-                self._after.finished.wait()
-                self._after = None
-            if not self._inbox.closed:  # stopped while it waited for the other one
+            if self._wait_for is not None:
+                self._wait_for.finished.wait()
+                self._wait_for = None
+            if not self._mailbox.closed:  # stopped while it waited for the other one
                 self._processor.load()
                 self.ready.set()
-            while (frames := self._inbox.take(self._processor.max_batch)) is not None:
+            while (frames := self._mailbox.take(self._processor.max_batch)) is not None:
                 self._process(frames)
         except BaseException as error:  # noqa: BLE001 - kept for the owner, who ends the process
             self.error = error
         finally:
             # Nobody takes frames any more: they must not wait for ever.
-            self._inbox.close()
+            self._mailbox.close()
             try:
                 self._processor.close()
             finally:
@@ -128,27 +129,27 @@ class InferenceWorker(Generic[T]):
         finally:
             self._busy_since_s = None
             # A frame without a verdict failed: BaseException ends the thread.
-            for index, taken in enumerate(frames):
+            for index, frame in enumerate(frames):
                 verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
-                self._settle(taken.stream, verdict)
-        for taken, failure in zip(frames, errors, strict=True):
+                self._finish_frame(frame.stream, verdict)
+        for frame, failure in zip(frames, errors, strict=True):
             if failure is not None and not isinstance(failure, GateClosed):
-                self._on_failure(taken.stream, failure)
+                self._on_failure(frame.stream, failure)
         if self._failures.is_too_long:
             last_error = next(reversed(self.last_error.values()))
             message = f"{self._failures.format_limit('frames')}; the last: {last_error}"
             raise AnonRosError(message)
 
-    def _settle(self, stream: str, error: Exception | None) -> None:
+    def _finish_frame(self, stream: str, error: Exception | None) -> None:
         if isinstance(error, GateClosed):
-            self._inbox.finish(stream, FrameStatus.SKIPPED)
+            self._mailbox.finish(stream, FrameStatus.SKIPPED)
         elif error is None:
-            self._inbox.finish(stream, FrameStatus.PROCESSED)
+            self._mailbox.finish(stream, FrameStatus.PROCESSED)
             self._failures.record_success()
             self.consecutive_failures[stream] = 0
             self.last_error.pop(stream, None)
         else:
-            self._inbox.finish(stream, FrameStatus.FAILED)
+            self._mailbox.finish(stream, FrameStatus.FAILED)
             self._failures.record_failure()
             self.consecutive_failures[stream] = self.consecutive_failures.get(stream, 0) + 1
             self.last_error.pop(stream, None)  # so that the newest is the last one

@@ -1,4 +1,4 @@
-"""Publishing CameraInfo together with the images that it describes."""
+"""Publication of CameraInfo together with the images that it describes."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -12,23 +12,23 @@ from anon_ros.live import GateClosed, OutputGate
 from anon_ros.ros.image_messages import ImageMessage, stamp_ns
 from anon_ros.ros.qos import default_profiles, publisher_options, subscription_options
 
-# Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for one frame.
-_KEPT = 300
+# Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for a frame.
+_MAX_ENTRIES = 300
 
-# Less is disorder on the way, not a clock that was set back or a bag that begins anew.
+# Smaller steps back are reordering, not a clock that was set back or a bag that starts again.
 TIME_JUMP_NS = 500_000_000
 
 T = TypeVar("T")
 
 
 class CameraInfoPairing:
-    """Holds CameraInfo messages back until an image with their stamp has been published.
+    """Queue that holds CameraInfo back until an image with the same stamp has been published.
 
-    An image leaves long after its CameraInfo came. Published at once, the infos would have left a
-    subscriber's synchronising queue when their image arrives.
+    An image is published long after its CameraInfo arrived. Published at once, the info would have
+    left a subscriber's synchronizing queue when the image arrives.
 
-    Any thread may call it. It returns what is to be published: who publishes holds a lock of its
-    own.
+    Any thread may call it. It returns messages instead of publishing them, because the publisher's
+    side holds a lock.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class CameraInfoPairing:
         self._waiting: OrderedDict[int, CameraInfo] = OrderedDict()
         self._due: OrderedDict[int, None] = OrderedDict()
         self._newest: CameraInfo | None = None
-        self._synchronised = False
+        self._is_synchronized = False
 
     def reset(self) -> None:
         """Forget everything."""
@@ -51,49 +51,49 @@ class CameraInfoPairing:
                 self._forget()
 
     def on_info(self, info: CameraInfo) -> CameraInfo | None:
-        """Take a CameraInfo: publish it if its image has been published, else keep it."""
+        """Return a CameraInfo if its image has been published; else store it and return None."""
         with self._lock:
             stamp = stamp_ns(info)
             if self._newest is not None and stamp < stamp_ns(self._newest) - TIME_JUMP_NS:
                 self._forget()
             self._newest = info
             if stamp not in self._due:
-                _keep(self._waiting, stamp, info)
+                _store(self._waiting, stamp, info)
                 return None
             del self._due[stamp]
-            self._synchronised = True
+            self._is_synchronized = True
             return info
 
     def on_image(self, image: ImageMessage) -> CameraInfo | None:
-        """The info to publish with an image that was just published.
+        """Return the info to publish with an image that was just published, None without one.
 
-        It goes out once, with the first of several image topics of the camera. A driver whose
-        infos never carry its images' stamps gets the newest info with each image.
+        An info is returned once, for the first of several image topics of the camera. If a driver's
+        infos never carry the stamps of its images, the newest info is returned for every image.
         """
         with self._lock:
             stamp = stamp_ns(image)
             info = self._waiting.pop(stamp, None)
             if info is not None:
-                self._synchronised = True
+                self._is_synchronized = True
                 return info
-            _keep(self._due, stamp, None)
-            return None if self._synchronised else self._newest
+            _store(self._due, stamp, None)
+            return None if self._is_synchronized else self._newest
 
     def _forget(self) -> None:
         self._waiting.clear()
         self._due.clear()
         self._newest = None
-        self._synchronised = False
+        self._is_synchronized = False
 
 
 class CameraInfoMirror:
-    """A CameraInfo topic and its mirrored topic, shared by all image topics of the camera.
+    """CameraInfo topic and its mirrored topic, shared by all image topics of the camera.
 
     Args:
         node: owner of subscription and publisher.
         topic: fully qualified.
-        mirrored: of the mirrored topic.
-        gate: that every info has to pass.
+        mirrored: name of the mirrored topic.
+        gate: passed by every info.
     """
 
     def __init__(self, node: Node, topic: str, mirrored: str, gate: OutputGate) -> None:
@@ -106,8 +106,8 @@ class CameraInfoMirror:
         self._gate = gate
         self.pairing = CameraInfoPairing()
 
-    def listen(self, *, wanted: bool) -> None:
-        """Subscribe, or stop."""
+    def set_subscribed(self, *, wanted: bool) -> None:
+        """Subscribe, or end the subscription."""
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 CameraInfo,
@@ -122,7 +122,7 @@ class CameraInfoMirror:
             self.pairing.reset()
 
     def on_image(self, image: ImageMessage) -> None:
-        """Publish the info that belongs to an image that was just published. Any thread may."""
+        """Publish the info of an image that was just published. Any thread may call it."""
         self._publish(self.pairing.on_image(image))
 
     def _receive(self, info: CameraInfo) -> None:
@@ -141,11 +141,11 @@ class CameraInfoMirror:
             )
 
     def close(self) -> None:
-        self.listen(wanted=False)
+        self.set_subscribed(wanted=False)
         self._node.destroy_publisher(self.publisher)
 
 
-def _keep(kept: "OrderedDict[int, T]", stamp: int, value: T) -> None:
-    kept[stamp] = value
-    if len(kept) > _KEPT:
-        kept.popitem(last=False)
+def _store(entries: "OrderedDict[int, T]", stamp: int, value: T) -> None:
+    entries[stamp] = value
+    if len(entries) > _MAX_ENTRIES:
+        entries.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What was found, for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
+"""Debug topics for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
 
 from array import array
 from importlib import import_module
@@ -17,15 +17,15 @@ _WHITE = 255
 
 
 class DebugTopics:
-    """Published while somebody subscribes, with the header of the image that they belong to.
+    """Publishers of mask and detections, active while they have subscribers.
 
-    Both tell where a person was, and nothing of its looks.
+    The messages have the header of their image. They show the place of a person, no pixel of them.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._masks = node.create_publisher(Image, "~/debug/mask", QoSProfile(depth=_DEPTH))
-        self._vision = _vision_msgs()
+        self._vision = _import_vision_msgs()
         self._detections = (
             node.create_publisher(
                 self._vision.Detection2DArray, "~/detections", QoSProfile(depth=_DEPTH)
@@ -35,7 +35,10 @@ class DebugTopics:
         )
 
     def publish(self, header: Any, result: AnonymizedFrame) -> None:
-        """Any thread may. A failure is logged: the image itself is out already."""
+        """Publish mask and detections of a frame. Any thread may call it.
+
+        A failure is only logged: the image itself is already published.
+        """
         try:
             if self._masks.get_subscription_count():
                 self._masks.publish(make_mask_message(header, result))
@@ -47,7 +50,7 @@ class DebugTopics:
 
 
 def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
-    """The replaced pixels, mono8: 255 where replaced, else 0."""
+    """Return the replaced pixels as mono8: 255 where replaced, else 0."""
     height_px, width_px = result.replaced_mask.shape
     data = array("B")
     data.frombytes((result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)).tobytes())
@@ -57,7 +60,7 @@ def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
 
 
 def make_detections_message(vision: Any, header: Any, detections: Detections) -> Any:
-    """vision_msgs/Detection2DArray: a box, in pixels, with class "person" and its score."""
+    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person" and scores."""
     message = vision.Detection2DArray(header=header)
     pairs = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), strict=True)
     for (x0, y0, x1, y1), score in pairs:
@@ -72,8 +75,8 @@ def make_detections_message(vision: Any, header: Any, detections: Detections) ->
     return message
 
 
-def _vision_msgs() -> ModuleType | None:
-    """vision_msgs 4 (ROS 2 Humble and later), which is no part of ROS's base installation."""
+def _import_vision_msgs() -> ModuleType | None:
+    """Return vision_msgs 4 (ROS 2 Humble and later), None if it is not installed."""
     try:
         return import_module("vision_msgs.msg")
     except ImportError:

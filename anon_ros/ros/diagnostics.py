@@ -1,4 +1,4 @@
-"""``/diagnostics``: how the worker and each stream are, once a second."""
+"""``/diagnostics``: state of the worker and of every stream, once a second."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -11,24 +11,23 @@ from rclpy.qos import QoSProfile
 from anon_ros.config import FailureConfig
 from anon_ros.core import CoverReason
 from anon_ros.live import FrameCounts
-from anon_ros.ros.image_stream import ImageStream
-from anon_ros.ros.session import ActiveSession
+from anon_ros.ros.session import ActiveSession, SessionSnapshot, StreamSnapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _WINDOW_S = 10
-_LONG_S = 60.0
-_MIB = 1 << 20
+_BUSY_WARNING_S = 60.0
+_BYTES_PER_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """The state of the whole node.
+    """State of the node.
 
     Attributes:
         state: "unconfigured", "inactive", "loading", "ready", "disabled" or "failed".
-        problem: what an operator must know; empty if all is well.
-        fallbacks: how often the inpainter had to do less than asked, by reason.
+        problem: error for the operator; empty without one.
+        fallbacks: number of reduced inpainter calls by reason.
     """
 
     state: str
@@ -38,22 +37,23 @@ class NodeStatus:
 
 @dataclass
 class _History:
-    """Counters of one stream, once a second."""
+    """Counters of a stream in the last seconds, an entry per second."""
 
     counts: deque[FrameCounts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
     covers: deque[Mapping[CoverReason, int]] = field(
         default_factory=lambda: deque(maxlen=_WINDOW_S + 1)
     )
 
-    def rate_hz(self, name: str) -> float:
+    def get_rate_hz(self, name: str) -> float:
+        """Return the mean increase per second of a frame counter."""
         seconds = len(self.counts) - 1
         if not seconds:
             return 0.0
         difference = getattr(self.counts[-1], name) - getattr(self.counts[0], name)
         return float(difference / seconds)
 
-    def new_covers(self) -> list[CoverReason]:
-        """Why persons were covered lately, other than by configuration."""
+    def list_new_covers(self) -> list[CoverReason]:
+        """Return the recent reasons for covers, except those that the configuration demands."""
         first, last = self.covers[0], self.covers[-1]
         return [
             reason
@@ -63,7 +63,7 @@ class _History:
 
 
 class Diagnostics:
-    """Publishes diagnostic_msgs/DiagnosticArray. To be called once a second."""
+    """Publisher of diagnostic_msgs/DiagnosticArray."""
 
     def __init__(self, node: Node, fail: FailureConfig) -> None:
         self._node = node
@@ -75,26 +75,25 @@ class Diagnostics:
         self._histories: dict[str, _History] = {}
 
     def publish(self, session: ActiveSession | None, state: NodeStatus) -> None:
-        """Tell how everything is.
+        """Publish the state of node and session; called once a second.
 
         Args:
-            session: the running or the last one.
+            session: the running or the last session, None before the first.
             state: of the node.
         """
         if session is not self._session:
             self._session, self._histories = session, {}
-        statuses = [self._worker(session, state)]
-        if session is not None:
-            counts, ages = session.inbox.counts(), session.inbox.queue_age_s()
-            for stream in session.streams:
-                count = counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0))
-                age_s = ages.get(stream.name, 0.0)
-                statuses.append(self._stream(session, stream, count, age_s))
+        snapshot = None if session is None else session.snapshot()
+        statuses = [self._describe_worker(snapshot, state)]
+        if snapshot is not None:
+            statuses += [self._describe_stream(stream) for stream in snapshot.streams]
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
-    def _worker(self, session: ActiveSession | None, state: NodeStatus) -> DiagnosticStatus:
+    def _describe_worker(
+        self, session: SessionSnapshot | None, state: NodeStatus
+    ) -> DiagnosticStatus:
         values: dict[str, object] = {"model state": state.state}
         level, text = OK, state.state
         if state.state == "failed":
@@ -102,74 +101,70 @@ class Diagnostics:
         elif state.state in {"unconfigured", "inactive", "disabled"}:
             level, text = WARN, f"{state.state}: nothing is published"
         if session is not None:
-            busy_s = session.worker.busy_s
-            values["in work [s]"] = f"{busy_s:.1f}"
-            if busy_s > _LONG_S and level == OK:
-                level, text = WARN, f"the frames in work take {busy_s:.0f} s already"
-            absent = ", ".join(session.streams.missing_publishers)
-            values["nobody publishes"] = absent
-            if absent and level == OK:
-                level, text = WARN, f"nobody publishes {absent}"
-            for stage, (p50, p99) in session.pipeline.stage_latencies.quantiles_ms().items():
+            values["in work [s]"] = f"{session.busy_s:.1f}"
+            if session.busy_s > _BUSY_WARNING_S and level == OK:
+                level, text = WARN, f"the frames in work take {session.busy_s:.0f} s already"
+            missing = ", ".join(session.missing_publishers)
+            values["nobody publishes"] = missing
+            if missing and level == OK:
+                level, text = WARN, f"nobody publishes {missing}"
+            for stage, (p50, p99) in session.stage_latencies_ms.items():
                 values[f"{stage} p50 [ms]"] = f"{p50:.2f}"
                 values[f"{stage} p99 [ms]"] = f"{p99:.2f}"
-            if (memory := session.pipeline.gpu_memory) is not None:
-                values["GPU memory reserved [MiB]"] = memory[0] // _MIB
-                values["GPU memory total [MiB]"] = memory[1] // _MIB
+            if session.gpu_memory is not None:
+                values["GPU memory reserved [MiB]"] = session.gpu_memory[0] // _BYTES_PER_MIB
+                values["GPU memory total [MiB]"] = session.gpu_memory[1] // _BYTES_PER_MIB
         values |= state.fallbacks
         if state.fallbacks and level == OK:
             level, text = WARN, "the GPU's memory did not suffice; see the values"
-        return self._status("worker", level, text, values)
+        return self._make_status("worker", level, text, values)
 
-    def _stream(
-        self, session: ActiveSession, stream: ImageStream, counts: FrameCounts, age_s: float
-    ) -> DiagnosticStatus:
+    def _describe_stream(self, stream: StreamSnapshot) -> DiagnosticStatus:
         history = self._histories.setdefault(stream.name, _History())
-        history.counts.append(counts)
-        history.covers.append(session.pipeline.cover_counts(stream.name).counts())
-        watchers = session.streams.untrusted_subscribers.get(stream.name, [])
-        p50, p99 = session.pipeline.stream_latencies.quantiles_ms().get(stream.name, (0.0, 0.0))
+        history.counts.append(stream.counts)
+        history.covers.append(stream.cover_counts)
+        p50, p99 = stream.latency_ms
         values: dict[str, object] = {
             "mirrored topic": stream.mirrored_topic,
             "subscribed": stream.is_subscribed,
-            "rate in [Hz]": f"{history.rate_hz('received'):.1f}",
-            "rate out [Hz]": f"{history.rate_hz('processed'):.1f}",
-            **vars(counts),
+            "rate in [Hz]": f"{history.get_rate_hz('received'):.1f}",
+            "rate out [Hz]": f"{history.get_rate_hz('processed'):.1f}",
+            **vars(stream.counts),
             "latency p50 [ms]": f"{p50:.2f}",
             "latency p99 [ms]": f"{p99:.2f}",
-            "queue age [s]": f"{age_s:.2f}",
+            "queue age [s]": f"{stream.queue_age_s:.2f}",
             "jumps of the stamps": stream.num_time_jumps,
-            "failed in a row": session.worker.consecutive_failures.get(stream.name, 0),
-            "last error": session.worker.last_error.get(stream.name, ""),
-            "original images go to": ", ".join(watchers),
+            "failed in a row": stream.consecutive_failures,
+            "last error": stream.last_error,
+            "original images go to": ", ".join(stream.untrusted_subscribers),
         }
         for reason, count in history.covers[-1].items():
             values[f"persons covered: {reason.value}"] = count
-        return self._status(stream.name, *self._judge(session, stream, history, watchers), values)
+        return self._make_status(stream.name, *self._judge(stream, history), values)
 
-    def _judge(
-        self, session: ActiveSession, stream: ImageStream, history: _History, watchers: list[str]
-    ) -> tuple[bytes, str]:
-        in_row = session.worker.consecutive_failures.get(stream.name, 0)
-        last_error = session.worker.last_error.get(stream.name, "")
-        if in_row >= self._fail.error_after:
-            return ERROR, f"{in_row} frames in a row failed and are not published: {last_error}"
-        if in_row:
-            return WARN, f"the newest frame failed and is not published: {last_error}"
-        if watchers:
-            return WARN, f"the original images go to {', '.join(watchers)}"
-        if stream.name in session.streams.missing_publishers:
+    def _judge(self, stream: StreamSnapshot, history: _History) -> tuple[bytes, str]:
+        failures, error = stream.consecutive_failures, stream.last_error
+        if failures >= self._fail.error_after:
+            return ERROR, f"{failures} frames in a row failed and are not published: {error}"
+        if failures:
+            return WARN, f"the newest frame failed and is not published: {error}"
+        if stream.untrusted_subscribers:
+            nodes = ", ".join(stream.untrusted_subscribers)
+            return WARN, f"the original images go to {nodes}"
+        if not stream.has_publisher:
             return WARN, "nobody publishes it"
-        if covers := history.new_covers():
-            detail = session.pipeline.cover_counts(stream.name).last_detail(covers[0])
-            return WARN, f"persons are covered, not inpainted: {detail}"
+        if covers := history.list_new_covers():
+            return WARN, f"persons are covered, not inpainted: {stream.cover_details[covers[0]]}"
         if not stream.is_subscribed:
             return OK, "idle: nobody subscribes to the mirrored topic"
-        if len(history.counts) > _WINDOW_S and not history.rate_hz("received"):
+        if len(history.counts) > _WINDOW_S and not history.get_rate_hz("received"):
             return WARN, "subscribed, but nothing arrives: check QoS and the DDS profile"
-        return OK, f"{history.rate_hz('processed'):.1f} of {history.rate_hz('received'):.1f} Hz"
+        return (
+            OK,
+            f"{history.get_rate_hz('processed'):.1f} of {history.get_rate_hz('received'):.1f} Hz",
+        )
 
-    def _status(
+    def _make_status(
         self, name: str, level: bytes, text: str, values: Mapping[str, object]
     ) -> DiagnosticStatus:
         return DiagnosticStatus(

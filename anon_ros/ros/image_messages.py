@@ -1,4 +1,4 @@
-"""From image messages to arrays and back; everything but pixels is taken over as it came."""
+"""Conversion of image messages to arrays and back; only the pixels change."""
 
 from array import array
 from typing import TypeAlias
@@ -20,14 +20,14 @@ ImageMessage: TypeAlias = Image | CompressedImage
 
 
 def decode_message(message: ImageMessage) -> RgbImage:
-    """The pixels of a message.
+    """Return the pixels of a message.
 
     Raises:
         ImageFormatError: if the encoding is not supported or the data is damaged.
     """
     if isinstance(message, CompressedImage):
-        return decode_compressed(_compressed(message))
-    return decode_raw(_raw(message))
+        return decode_compressed(_wrap_compressed(message))
+    return decode_raw(_wrap_raw(message))
 
 
 def stamp_ns(message: ImageMessage | CameraInfo) -> int:
@@ -39,12 +39,12 @@ def stamp_ns(message: ImageMessage | CameraInfo) -> int:
 def encode_message(
     message: ImageMessage, result: AnonymizedFrame, jpeg_quality: int
 ) -> ImageMessage:
-    """A message like ``message`` that shows the anonymized image."""
+    """Return a copy of ``message`` with the pixels of the anonymized image."""
     if isinstance(message, CompressedImage):
         data = encode_compressed(
-            _compressed(message), result.image, result.replaced_mask, jpeg_quality
+            _wrap_compressed(message), result.image, result.replaced_mask, jpeg_quality
         )
-        return CompressedImage(header=message.header, format=message.format, data=_array(data))
+        return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
     if not result.outcomes:
         return message
     return Image(
@@ -54,11 +54,11 @@ def encode_message(
         encoding=message.encoding,
         is_bigendian=message.is_bigendian,
         step=message.step,
-        data=_array(encode_raw(_raw(message), result.image, result.replaced_mask)),
+        data=_make_array(encode_raw(_wrap_raw(message), result.image, result.replaced_mask)),
     )
 
 
-def _raw(message: Image) -> RawImage:
+def _wrap_raw(message: Image) -> RawImage:
     return RawImage(
         height=message.height,
         width=message.width,
@@ -69,12 +69,12 @@ def _raw(message: Image) -> RawImage:
     )
 
 
-def _compressed(message: CompressedImage) -> CompressedImageData:
+def _wrap_compressed(message: CompressedImage) -> CompressedImageData:
     return CompressedImageData(format=message.format, data=message.data)
 
 
-def _array(data: bytes) -> "array[int]":
-    # rclpy checks every element of any other type: seconds for one image.
+def _make_array(data: bytes) -> "array[int]":
+    # rclpy checks every element of any other type, which takes seconds for an image.
     result = array("B")
     result.frombytes(data)
     return result

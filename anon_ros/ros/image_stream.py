@@ -1,4 +1,4 @@
-"""One image topic and its mirrored topic."""
+"""Image topic and its mirrored topic."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,24 +27,24 @@ MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
 
 
 class ImageStream:
-    """Subscribes to an image topic while somebody wants its mirror, and publishes that.
+    """Subscription to an image topic and publisher of its mirrored topic.
 
     Args:
         node: owner of subscription and publisher.
         topic: as configured, where remapping applies, or fully qualified.
-        publishers: of the topic; their type counts, and their QoS with ``qos.match_publisher``.
-        infos: of the camera.
+        publishers: of the topic, for its type and, with ``qos.match_publisher``, its QoS.
+        infos: CameraInfo of the camera.
         config: prefix and QoS.
         on_image: called in the executor's thread with name and image.
 
     Attributes:
         name: of the topic, fully qualified.
-        type_name: of its messages.
+        type_name: of the messages.
         mirrored_topic: name of the mirrored topic.
-        num_time_jumps: how often the stamps jumped back.
+        num_time_jumps: number of times that the stamps jumped back.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what joins two topics
+    def __init__(  # noqa: PLR0913, PLR0917 - a join of two topics
         self,
         node: Node,
         topic: str,
@@ -74,15 +74,16 @@ class ImageStream:
 
     @property
     def is_subscribed(self) -> bool:
+        """True while the image topic is subscribed."""
         return self._subscription is not None
 
     @property
-    def subscribers(self) -> int:
-        """Of the mirrored topic."""
+    def num_subscribers(self) -> int:
+        """Number of subscribers of the mirrored topic."""
         return int(self._images.get_subscription_count())
 
     def set_subscribed(self, *, wanted: bool) -> None:
-        """Subscribe, or stop."""
+        """Subscribe, or end the subscription."""
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 MESSAGE_TYPES[self.type_name],
@@ -96,7 +97,7 @@ class ImageStream:
             self._subscription = None
 
     def publish(self, image: ImageMessage) -> None:
-        """Publish an anonymized image and the CameraInfo that belongs to it. Any thread may."""
+        """Publish an anonymized image and its CameraInfo. Any thread may call it."""
         self._images.publish(image)
         self.infos.on_image(image)
 
@@ -111,10 +112,10 @@ class ImageStream:
             self.num_time_jumps += 1
             self.infos.pairing.on_jump(stamp)
             self._node.get_logger().warning(
-                f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; starting anew"
+                f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; starting again"
             )
             self._newest_ns = stamp
         self._newest_ns = max(self._newest_ns, stamp)
         self._on_image(self.name, image)
-        # Python's lock is the worker's now; else this thread keeps it through rclpy's bookkeeping.
+        # Let the worker have Python's lock; else this thread holds it during rclpy's bookkeeping.
         time.sleep(_YIELD_S)

@@ -18,10 +18,10 @@ def main(make_models: "Callable[[], ModelProvider] | None" = None) -> int:
     """Run the node until SIGINT or SIGTERM; return 0, or 1 if the node could not work.
 
     Args:
-        make_models: other models than those of the configuration, for benchmarks and tests.
+        make_models: replacement of the configured models, for benchmarks and tests.
     """
-    # Before the imports, which take seconds: a signal then must end the process as cleanly as
-    # later. Further signals change nothing, so that none can hit the cleaning up.
+    # Before the imports, which take seconds: a signal must end the process as cleanly then as
+    # later. Further signals have no effect, so that they cannot interrupt the cleanup.
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -30,7 +30,7 @@ def main(make_models: "Callable[[], ModelProvider] | None" = None) -> int:
 
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # what rclpy raises for arguments that it does not understand
+    except RuntimeError as error:  # raised by rclpy for wrong arguments
         print(f"anonymizer: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - no log yet
         return 1
     try:

@@ -1,4 +1,4 @@
-"""The node ``anonymizer``: image topics in, anonymized mirrored topics out."""
+"""Node ``anonymizer``: image topics in, anonymized mirrored topics out."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from anon_ros.ros.parameters import apply_changes, declare_parameters, find_read
 from anon_ros.ros.session import ActiveSession
 from anon_ros.ros.topic_manager import TopicManager
 
-_FOLLOW_PERIOD_S = 0.2
+_SUBSCRIBE_PERIOD_S = 0.2
 _DISCOVER_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -33,16 +33,16 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
-    """A managed node: the models are loaded while it is active, and only then is it subscribed.
+    """Lifecycle node, which has models and subscriptions only while it is active.
 
     Args:
-        models: what finds and replaces persons; by default what the parameters name.
+        models: replacement of the configured models.
         options: of rclpy's Node.
 
     Attributes:
-        failure: why it cannot work any longer; None while it can.
-        should_exit: whether the process is to end over it. A node that somebody else manages stays
-            when its models could not be loaded: it can be mended and activated again.
+        failure: error that stopped the node; None without one.
+        should_exit: True if the process must end because of it. A node with another lifecycle
+            manager stays when its models could not be loaded: it can be activated again.
 
     Raises:
         ConfigError: if a parameter is not allowed.
@@ -56,7 +56,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         library.addHandler(self._log_handler)
         self._config = declare_parameters(self)
         self._models = models or ModelCache()
-        self._streams: TopicManager | None = None
+        self._topics: TopicManager | None = None
         self._session: ActiveSession | None = None
         self._active = False
         self._enabled = True
@@ -68,12 +68,12 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         self.create_service(SetBool, "~/enable", self._enable)
-        answer = self._service_change_state.callback
-        self._service_change_state.callback = partial(self._change_state, answer)
+        respond = self._service_change_state.callback
+        self._service_change_state.callback = partial(self._change_state, respond)
         # A steady clock: with use_sim_time and no /clock a ROS timer would never fire.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period_s, call in (
-            (_FOLLOW_PERIOD_S, self._follow),
+            (_SUBSCRIBE_PERIOD_S, self._update_subscriptions),
             (_DISCOVER_PERIOD_S, self._discover),
             (_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
             (_REPORT_PERIOD_S, self.log_counts),
@@ -82,7 +82,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     @property
     def autostart(self) -> bool:
-        """Whether the process is to configure and activate the node."""
+        """True if the process configures and activates the node."""
         return self._config.autostart
 
     def configure_and_activate(self) -> None:
@@ -93,7 +93,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
         """Check the names of the topics."""
         try:
-            self._streams = TopicManager(self, self._config)
+            self._topics = TopicManager(self, self._config)
         except ConfigError as error:
             self.set_failed(error)
             return FAILURE
@@ -101,12 +101,12 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to load the models, in the worker's thread, and follow the topics."""
-        assert self._streams is not None  # noqa: S101 - narrows the type: it is configured
-        kind = self._config.inpaint.method
-        self.get_logger().info(f"loading models for inpaint.method = {kind}")
+        """Start to load the models, in the worker's thread, and subscribe."""
+        assert self._topics is not None  # noqa: S101 - narrows the type: it is configured
+        method = self._config.inpaint.method
+        self.get_logger().info(f"loading models for inpaint.method = {method}")
         self._session = ActiveSession(
-            self._config, self._models, self._streams, self._debug, self._on_failure, self._session
+            self._config, self._models, self._topics, self._debug, self._on_failure, self._session
         )
         self._session.set_enabled(enabled=self._enabled)
         try:
@@ -119,22 +119,22 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish nothing more. The models are freed as soon as no frame is in work."""
+        """Publish nothing more. The models are released as soon as no frame is in work."""
         self._end_session()
         return super().on_deactivate(state)
 
     def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
         """Forget the topics."""
-        self._streams = None
+        self._topics = None
         return SUCCESS
 
     def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
-        """As deactivation."""
+        """Publish nothing more."""
         self._end_session()
         return SUCCESS
 
     def check_worker(self) -> None:
-        """To be called often: notice a worker that has ended by itself."""
+        """Deactivate if the worker has ended by itself; to be called often."""
         session = self._session
         if not self._active or session is None or not session.worker.finished.is_set():
             return
@@ -144,13 +144,13 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self.trigger_deactivate()
 
     def set_failed(self, error: BaseException) -> None:
-        """Remember and log why the node cannot work any longer."""
+        """Record and log an error that stops the node."""
         self.failure = error
         self.should_exit = self._config.autostart
         self.get_logger().fatal(format_error(error))
 
     def stop(self, timeout_s: float) -> bool:
-        """Publish nothing more; return whether the frame in work has ended in time."""
+        """Publish nothing more; return True if the frame in work ended in time."""
         self._end_session()
         return self._session is None or self._session.worker.stop(timeout_s)
 
@@ -159,29 +159,29 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().destroy_node()
 
     def log_counts(self) -> None:
-        """Log the counters of every stream, or that it is still loading."""
-        if self._state() == "loading":
+        """Log the counters of all streams, and if models are still loading."""
+        if self._get_state() == "loading":
             self.get_logger().info("still loading models")
         if self._session is not None:
             for topic, counts in self._session.inbox.counts().items():
                 self.get_logger().info(f"{topic}: {counts}")
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[SetParametersResult]:
-        """As rclpy's, with a reason for read-only ones."""
+        """Set parameters as rclpy does, with a reason for read-only parameters."""
         return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
 
     def set_parameters_atomically(self, parameter_list: Sequence[Parameter]) -> SetParametersResult:
-        """As rclpy's, with a reason for read-only ones."""
+        """Set parameters together as rclpy does, with a reason for read-only parameters."""
         if reason := find_read_only_violation(parameter_list):
             return SetParametersResult(successful=False, reason=reason)
         return super().set_parameters_atomically(parameter_list)
 
     def _change_state(
-        self, answer: Callable[..., ChangeState.Response], request: Any, response: Any
+        self, respond: Callable[..., ChangeState.Response], request: Any, response: Any
     ) -> ChangeState.Response:
         try:
-            return answer(request, response)
-        except RuntimeError as error:  # rclpy's would end the process, and nobody be answered
+            return respond(request, response)
+        except RuntimeError as error:  # rclpy's would end the process without a response
             self.get_logger().error(f"transition {request.transition.id}: {error}")
             response.success = False
             return response
@@ -200,7 +200,11 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._session.reconfigure(self._config)
 
     def _check_models(self, config: Config) -> None:
-        """Better refused now than a node whose every frame fails."""
+        """Refuse a method whose models are missing, since every frame would fail.
+
+        Raises:
+            ModelError: if a model is missing.
+        """
         if config.inpaint.method != self._config.inpaint.method:
             for model in required_models(config):
                 if model.problem and not model.parameter.startswith("detect."):
@@ -215,23 +219,23 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self.get_logger().info(response.message)
         return response
 
-    def _follow(self) -> None:
-        if self._streams is not None:
-            self._streams.update_subscriptions()
+    def _update_subscriptions(self) -> None:
+        if self._topics is not None:
+            self._topics.update_subscriptions()
 
     def _discover(self) -> None:
-        if self._streams is not None:
-            self._streams.discover()
+        if self._topics is not None:
+            self._topics.discover()
 
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})
         problem = "" if self.failure is None else format_error(self.failure)
-        self._diagnostics.publish(self._session, NodeStatus(self._state(), problem, fallbacks))
+        self._diagnostics.publish(self._session, NodeStatus(self._get_state(), problem, fallbacks))
 
-    def _state(self) -> str:
+    def _get_state(self) -> str:
         if self.failure is not None:
             return "failed"
-        if self._streams is None:
+        if self._topics is None:
             return "unconfigured"
         if not self._active or self._session is None:
             return "inactive"
@@ -245,7 +249,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._session.stop()
 
     def _on_failure(self, name: str, error: Exception) -> None:
-        # In the worker's thread.
+        """Log a failed frame; the worker's thread calls it."""
         if self._failures.allows(name):
             self.get_logger().error(
                 f"{name}: a frame failed and is not published: {format_error(error)}"

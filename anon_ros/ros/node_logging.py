@@ -1,4 +1,4 @@
-"""What the other layers log, in the node's log; and not too often."""
+"""Bridge from Python's logging to the node's log, and a throttle."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 
 class NodeLogHandler(logging.Handler):
-    """Passes records of Python's logging on to a node's logger."""
+    """Handler that passes records of Python's logging on to a node's logger."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
         super().__init__(logging.INFO)
@@ -20,7 +20,7 @@ class NodeLogHandler(logging.Handler):
             self.handleError(record)
 
     def _emit(self, record: logging.LogRecord) -> None:
-        # rclpy ties a severity to the line that calls it, so each one needs a line of its own.
+        # rclpy ties a severity to the line of the call, so every severity needs its own line.
         text = record.getMessage()
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
@@ -31,16 +31,16 @@ class NodeLogHandler(logging.Handler):
 
 
 class LogThrottle:
-    """Lets a topic speak once in a while; rclpy's own throttle is one for all topics."""
+    """Limit of messages per topic; rclpy's own throttle is shared by all topics."""
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
-        self._spoke_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
 
     def allows(self, topic: str) -> bool:
-        """Whether it may speak now; if so, it did."""
+        """Return True, once per period and topic, if a message may be logged now."""
         now_s = time.monotonic()
-        if now_s - self._spoke_s.get(topic, -self._period_s) < self._period_s:
+        if now_s - self._logged_s.get(topic, -self._period_s) < self._period_s:
             return False
-        self._spoke_s[topic] = now_s
+        self._logged_s[topic] = now_s
         return True

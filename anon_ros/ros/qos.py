@@ -1,4 +1,4 @@
-"""Quality of service: what we ask for, what we offer, and what to do when they do not fit."""
+"""Quality of service: requested and offered profiles, and warnings when they do not match."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,9 +25,10 @@ _OVERRIDABLE = (
 
 
 def default_profiles() -> tuple[QoSProfile, QoSProfile]:
-    """To subscribe with, and to publish with, as image_pipeline does (REP 2003).
+    """Return profiles for the subscription and for the publisher, as in image_pipeline (REP 2003).
 
-    It offers the most and asks for the least. New ones each time: rclpy writes overrides into them.
+    Best effort is requested and reliable offered, so that every peer matches. The profiles are
+    new in every call, because rclpy writes overrides into them.
     """
     reliable = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
     return QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT), reliable
@@ -36,11 +37,11 @@ def default_profiles() -> tuple[QoSProfile, QoSProfile]:
 def matched_profiles(
     publishers: Sequence[TopicEndpointInfo], depth: int = _DEPTH
 ) -> tuple[QoSProfile, QoSProfile]:
-    """What fits all publishers of a topic: to subscribe with, and to publish its mirror with.
+    """Return profiles that match all publishers: for the subscription and for the publisher.
 
     Args:
-        publishers: at least one.
-        depth: of the queues, which DDS does not tell.
+        publishers: of the topic, not empty.
+        depth: of the queues, which DDS does not announce.
     """
     profiles = [publisher.qos_profile for publisher in publishers]
     reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles)
@@ -59,42 +60,42 @@ def matched_profiles(
 
 
 def subscription_options(node: Node, topic: str) -> dict[str, Any]:
-    """Further arguments of ``create_subscription``."""
+    """Return further arguments of ``create_subscription``."""
 
-    def incompatible(event: Any) -> None:
-        policy = _policy(event)
+    def log_mismatch(event: Any) -> None:
+        policy = _format_policy(event)
         node.get_logger().error(
             f"{topic}: a publisher offers less {policy} than this node asks for, so nothing is "
             "received from it; set qos.match_publisher, or "
             f"qos_overrides.{topic}.subscription.{policy}"
         )
 
-    callbacks = SubscriptionEventCallbacks(incompatible_qos=incompatible)
-    return {"event_callbacks": callbacks} | _overrides(node, topic)
+    callbacks = SubscriptionEventCallbacks(incompatible_qos=log_mismatch)
+    return {"event_callbacks": callbacks} | _make_overrides(node, topic)
 
 
 def publisher_options(node: Node, topic: str) -> dict[str, Any]:
-    """Further arguments of ``create_publisher``."""
+    """Return further arguments of ``create_publisher``."""
 
-    def incompatible(event: Any) -> None:
-        policy = _policy(event)
+    def log_mismatch(event: Any) -> None:
+        policy = _format_policy(event)
         node.get_logger().error(
             f"{topic}: a subscriber asks for more {policy} than this node offers, so it receives "
             f"nothing; set qos_overrides.{topic}.publisher.{policy}, or change the subscriber"
         )
 
-    callbacks = PublisherEventCallbacks(incompatible_qos=incompatible)
-    return {"event_callbacks": callbacks} | _overrides(node, topic)
+    callbacks = PublisherEventCallbacks(incompatible_qos=log_mismatch)
+    return {"event_callbacks": callbacks} | _make_overrides(node, topic)
 
 
-def _policy(event: Any) -> str:
+def _format_policy(event: Any) -> str:
     return str(qos_policy_name_from_kind(event.last_policy_kind)).lower()
 
 
-def _overrides(node: Node, topic: str) -> dict[str, Any]:
-    # Only where the user gave some: rclpy declares read-only parameters from the first profile and
-    # would apply that one to every later subscription of the topic.
-    given = node._parameter_overrides  # noqa: SLF001 - rclpy tells them in no other way
-    if any(name.startswith(f"qos_overrides.{topic}.") for name in given):
+def _make_overrides(node: Node, topic: str) -> dict[str, Any]:
+    # Only if the user set any: rclpy declares read-only parameters from the first profile and
+    # would apply that profile to every later subscription of the topic.
+    overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
+    if any(name.startswith(f"qos_overrides.{topic}.") for name in overrides):
         return {"qos_overriding_options": QoSOverridingOptions(_OVERRIDABLE)}
     return {}

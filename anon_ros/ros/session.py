@@ -1,11 +1,13 @@
-"""What lives while the node is active: the worker with its inbox, and the streams."""
+"""Worker, mailbox and topics of an active node."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind
 from anon_ros.live import (
+    FrameCounts,
     FrameIO,
     FramePipeline,
     GateClosed,
@@ -24,30 +26,84 @@ _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
 
 
+@dataclass(frozen=True)
+class StreamSnapshot:
+    """State of an image topic at a moment.
+
+    Attributes:
+        name: of the topic, fully qualified.
+        mirrored_topic: name of the mirrored topic.
+        is_subscribed: True while the image topic is subscribed.
+        has_publisher: False if no node publishes the image topic.
+        num_time_jumps: number of times that the stamps jumped back.
+        counts: of frames.
+        queue_age_s: age of the oldest frame in the mailbox; 0 for none.
+        latency_ms: 50th and 99th percentile from arrival to publication.
+        cover_counts: covered persons by reason.
+        cover_details: text of the last cover by reason.
+        consecutive_failures: number of failed frames since the last success.
+        last_error: text of the last failure; empty after a success.
+        untrusted_subscribers: nodes that receive the original images and are not trusted.
+    """
+
+    name: str
+    mirrored_topic: str
+    is_subscribed: bool
+    has_publisher: bool
+    num_time_jumps: int
+    counts: FrameCounts
+    queue_age_s: float
+    latency_ms: tuple[float, float]
+    cover_counts: Mapping[CoverReason, int]
+    cover_details: Mapping[CoverReason, str]
+    consecutive_failures: int
+    last_error: str
+    untrusted_subscribers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SessionSnapshot:
+    """State of a session at a moment.
+
+    Attributes:
+        busy_s: age of the frames in work; 0 for none.
+        missing_publishers: configured topics without a publisher.
+        stage_latencies_ms: 50th and 99th percentile by stage.
+        gpu_memory: reserved and total bytes; None without a GPU.
+        streams: open image topics.
+    """
+
+    busy_s: float
+    missing_publishers: Sequence[str]
+    stage_latencies_ms: Mapping[str, tuple[float, float]]
+    gpu_memory: tuple[int, int] | None
+    streams: Sequence[StreamSnapshot]
+
+
 class ActiveSession:
-    """From activation to deactivation. A frame is published only through its gate.
+    """Session from activation to deactivation. Its gate passes every published frame.
 
     Args:
         config: at activation.
-        models: where the worker gets its models from; freed when it ends.
-        streams: not open yet.
-        debug: topics for looking at what was found.
-        on_failure: told the stream and the error of each frame that failed.
-        after: a session whose worker has to end first.
+        models: models of the worker, released when it ends.
+        topics: not open yet.
+        debug: topics for mask and detections.
+        on_failure: called with the stream and the error of every failed frame.
+        after: session whose worker must end first.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a session joins
+    def __init__(  # noqa: PLR0913, PLR0917 - a join of all parts
         self,
         config: Config,
         models: ModelProvider,
-        streams: TopicManager,
+        topics: TopicManager,
         debug: DebugTopics,
         on_failure: Callable[[str, Exception], None],
         after: "ActiveSession | None",
     ) -> None:
         self._debug = debug
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
-        self.streams = streams
+        self.topics = topics
         self.gate = OutputGate()
         self.inbox: Mailbox[ImageMessage] = Mailbox(config.skip)
         ports = FrameIO(stamp_ns, decode_message, encode_message, self._publish)
@@ -61,12 +117,12 @@ class ActiveSession:
         )
 
     def start(self) -> None:
-        """Load the models, and follow the topics."""
+        """Load the models, and subscribe."""
         self.worker.start()
-        self.streams.open(self.inbox.put, self.gate)
+        self.topics.open(self.inbox.put, self.gate)
 
     def set_enabled(self, *, enabled: bool) -> None:
-        """Once this has returned, a disabled session publishes nothing."""
+        """Enable or disable publication; a disabled session publishes nothing after the return."""
         self.inbox.pause(paused=not enabled)
         self.gate.set_open(is_open=enabled)
 
@@ -76,26 +132,57 @@ class ActiveSession:
         self.pipeline.reconfigure(config)
 
     def stop(self) -> None:
-        """Publish nothing more and take no further frame; the one in work may still be so."""
+        """Publish nothing more and take no further frame; a frame in work is finished silently."""
         self.gate.close()
         self.inbox.close()
-        self.streams.close()
+        self.topics.close()
+
+    def snapshot(self) -> SessionSnapshot:
+        """Return the state of the session, for diagnostics."""
+        counts, ages_s = self.inbox.counts(), self.inbox.queue_age_s()
+        latencies_ms = self.pipeline.stream_latencies.quantiles_ms()
+        untrusted = self.topics.leak_guard.untrusted_subscribers
+        covers = {stream.name: self.pipeline.cover_counts(stream.name) for stream in self.topics}
+        return SessionSnapshot(
+            busy_s=self.worker.busy_s,
+            missing_publishers=tuple(self.topics.missing_publishers),
+            stage_latencies_ms=self.pipeline.stage_latencies.quantiles_ms(),
+            gpu_memory=self.pipeline.gpu_memory,
+            streams=[
+                StreamSnapshot(
+                    name=stream.name,
+                    mirrored_topic=stream.mirrored_topic,
+                    is_subscribed=stream.is_subscribed,
+                    has_publisher=stream.name not in self.topics.missing_publishers,
+                    num_time_jumps=stream.num_time_jumps,
+                    counts=counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0)),
+                    queue_age_s=ages_s.get(stream.name, 0.0),
+                    latency_ms=latencies_ms.get(stream.name, (0.0, 0.0)),
+                    cover_counts=covers[stream.name].counts(),
+                    cover_details=covers[stream.name].details(),
+                    consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
+                    last_error=self.worker.last_error.get(stream.name, ""),
+                    untrusted_subscribers=untrusted.get(stream.name, ()),
+                )
+                for stream in self.topics
+            ],
+        )
 
     def _send(
-        self, taken: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
+        self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
-        stream = self.streams.get(taken.stream)
-        if stream is None or taken.epoch != self.inbox.epoch:
-            raise GateClosed  # its publisher has gone, or it was taken before the node was disabled
+        stream = self.topics.get(queued.stream)
+        if stream is None or queued.epoch != self.inbox.epoch:
+            raise GateClosed  # the publisher is gone, or the frame is older than a pause
         stream.publish(message)
         self._debug.publish(message.header, result)
 
     def _publish(
-        self, taken: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
+        self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
-        """In the worker's thread."""
-        name = taken.stream
-        self.gate.send(lambda: self._send(taken, message, result))
+        """Publish a frame through the gate; the worker's thread calls it."""
+        name = queued.stream
+        self.gate.send(lambda: self._send(queued, message, result))
         covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(

@@ -1,13 +1,12 @@
-"""Names that ROS derives from others."""
+"""Topic names derived by the rules of ROS."""
 
 
 def camera_info_topic(topic: str, *, compressed: bool) -> str:
-    """The CameraInfo topic that belongs to an image topic (image_transport's getCameraInfoTopic).
+    """Return the CameraInfo topic of an image topic (image_transport's getCameraInfoTopic).
 
     Args:
         topic: fully qualified.
-        compressed: the topic carries CompressedImage, whose name may end in /compressed below that
-            of the raw image.
+        compressed: True for CompressedImage; its name may be that of the raw image and /compressed.
     """
     if compressed:
         topic = topic.removesuffix("/compressed")
@@ -15,7 +14,7 @@ def camera_info_topic(topic: str, *, compressed: bool) -> str:
 
 
 def resolve_pattern(pattern: str, node_name: str) -> str:
-    """A pattern made absolute, as ROS does it with names; remapping does not apply.
+    """Return a pattern as an absolute one, by the rules for names, without remapping.
 
     Args:
         pattern: absolute, relative or private (~).

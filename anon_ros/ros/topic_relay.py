@@ -1,4 +1,4 @@
-"""Topics that are mirrored unchanged, byte for byte."""
+"""Relay of topics that are mirrored unchanged, byte for byte."""
 
 import re
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from anon_ros.images import POINT_CLOUD_TYPE, has_color_fields, may_carry_pixels
 from anon_ros.live import GateClosed, OutputGate
 from anon_ros.ros.qos import matched_profiles, publisher_options, subscription_options
 
-# Late subscribers of latched topics, as /tf_static, are to get the messages of all publishers.
+# Late subscribers of latched topics such as /tf_static need the messages of all publishers.
 _DEPTH = 100
 
 
 class TopicRelay:
-    """Copies the messages of one topic to its mirrored topic while somebody wants them.
+    """Relay from a topic to its mirrored topic while that has subscribers.
 
     Args:
         node: owner of subscription and publisher.
         topic: fully qualified.
-        mirrored: of the mirrored topic.
+        mirrored: name of the mirrored topic.
         publishers: of the topic; their QoS is copied.
-        gate: that every message has to pass.
+        gate: passed by every message.
 
     Raises:
         ConfigError: if the type carries pixels, or is not installed.
@@ -45,7 +45,7 @@ class TopicRelay:
         self._topic = topic
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
-        self._type = _message_type(self.type_name)
+        self._type = _import_pixel_free(self.type_name)
         self._profile, published = matched_profiles(publishers, _DEPTH)
         self._subscription: object = None
         self._publisher = node.create_publisher(
@@ -53,9 +53,9 @@ class TopicRelay:
         )
 
     def update_subscription(self, *, lazy: bool) -> None:
-        """Subscribe while it is wanted.
+        """Subscribe if the mirrored topic has subscribers, or always unless ``lazy``.
 
-        Not while the gate is shut: the last message of a latched topic would be lost for good.
+        Not while the gate is closed: the last message of a latched topic would be lost for good.
         """
         wanted = self._gate.is_open
         wanted = wanted and (not lazy or self._publisher.get_subscription_count() > 0)
@@ -82,26 +82,30 @@ class TopicRelay:
 
     def _forward(self, data: bytes) -> None:
         try:
-            if self.type_name == POINT_CLOUD_TYPE and _has_colour(
+            if self.type_name == POINT_CLOUD_TYPE and _has_color(
                 deserialize_message(data, self._type)
             ):
-                message = "coloured points show what the camera saw"
+                message = "colored points show the camera's view"
                 raise ConfigError(message)
             self._gate.send(lambda: self._publisher.publish(data))
         except GateClosed:
             pass
-        except Exception as error:  # noqa: BLE001 - one message's failure must not end the node
+        except Exception as error:  # noqa: BLE001 - a message's failure must not end the node
             self._node.get_logger().error(
-                f"{self._topic}: not forwarded: {format_error(error)}", throttle_duration_sec=10.0
+                f"{self._topic}: not relayed: {format_error(error)}", throttle_duration_sec=10.0
             )
 
 
-def _has_colour(cloud: PointCloud2) -> bool:
+def _has_color(cloud: PointCloud2) -> bool:
     return has_color_fields(field.name for field in cloud.fields)
 
 
-def _message_type(type_name: str) -> Any:
-    """The class of a type none of whose fields, however deep, carries pixels."""
+def _import_pixel_free(type_name: str) -> Any:
+    """Return the class of a message type without pixels in any field, however deep.
+
+    Raises:
+        ConfigError: if a field carries pixels, or the type is not installed.
+    """
     message_type = _import(type_name)
     if inside := _find_pixel_type(type_name, message_type):
         message = (
@@ -114,7 +118,7 @@ def _message_type(type_name: str) -> Any:
 
 
 def _find_pixel_type(type_name: str, message_type: Any) -> str:
-    """The type that carries pixels, in this one or itself; empty if there is none."""
+    """Return the name of the type, this or a nested one, that carries pixels; empty without one."""
     if may_carry_pixels(type_name):
         return type_name
     for field in message_type.get_fields_and_field_types().values():

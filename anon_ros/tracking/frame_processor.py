@@ -16,8 +16,11 @@ from anon_ros.core import (
     untracked_persons,
 )
 from anon_ros.errors import drop_traceback
+from anon_ros.tracking.frame_observation import observe_frame
+from anon_ros.tracking.protocols import Tracker
+from anon_ros.tracking.streams import OnlineStream
 from anon_ros.tracking.synthetic_cache import SyntheticCache
-from anon_ros.tracking.track_history import OnlineStream, Tracker, needs_tracking, observe_frame
+from anon_ros.tracking.track_history import needs_tracking
 
 S = TypeVar("S")
 
@@ -155,16 +158,15 @@ class FrameProcessor:
         """Cover the persons; return the result unless they are to be inpainted."""
         try:
             covered = self._cover(anonymizer, task)
-            cover_reason = task.cover_reason or decide(task.source, _count(covered, waiting))
+            cover_reason = task.cover_reason or decide(
+                task.source, _count_persons(covered, waiting)
+            )
             stream = self._streams.setdefault(
                 task.stream, _StreamState(SyntheticCache(self._config))
             )
-            covered = stream.cache.attach(
-                covered, anonymizer, task.time_ns, inpaints=cover_reason is None
-            )
+            covered = stream.cache.attach(covered, task.time_ns, inpaints=cover_reason is None)
             is_keyframe = stream.cache.is_keyframe
             if cover_reason is None:
-                # The image is in ``covered``.
                 return _CoveredTask(task, covered, is_keyframe)
             frame = anonymizer.finish_covered(covered, cover_reason)
             return FrameResult(task.source, frame, is_keyframe)
@@ -175,6 +177,10 @@ class FrameProcessor:
         persons = task.persons
         if persons is None:
             persons = self._find_persons(anonymizer, task)
+        if not anonymizer.inpainter.keeps_grid:
+            # It draws at the person's own size: in a stable window a trembling person would change
+            # the grid that it draws on.
+            persons = replace(persons, crop_windows=[None] * len(persons.detections))
         with self._measure("cover", 1, len(persons.detections)):
             return anonymizer.cover_persons(task.image, persons)
 
@@ -197,30 +203,28 @@ class FrameProcessor:
     def _inpaint(
         self, anonymizer: Anonymizer, waiting: Sequence[_CoveredTask[S]]
     ) -> Iterator[FrameResult[S]]:
-        frames = [each.covered for each in waiting]
+        frames = [covered_task.covered for covered_task in waiting]
         num_persons = sum(len(frame.rois) for frame in frames)
         with self._measure("inpaint", len(frames), num_persons):
             results = anonymizer.inpaint_frames(frames)
-        for each, frame in zip(waiting, results, strict=True):
-            result = FrameResult(each.task.source, frame, each.is_keyframe)
-            yield self._store(anonymizer, each, result)
+        for covered_task, frame in zip(waiting, results, strict=True):
+            result = FrameResult(covered_task.task.source, frame, covered_task.is_keyframe)
+            yield self._store(covered_task, result)
 
-    def _store(
-        self, anonymizer: Anonymizer, waiting: _CoveredTask[S], result: FrameResult[S]
-    ) -> FrameResult[S]:
+    def _store(self, covered_task: _CoveredTask[S], result: FrameResult[S]) -> FrameResult[S]:
         """Remember the inpainted persons; return the result, or the error of that."""
-        stream = self._streams.get(waiting.task.stream)
+        stream = self._streams.get(covered_task.task.stream)
         if stream is None or isinstance(result.frame, Exception):
             return result
         try:
-            stream.cache.store(waiting.covered, anonymizer, result.frame, waiting.task.time_ns)
+            stream.cache.store(covered_task.covered, result.frame, covered_task.task.time_ns)
         except Exception as error:  # noqa: BLE001 - of this frame alone
             return replace(result, frame=drop_traceback(error))
         return result
 
 
-def _count(covered: CoveredFrame, waiting: Sequence[_CoveredTask[S]]) -> int:
+def _count_persons(covered: CoveredFrame, waiting: Sequence[_CoveredTask[S]]) -> int:
     """Return the number of persons who are inpainted before the frame is done; 0 if it has none."""
     if not covered.rois:
         return 0
-    return len(covered.rois) + sum(len(each.covered.rois) for each in waiting)
+    return len(covered.rois) + sum(len(covered_task.covered.rois) for covered_task in waiting)

@@ -1,15 +1,15 @@
-"""The synthetic persons of one camera, from frame to frame."""
+"""Synthetic persons of one camera, reused from frame to frame."""
 
 from dataclasses import replace
 
 from anon_ros.config import Config
 from anon_ros.core import (
     AnonymizedFrame,
-    Anonymizer,
     CoveredFrame,
     InpaintFailure,
     RgbImage,
     crop_image,
+    make_crop_mask,
 )
 from anon_ros.tracking.warping import (
     CachedPerson,
@@ -24,87 +24,80 @@ from anon_ros.utils.units import NS_PER_S
 
 
 def reuses_synthetics(config: Config) -> bool:
-    """Whether a frame's result depends on the results before it."""
+    """Return True if the result of a frame depends on the results before it."""
     return config.identity.reuse == "previous" or config.skip.on_skipped == "reuse"
 
 
 class SyntheticCache:
-    """Moves the drawings of one frame's persons to the next frame.
+    """Warps the synthetic persons of one frame to the next frame.
 
-    What does not fit there is forgotten, and at a key frame everything, so that what comes from it
-    on depends on nothing before.
+    A person who does not fit there is forgotten, and at a key frame everybody, so that results
+    from it on depend on nothing before.
 
     Attributes:
-        is_keyframe: whether the frame that was prepared last is a key frame.
+        is_keyframe: True if the frame that was last attached to is a key frame.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._kept: dict[int, CachedPerson] = {}
-        self._key_ns: int | None = None
+        self._persons: dict[int, CachedPerson] = {}
+        self._keyframe_ns: int | None = None
         self.is_keyframe = False
 
     def reconfigure(self, config: Config) -> None:
         """Go on with ``config``, from a key frame."""
-        self._config, self._kept, self._key_ns = config, {}, None
+        self._config, self._persons, self._keyframe_ns = config, {}, None
 
-    def attach(
-        self, frame: CoveredFrame, anonymizer: Anonymizer, time_ns: int, *, inpaints: bool
-    ) -> CoveredFrame:
-        """The frame with the drawings that are known of its persons, moved to where they are.
+    def attach(self, frame: CoveredFrame, time_ns: int, *, inpaints: bool) -> CoveredFrame:
+        """Return the frame with the synthetic persons of earlier frames, warped to their places.
 
         Args:
             frame: covered.
-            anonymizer: that covered it.
             time_ns: of the frame.
             inpaints: the persons are to be inpainted, not left covered.
         """
-        self.is_keyframe = inpaints and self._is_due(time_ns)
+        self.is_keyframe = inpaints and self._is_keyframe_due(time_ns)
         if self.is_keyframe:
-            self._kept, self._key_ns = {}, time_ns
-        moved = self._move(frame, anonymizer, time_ns) if self._kept else {}
+            self._persons, self._keyframe_ns = {}, time_ns
+        warped = self._warp_persons(frame, time_ns) if self._persons else {}
         # Over the cover: nothing of the original persons is in it.
-        pasted: dict[int, RgbImage] = {
-            index: overlay_warped(crop_image(frame.canvas, frame.rois[index]), each)
-            for index, each in moved.items()
+        crops: dict[int, RgbImage] = {
+            index: overlay_warped(crop_image(frame.canvas, frame.rois[index]), person)
+            for index, person in warped.items()
         }
         if inpaints:
-            return replace(frame, init_images=pasted)
-        return replace(
-            frame, warped_crops=pasted if self._config.skip.on_skipped == "reuse" else {}
-        )
+            return replace(frame, init_images=crops)
+        return replace(frame, warped_crops=crops if self._config.skip.on_skipped == "reuse" else {})
 
-    def store(
-        self, frame: CoveredFrame, anonymizer: Anonymizer, result: AnonymizedFrame, time_ns: int
-    ) -> None:
-        """Keep what was drawn in a frame that was inpainted."""
+    def store(self, frame: CoveredFrame, result: AnonymizedFrame, time_ns: int) -> None:
+        """Store the synthetic persons of a frame that was inpainted."""
         if not reuses_synthetics(self._config):
             return
-        for index, drawing in result.inpainted_crops.items():
-            track = result.track_ids[index]
-            if track is not None:
-                crop = anonymizer.extract_crop(frame, index)
-                self._kept[track] = cache_person(crop, drawing, frame.image, time_ns)
+        for index, inpainted in result.inpainted_crops.items():
+            track_id = result.track_ids[index]
+            if track_id is not None:
+                roi = frame.rois[index]
+                mask = make_crop_mask(frame.regions[index], roi)
+                person = cache_person(mask, roi, inpainted, frame.image, time_ns)
+                self._persons[track_id] = person
 
-    def _is_due(self, time_ns: int) -> bool:
-        if self._config.identity.reuse != "previous" or self._key_ns is None:
+    def _is_keyframe_due(self, time_ns: int) -> bool:
+        if self._config.identity.reuse != "previous" or self._keyframe_ns is None:
             return True
-        age_ns = time_ns - self._key_ns
+        age_ns = time_ns - self._keyframe_ns
         return not 0 <= age_ns < self._config.identity.keyframe_s * NS_PER_S
 
-    def _move(
-        self, frame: CoveredFrame, anonymizer: Anonymizer, time_ns: int
-    ) -> dict[int, WarpedPerson]:
+    def _warp_persons(self, frame: CoveredFrame, time_ns: int) -> dict[int, WarpedPerson]:
         limits = WarpLimits(max_age_s=self._config.identity.keyframe_s)
-        found: dict[int, WarpedPerson] = {}
-        before, self._kept = self._kept, {}
+        warped: dict[int, WarpedPerson] = {}
+        cached, self._persons = self._persons, {}
         for index, roi in frame.rois.items():
-            track = frame.persons.track_ids[index]
-            kept = before.get(track) if track is not None else None
-            if track is None or kept is None:
+            track_id = frame.persons.track_ids[index]
+            person = cached.get(track_id) if track_id is not None else None
+            if track_id is None or person is None:
                 continue
-            mask = anonymizer.extract_crop(frame, index).mask
-            answer = warp_person(kept, WarpTarget(frame.image, mask, roi, time_ns), limits)
-            if not isinstance(answer, InpaintFailure):
-                found[index], self._kept[track] = answer
-        return found
+            mask = make_crop_mask(frame.regions[index], roi)
+            result = warp_person(person, WarpTarget(frame.image, mask, roi, time_ns), limits)
+            if not isinstance(result, InpaintFailure):
+                warped[index], self._persons[track_id] = result
+        return warped

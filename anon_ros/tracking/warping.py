@@ -1,8 +1,8 @@
-"""Moving the synthetic person of an earlier frame onto the same person in the current one.
+"""Warping of the synthetic person of an earlier frame onto the same person in the current frame.
 
-How the person moved is measured on the original frames (optical flow). What is shown is sampled
-from the synthetic person alone, and from the drawing as it was inpainted: where each pixel comes
-from is carried along from frame to frame, so that the picture is never resampled twice.
+The person's motion is measured on the original frames (optical flow). The result is sampled from
+the synthetic person alone, and from its image as it was inpainted: the origin of each pixel is
+tracked from frame to frame, so that the image is never resampled twice.
 """
 
 import math
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import Crop, InpaintFailure, Mask, RgbImage, Roi
+from anon_ros.core import InpaintFailure, Mask, RgbImage, Roi
 from anon_ros.core.types import copy_masked
 from anon_ros.tracking.optical_flow import (
     FlowField,
@@ -29,19 +29,19 @@ _OPAQUE = 255
 
 @dataclass(frozen=True)
 class WarpLimits:
-    """When a synthetic person is not moved any more.
+    """Limits beyond which a synthetic person is not reused.
 
     With the defaults about 19 of 20 steps of walkers at 10 Hz pass, and 19 of 20 other persons of
-    similar size are refused.
+    similar size are rejected.
 
     Attributes:
         max_age_s: between the inpainting and the current frame (identity.keyframe_s).
         max_size_ratio: of the mask's size (square root of the area) then and now, the larger by
-            the smaller: beyond it the drawing is too coarse, or it is not the same person.
-        min_overlap: intersection over union of the mask and the mask before, moved.
-        max_residual_levels: mean difference of the grey levels in the mask, between the frame and
-            the one before, moved.
-        min_valid_ratio: share of the mask for which there is something synthetic.
+            the smaller: beyond it the image is too coarse, or it is not the same person.
+        min_overlap: intersection over union of the mask and the warped previous mask.
+        max_residual_levels: mean difference of the gray levels in the mask, between the frame and
+            the warped previous frame.
+        min_valid_ratio: ratio of the mask that the synthetic person fills.
     """
 
     max_age_s: float
@@ -56,7 +56,7 @@ class WarpTarget:
     """A person in the current frame.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, the whole original frame.
+        image: (H, W, 3) uint8 RGB, the entire original frame.
         mask: (h, w) bool, the person's replaced pixels in ``roi``.
         roi: the current crop's place in the image; it may reach outside.
         now_ns: the frame's time.
@@ -70,22 +70,22 @@ class WarpTarget:
 
 @dataclass(frozen=True)
 class CachedPerson:
-    """A synthetic person of an earlier frame; for memory only, never to be stored.
+    """A synthetic person of an earlier frame; for memory only, never to be written.
 
     Attributes:
-        drawing: (h, w, 4) uint8, the inpainter's RGB and 255 where it is synthetic; 0 elsewhere.
+        image: (h, w, 4) uint8, the inpainter's RGB and 255 where it is synthetic; 0 elsewhere.
         area_px: number of its synthetic pixels.
         roi: its place in the image when it was inpainted.
-        drawn_ns: that frame's time.
+        inpainted_ns: that frame's time.
         last_patch: the person in the newest original frame.
-        flow_offsets_px: (2, gh, gw) float32, from a point of the image on ``last_patch``'s grid to
-            the point of the drawing's frame that is shown there, in x and y.
+        flow_offsets_px: (2, gh, gw) float32, from a point of the frame on ``last_patch``'s grid to
+            the point of the inpainted frame that is shown there, in x and y.
     """
 
-    drawing: npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8]
     area_px: int
     roi: Roi
-    drawn_ns: int
+    inpainted_ns: int
     last_patch: FlowPatch
     flow_offsets_px: FlowField
 
@@ -95,94 +95,97 @@ class WarpedPerson:
     """A synthetic person in the current window.
 
     Attributes:
-        drawing: (h, w, 3) uint8 RGB; 0 where it is not valid.
+        image: (h, w, 3) uint8 RGB; 0 where it is not valid.
         valid: (h, w) bool, the pixels of the person's mask that are synthetic.
     """
 
-    drawing: RgbImage
+    image: RgbImage
     valid: Mask
 
 
-def cache_person(crop: Crop, drawing: RgbImage, image: RgbImage, now_ns: int) -> CachedPerson:
-    """Keep an inpainted person, and nothing of what the drawing shows around it.
+def cache_person(
+    mask: Mask, roi: Roi, inpainted: RgbImage, image: RgbImage, now_ns: int
+) -> CachedPerson:
+    """Return an inpainted person, without anything that the inpainter shows around it.
 
     Args:
-        crop: what the inpainter was given.
-        drawing: (h, w, 3) uint8 RGB, its answer.
-        image: (H, W, 3) uint8 RGB, the whole original frame.
+        mask: (h, w) bool, the person's replaced pixels in ``roi``.
+        roi: the crop's place in the image.
+        inpainted: (h, w, 3) uint8 RGB, the inpainter's result.
+        image: (H, W, 3) uint8 RGB, the entire original frame.
         now_ns: the frame's time.
     """
-    opaque = cv2.cvtColor(drawing, cv2.COLOR_RGB2RGBA)
-    synthetic = cv2.bitwise_and(opaque, opaque, mask=crop.mask.view(np.uint8))
-    newest = make_patch(image, crop.mask, crop.roi)
+    opaque = cv2.cvtColor(inpainted, cv2.COLOR_RGB2RGBA)
+    synthetic = cv2.bitwise_and(opaque, opaque, mask=mask.view(np.uint8))
+    patch = make_patch(image, mask, roi)
     return CachedPerson(
-        drawing=np.asarray(synthetic, np.uint8),
-        area_px=int(np.count_nonzero(crop.mask)),
-        roi=crop.roi,
-        drawn_ns=now_ns,
-        last_patch=newest,
-        flow_offsets_px=np.zeros((2, *newest.grey.shape), np.float32),
+        image=np.asarray(synthetic, np.uint8),
+        area_px=int(np.count_nonzero(mask)),
+        roi=roi,
+        inpainted_ns=now_ns,
+        last_patch=patch,
+        flow_offsets_px=np.zeros((2, *patch.gray.shape), np.float32),
     )
 
 
 def warp_person(
-    kept: CachedPerson, target: WarpTarget, limits: WarpLimits
+    cached: CachedPerson, target: WarpTarget, limits: WarpLimits
 ) -> tuple[WarpedPerson, CachedPerson] | InpaintFailure:
-    """Move a synthetic person to where the person is now.
+    """Warp a synthetic person to the person's place in the current frame.
 
     Returns:
-        The person as moved and what to keep for the next frame; or why not.
+        The warped person, and the person to cache for the next frame; or the reason against it.
     """
-    reason = _reason_unfit(kept, target, limits)
+    reason = _find_unfit_reason(cached, target, limits)
     if reason:
         return InpaintFailure(reason)
-    look = make_patch(target.image, target.mask, target.roi)
-    flow_px = estimate_flow(look, kept.last_patch)
+    patch = make_patch(target.image, target.mask, target.roi)
+    flow_px = estimate_flow(patch, cached.last_patch)
     if not np.isfinite(flow_px).all():
         return InpaintFailure("the optical flow is not finite")
-    points = map_to_previous(look, kept.last_patch, flow_px)
-    reason = _reason_mismatch(look, kept.last_patch, points, limits)
+    points = map_to_previous(patch, cached.last_patch, flow_px)
+    reason = _find_mismatch(patch, cached.last_patch, points, limits)
     if reason:
         return InpaintFailure(reason)
-    offsets_px = flow_px + np.stack([sample_at(plane, points) for plane in kept.flow_offsets_px])
-    moved = _moved(kept, target, offsets_px)
-    ratio = np.count_nonzero(moved.valid) / np.count_nonzero(target.mask)
+    offsets_px = flow_px + np.stack([sample_at(plane, points) for plane in cached.flow_offsets_px])
+    warped = _sample_person(cached, target, offsets_px)
+    ratio = np.count_nonzero(warped.valid) / np.count_nonzero(target.mask)
     if ratio < limits.min_valid_ratio:
         return InpaintFailure(
-            f"the drawing fills {ratio:.2f} of the mask, below {limits.min_valid_ratio}"
+            f"the synthetic person fills {ratio:.2f} of the mask, below {limits.min_valid_ratio}"
         )
-    return moved, replace(kept, last_patch=look, flow_offsets_px=offsets_px)
+    return warped, replace(cached, last_patch=patch, flow_offsets_px=offsets_px)
 
 
-def overlay_warped(covered: RgbImage, moved: WarpedPerson) -> RgbImage:
-    """(h, w, 3) uint8 RGB: the moved person where it is valid, ``cover_reasons`` elsewhere.
+def overlay_warped(covered: RgbImage, warped: WarpedPerson) -> RgbImage:
+    """Return (h, w, 3) uint8 RGB: the warped person where it is valid, ``covered`` elsewhere.
 
     Args:
         covered: (h, w, 3) uint8 RGB, the covered frame in the person's window.
-        moved: the person in the same window.
+        warped: the person in the same window.
 
     Raises:
         ValueError: if the two differ in shape.
     """
-    if covered.shape != moved.drawing.shape:
-        message = f"the cover is {covered.shape}, the moved person {moved.drawing.shape}"
+    if covered.shape != warped.image.shape:
+        message = f"the cover is {covered.shape}, the warped person {warped.image.shape}"
         raise ValueError(message)
     result = covered.copy()
-    copy_masked(moved.drawing, moved.valid, result)
+    copy_masked(warped.image, warped.valid, result)
     return result
 
 
-def _reason_unfit(kept: CachedPerson, target: WarpTarget, limits: WarpLimits) -> str:
-    """Why the person cannot be moved, as far as is known without looking; empty if it can."""
+def _find_unfit_reason(cached: CachedPerson, target: WarpTarget, limits: WarpLimits) -> str:
+    """Return the reason against warping, as far as it needs no image; empty if there is none."""
     if target.mask.shape != (target.roi.height_px, target.roi.width_px):
         return f"a mask of shape {target.mask.shape} does not fit the window {target.roi}"
     inside = target.roi.clip(target.image.shape[1], target.image.shape[0])
     if inside.is_empty:
         return f"the window {target.roi} has no pixel of the image"
-    age_s = (target.now_ns - kept.drawn_ns) / NS_PER_S
+    age_s = (target.now_ns - cached.inpainted_ns) / NS_PER_S
     if not 0 <= age_s <= limits.max_age_s:
-        return f"the drawing is {age_s:.3f} s old, not 0 to {limits.max_age_s} s"
-    areas_px = kept.area_px, int(np.count_nonzero(target.mask))
+        return f"the synthetic person is {age_s:.3f} s old, not 0 to {limits.max_age_s} s"
+    areas_px = cached.area_px, int(np.count_nonzero(target.mask))
     if not all(areas_px):
         return "a mask is empty"
     ratio = math.sqrt(max(areas_px) / min(areas_px))
@@ -191,35 +194,37 @@ def _reason_unfit(kept: CachedPerson, target: WarpTarget, limits: WarpLimits) ->
     return ""
 
 
-def _reason_mismatch(
-    now: FlowPatch, before: FlowPatch, points: FlowField, limits: WarpLimits
+def _find_mismatch(
+    current: FlowPatch, previous: FlowPatch, points: FlowField, limits: WarpLimits
 ) -> str:
-    """Why it seems to be somebody else, or not followed well; empty if it is the same person."""
+    """Return the sign of another person, or of bad flow; empty for the same person."""
     x, y = points
-    person = cv2.remap(before.person, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-    either_px = cv2.countNonZero(cv2.bitwise_or(person, now.person))
-    overlap = cv2.countNonZero(cv2.bitwise_and(person, now.person)) / max(either_px, 1)
+    person = cv2.remap(previous.person, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    either_px = cv2.countNonZero(cv2.bitwise_or(person, current.person))
+    overlap = cv2.countNonZero(cv2.bitwise_and(person, current.person)) / max(either_px, 1)
     if overlap < limits.min_overlap:
-        return f"the moved mask overlaps by {overlap:.2f}, below {limits.min_overlap}"
-    difference = cv2.absdiff(now.grey, sample_at(before.grey, points))
-    residual = cv2.mean(difference, now.person)[0]
+        return f"the warped mask overlaps by {overlap:.2f}, below {limits.min_overlap}"
+    difference = cv2.absdiff(current.gray, sample_at(previous.gray, points))
+    residual = cv2.mean(difference, current.person)[0]
     if residual > limits.max_residual_levels:
-        return f"the flow leaves {residual:.1f} grey levels, above {limits.max_residual_levels}"
+        return f"the flow leaves {residual:.1f} gray levels, above {limits.max_residual_levels}"
     return ""
 
 
-def _moved(kept: CachedPerson, target: WarpTarget, offsets_px: FlowField) -> WarpedPerson:
-    """Sample the drawing, once, where the mask is."""
+def _sample_person(cached: CachedPerson, target: WarpTarget, offsets_px: FlowField) -> WarpedPerson:
+    """Sample the synthetic person, once, inside the mask."""
     bounds = Roi.from_mask(target.mask)
     part = bounds.slices
     x, y = (cv2.resize(plane, target.mask.shape[::-1])[part] for plane in offsets_px)
-    x += np.arange(bounds.x0, bounds.x1, dtype=np.float32) + (target.roi.x0 - kept.roi.x0)
-    y += np.arange(bounds.y0, bounds.y1, dtype=np.float32)[:, None] + (target.roi.y0 - kept.roi.y0)
-    sampled = cv2.remap(kept.drawing, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    x += np.arange(bounds.x0, bounds.x1, dtype=np.float32) + (target.roi.x0 - cached.roi.x0)
+    y += np.arange(bounds.y0, bounds.y1, dtype=np.float32)[:, None] + (
+        target.roi.y0 - cached.roi.y0
+    )
+    sampled = cv2.remap(cached.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     valid = np.zeros_like(target.mask)
-    # Opaque only if all neighbours were; and the others are black, not the drawing's background.
+    # Opaque only if all neighbors were; and the rest is black, not the inpainter's background.
     valid[part] = (sampled[..., 3] == _OPAQUE) & target.mask[part]
-    drawing = np.zeros((*valid.shape, 3), np.uint8)
+    image = np.zeros((*valid.shape, 3), np.uint8)
     opaque = np.asarray(cv2.cvtColor(sampled, cv2.COLOR_RGBA2RGB), np.uint8)
-    copy_masked(opaque, valid[part], drawing[part])
-    return WarpedPerson(drawing, valid)
+    copy_masked(opaque, valid[part], image[part])
+    return WarpedPerson(image, valid)

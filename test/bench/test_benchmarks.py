@@ -59,7 +59,7 @@ def test_live_benchmark_compares_relay(tmp_path: Path, monkeypatch: pytest.Monke
     output = tmp_path / "new" / "live.json"
     with claim_dds_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
-        table = run_script("bench/live.py", "--seconds", "1", "--output", str(output))
+        table = run_script("bench/node_latency.py", "--seconds", "1", "--output", str(output))
     report = json.loads(output.read_text(encoding="utf-8"))
     assert list(report["results"]) == ["1280x720", "1920x1080"]
     for size, both in report["results"].items():
@@ -75,7 +75,9 @@ def test_bag_benchmark_compares_copy(tmp_path: Path) -> None:
     output = tmp_path / "bags.json"
     folder = tmp_path / "work"
     folder.mkdir()
-    table = run_script("bench/bags.py", "--quick", "--folder", str(folder), "--output", str(output))
+    table = run_script(
+        "bench/bag_throughput.py", "--quick", "--folder", str(folder), "--output", str(output)
+    )
     report = json.loads(output.read_text(encoding="utf-8"))
     assert report["machine"] in table
     assert list(report["copies"]) == list(report["memory"]) == ["mcap", "sqlite3"]

@@ -1,7 +1,6 @@
 """The measurement of anonymity through time runs, and counts right; its figures need the video."""
 
-import importlib.util
-import sys
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,18 +20,10 @@ PERIOD_NS = 100_000_000
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
-    """bench/through_time.py, which finds its neighbours as a script does."""
-    path = ROOT / "bench" / "through_time.py"
-    spec = importlib.util.spec_from_file_location("through_time", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    """Import the experiment as ``python -m`` does, from the root of the repository."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(path.parent))
-        # Its dataclasses look themselves up by the module's name.
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+        patch.syspath_prepend(str(ROOT))
+        yield importlib.import_module("bench.mask_memory.experiment")
 
 
 def make_detections_at(lefts_px: list[int], score: float = 0.9) -> Detections:
@@ -60,10 +51,10 @@ def test_memory_covers_missed_persons(bench: ModuleType) -> None:
     missed = frozenset({0, 10, 11, 12})
     whole = make_walk(30)
     moments = make_walk(30, missed)
-    truth_of = bench.detected(whole, [[1, 2]] * 30, 0.25)
+    truth_of = bench.use_detections_as_truth(whole, [[1, 2]] * 30, 0.25)
     shares = {}
     for mode in bench.MODES:
-        recall = bench.measure(moments, bench.config_of(0.25, mode), truth_of)
+        recall = bench.measure(moments, bench.make_config(0.25, mode), truth_of)
         report = recall.compute(0.1)
         assert report.person_frames == 60
         shares[mode] = report.uncovered_frames
@@ -75,7 +66,7 @@ def test_weak_detections_need_memory(bench: ModuleType) -> None:
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     moments = [observe_frame(image, make_detections_at([20], score), 0) for score in (0.2, 0.5)]
     for mode, counts in (("off", [0, 1]), ("both", [1, 1])):
-        kept = bench.candidates(moments, bench.config_of(0.4, mode))
+        kept = bench.filter_candidates(moments, bench.make_config(0.4, mode))
         assert [len(moment.persons) for moment in kept] == counts
 
 
@@ -93,7 +84,7 @@ def test_labels_read_and_measured(
         boxes = np.array([cv2.boundingRect(mask.view(np.uint8)) for mask in truth.masks])
         boxes[:, 2:] += boxes[:, :2]
         found = Detections(boxes.astype(np.float32), scores, classes, truth.masks)
-        recall.update(index / 10, truth.masks, truth.persons, bench.covered_by(found))
+        recall.update(index / 10, truth.masks, truth.persons, bench.cover_persons(found))
     report = recall.compute(0)
     assert report.person_frames == sum(len(truth.persons) for truth in truths.values()) > 20
     assert report.uncovered_frames == 0
@@ -106,25 +97,27 @@ def test_person_keeps_number_after_gap(bench: ModuleType) -> None:
     moments = [
         observe_frame(image, make_detections_at([20, 80, 25]), at * PERIOD_NS) for at in range(3)
     ]
-    for one, other, again in bench.person_numbers(moments, bench.config_of(0.25, "both")):
+    for one, other, again in bench.number_persons(moments, bench.make_config(0.25, "both")):
         assert one == again != other
 
 
 def test_drops_are_repeatable(bench: ModuleType) -> None:
     shares = []
-    for drop in bench.drops().values():
+    for drop in bench.make_drops().values():
         lost = [[drop(frame, person) for frame in range(200)] for person in range(1, 21)]
         assert lost == [[drop(frame, person) for frame in range(200)] for person in range(1, 21)]
         shares.append(np.mean(lost))
     assert shares == pytest.approx([0.1, 0.3, 0.5, 0.25, 0.25], abs=0.03)
     moments = make_walk(20)
-    left = bench.without(moments, [[1, 2]] * 20, lambda frame, person: frame < 5 and person == 1)
+    left = bench.drop_detections(
+        moments, [[1, 2]] * 20, lambda frame, person: frame < 5 and person == 1
+    )
     assert [len(moment.persons) for moment in left] == [1] * 5 + [2] * 15
 
 
 @pytest.mark.parametrize("missed", [0, 3])
 def test_cost_of_propagated_persons(bench: ModuleType, missed: int) -> None:
-    taken_ms = bench.cost_ms(missed, frames=5, warm_up=60)
+    taken_ms = bench.measure_cost_ms(missed, frames=5, warm_up=60)
     assert len(taken_ms) == 5
     assert min(taken_ms) > 0
 
@@ -142,8 +135,8 @@ def test_page_gets_tables_and_plot(
         (labels / f"vtest{index:04}.txt").write_text(outline, encoding="utf-8")
     page = out / "mask_memory.md"
     page.write_text(f"Before.\n{bench.BEGIN}\nold\n{bench.END}\nAfter.\n", encoding="utf-8")
-    lines = bench.report(make_walk(20, frozenset({8})), labels, [0.25, 0.4], out)
-    bench.write(page, lines)
+    lines = bench.make_report(make_walk(20, frozenset({8})), labels, [0.25, 0.4], out)
+    bench.write_page(page, lines)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
@@ -151,7 +144,7 @@ def test_page_gets_tables_and_plot(
     for mode in bench.MODES:
         assert f"| 0.25 | {mode} |" in text
     assert "| 0.4 | off / both |" in text
-    for name in bench.drops():
+    for name in bench.make_drops():
         assert f"| {name} |" in text
     assert "of 39 persons found in 20 frames" in text
     assert str(ROOT) not in text

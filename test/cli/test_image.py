@@ -111,7 +111,7 @@ def test_image_turns_file_upright(
     ("arguments", "told"),
     [
         (["absent.jpg", "-o", "out"], "absent.jpg does not exist"),
-        (["in/notes.txt", "-o", "out"], "is no .jpg, .jpeg, .png file"),
+        (["in/notes.txt", "-o", "out"], "is not a .jpg, .jpeg, .png file"),
         (["in/deep/b.png", "-o", "b.jpg"], "end the output b.jpg in .png"),
         (["in", "-o", "in/anonymized"], "lies in the input folder"),
         (["in/a.jpg", "in", "-o", "out"], "several inputs would be written to out/a.jpg"),

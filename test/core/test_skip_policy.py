@@ -1,4 +1,4 @@
-"""Which frames are accepted."""
+"""Frames that the skip policy accepts."""
 
 import random
 

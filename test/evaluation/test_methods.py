@@ -16,6 +16,8 @@ from anon_ros.models import build_segmenter
 class FailingInpainter:
     """Draws every second person; what a GPU does that has no memory left."""
 
+    max_batch, draws_persons, keeps_grid = 1, True, True
+
     def __init__(self, fails: Sequence[bool]) -> None:
         self.fails = fails
 

@@ -22,7 +22,7 @@ class ReadMessage(NamedTuple):
 
 
 def read_messages(path: Path) -> list[ReadMessage]:
-    """All messages, by the reader of rosbags or, for a bare MCAP file, of mcap."""
+    """Return all messages, by the reader of rosbags or, for a bare MCAP file, of mcap."""
     if path.suffix == ".mcap":
         return [
             ReadMessage(
@@ -41,7 +41,7 @@ def read_messages(path: Path) -> list[ReadMessage]:
 
 
 def read_channels(path: Path) -> list[tuple[Any, ...]]:
-    """What is known of each topic beside its messages."""
+    """Return the metadata of each topic."""
     with (Ros1Reader if path.suffix == ".bag" else Reader)(path) as reader:
         return [
             (c.topic, c.msgtype, c.msgdef, c.digest, c.msgcount, c.ext) for c in reader.connections
@@ -63,7 +63,7 @@ def get_image_metadata(message: Any) -> tuple[Any, ...]:
 
 
 def decode_image(message: Any) -> RgbImage:
-    """What an image message shows, by OpenCV alone."""
+    """Decode an image message by OpenCV alone."""
     if hasattr(message, "format"):
         return cv2.imdecode(np.array(message.data), cv2.IMREAD_COLOR)[..., ::-1]
     rows = np.array(message.data).reshape(message.height, message.step)

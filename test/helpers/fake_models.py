@@ -71,6 +71,9 @@ class NoiseInpainter:
     seconds_per_person: float = 0.0
     may_continue: Event | None = None
     batch_sizes: list[int] = field(default_factory=list)
+    max_batch: int = 1
+    draws_persons: bool = False
+    keeps_grid: bool = False
 
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         self.batch_sizes.append(len(crops))
@@ -195,6 +198,9 @@ class FunctionInpainter:
     """An inpainter made of a function for one crop."""
 
     inpaint_crop: Callable[[Crop], RgbImage]
+    max_batch: int = 1
+    draws_persons: bool = True
+    keeps_grid: bool = False
 
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
         return [self.inpaint_crop(crop) for crop in crops]

@@ -16,7 +16,7 @@ FILL = {"inpaint.method": "fill"}
 
 @dataclass
 class FakeFrameIO:
-    """What lies around the pipeline: frames are arrays; time passes only when told to."""
+    """The outside of the pipeline: frames are arrays; time passes only on request."""
 
     published: list[tuple[str, RgbImage, AnonymizedFrame]] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)

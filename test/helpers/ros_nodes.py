@@ -79,14 +79,14 @@ class Peer:
         return future.result()
 
     def has_logged(self, *words: str) -> bool:
-        """Whether one line of the log holds all of these; needs ``record("/rosout", Log)``."""
+        """Return whether a line of the log holds all words; needs ``record("/rosout", Log)``."""
         return any(all(word in line.msg for word in words) for line in self.received["/rosout"])
 
     def publish(self, topic: str, message: object) -> None:
         self._publishers[topic].publish(message)
 
     def is_connected(self) -> bool:
-        """Whether somebody listens to each topic, and somebody feeds each recorded one.
+        """Return whether each topic has a subscriber, and each recorded topic a publisher.
 
         For half a second: the other side matches on its own, a little earlier or later, and what
         it publishes before is lost.

@@ -50,7 +50,7 @@ class FrameSequence:
         score: float = 0.9,
         step_ns: int = STEP_NS,
     ) -> None:
-        """One more frame, ``step_ns`` after the one before."""
+        """Add a frame, ``step_ns`` after the last."""
         before_ns = self.frames[-1][3] if self.frames else START_NS
         self.frames.append((image, [m for m in masks if m.any()], score, before_ns + step_ns))
 
@@ -105,7 +105,7 @@ def covered_ratio(cover: Mask, person: Mask) -> float:
 def make_walk(
     frames: int, missed: set[int], speed_px: float = 4
 ) -> tuple[FrameSequence, list[Mask]]:
-    """One person who walks to the right and is missed in some frames."""
+    """Return a person who walks to the right and is missed in some frames."""
     film, truth = (
         FrameSequence(),
         [make_person_mask(60 + speed_px * index) for index in range(frames)],

@@ -1,4 +1,4 @@
-"""What the ``format`` of a compressed image means, and what it does not."""
+"""The meaning of the ``format`` of a compressed image."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""How calm synthetic persons are from frame to frame: one identity per track, or none.
+"""Calm of synthetic persons from frame to frame: an identity per track, or none.
 
 Walkers cut out of real frames walk through the same street without anybody; a detector that
 knows their outlines trembles by a few px, as real ones do. ``pytest -rP`` shows the figures.
@@ -24,7 +24,7 @@ from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
 from anon_ros.models import build_inpainter, build_tracker
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
-from anon_ros.tracking import OnlineStream, SyntheticCache, observe_frame
+from anon_ros.tracking import FrameProcessor, FrameTask
 from helpers.arrays import make_detections
 from helpers.fake_models import FixedSegmenter
 from helpers.paths import MASKS
@@ -126,19 +126,14 @@ def make_config(kind: str, reuse: str, model: Path | None = None) -> Config:
 
 
 def anonymize_tracked(film: Film, config: Config, inpainter: Inpainter) -> list[AnonymizedFrame]:
-    """As the node does it."""
-    stream, drawings = OnlineStream(config, lambda: build_tracker(config)), SyntheticCache(config)
-    results = []
+    """Anonymize the frames as the node does."""
+    processor, results = FrameProcessor(config, build_tracker), []
     for index, (image, found) in enumerate(film):
-        time_ns = (1 + index) * PERIOD_NS
+        task = FrameTask(index, "camera", image, (1 + index) * PERIOD_NS)
         anonymizer = Anonymizer(FixedSegmenter(found), inpainter, config.mask, config.inpaint)
-        persons = stream.persons_in(observe_frame(image, anonymizer.detect_persons(image), time_ns))
-        covered = anonymizer.cover_persons(image, persons)
-        covered = drawings.attach(covered, anonymizer, time_ns, inpaints=True)
-        (result,) = anonymizer.inpaint_frames([covered])
-        assert isinstance(result, AnonymizedFrame)
-        drawings.store(covered, anonymizer, result, time_ns)
-        results.append(result)
+        (result,) = processor.process(anonymizer, [task])
+        assert isinstance(result.frame, AnonymizedFrame)
+        results.append(result.frame)
     return results
 
 
@@ -275,7 +270,7 @@ class BlockMeanVae:
 
 
 class DecidingNetwork(torch.nn.Module):
-    """What a trained network is, of a world in which each latent is either -1 or 1.
+    """A network as trained on a world in which each latent is either -1 or 1.
 
     It predicts the noise exactly, so it can be written down; and as a real one it decides.
     """

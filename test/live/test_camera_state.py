@@ -1,4 +1,4 @@
-"""What the node remembers of a camera, and what it forgets."""
+"""The node's memory of a camera."""
 
 import gc
 import weakref
@@ -81,7 +81,7 @@ class CameraPipeline:
         self.published.append((taken.frame[1], result))
 
     def seen(self) -> list[bool]:
-        """Of each published frame, whether somebody shows."""
+        """Return for each published frame whether somebody shows."""
         return [bool(find_sentinel_pixels(result.image).any()) for _, result in self.published]
 
 

@@ -153,7 +153,8 @@ def test_failed_frame_is_released(stage: str) -> None:
 def test_max_batch_needs_diffusion() -> None:
     outside = FakeFrameIO()
     assert outside.pipeline().max_batch == 1
-    assert outside.pipeline(inpaint__method="sdxl").max_batch == 8
+    diffusion = SentinelModelProvider(inpainter=NoiseInpainter(max_batch=8))
+    assert outside.pipeline(diffusion).max_batch == 8
 
 
 def test_latencies_by_stage_and_stream() -> None:
@@ -210,4 +211,4 @@ def test_cover_counts_group_texts_of_reason() -> None:
         pipeline.process([make_queued_frame()])
     counter = pipeline.cover_counts("a")
     assert counter.counts() == {CoverReason.INPAINT_ERROR: 12}
-    assert counter.last_detail(CoverReason.INPAINT_ERROR) == "failure 12"
+    assert counter.details()[CoverReason.INPAINT_ERROR] == "failure 12"

@@ -30,7 +30,7 @@ def test_kid_equals_torch_fidelity(count: int, features: int) -> None:
 
 
 def test_paired_kid_leaves_pairs_out() -> None:
-    """As torch-fidelity's u-statistic; else what has not changed would be far below zero."""
+    """A u-statistic, as torch-fidelity's; otherwise equal sets would be far below zero."""
     one, noise = make_feature_sets(50, 64)
     other = one + 0.2 * noise[:50]
     kernels = [kernel_poly(*each) for each in ((one, one), (one, other), (other, other))]

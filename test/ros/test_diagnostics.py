@@ -66,8 +66,7 @@ def test_node_reports_latencies(
     peer.record(MIRRORED, Image)
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=40, period_s=0.1)
-    values = statuses.wait(name, OK, "Hz")
-    peer.spin(1.2)
+    assert peer.spin_until(lambda: statuses.wait(name, OK, "Hz")["received"] == "40")
     values = statuses.wait(name, OK, "Hz")
     counts = {key: int(values[key]) for key in ("received", "processed", "skipped", "failed")}
     assert counts["received"] == 40
@@ -96,7 +95,7 @@ def test_failures_warn_then_error(
     depth.encoding = "32FC1"
     peer.publish(TOPIC, depth)
     statuses.wait(name, WARN, "the newest frame failed and is not published")
-    for _ in range(6):
+    for _ in range(20):
         peer.publish(TOPIC, depth)
         peer.spin(0.1)
     values = statuses.wait(name, ERROR, "frames in a row failed and are not published")
@@ -121,7 +120,7 @@ def test_unexpected_covers_warn(
     publish_frames(peer, TOPIC, count=10, period_s=0.1)
     text = "persons are covered, not inpainted: RuntimeError: out of GPU memory"
     values = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
-    assert int(values["persons covered: RuntimeError: out of GPU memory"]) > 0
+    assert int(values["persons covered: inpainting failed"]) > 0
 
 
 class BlockedModelProvider(SentinelModelProvider):

@@ -110,10 +110,12 @@ def test_stamp_jump_restarts_stream(
             message = set_stamp(CameraInfo(), index)
             message.width = lap
             peer.publish(info, message)
+            before = len(images)
             peer.publish(topic, make_raw_message(RAW_SCENE, index))
-            peer.spin(0.3)
+            assert peer.spin_until(lambda before=before: len(images) > before)
     assert wait_for_log(topic, "jumped back by 3.0 s")
     assert list_stamps_s(images) == [100, 101, 102, 103] * 2
+    assert peer.spin_until(lambda: len(infos) == len(images))
     assert list_stamps_s(infos) == list_stamps_s(images)
     assert [message.width for message in infos] == [0] * 4 + [1] * 4
 

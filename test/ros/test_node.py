@@ -49,15 +49,16 @@ def test_node_mirrors_all_but_persons(
         peer.publish(info, set_stamp(CameraInfo(height=230, width=300), index))
         peer.publish(topic, sent[index])
         peer.spin(0.1)
-    peer.spin(2)
+    images, infos = peer.received[f"/anon{topic}"], peer.received[f"/anon{info}"]
+    assert peer.spin_until(lambda: images and images[-1].header == sent[99].header)
+    assert peer.spin_until(lambda: len(infos) == len(images))
     node.signal(signal.SIGINT)
     assert node.wait() == 0
 
     counts = parse_frame_counts(node.log, topic)
-    images, infos = peer.received[f"/anon{topic}"], peer.received[f"/anon{info}"]
     assert counts.pop("received") == sum(counts.values()) == 100
     assert counts["failed"] == counts["waiting"] == 0
-    assert len(images) == counts["processed"] >= 10
+    assert len(images) == counts["processed"] >= 3
     for mirrored in images:
         original = sent[mirrored.header.stamp.sec - 1000]
         for field in ("header", "height", "width", "encoding", "is_bigendian", "step"):
@@ -106,7 +107,8 @@ def test_node_never_publishes_failed_frames(
         while node.log.count("is not published") == before:
             peer.publish(topic, message)
             peer.spin(0.5)
-        assert told in node.log.splitlines()[-1], failures
+        errors = [line for line in node.log.splitlines() if "is not published" in line]
+        assert told in errors[-1], failures
     for topic, message in ((raw, make_raw_message(image, 4)), (jpeg, make_jpeg_message(image, 4))):
         while not peer.received[f"/anon{topic}"]:
             peer.publish(topic, message)

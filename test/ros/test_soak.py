@@ -62,7 +62,7 @@ def read_memory_mb(process: "subprocess.Popen[bytes]") -> float:
 
 
 def make_damaged_message(message: Any, chance: random.Random) -> Any:
-    """What a broken camera, driver or network may send."""
+    """Damage a message as a broken camera, driver or network may."""
     fault = chance.choice(["cut", "encoding", "empty", "huge"])
     if fault == "cut":
         message.data = message.data[: len(message.data) // 2]
@@ -78,7 +78,7 @@ def make_damaged_message(message: Any, chance: random.Random) -> Any:
 
 
 def change_at_random(peer: Any, chance: random.Random) -> None:
-    """What an operator may do meanwhile."""
+    """Do what an operator may do meanwhile."""
     what = chance.choice(["skip", "confidence", "disable", "enable", "enable", "enable"])
     if what in {"disable", "enable"}:
         peer.call("/anonymizer/enable", SetBool, SetBool.Request(data=what == "enable"))

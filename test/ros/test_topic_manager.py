@@ -33,7 +33,7 @@ def test_patterns_match_later_cameras(peer: Any, start_live_node: Callable[..., 
     assert peer.spin_until(lambda: first and second and third)
     assert all(map(hides_everybody, (first, second, third)))
     peer.spin(1)
-    names = {stream.name for stream in node.node._streams}  # noqa: SLF001 - also what is not opened
+    names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - also what is not opened
     assert names == {"/car/cam_1/image", "/car/cam_2/image", "/far/away/from/here"}
 
 
@@ -53,13 +53,13 @@ def test_lazy_stream_on_demand(peer: Any, start_live_node: Callable[..., Any]) -
     peer.spin(0.5)
     # Who records the raw image and its info does not pay for the compressed one.
     assert not peer.count_subscribers(f"{topic}/compressed")
+    images, infos = peer.received[f"/anon{topic}"], peer.received[f"/anon{info}"]
     for index in range(3):
         peer.publish(info, set_stamp(CameraInfo(), index))
         peer.publish(topic, make_raw_message(RAW_SCENE, index))
-        peer.spin(0.2)
-    assert list_stamps_s(peer.received[f"/anon{info}"]) == list_stamps_s(
-        peer.received[f"/anon{topic}"]
-    )
+        count = index + 1
+        assert peer.spin_until(lambda count=count: len(images) == len(infos) == count)
+    assert list_stamps_s(infos) == list_stamps_s(images)
 
     peer.stop_recording(f"/anon{topic}")
     peer.spin(0.7)
@@ -82,8 +82,8 @@ def test_camera_info_is_sent_once(peer: Any, start_live_node: Callable[..., Any]
         peer.publish(info, set_stamp(CameraInfo(), index))
         peer.publish(topic, make_raw_message(RAW_SCENE, index))
         peer.publish(f"{topic}/compressed", make_jpeg_message(RAW_SCENE, index))
-        peer.spin(0.3)
-    assert peer.spin_until(lambda: len(raw) == len(jpeg) == len(infos) == 5, 5)
+        count = index + 1
+        assert peer.spin_until(lambda count=count: len(raw) == len(jpeg) == len(infos) == count)
     assert list_stamps_s(raw) == list_stamps_s(jpeg) == list_stamps_s(infos) == [0, 1, 2, 3, 4]
 
 
@@ -105,7 +105,7 @@ def test_mirror_onto_camera_rejected(
     peer.advertise("/b/image", Image)
     options = {"cli_args": ["--ros-args", "-r", "/anon/a/image:=/b/image"]}
     start_live_node(options=options, topics__images=["/*/image"], topics__lazy=False)
-    assert wait_for_log("/a/image: not anonymized, its mirrored topic /b/image is a camera's")
+    assert wait_for_log("/a/image: not anonymized: its mirrored topic /b/image is a camera's")
     assert peer.spin_until(lambda: peer.count_subscribers("/b/image"))
     assert not peer.count_subscribers("/a/image")
 
@@ -119,13 +119,13 @@ def test_type_change_drops_frame_in_work(peer: Any, start_live_node: Callable[..
         publish_frames(peer, "/cam/image", count=1)
     peer.stop_advertising("/cam/image")
     peer.advertise("/cam/image", CompressedImage)
-    streams = node.node._streams  # noqa: SLF001
+    streams = node.node._topics  # noqa: SLF001
     assert peer.spin_until(
         lambda: streams.get("/cam/image").type_name == "sensor_msgs/msg/CompressedImage"
     )
     painter.may_continue.set()
-    peer.spin(0.5)
-    counts = node.node._session.inbox.counts()["/cam/image"]  # noqa: SLF001
-    assert not counts.waiting
+    session = node.node._session  # noqa: SLF001 - no topic tells it
+    assert peer.spin_until(lambda: not session.inbox.counts()["/cam/image"].waiting)
+    counts = session.inbox.counts()["/cam/image"]
     assert counts.skipped + counts.failed == counts.received
     assert not images

@@ -46,7 +46,8 @@ def test_relay_never_sends_pixels(
         peer.publish("/grey", grey)
         peer.publish("/rgb", coloured)
         peer.spin(0.2)
-    assert wait_for_log("/rgb", "coloured points")
+    assert peer.spin_until(lambda: peer.received["/anon/imu"] and peer.received["/anon/grey"])
+    assert wait_for_log("/rgb", "colored points")
     assert peer.received["/anon/imu"][0] == serialize_message(imu)
     assert deserialize_message(peer.received["/anon/grey"][0], PointCloud2) == grey
     assert not peer.received["/anon/rgb"]

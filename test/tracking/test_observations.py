@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import Mask, Roi
-from anon_ros.tracking.observations import stretched_to
 from helpers.street import HEIGHT_PX, WIDTH_PX, make_observation, make_person_mask, paste_window
 
 sides = st.floats(-3000, 3000)
@@ -31,7 +30,7 @@ def test_stretched_mask_stays_inside(
 ) -> None:
     x0, y0, width, height = place
     box = np.array([x0, y0, x0 + width, y0 + height])
-    window, part = stretched_to(make_observation(mask), box, growth_px, WIDTH_PX, HEIGHT_PX)
+    window, part = make_observation(mask).stretched_to(box, growth_px, WIDTH_PX, HEIGHT_PX)
     assert part.shape == (window.height_px, window.width_px)
     assert Roi(0, 0, WIDTH_PX, HEIGHT_PX).contains(window)
     # A full figure fills its box: the image's pixels that are no farther from it than it grows.
@@ -47,7 +46,7 @@ def test_stretched_mask_stays_inside(
 def test_stretch_to_same_box_is_identity() -> None:
     person = make_person_mask(200, height_px=60) | make_person_mask(210, 90, 10)
     once = make_observation(person)
-    window, part = stretched_to(once, once.box_xyxy, 0, WIDTH_PX, HEIGHT_PX)
+    window, part = once.stretched_to(once.box_xyxy, 0, WIDTH_PX, HEIGHT_PX)
     assert (paste_window(window, part) == person).all()
 
 
@@ -55,14 +54,14 @@ def test_specks_do_not_grow() -> None:
     speck = make_person_mask(200).copy()
     speck[20:22, 20:22] = True
     once = make_observation(speck)
-    window, part = stretched_to(once, once.box_xyxy, 10, WIDTH_PX, HEIGHT_PX)
+    window, part = once.stretched_to(once.box_xyxy, 10, WIDTH_PX, HEIGHT_PX)
     assert not paste_window(window, part)[:60, :60].any()
 
 
 def test_mask_growth_equals_disc() -> None:
     """Done with a disc it would, and the answer must be the disc's."""
     once = make_observation(make_person_mask(50, 20, 200))
-    window, part = stretched_to(once, once.box_xyxy, 120, WIDTH_PX, HEIGHT_PX)
+    window, part = once.stretched_to(once.box_xyxy, 120, WIDTH_PX, HEIGHT_PX)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (241, 241))
     wide = np.pad(make_person_mask(50, 20, 200), 200).view(np.uint8)
     expected = cv2.dilate(wide, disc)[200:-200, 200:-200].astype(np.bool_)
@@ -77,8 +76,8 @@ def test_stretch_at_border_equals_middle(growth_px: int) -> None:
     )
     once = make_observation(person)
     box = np.array([40.0, 30.0, 107.0, 201.0])
-    wide = paste_window(*stretched_to(once, box, growth_px, WIDTH_PX, HEIGHT_PX))
-    window, part = stretched_to(once, box, growth_px, 80, 150)
+    wide = paste_window(*once.stretched_to(box, growth_px, WIDTH_PX, HEIGHT_PX))
+    window, part = once.stretched_to(box, growth_px, 80, 150)
     narrow = np.zeros((150, 80), np.bool_)
     narrow[window.slices] = part
     assert (narrow == wide[:150, :80]).all()

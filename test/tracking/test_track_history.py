@@ -22,9 +22,6 @@ from helpers.street import (
 BOTH_MODES = pytest.mark.parametrize("mode", ["past", "both"])
 
 
-SDXL = {"inpaint.method": "sdxl"}  # nothing is loaded: only then windows are steady
-
-
 @BOTH_MODES
 def test_memory_covers_missed_walker(mode: str) -> None:
     missed = set(range(20, 26))
@@ -163,8 +160,8 @@ def test_detections_never_dropped(sequence: list[tuple[list[Mask], int, bool]], 
     film = FrameSequence()
     for found, step_ns, before in sequence:
         film.add_frame(found, image=choose_street(before=before), step_ns=step_ns)
-    played = film.find_persons(memory__mode=mode, **SDXL)
-    again = film.find_persons(memory__mode=mode, **SDXL)
+    played = film.find_persons(memory__mode=mode)
+    again = film.find_persons(memory__mode=mode)
     assert len(played) == len(sequence)
     for persons, (_, found, *_), same in zip(played, film.frames, again, strict=True):
         assert len(persons.detections) == len(found) + persons.num_propagated
@@ -231,12 +228,10 @@ def test_track_keeps_its_seed() -> None:
     played = film.find_persons()
     by_track = [dict(zip(p.track_ids, p.seeds, strict=True)) for p in played]
     assert all(each == by_track[0] for each in by_track)
-    by_window = [
-        dict(zip(p.track_ids, p.crop_windows, strict=True)) for p in film.find_persons(**SDXL)
-    ]
+    by_window = [dict(zip(p.track_ids, p.crop_windows, strict=True)) for p in film.find_persons()]
     sizes = {(w.width_px, w.height_px) for each in by_window for w in each.values()}
     assert len(sizes) == 1
-    one = film.find_persons(identity__reuse="off", **SDXL)
+    one = film.find_persons(identity__reuse="off")
     assert all(persons.seeds == one[0].seeds for persons in one)
     assert all(persons.crop_windows == [None, None] for persons in one)
 

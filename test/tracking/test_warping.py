@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anon_ros.core import Crop, InpaintFailure, Mask, RgbImage, Roi
+from anon_ros.core import InpaintFailure, Mask, RgbImage, Roi
 from anon_ros.tracking.warping import (
     CachedPerson,
     WarpedPerson,
@@ -29,10 +29,6 @@ NO_LIMITS = WarpLimits(
     max_residual_levels=255,
     min_valid_ratio=0,
 )
-
-
-def make_crop(mask: Mask, roi: Roi) -> Crop:
-    return Crop(np.zeros((*mask.shape, 3), np.uint8), mask, mask, roi, 0)
 
 
 @pytest.fixture
@@ -60,10 +56,10 @@ def shift_image(image: RgbImage, dx_px: int, dy_px: int) -> RgbImage:
     return np.roll(image, (dy_px, dx_px), (0, 1))
 
 
-def assert_follows(moved: WarpedPerson, dx_px: float, dy_px: float, within_px: float) -> None:
+def assert_follows(warped: WarpedPerson, dx_px: float, dy_px: float, within_px: float) -> None:
     """Each pixel shows the drawing's pixel at its own place less (dx, dy)."""
-    y, x = np.nonzero(moved.valid)
-    red, green, blue = moved.drawing[y, x].astype(float).T
+    y, x = np.nonzero(warped.valid)
+    red, green, blue = warped.image[y, x].astype(float).T
     assert np.abs(red - (x - dx_px)).max() <= within_px
     assert np.abs(green - (y - dy_px)).max() <= within_px
     assert (blue == 99).all()
@@ -83,75 +79,69 @@ def test_warp_follows_person(
 ) -> None:
     dx, dy = step
     mask = make_ellipse(200, 100)
-    kept = cache_person(
-        make_crop(mask, Roi(300, 200, 400, 400)), make_coordinates(200, 100), street_image, 0
-    )
+    kept = cache_person(mask, Roi(300, 200, 400, 400), make_coordinates(200, 100), street_image, 0)
     x0, y0 = (300 + dx, 200 + dy) if follows else (300, 200)
     target_mask = mask if follows else np.roll(mask, (dy, dx), (0, 1))
     target = WarpTarget(
         shift_image(street_image, dx, dy), target_mask, Roi(x0, y0, x0 + 100, y0 + 200), 10**8
     )
-    moved, newer = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
-    assert_follows(moved, *((0, 0) if follows else step), within_px=0)
+    warped, newer = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
+    assert_follows(warped, *((0, 0) if follows else step), within_px=0)
     assert newer.last_patch.roi == target.roi
-    assert newer.drawing is kept.drawing
-    assert np.count_nonzero(moved.valid) > 0.95 * np.count_nonzero(target_mask)
+    assert newer.image is kept.image
+    assert np.count_nonzero(warped.valid) > 0.95 * np.count_nonzero(target_mask)
 
 
 def test_warp_follows_wide_step(street_image: RgbImage) -> None:
     mask = make_ellipse(200, 100)
-    kept = cache_person(
-        make_crop(mask, Roi(300, 200, 400, 400)), make_coordinates(200, 100), street_image, 0
-    )
+    kept = cache_person(mask, Roi(300, 200, 400, 400), make_coordinates(200, 100), street_image, 0)
     far = WarpTarget(shift_image(street_image, 150, -100), mask, Roi(450, 100, 550, 300), 1)
-    moved, _ = unwrap_warped(warp_person(kept, far, DEFAULT_LIMITS))
-    assert_follows(moved, 0, 0, within_px=0)
+    warped, _ = unwrap_warped(warp_person(kept, far, DEFAULT_LIMITS))
+    assert_follows(warped, 0, 0, within_px=0)
 
 
 def test_warp_keeps_still_person(street_image: RgbImage) -> None:
     mask, roi = make_ellipse(200, 100), Roi(300, 200, 400, 400)
     drawing = np.random.default_rng(0).integers(0, 256, (200, 100, 3), np.uint8)
-    kept = cache_person(make_crop(mask, roi), drawing, street_image, 0)
+    kept = cache_person(mask, roi, drawing, street_image, 0)
     for now_ns in range(5):
-        moved, kept = unwrap_warped(
+        warped, kept = unwrap_warped(
             warp_person(kept, WarpTarget(street_image, mask, roi, now_ns), DEFAULT_LIMITS)
         )
-        assert np.array_equal(moved.valid, mask)
-        assert np.array_equal(moved.drawing[mask], drawing[mask])
-        assert not moved.drawing[~mask].any()
+        assert np.array_equal(warped.valid, mask)
+        assert np.array_equal(warped.image[mask], drawing[mask])
+        assert not warped.image[~mask].any()
 
 
 def test_warp_enlarges_near_person(street_image: RgbImage) -> None:
     mask, roi = make_ellipse(240, 120), Roi(300, 200, 420, 440)
-    kept = cache_person(make_crop(mask, roi), make_coordinates(240, 120), street_image, 0)
+    kept = cache_person(mask, roi, make_coordinates(240, 120), street_image, 0)
     scale, middle = 1.06, (359.5, 319.5)
     nearer = cv2.warpAffine(
         street_image, cv2.getRotationMatrix2D(middle, 0, scale), street_image.shape[1::-1]
     )
     large = make_ellipse(260, 130, 0.33 * scale * 240 / 260)
-    moved, _ = unwrap_warped(
+    warped, _ = unwrap_warped(
         warp_person(kept, WarpTarget(nearer, large, Roi(295, 190, 425, 450), 1), DEFAULT_LIMITS)
     )
-    y, x = np.nonzero(moved.valid)
-    red, green, _ = moved.drawing[y, x].astype(float).T
+    y, x = np.nonzero(warped.valid)
+    red, green, _ = warped.image[y, x].astype(float).T
     assert np.abs(red - ((x + 295 - middle[0]) / scale + middle[0] - 300)).max() < 1.5
     assert np.abs(green - ((y + 190 - middle[1]) / scale + middle[1] - 200)).max() < 1.5
 
 
 def test_warp_never_drifts(street_image: RgbImage) -> None:
     mask, random = make_ellipse(160, 80), np.random.default_rng(3)
-    kept = cache_person(
-        make_crop(mask, Roi(250, 300, 330, 460)), make_coordinates(160, 80), street_image, 0
-    )
+    kept = cache_person(mask, Roi(250, 300, 330, 460), make_coordinates(160, 80), street_image, 0)
     for step in range(1, 21):
         dx, dy = 7 * step, -5 * step
         left, top, right, bottom = random.integers(0, 20, 4).tolist()
         window_mask = np.pad(mask, ((top, bottom), (left, right)))
         roi = Roi(250 + dx - left, 300 + dy - top, 330 + dx + right, 460 + dy + bottom)
         target = WarpTarget(shift_image(street_image, dx, dy), window_mask, roi, step)
-        moved, kept = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
-        assert_follows(moved, left, top, within_px=1)
-    assert np.count_nonzero(moved.valid) > 0.95 * np.count_nonzero(mask)
+        warped, kept = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
+        assert_follows(warped, left, top, within_px=1)
+    assert np.count_nonzero(warped.valid) > 0.95 * np.count_nonzero(mask)
 
 
 @st.composite
@@ -183,20 +173,20 @@ def test_warp_never_shows_original(places: list[tuple[Mask, Roi]], seed: int, bl
     frames = [random.integers(0, 100, (80, 100, 3), np.uint8) for _ in places]
     frames = [cv2.blur(frame, (blur_px, blur_px)) for frame in frames]
     (mask, roi), *later = places
-    kept = cache_person(make_crop(mask, roi), make_inpainted(mask, random), frames[0], 0)
-    assert not kept.drawing[~mask].any()
+    kept = cache_person(mask, roi, make_inpainted(mask, random), frames[0], 0)
+    assert not kept.image[~mask].any()
     for frame, (new_mask, new_roi) in zip(frames[1:], later, strict=True):
         answer = warp_person(kept, WarpTarget(frame, new_mask, new_roi, 1), NO_LIMITS)
         if isinstance(answer, InpaintFailure):
             assert answer.detail
             continue
-        moved, kept = answer
+        warped, kept = answer
         covered = random.integers(120, 180, (*new_mask.shape, 3), np.uint8)
-        result = overlay_warped(covered, moved)
+        result = overlay_warped(covered, warped)
         assert result.dtype == np.uint8
-        assert not (moved.valid & ~new_mask).any()
-        assert (result[moved.valid] >= 200).all()
-        assert np.array_equal(result[~moved.valid], covered[~moved.valid])
+        assert not (warped.valid & ~new_mask).any()
+        assert (result[warped.valid] >= 200).all()
+        assert np.array_equal(result[~warped.valid], covered[~warped.valid])
 
 
 def test_warp_never_mixes_background(street_image: RgbImage) -> None:
@@ -206,18 +196,18 @@ def test_warp_never_mixes_background(street_image: RgbImage) -> None:
     half = cv2.warpAffine(
         street_image, np.array([[1, 0, 0.5], [0, 1, 0]]), street_image.shape[1::-1]
     )
-    kept = cache_person(make_crop(mask, roi), drawing, street_image, 0)
-    moved, _ = unwrap_warped(
+    kept = cache_person(mask, roi, drawing, street_image, 0)
+    warped, _ = unwrap_warped(
         warp_person(kept, WarpTarget(half, np.ones_like(mask), roi, 1), NO_LIMITS)
     )
-    assert (moved.drawing[moved.valid] == 250).all()
+    assert (warped.image[warped.valid] == 250).all()
 
 
 @pytest.fixture
 def standing_person(street_image: RgbImage) -> tuple[CachedPerson, WarpTarget]:
     """A person who did not move."""
     mask, roi = make_ellipse(200, 100), Roi(300, 200, 400, 400)
-    kept = cache_person(make_crop(mask, roi), make_coordinates(200, 100), street_image, 10**9)
+    kept = cache_person(mask, roi, make_coordinates(200, 100), street_image, 10**9)
     return kept, WarpTarget(street_image, mask, roi, 10**9)
 
 
@@ -269,8 +259,8 @@ def test_warp_rejects_unfilled_mask(
     assert_refused(
         warp_person(kept, grown, replace(DEFAULT_LIMITS, min_valid_ratio=0.6)), "0.5", "below 0.6"
     )
-    moved, _ = unwrap_warped(warp_person(kept, grown, DEFAULT_LIMITS))
-    assert np.array_equal(moved.valid, make_ellipse(200, 100))
+    warped, _ = unwrap_warped(warp_person(kept, grown, DEFAULT_LIMITS))
+    assert np.array_equal(warped.valid, make_ellipse(200, 100))
 
 
 def test_warp_rejects_non_finite_flow(
@@ -287,7 +277,7 @@ def test_warp_rejects_empty_masks(
     kept, target = standing_person
     empty = np.zeros_like(target.mask)
     assert_refused(warp_person(kept, replace(target, mask=empty), NO_LIMITS), "empty")
-    blank = cache_person(make_crop(empty, target.roi), make_coordinates(200, 100), target.image, 0)
+    blank = cache_person(empty, target.roi, make_coordinates(200, 100), target.image, 0)
     assert_refused(warp_person(blank, target, NO_LIMITS), "empty")
     away = replace(target, roi=Roi(5000, 200, 5100, 400))
     assert_refused(warp_person(kept, away, NO_LIMITS), "no pixel of the image")
@@ -301,29 +291,25 @@ def test_warp_accepts_any_window(street_image: RgbImage, wh: tuple[int, int]) ->
     width_px, height_px = wh
     mask = np.ones((height_px, width_px), np.bool_)
     roi = Roi(20, 200, 20 + width_px, 200 + height_px)
-    kept = cache_person(
-        make_crop(mask, roi), np.full((*mask.shape, 3), 7, np.uint8), street_image, 0
-    )
-    moved, _ = unwrap_warped(
+    kept = cache_person(mask, roi, np.full((*mask.shape, 3), 7, np.uint8), street_image, 0)
+    warped, _ = unwrap_warped(
         warp_person(kept, WarpTarget(street_image, mask, roi, 1), DEFAULT_LIMITS)
     )
-    assert moved.drawing.shape == (height_px, width_px, 3)
-    assert np.array_equal(moved.drawing == 7, np.repeat(moved.valid[..., None], 3, axis=2))
+    assert warped.image.shape == (height_px, width_px, 3)
+    assert np.array_equal(warped.image == 7, np.repeat(warped.valid[..., None], 3, axis=2))
 
 
 def test_warp_follows_beyond_border(street_image: RgbImage) -> None:
     mask = make_rectangle(250, 150, slice(100, 235), slice(60, 140))
-    kept = cache_person(
-        make_crop(mask, Roi(-55, -90, 95, 160)), make_coordinates(250, 150), street_image, 0
-    )
+    kept = cache_person(mask, Roi(-55, -90, 95, 160), make_coordinates(250, 150), street_image, 0)
     target = WarpTarget(shift_image(street_image, 4, 3), mask, Roi(-51, -87, 99, 163), 1)
-    moved, _ = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
-    assert_follows(moved, 0, 0, within_px=1)
+    warped, _ = unwrap_warped(warp_person(kept, target, DEFAULT_LIMITS))
+    assert_follows(warped, 0, 0, within_px=1)
 
 
 def test_warp_is_deterministic(street_image: RgbImage, vtest_rgb: dict[str, RgbImage]) -> None:
     mask, roi = make_ellipse(200, 100), Roi(300, 200, 400, 400)
-    kept = cache_person(make_crop(mask, roi), make_coordinates(200, 100), street_image, 0)
+    kept = cache_person(mask, roi, make_coordinates(200, 100), street_image, 0)
     later = vtest_rgb["vtest0360"]
 
     def drawing(_: int) -> RgbImage:
@@ -340,14 +326,14 @@ def test_warp_modifies_no_input(
     standing_person: tuple[CachedPerson, WarpTarget],
 ) -> None:
     kept, target = standing_person
-    before = kept.flow_offsets_px.copy(), kept.drawing.copy(), target.image.copy()
-    moved, _ = unwrap_warped(
+    before = kept.flow_offsets_px.copy(), kept.image.copy(), target.image.copy()
+    warped, _ = unwrap_warped(
         warp_person(kept, replace(target, image=shift_image(target.image, 3, 1)), NO_LIMITS)
     )
-    after = kept.flow_offsets_px, kept.drawing, target.image
+    after = kept.flow_offsets_px, kept.image, target.image
     assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
     covered = np.full((200, 100, 3), 5, np.uint8)
-    overlay_warped(covered, moved)
+    overlay_warped(covered, warped)
     assert (covered == 5).all()
     with pytest.raises(ValueError, match=r"cover is \(199, 100, 3\)"):
-        overlay_warped(covered[1:], moved)
+        overlay_warped(covered[1:], warped)

@@ -28,7 +28,6 @@ from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
 
 _MAX_BATCHES_AHEAD = 2
-_MAX_DIFFUSION_IMAGES = 8
 _INPUT_METADATA = "input metadata"
 
 
@@ -100,8 +99,7 @@ class Rewriter:
     @cached_property
     def _reader(self) -> BatchReader:
         job, is_compressed = self.job, self.compression == "message"
-        # Only diffusion gains from several at once.
-        max_images = _MAX_DIFFUSION_IMAGES if job.config.inpaint.method == "sdxl" else 1
+        max_images = self.anonymizer.inpainter.max_batch
         return BatchReader(job.bag, job.bag_plan, job.config, max_images, is_compressed)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What becomes of each topic, and what stops a run before any model is loaded."""
+"""The plan of each topic, and the decisions that stop a run before any model is loaded."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

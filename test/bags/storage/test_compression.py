@@ -1,4 +1,4 @@
-"""What was compressed comes back, and damage is an error or a loss."""
+"""Compression and back; damage is an error or a loss."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which message of one recording became which of another, whatever is wrong between them."""
+"""Pairs of messages of two recordings, with all kinds of defects between them."""
 
 from collections.abc import Iterator
 

@@ -49,7 +49,7 @@ def test_verify_accepts_any_jpeg_quality(
     ]
     source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
     assert run_bag(source, output, "--output.jpeg_quality", quality) == 0
-    assert run_verify(source, output, "--no-second-look") == 0
+    assert run_verify(source, output, "--no-redetection") == 0
 
 
 class FixedPlaceSegmenter(SentinelSegmenter):
@@ -106,13 +106,13 @@ def test_verify_accepts_each_encoding(
     source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
     small = ("--inpaint.method", kind, "--inpaint.min_person_px", 1)
     assert run_bag(source, output, *small) == 0
-    assert run_verify(source, output, "--no-second-look") == 0, capsys.readouterr().out
+    assert run_verify(source, output, "--no-redetection") == 0, capsys.readouterr().out
     before = read_messages(source)
     rewrite_bag(
         output,
         change_message(messages[1].topic, 1, lambda each: each._replace(data=before[1].data)),
     )
-    assert run_verify(source, output, "--no-second-look") == 2
+    assert run_verify(source, output, "--no-redetection") == 2
     (told,) = read_findings(capsys, "error")
     assert told.endswith(f"at {START_NS + 1} ns: the image is that of the input, with 1 persons")
 
@@ -120,7 +120,7 @@ def test_verify_accepts_each_encoding(
 def test_verify_accepts_dark_person(
     tmp_path: Path, run_bag: RunCommand, run_verify: RunCommand
 ) -> None:
-    """What the surroundings are filled with looks as the person did; that is no defect."""
+    """A fill from surroundings that look as the person did is no defect."""
     image = np.full((48, 64, 3), 2, np.uint8)
     image[10:40, 20:40] = (2, 4, 2)
     messages = [each for each in generate_messages() if each.topic == RAW_TOPIC]

@@ -58,7 +58,7 @@ def test_redetection_finds_missed_person(
     page = (output / "review.html").read_text()
     assert page.count("<figure>") == 18
     assert "a person at " in page
-    assert run_verify(source, output, "--no-second-look") == 0
+    assert run_verify(source, output, "--no-redetection") == 0
     assert read_findings(capsys, "not checked") == [
         "persons who were missed: re-detection was skipped"
     ]
@@ -72,7 +72,7 @@ def test_redetection_takes_every_nth(
 ) -> None:
     source, output = make_anonymized_bag("mcap")
     page = tmp_path / "page.html"
-    assert run_verify(source, output, "--every-nth", 4, "--review", page) == 0
+    assert run_verify(source, output, "--every-nth", 4, "--html", page) == 0
     assert "re-detection in 6 images" in capsys.readouterr().out
     assert page.is_file()
 
@@ -120,7 +120,7 @@ def test_redetection_uses_its_flags(
 
     monkeypatch.setattr(verify, "build_segmenter", build)
     source, output = make_anonymized_bag("mcap")
-    page = ("--review", tmp_path / "page.html")
+    page = ("--html", tmp_path / "page.html")
     assert run_verify(source, output, *page) == 0
     assert (
         run_verify(source, output, *page, "--detect.weights", "a.pt", "--detect.confidence", 0.1)

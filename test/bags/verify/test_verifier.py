@@ -169,7 +169,7 @@ def restore_person(topic: str) -> Callable[[Path], Edit]:
 
 
 def change_pixel(topic: str) -> Callable[[Path], Edit]:
-    """One that nobody stood near: of a raw image one level, of a JPEG what compression keeps."""
+    """Change a pixel far from all persons: by a level in a raw image, by more in a JPEG."""
 
     def change(each: ReadMessage) -> ReadMessage:
         if topic == JPEG_TOPIC:
@@ -368,7 +368,7 @@ def test_verify_finds_input_images(
     source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
     assert run_bag(source, output, "--no-masks") == 0
     rewrite_bag(output, restore_image(RAW_TOPIC)(source))
-    assert run_verify(source, output, "--no-second-look") == 2
+    assert run_verify(source, output, "--no-redetection") == 2
     (told,) = read_findings(capsys, "error")
     assert told.endswith("1 images are those of the input, but in only 0 nobody was detected")
 
@@ -410,8 +410,8 @@ def test_verify_rejects_unusable_inputs(
     assert "report.json is missing" in capsys.readouterr().err
     assert run_verify(one, tmp_path / "none") == 2
     assert "does not exist" in capsys.readouterr().err
-    assert run_verify(one, other, "--review", tmp_path / "none" / "page.html") == 2
-    assert "--review: the folder" in capsys.readouterr().err
+    assert run_verify(one, other, "--html", tmp_path / "none" / "page.html") == 2
+    assert "--html: the folder" in capsys.readouterr().err
     output = copy_output(other, tmp_path / "copies")
     (output / "masks.db").write_bytes(b"SQLite format 3\0 no more")
     assert run_verify(one, output) == 2

@@ -77,7 +77,7 @@ def test_report_states_its_limitations(labeled_report: Path) -> None:
 
 
 def test_original_loses_nothing(tmp_path: Path, demo_weights: Path) -> None:
-    """Of a video, whose frames know their labels by number; the last one has none."""
+    """A video, whose frames have labels by number; the last frame has none."""
     video = tmp_path / "some.avi"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (768, 576))
     labels = tmp_path / "labels"

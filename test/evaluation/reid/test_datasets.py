@@ -118,7 +118,10 @@ HEAD = "split,path,person,camera"
         ),
         (lambda f: make_files(f, LAST[:2]), "gallery is missing"),
         (lambda f: make_files(f, LAST[5:]), "query is missing"),
-        (lambda f: make_files(f / "set", MARKET).parent, "is no set .*set is; give that"),
+        (
+            lambda f: make_files(f / "set", MARKET).parent,
+            "is no re-identification dataset, but .*set is; give that",
+        ),
         (lambda f: make_files(f, [*LAST, "test/query/x_1.jpg"]), "begins with the person's number"),
         (write_table("split,path,person", "query,a.png,1"), "no column camera"),
         (write_table(""), "no column split, path, person, camera"),

@@ -186,7 +186,7 @@ def read_all_messages(path: Path, *, strict: bool) -> list[tuple[str, Message]]:
 
 
 def count_safe_images(source: Path, output: Path) -> int:
-    """Nobody is seen, and what was copied is what was there; return how many images there are."""
+    """Check that nobody is seen and that copies are unchanged; return the number of images."""
     known = {message.data for _, message in read_all_messages(source, strict=False)}
     images = 0
     for topic, message in read_all_messages(output, strict=True):

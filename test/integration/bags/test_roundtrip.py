@@ -300,6 +300,7 @@ def test_diffusion_batches_across_images(
 ) -> None:
     source = write_rosbag2(tmp_path / "in")
     flags = ("--inpaint.method", "sdxl", "--inpaint.min_person_px", 1)
+    sentinel_models.inpainter.max_batch = 8
     assert run_bag(source, tmp_path / "out", *flags) == 0
     assert sentinel_models.inpainter.batch_sizes == [8 * 3, 8 * 3, 2 * 3]
     # An interrupted run draws them in the same company.

@@ -1,4 +1,4 @@
-"""What tracks need, and what is said if it is missing."""
+"""The needs of the tracker, and the errors that name them."""
 
 import sys
 

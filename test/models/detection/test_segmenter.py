@@ -56,7 +56,7 @@ def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
 
 
 def measure_boundary_error_px(mask: Mask, known: Mask) -> float:
-    """How far the farthest wrong pixel lies from the known boundary."""
+    """Return the distance of the farthest wrong pixel from the known boundary."""
     sides = (known, ~known)
     near, far = (cv2.distanceTransform(s.astype(np.uint8), cv2.DIST_L2, 5) for s in sides)
     return float((near + far)[mask != known].max(initial=0))

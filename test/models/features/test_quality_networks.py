@@ -22,7 +22,7 @@ def images() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As published, but for the numbers: built without its constructor, which wants a file."""
+    """The published network with random numbers, made without its constructor (it wants a file)."""
     path = tmp_path_factory.mktemp("inception") / INCEPTION_WEIGHTS.name
     torch.manual_seed(0)
     saved = {}

@@ -1,4 +1,4 @@
-"""Where the noise chain starts: the measure of privacy, for every scheduler and step count."""
+"""The start of the noise chain: the measure of privacy, for every scheduler and step count."""
 
 from typing import Any
 

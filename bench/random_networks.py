@@ -1,4 +1,4 @@
-"""The real architectures with random weights: their speed does not depend on the values."""
+"""Real architectures with random weights: their speed does not depend on the values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ _TINY_VAE = _VAE | {"block_out_channels": (8, 8, 16, 16), "norm_num_groups": 8}
 _TOKENS = 77
 
 
-def dtype_for(device: torch.device) -> torch.dtype:
+def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
@@ -61,7 +61,7 @@ def make_unet(device: torch.device, *, tiny: bool) -> Any:
     torch.manual_seed(0)
     options = _TINY_UNET if tiny else _UNET
     with device:
-        return diffusers.UNet2DConditionModel(**options).to(dtype_for(device)).eval()
+        return diffusers.UNet2DConditionModel(**options).to(choose_dtype(device)).eval()
 
 
 def make_vae(kind: str, device: torch.device, *, tiny: bool) -> Any:
@@ -72,7 +72,7 @@ def make_vae(kind: str, device: torch.device, *, tiny: bool) -> Any:
             vae = diffusers.AutoencoderTiny()
         else:
             vae = diffusers.AutoencoderKL(**(_TINY_VAE if tiny else _VAE))
-    return vae.to(dtype_for(device)).eval()
+    return vae.to(choose_dtype(device)).eval()
 
 
 def make_prompt(device: torch.device, rows: int, width: int) -> Prompt:
@@ -80,11 +80,11 @@ def make_prompt(device: torch.device, rows: int, width: int) -> Prompt:
     options: dict[str, Any] = {"generator": generator, "device": device}
     tokens = torch.randn(rows, _TOKENS, width, **options)
     pooled = torch.randn(rows, 1280, **options)
-    return Prompt(tokens.to(dtype_for(device)), pooled.to(dtype_for(device)))
+    return Prompt(tokens.to(choose_dtype(device)), pooled.to(choose_dtype(device)))
 
 
 def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffusion:
-    """What ``load_diffusion`` makes of files. A fused LoRA leaves the UNet's shape as it is."""
+    """Make a Diffusion as ``load_diffusion`` does. A fused LoRA keeps the UNet's shape."""
     inpaint = config.inpaint
     scheduler = make_scheduler(inpaint.scheduler, published_scheduler())
     chain = plan_timesteps(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
@@ -108,21 +108,23 @@ def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> Diffu
 
 
 class SceneNetwork(YoloNetwork):
-    """A network that runs in full and then answers with the boxes of the scene."""
+    """Network that runs in full and then returns the boxes of the scene."""
 
     boxes_xyxy: np.ndarray
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """See ``Network``: candidates of certain persons, with random masks."""
+        """Return candidates of certain persons, with random masks; see ``DetectorNetwork``."""
         candidates, prototypes = super().__call__(batch)
         gain = batch.shape[-1] / 1920
         boxes = torch.from_numpy(self.boxes_xyxy).to(candidates) * gain
         offset = (batch.shape[-2] - 1080 * gain) / 2
         boxes[:, 1::2] += offset
-        found = candidates[:, : len(boxes)].clone()
-        found[:4] = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1).T
-        found[4] = 1
-        return found, prototypes
+        persons = candidates[:, : len(boxes)].clone()
+        persons[:4] = torch.cat(
+            [(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1
+        ).T
+        persons[4] = 1
+        return persons, prototypes
 
 
 def make_segmenter(
@@ -140,8 +142,8 @@ def make_segmenter(
     return YoloSegmenter(network, [0], config.detect, device)
 
 
-def unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:
-    """Of one call, counted on the architecture without running it."""
+def count_unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:
+    """Count the TFLOP of a call on the architecture, without running it."""
     with torch.device("meta"):
         unet = diffusers.UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
         latents = torch.empty(images, 9, height_px // 8, width_px // 8)
@@ -155,8 +157,8 @@ def unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> flo
     return float(counter.get_total_flops()) / 1e12
 
 
-def pipeline_of(diffusion: Diffusion) -> Any:
-    """Diffusers' own pipeline over the same networks, with the prompt encoded beforehand."""
+def make_pipeline(diffusion: Diffusion) -> Any:
+    """Make diffusers' own pipeline over the same networks, for an encoded prompt."""
     pipeline = diffusers.StableDiffusionXLInpaintPipeline(
         vae=diffusion.vae,
         text_encoder=None,
@@ -171,7 +173,7 @@ def pipeline_of(diffusion: Diffusion) -> Any:
     return pipeline
 
 
-def prompt_options(prompt: Prompt, count: int) -> dict[str, torch.Tensor]:
+def make_prompt_options(prompt: Prompt, count: int) -> dict[str, torch.Tensor]:
     assert prompt.pooled is not None  # noqa: S101 - narrows the type
     rows: Sequence[tuple[str, torch.Tensor]] = (
         ("negative_prompt_embeds", prompt.tokens[:1]),

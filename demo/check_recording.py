@@ -1,4 +1,4 @@
-"""Hold each recorded frame against what the camera saw."""
+"""Comparison of recorded frames with the camera's frames."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from frames import BgrImage, Panning, Video, index_of
+from camera_frames import BgrImage, Panning, Video, index_of
 from rosbags.highlevel import AnyReader
 
 from anon_ros.core import RgbImage, Segmenter
 from anon_ros.utils.units import NS_PER_S
 
 TOPIC = "/anon/camera/image_raw"
-_MOST_SAME = 0.25
+_MAX_SAME_RATIO = 0.25
 
 
-def recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
-    """The index and the image of each recorded frame."""
+def iter_recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
+    """Yield index and image of the recorded frames."""
     with AnyReader([bag]) as reader:
         connections = [c for c in reader.connections if c.topic == TOPIC]
         for connection, _, data in reader.messages(connections):
@@ -30,25 +30,25 @@ def recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
 def check_bag(
     bag: Path, camera: Panning | Video, segmenter: Segmenter, picture: Path
 ) -> Counter[str]:
-    """Count recorded frames and persons, and those of whom a quarter or more is as it was.
+    """Count recorded frames and persons, and persons of whom a quarter or more is unchanged.
 
     The persons are looked for in what the camera saw, not taken from the node. The frame of which
     they fill the most becomes the picture.
     """
     counts: Counter[str] = Counter(frames=0, persons=0, left=0)
     most_px = -1
-    for index, recorded in recorded_frames(bag):
-        seen = camera.frame(index)
-        masks = segmenter.segment(_rgb(seen)).masks
-        same = cv2.absdiff(recorded, seen).max(axis=2) <= 1
-        left = [bool(same[mask].mean() >= _MOST_SAME) for mask in masks]
+    for index, recorded in iter_recorded_frames(bag):
+        original = camera.frame(index)
+        masks = segmenter.segment(_convert_to_rgb(original)).masks
+        same = cv2.absdiff(recorded, original).max(axis=2) <= 1
+        left = [bool(same[mask].mean() >= _MAX_SAME_RATIO) for mask in masks]
         counts.update(frames=1, persons=len(masks), left=sum(left))
         filled_px = int(masks.any(axis=0).sum())
         if filled_px > most_px:
             most_px = filled_px
-            cv2.imwrite(str(picture), np.hstack([seen, recorded]))
+            cv2.imwrite(str(picture), np.hstack([original, recorded]))
     return counts
 
 
-def _rgb(image: BgrImage) -> RgbImage:
+def _convert_to_rgb(image: BgrImage) -> RgbImage:
     return np.ascontiguousarray(image[..., ::-1])

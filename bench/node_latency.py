@@ -1,4 +1,4 @@
-"""What the node adds to a stream: latency and CPU against a bare relay, and frames lost.
+"""Measure the node's latency, CPU time and lost frames against a bare relay.
 
 A camera, the node or a relay, and a recorder, each a process of its own, with the Fast DDS profile
 of the launch file. The node's segmenter finds nobody, so that the node's own cost is left.
@@ -44,7 +44,7 @@ MEASURED, LATENCY_KEY = "measured", "latency p50 [ms]"
 _END_TIMEOUT_S = 60
 
 
-def camera(size: str, seconds: float, _: str) -> dict[str, Any]:
+def run_camera(size: str, seconds: float, _: str) -> dict[str, Any]:
     """Publish at 30 Hz, from a line of stdin on to be measured; stamps of the steady clock."""
     node = rclpy.create_node("camera")
     publisher = node.create_publisher(Image, CAMERA, qos_profile_sensor_data)
@@ -68,29 +68,32 @@ def camera(size: str, seconds: float, _: str) -> dict[str, Any]:
 
 
 def publish_now(publisher: Publisher, image: Image) -> None:
+    """Publish an image with the current time as stamp."""
     now_ns = time.monotonic_ns()
     image.header.stamp.sec, image.header.stamp.nanosec = divmod(now_ns, NS_PER_S)
     publisher.publish(image)
 
 
-def relay(*_: object) -> dict[str, Any]:
-    """Publish each image as it came."""
+def run_relay(*_: object) -> dict[str, Any]:
+    """Publish every image unchanged."""
     node = rclpy.create_node("relay")
     publisher = node.create_publisher(Image, MIRRORED, QoSProfile(depth=5))
-    taken_ms: list[float] = []
+    durations_ms: list[float] = []
 
     def receive(image: Image) -> None:
         started_s = time.monotonic()
         publisher.publish(image)
-        taken_ms.append((time.monotonic() - started_s) * 1000)
+        durations_ms.append((time.monotonic() - started_s) * 1000)
 
     node.create_subscription(Image, CAMERA, receive, qos_profile_sensor_data)
     spin(node)
-    return {"inside_ms": quantiles(taken_ms)}
+    return {"inside_ms": compute_quantiles(durations_ms)}
 
 
 class Nobody:
-    """Models that find nobody."""
+    """Models that detect no persons."""
+
+    max_batch, draws_persons, keeps_grid = 1, False, False
 
     def anonymizer(self, config: Config) -> Anonymizer:
         return Anonymizer(self, self, config.mask, config.inpaint)
@@ -111,8 +114,8 @@ class Nobody:
         return None
 
 
-def anonymizer(*_: object) -> dict[str, Any]:
-    """The node itself; it tells its latencies in its diagnostics."""
+def run_anonymizer(*_: object) -> dict[str, Any]:
+    """Run the node itself, which publishes its latencies in its diagnostics."""
     rclpy.shutdown()
     parameters = {"inpaint.method": "fill", "topics.images": f"[{CAMERA}]"}
     sys.argv = ["anonymizer", "--ros-args"]
@@ -121,14 +124,14 @@ def anonymizer(*_: object) -> dict[str, Any]:
     return {}
 
 
-def recorder(_: str, __: float, middle: str) -> dict[str, Any]:
+def run_recorder(_: str, __: float, middle: str) -> dict[str, Any]:
     """Count the images of the mirrored topic, measure their age, and keep the last diagnostics.
 
     Prints "receiving" at the first image, and "complete" when it has something of everything.
     """
     node = rclpy.create_node("recorder")
     ages_ms: list[float] = []
-    told: dict[str, dict[str, str]] = {}
+    statuses: dict[str, dict[str, str]] = {}
 
     printed: set[str] = set()
 
@@ -138,7 +141,7 @@ def recorder(_: str, __: float, middle: str) -> dict[str, Any]:
             printed.add(word)
 
     def check_complete() -> None:
-        if ages_ms and (middle == "relay" or LATENCY_KEY in told.get(CAMERA, {})):
+        if ages_ms and (middle == "relay" or LATENCY_KEY in statuses.get(CAMERA, {})):
             announce("complete")
 
     def receive(image: Image) -> None:
@@ -151,18 +154,20 @@ def recorder(_: str, __: float, middle: str) -> dict[str, Any]:
 
     def note(diagnostics: DiagnosticArray) -> None:
         for status in diagnostics.status:
-            told[status.name.split()[-1]] = {value.key: value.value for value in status.values}
+            statuses[status.name.split()[-1]] = {value.key: value.value for value in status.values}
         check_complete()
 
     node.create_subscription(Image, MIRRORED, receive, QoSProfile(depth=10))
     node.create_subscription(DiagnosticArray, "/diagnostics", note, QoSProfile(depth=10))
     spin(node)
-    result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": quantiles(ages_ms)}
-    if CAMERA in told:
-        values = told[CAMERA]
+    result: dict[str, Any] = {"received": len(ages_ms), "end_to_end_ms": compute_quantiles(ages_ms)}
+    if CAMERA in statuses:
+        values = statuses[CAMERA]
         result["inside_ms"] = [float(values[f"latency {name} [ms]"]) for name in ("p50", "p99")]
         result["stages_p50_ms"] = {
-            key.split()[0]: float(value) for key, value in told["worker"].items() if "p50" in key
+            key.split()[0]: float(value)
+            for key, value in statuses["worker"].items()
+            if "p50" in key
         }
     return result
 
@@ -172,16 +177,21 @@ def spin(node: Node) -> None:
         rclpy.spin(node)
 
 
-def quantiles(values: list[float]) -> list[float]:
-    """p50 and p99."""
+def compute_quantiles(values: list[float]) -> list[float]:
+    """Return the 50th and the 99th percentile."""
     return [round(float(value), 2) for value in np.quantile(values or [np.nan], (0.5, 0.99))]
 
 
-ROLES = {role.__name__: role for role in (camera, relay, anonymizer, recorder)}
+ROLES = {
+    "camera": run_camera,
+    "relay": run_relay,
+    "anonymizer": run_anonymizer,
+    "recorder": run_recorder,
+}
 
 
 def measure(middle: str, size: str, seconds: float) -> dict[str, Any]:
-    """Let a camera's images pass through ``middle``."""
+    """Measure a camera's images on their way through ``middle``."""
     domain = os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100)))  # noqa: S311
     environment = os.environ | {
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
@@ -213,9 +223,9 @@ def observe(
     wait_for_line(recorder, "receiving")
     print("start", file=camera.stdin, flush=True)
     wait_for_line(camera, "started")
-    before_s = cpu_s(processes[middle].pid)
+    before_s = read_cpu_s(processes[middle].pid)
     camera.wait(seconds + _END_TIMEOUT_S)
-    used_s = cpu_s(processes[middle].pid) - before_s
+    used_s = read_cpu_s(processes[middle].pid) - before_s
     wait_for_line(recorder, "complete")
     result: dict[str, Any] = {}
     for role in ("camera", middle, "recorder"):
@@ -237,8 +247,8 @@ def wait_for_line(process: "subprocess.Popen[str]", word: str) -> None:
         sys.exit(f"{process.args} did not say {word!r} within {_END_TIMEOUT_S} s")
 
 
-def cpu_s(pid: int) -> float:
-    """What a process has used so far (proc_pid_stat(5))."""
+def read_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process so far (proc_pid_stat(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

