@@ -313,9 +313,7 @@ def test_warp_is_deterministic(street_image: RgbImage, vtest_rgb: dict[str, RgbI
     later = vtest_rgb["vtest0360"]
 
     def drawing(_: int) -> RgbImage:
-        return unwrap_warped(warp_person(kept, WarpTarget(later, mask, roi, 1), NO_LIMITS))[
-            0
-        ].drawing
+        return unwrap_warped(warp_person(kept, WarpTarget(later, mask, roi, 1), NO_LIMITS))[0].image
 
     with ThreadPoolExecutor(4) as pool:
         first, *others = pool.map(drawing, range(12))
