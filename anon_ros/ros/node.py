@@ -21,7 +21,7 @@ from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
 from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
 from anon_ros.ros.parameters import apply_changes, declare_parameters, find_read_only_violation
 from anon_ros.ros.session import ActiveSession
-from anon_ros.ros.topic_manager import TopicManager
+from anon_ros.ros.topics.topic_manager import TopicManager
 
 _SUBSCRIBE_PERIOD_S = 0.2
 _DISCOVER_PERIOD_S = 0.5

@@ -18,8 +18,8 @@ from anon_ros.core import (
 from anon_ros.errors import drop_traceback
 from anon_ros.tracking.frame_observation import observe_frame
 from anon_ros.tracking.protocols import Tracker
+from anon_ros.tracking.reuse.synthetic_cache import SyntheticCache
 from anon_ros.tracking.streams import OnlineStream
-from anon_ros.tracking.synthetic_cache import SyntheticCache
 from anon_ros.tracking.track_history import needs_tracking
 
 S = TypeVar("S")

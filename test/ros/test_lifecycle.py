@@ -182,7 +182,7 @@ def test_activation_error_is_inactive(
         message = "no more file descriptors"
         raise OSError(message)
 
-    monkeypatch.setattr("anon_ros.ros.topic_manager.TopicManager.open", broken)
+    monkeypatch.setattr("anon_ros.ros.topics.topic_manager.TopicManager.open", broken)
     node = start_live_node(topics__images=[TOPIC])
     assert peer.spin_until(lambda: node.node.should_exit)
     assert "no more file descriptors" in str(node.node.failure)

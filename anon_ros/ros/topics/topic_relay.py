@@ -13,7 +13,7 @@ from sensor_msgs.msg import PointCloud2
 from anon_ros.errors import ConfigError, format_error
 from anon_ros.images import POINT_CLOUD_TYPE, has_color_fields, may_carry_pixels
 from anon_ros.live import GateClosed, OutputGate
-from anon_ros.ros.qos import matched_profiles, publisher_options, subscription_options
+from anon_ros.ros.topics.qos import matched_profiles, publisher_options, subscription_options
 
 # Late subscribers of latched topics such as /tf_static need the messages of all publishers.
 _DEPTH = 100

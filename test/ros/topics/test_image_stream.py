@@ -17,7 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.models import ModelCache
-from anon_ros.ros.image_messages import decode_message
+from anon_ros.ros.topics.image_messages import decode_message
 from helpers.fake_models import (
     NoiseInpainter,
     SentinelModelProvider,
