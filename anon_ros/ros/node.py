@@ -163,7 +163,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if self._get_state() == "loading":
             self.get_logger().info("still loading models")
         if self._session is not None:
-            for topic, counts in self._session.inbox.counts().items():
+            for topic, counts in self._session.mailbox.counts().items():
                 self.get_logger().info(f"{topic}: {counts}")
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[SetParametersResult]:
