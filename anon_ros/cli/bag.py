@@ -28,6 +28,7 @@ from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
 from anon_ros.utils.progress import ProgressBar
+from anon_ros.utils.text import escape_controls
 
 _MAX_LOSSES = 3
 _DESCRIPTION = """\
@@ -226,9 +227,11 @@ def _run(job: RewriteJob) -> int:
     finally:
         progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_format_summary(report, job.target, progress.resumed, elapsed_s))
+    summary = _format_summary(report, job.target, progress.resumed, elapsed_s)
+    print(escape_controls(summary))
     if report.num_losses:
-        print(f"anon_ros: warning: {_format_losses(report, job.target)}", file=sys.stderr)
+        losses = escape_controls(_format_losses(report, job.target))
+        print(f"anon_ros: warning: {losses}", file=sys.stderr)
     return 0
 
 
