@@ -11,6 +11,8 @@ _SWITCHES = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # diffusers imports onnxruntime, which otherwise reports to its vendor and keeps a device id.
+    "ORT_DISABLE_TELEMETRY": "1",
     "DIFFUSERS_VERBOSITY": "error",  # it warns of explicit timesteps, which we use on purpose
 }
 
