@@ -7,6 +7,7 @@ from anon_ros.images.compressed import (
     is_jpeg_or_png,
 )
 from anon_ros.images.encodings import is_supported_encoding
+from anon_ros.images.image_files import read_image, read_samples
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
@@ -30,4 +31,6 @@ __all__ = [
     "is_jpeg_or_png",
     "is_supported_encoding",
     "may_carry_pixels",
+    "read_image",
+    "read_samples",
 ]

@@ -1,12 +1,9 @@
 """Inspection of a bag before anything is decided."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
 from anon_ros.bags.plan.classify import NUM_SAMPLES
@@ -20,6 +17,8 @@ from anon_ros.bags.storage.records import (
     Message,
     StorageReader,
 )
+from anon_ros.bags.storage.unreadable import UnreadableFile
+from anon_ros.errors import BagDamageError
 from anon_ros.utils.units import NS_PER_S
 
 _MAX_SCANNED_RECORDS = 2000
@@ -108,30 +107,20 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
         BagDamageError: if a file is damaged so that it cannot be opened.
         OSError: if a file cannot be read.
     """
-    contents = _BagContents()
+    contents, is_readable = _BagContents(), not bag.files
     for file in bag.files:
-        with _open_reader(bag, file, DamageLog(salvage=salvage), scratch) as reader:
+        with bag.open_in(scratch, file, DamageLog(salvage=salvage)) as reader:
             contents.add(bag, reader)
+            is_readable = is_readable or not isinstance(reader, UnreadableFile)
+    if not is_readable:
+        message = f"{bag.path}: none of its {len(bag.files)} files can be opened"
+        raise BagDamageError(message)
     topics = plan_topics(contents.counts, contents.samples, contents.attachments, rules)
     channels = _find_first_channels(contents.counts, topics)
     start_ns, stop_ns = _find_time_range(contents.start_ns, start_s, duration_s)
     to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
     num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
     return BagPlan(topics, channels, start_ns, stop_ns, num_images)
-
-
-@contextmanager
-def _open_reader(bag: Bag, file: Path, losses: DamageLog, scratch: Path) -> Iterator[StorageReader]:
-    """Open a file; a folder of its own is created only for a file that must be decompressed."""
-    if not bag.needs_scratch:
-        with closing(bag.open(file, losses, scratch)) as reader:
-            yield reader
-        return
-    with (
-        TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
-        closing(bag.open(file, losses, Path(folder))) as reader,
-    ):
-        yield reader
 
 
 def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple[Channel, ...]:

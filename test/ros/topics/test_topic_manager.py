@@ -127,8 +127,8 @@ def test_type_change_drops_frame_in_work(peer: Any, start_live_node: Callable[..
     )
     painter.may_continue.set()
     session = node.node._session  # noqa: SLF001 - no topic tells it
-    assert peer.spin_until(lambda: not session.inbox.counts()["/cam/image"].waiting)
-    counts = session.inbox.counts()["/cam/image"]
+    assert peer.spin_until(lambda: not session.mailbox.counts()["/cam/image"].waiting)
+    counts = session.mailbox.counts()["/cam/image"]
     assert counts.skipped + counts.failed == counts.received
     assert not images
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import Mask, RgbImage
-from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
+from anon_ros.metrics.temporal.flicker import FlickerMetric, FlickerReport
 from helpers.arrays import make_rectangle
 
 H, W = 160, 200

@@ -8,9 +8,9 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import Config, mirrored_topic
-from anon_ros.ros.camera_info import TIME_JUMP_NS, CameraInfoMirror
-from anon_ros.ros.image_messages import ImageMessage, stamp_ns
-from anon_ros.ros.qos import (
+from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
+from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.qos import (
     default_profiles,
     matched_profiles,
     publisher_options,

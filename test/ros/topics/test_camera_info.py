@@ -3,7 +3,7 @@
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
-from anon_ros.ros.camera_info import CameraInfoPairing
+from anon_ros.ros.topics.camera_info import CameraInfoPairing
 
 
 def make_camera_info(message: CameraInfo | Image, second: int) -> CameraInfo | Image:

@@ -11,12 +11,12 @@ from anon_ros.config import Config, is_topic_pattern, mirrored_topic, topic_matc
 from anon_ros.errors import ConfigError, format_error
 from anon_ros.images import IMAGE_TYPES
 from anon_ros.live import OutputGate
-from anon_ros.ros.camera_info import CameraInfoMirror
-from anon_ros.ros.image_messages import ImageMessage
-from anon_ros.ros.image_stream import MESSAGE_TYPES, ImageStream
-from anon_ros.ros.leak_guard import LeakGuard
-from anon_ros.ros.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
-from anon_ros.ros.topic_relay import TopicRelay
+from anon_ros.ros.topics.camera_info import CameraInfoMirror
+from anon_ros.ros.topics.image_messages import ImageMessage
+from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
+from anon_ros.ros.topics.leak_guard import LeakGuard
+from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
+from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
 
 _THROTTLE_S = 10.0

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.metrics.optical_flow import MIN_SIDE_PX, estimate_backward_flow
 from anon_ros.metrics.running_mean import RunningMean, divide_or_none
+from anon_ros.metrics.temporal.optical_flow import MIN_SIDE_PX, estimate_backward_flow
 from anon_ros.metrics.validation import validate_array
 
 _MARGIN_PX = 64

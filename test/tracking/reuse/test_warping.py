@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import InpaintFailure, Mask, RgbImage, Roi
-from anon_ros.tracking.warping import (
+from anon_ros.tracking.reuse.warping import (
     CachedPerson,
     WarpedPerson,
     WarpLimits,
@@ -267,7 +267,7 @@ def test_warp_rejects_non_finite_flow(
     standing_person: tuple[CachedPerson, WarpTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = np.full((2, 256, 128), np.nan, np.float32)
-    monkeypatch.setattr("anon_ros.tracking.warping.estimate_flow", lambda *_: flow)
+    monkeypatch.setattr("anon_ros.tracking.reuse.warping.estimate_flow", lambda *_: flow)
     assert_refused(warp_person(*standing_person, DEFAULT_LIMITS), "not finite")
 
 
@@ -313,9 +313,7 @@ def test_warp_is_deterministic(street_image: RgbImage, vtest_rgb: dict[str, RgbI
     later = vtest_rgb["vtest0360"]
 
     def drawing(_: int) -> RgbImage:
-        return unwrap_warped(warp_person(kept, WarpTarget(later, mask, roi, 1), NO_LIMITS))[
-            0
-        ].drawing
+        return unwrap_warped(warp_person(kept, WarpTarget(later, mask, roi, 1), NO_LIMITS))[0].image
 
     with ThreadPoolExecutor(4) as pool:
         first, *others = pool.map(drawing, range(12))

@@ -9,8 +9,8 @@ from sensor_msgs.msg import CameraInfo
 
 from anon_ros.errors import format_error
 from anon_ros.live import GateClosed, OutputGate
-from anon_ros.ros.image_messages import ImageMessage, stamp_ns
-from anon_ros.ros.qos import default_profiles, publisher_options, subscription_options
+from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.qos import default_profiles, publisher_options, subscription_options
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for a frame.
 _MAX_ENTRIES = 300

@@ -11,7 +11,7 @@ from anon_ros.core import (
     crop_image,
     make_crop_mask,
 )
-from anon_ros.tracking.warping import (
+from anon_ros.tracking.reuse.warping import (
     CachedPerson,
     WarpedPerson,
     WarpLimits,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anon_ros.core import InpaintFailure, Mask, RgbImage, Roi
 from anon_ros.core.types import copy_masked
-from anon_ros.tracking.optical_flow import (
+from anon_ros.tracking.reuse.optical_flow import (
     FlowField,
     FlowPatch,
     estimate_flow,

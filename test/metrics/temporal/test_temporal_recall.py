@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import Mask
-from anon_ros.metrics.temporal_recall import PersonSecond, TemporalRecall
+from anon_ros.metrics.temporal.temporal_recall import PersonSecond, TemporalRecall
 from helpers.arrays import make_rectangle
 
 H, W = 20, 50

@@ -16,7 +16,7 @@ from anon_ros.images.content.point_clouds import find_cloud_problem
 from anon_ros.live import GateClosed, OutputGate
 from anon_ros.ros.message_types import describe_type, find_pixel_type, import_message_type
 from anon_ros.ros.node_logging import LogThrottle
-from anon_ros.ros.qos import matched_profiles, publisher_options, subscription_options
+from anon_ros.ros.topics.qos import matched_profiles, publisher_options, subscription_options
 
 # Late subscribers of latched topics such as /tf_static need the messages of all publishers.
 _DEPTH = 100

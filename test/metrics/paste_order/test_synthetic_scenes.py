@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anon_ros.core import RgbImage
-from anon_ros.metrics.synthetic_scenes import (
+from anon_ros.metrics.paste_order.synthetic_scenes import (
     BACKGROUND,
     Cutout,
     extract_cutouts,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anon_ros.ros.topic_names import camera_info_topic
+from anon_ros.ros.topics.topic_names import camera_info_topic
 
 
 @pytest.mark.parametrize(
