@@ -27,6 +27,7 @@ from anon_ros.config import Config
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
+from anon_ros.utils.files import make_private_dir
 from anon_ros.utils.progress import ProgressBar
 
 _MAX_LOSSES = 3
@@ -201,7 +202,8 @@ def _survey(bag: Bag, target: OutputBag, wishes: TopicRules, arguments: Namespac
     if not bag.needs_scratch:
         return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
-    scratch.mkdir(parents=True)
+    make_private_dir(target.partial_dir)
+    scratch.mkdir()
     try:
         return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
     finally:
