@@ -203,7 +203,7 @@ def _inspect(bag: Bag, output: OutputBag, rules: TopicRules, arguments: Namespac
     if not bag.needs_scratch:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
-    make_private_dir(target.partial_dir)
+    make_private_dir(output.partial_dir)
     scratch.mkdir()
     try:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
