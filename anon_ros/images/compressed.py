@@ -14,9 +14,11 @@ import numpy as np
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
+from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
-from anon_ros.images.layout import ByteData, Samples, validate_result
+from anon_ros.images.layout import ByteData, validate_result
 from anon_ros.images.packed import to_rgb, write_masked
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
 _SIGNATURE_BYTES = 16
 _PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
@@ -38,29 +40,34 @@ class CompressedImageData:
     Attributes:
         format: what the publisher says that ``data`` is.
         data: a whole JPEG or PNG file; it is only read.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     format: str
     data: ByteData
+    tone_rule: ToneRule = measure_tone
 
 
-def decode_compressed(compressed: CompressedImageData) -> RgbImage:
+def decode_compressed(
+    compressed: CompressedImageData, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> RgbImage:
     """Return the image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
 
-    16-bit PNG is scaled as in ``decode_raw``. A PNG's eXIf orientation is not applied.
+    16-bit PNG is mapped as in ``decode_raw``. A PNG's eXIf orientation is not applied.
 
     Raises:
-        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, or if it is
-            depth.
+        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, if it is depth,
+            or as ``decode_raw``.
     """
     data = bytes(compressed.data)
     if _is_jpeg(compressed.format, data):
-        jpeg.parse_jpeg(data)
+        reject_oversized(*jpeg.parse_jpeg(data).size_wh, max_pixels)
         return np.asarray(
             cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8
         )
+    reject_oversized(*png.read_size(data), max_pixels)
     samples, order = _decode_png(data)
-    return to_rgb(samples, order)
+    return to_rgb(samples, order, compressed.tone_rule)
 
 
 def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
@@ -106,7 +113,8 @@ def encode_compressed(
         return _strip_trailing(data, png.find_png_end(data))
     samples, order = _decode_png(data)
     validate_result(image, mask, *samples.shape[:2])
-    write_masked(samples, order, image, mask, Roi.from_mask(mask, align_px=2))
+    roi = Roi.from_mask(mask, align_px=2)
+    write_masked(samples, order, image, mask, roi, compressed.tone_rule)
     return _encode(".png", samples, [])
 
 

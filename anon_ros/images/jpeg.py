@@ -1,6 +1,7 @@
 """Facts of a JPEG that OpenCV does not report: its completeness and its chroma sampling."""
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,11 +24,13 @@ class JpegInfo:
         end: where its first picture ends; phones put further pictures and videos behind it.
         has_thumbnail: its metadata hold another picture, which may be older than the image.
         is_gray: it has one component.
+        size_wh: width and height that the frame header declares, px.
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
     """
 
     end: int
     has_thumbnail: bool
+    size_wh: tuple[int, int]
     is_gray: bool
     chroma_hw: tuple[int, int]
 
@@ -45,13 +48,14 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     end = 0
     for marker, payload, end in _iter_segments(data):  # noqa: B007 - the last one is wanted
         if marker in _START_OF_FRAME:
-            frame = payload
+            frame = frame or payload  # the first: that is the one that a decoder reads
         elif SIGNATURE in payload:
             has_thumbnail = True
     if frame is None:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    return JpegInfo(end, has_thumbnail, *_parse_sampling(frame))
+    height_px, width_px = struct.unpack_from(">HH", frame.ljust(5, b"\0"), 1)
+    return JpegInfo(end, has_thumbnail, (width_px, height_px), *_parse_sampling(frame))
 
 
 def _iter_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:

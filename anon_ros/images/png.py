@@ -8,7 +8,22 @@ from anon_ros.errors import ImageFormatError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _HEADER = struct.Struct(">I4s")  # length of the content, type
+_IHDR_END = 33
 _CRC = struct.Struct(">I")
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Return width and height that the first chunk declares, px.
+
+    Raises:
+        ImageFormatError: if there is no complete first chunk IHDR.
+    """
+    kind, end = _read_chunk(data, len(SIGNATURE))
+    if kind != b"IHDR" or end != _IHDR_END:
+        message = f"PNG is damaged: its first chunk is {kind!r} and ends at byte {end}"
+        raise ImageFormatError(message)
+    width_px, height_px = struct.unpack_from(">II", data, len(SIGNATURE) + _HEADER.size)
+    return width_px, height_px
 
 
 def find_png_end(data: bytes) -> int:
