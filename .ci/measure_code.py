@@ -1,4 +1,4 @@
-"""Print the shape of the code: sizes, annotations, docstrings, names. Usage: measure_code.py [ROOT]."""
+"""Print the shape of the code: sizes, annotations, docstrings, names."""
 
 import ast
 import re
@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "test"))
 from helpers.grammar import QUESTION, VERBS
 
 PACKAGE = "anon_ros"
+MAX_LINES = 40
+MAX_PARAMETERS = 5
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -28,9 +30,11 @@ def main(root: Path) -> None:
             "file median / max": f"{statistics.median(sizes):.0f} / {max(sizes)}",
             "function median / p90 / max": f"{statistics.median(lengths):.0f} / "
             f"{lengths[len(lengths) * 9 // 10]} / {lengths[-1]}",
-            "functions over 40 lines": f"{sum(n > 40 for n in lengths)} of {len(lengths)}",
+            "functions over 40 lines": f"{sum(n > MAX_LINES for n in lengths)} of {len(lengths)}",
             "fully annotated": format_share([is_annotated(function) for function in functions]),
-            "functions with > 5 parameters": str(sum(count_parameters(f) > 5 for f in functions)),
+            "functions with > 5 parameters": str(
+                sum(count_parameters(f) > MAX_PARAMETERS for f in functions)
+            ),
             "largest flat folder": "{1} ({0})".format(*count_folders(sources).most_common(1)[0]),
             "README words": str(len((root / "README.md").read_text("utf-8").split())),
         }
@@ -50,8 +54,9 @@ def measure_words(trees: dict[Path, ast.Module]) -> dict[str, str]:
     verbs = [f.name.split("_")[0] in VERBS for f in public if not is_property(f)]
     classes = [n for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
     return {
-        "docstring, public functions / classes": f"{format_share([has_docstring(n) for n in public])} / "
-        f"{format_share([has_docstring(n) for n in classes])}",
+        "docstring, public functions / classes": " / ".join(
+            format_share([has_docstring(n) for n in group]) for group in (public, classes)
+        ),
         "docstrings that begin what / who / whether ...": format_share(
             [bool(QUESTION.match(text)) for text in docstrings]
         ),

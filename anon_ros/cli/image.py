@@ -18,9 +18,10 @@ from anon_ros.utils.files import write_atomic
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _DESCRIPTION = """\
-Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons is copied as
-it is; any other, or one with a thumbnail inside, is re-encoded without its metadata. An image that
-fails is reported and not written. Exit code: 0, or 1 if an image failed or existed already.
+Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons keeps its
+pixels as they are. Of all metadata only orientation and colors stay: pictures may hide in others.
+An image that fails is reported and not written. Exit code: 0, or 1 if an image failed or existed
+already.
 """
 _EXAMPLES = """\
 examples:

@@ -18,9 +18,14 @@ from anon_ros.live import (
     QueuedFrame,
 )
 from anon_ros.ros.debug_topics import DebugTopics
-from anon_ros.ros.image_messages import ImageMessage, decode_message, encode_message, stamp_ns
 from anon_ros.ros.node_logging import LogThrottle
-from anon_ros.ros.topic_manager import TopicManager
+from anon_ros.ros.topics.image_messages import (
+    ImageMessage,
+    decode_message,
+    encode_message,
+    stamp_ns,
+)
+from anon_ros.ros.topics.topic_manager import TopicManager
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0

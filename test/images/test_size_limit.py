@@ -61,5 +61,5 @@ def test_limit_is_inclusive(data: bytes) -> None:
 
 
 def test_png_without_header_refused() -> None:
-    with pytest.raises(ImageFormatError, match="its first chunk"):
+    with pytest.raises(ImageFormatError, match="does not begin with a header"):
         decode_compressed(CompressedImageData("", PNG[:8] + PNG[33:]))

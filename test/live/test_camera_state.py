@@ -13,7 +13,7 @@ from anon_ros.config import Config, load_config
 from anon_ros.core import AnonymizedFrame, CoverReason, Detections, OutcomeKind, RgbImage
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from anon_ros.tracking import Tracker
-from anon_ros.tracking.warping import CachedPerson
+from anon_ros.tracking.reuse.warping import CachedPerson
 from helpers.fake_models import (
     FaultyInpainter,
     FaultySegmenter,

@@ -123,7 +123,7 @@ def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Co
     """Return the parameters of re-detection: those of the run, at a larger image size.
 
     Args:
-        report: of the run.
+        report: of the run; its detect.weights is not used, for they may be anybody's.
         overrides: by name of the parameter.
 
     Raises:
@@ -133,8 +133,7 @@ def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Co
     enlarged_px = round(detect.inference_px * _ENLARGEMENT / _STRIDE_PX) * _STRIDE_PX
     max_px = all_parameters()["detect.inference_px"].spec.maximum
     values = {
-        **{f"detect.{name}": value for name, value in vars(detect).items()},
-        "detect.weights": report.weights,
+        **{f"detect.{name}": value for name, value in vars(detect).items() if name != "weights"},
         "detect.inference_px": enlarged_px if max_px is None else min(enlarged_px, int(max_px)),
         "detect.confidence": max(detect.confidence, _MIN_SCORE),
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anon_ros.cli.config_flags import parse_config
+from anon_ros.cli.config_flags import collect_parameters, parse_config
 from anon_ros.cli.evaluate.flags import parse_options
 from anon_ros.config import Config
 from anon_ros.evaluation.beta.experiment import sweep_beta
@@ -49,7 +49,8 @@ def run_command(options_class: type[ExperimentOptions], arguments: Namespace) ->
         AnonRosError: if the experiment cannot be run, or the report not be written.
     """
     options = parse_options(arguments, options_class)
-    inherited = {} if arguments.config else inherit_parameters(options)
+    flags = collect_parameters(arguments)
+    inherited = {} if arguments.config else inherit_parameters(options, flags)
     config = parse_config(arguments, inherited)
     report = run_evaluation(_EXPERIMENTS[options_class], options, config)
     _print_report(report, options.output)

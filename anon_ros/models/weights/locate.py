@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.offline import disable_network_access
+from anon_ros.utils.files import sha256_of_file
 
 _ULTRALYTICS_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 _ULTRALYTICS_NAME = re.compile(r"yolo(v8|v9|11|12|26)[ntsmlxce](-seg)?\.pt")
@@ -38,6 +39,24 @@ def find_weights(name: str, parameter: str = "detect.weights") -> Path:
         if candidate.is_file():
             return candidate
     message = f"{parameter}: no file {_join_paths(candidates)}; {_suggest_weights(name)}"
+    raise ModelError(message)
+
+
+def find_weights_by_hash(sha256: str) -> Path:
+    """Return the file of detection weights in the models directory with this SHA-256.
+
+    A report may come from anybody, and weights can run code: a path in it is never loaded.
+
+    Raises:
+        ModelError: if there is none; names the flag that names weights.
+    """
+    for path in sorted(models_directory().glob("*.pt")):
+        if sha256_of_file(path) == sha256:
+            return path
+    message = (
+        f"detect.weights: no .pt file in {models_directory()} has the SHA-256 {sha256!r} that "
+        "report.json names, and no path in it is loaded; name the weights: --detect.weights PATH"
+    )
     raise ModelError(message)
 
 
