@@ -17,6 +17,11 @@ def escape_controls(text: str) -> str:
     )
 
 
+def mask_controls(text: str) -> str:
+    """Return ``text`` with ? for control characters: a topic pattern that still fits it."""
+    return _UNSAFE.sub("?", text)
+
+
 def quote_formula(text: str) -> str:
     """Return the text of a CSV cell so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

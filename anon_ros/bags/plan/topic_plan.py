@@ -1,5 +1,6 @@
 """Plan of a run: one decision per topic, made before any model is loaded."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from anon_ros.bags.storage.records import Channel
 from anon_ros.config import topic_matches
 from anon_ros.errors import BagError
 from anon_ros.images import IMAGE_TYPES
+from anon_ros.utils.text import escape_controls, mask_controls
 
 _TABLE_HEADER = ("DECISION", "TOPIC", "TYPE", "MESSAGES", "NOTE")
 _FROM_STRICT_TO_LAX = (TopicAction.UNDECIDED, TopicAction.ANONYMIZE, TopicAction.COPY)
@@ -38,7 +40,9 @@ class TopicPlan:
         """
         if not self.undecided:
             return
-        flags = " ".join(f"--drop {item.topic}" for item in self.undecided)
+        flags = " ".join(
+            f"--drop {shlex.quote(mask_controls(item.topic))}" for item in self.undecided
+        )
         names = ", ".join(f"{d.topic} ({d.type_name}: {d.reason})" for d in self.undecided)
         message = (
             f"these may show or identify persons and cannot be anonymized: {names}; decide for "
@@ -139,7 +143,8 @@ def _drop(decision: TopicDecision, reason: str) -> TopicDecision:
 
 def _make_row(decision: TopicDecision) -> tuple[str, ...]:
     count = str(decision.count) if decision.count >= 0 else ""
-    return decision.action.value, decision.topic, decision.type_name, count, decision.reason
+    cells = decision.action.value, decision.topic, decision.type_name, count, decision.reason
+    return tuple(map(escape_controls, cells))
 
 
 def _align_row(row: Sequence[str], widths: Sequence[int]) -> str:

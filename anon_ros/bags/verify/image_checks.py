@@ -60,6 +60,7 @@ class ImageChecker:
             self.findings.add_error(place, problem)
         has_record = expected.record is not None
         redetection = self._redetect(message, comparison, has_record=has_record)
+        self._judge_replaced(place, comparison, redetection)
         warnings = [*map(str, redetection.missed_persons), redetection.problem]
         for problem in [*comparison.warnings, *filter(None, warnings)]:
             self.findings.add_warning(place, problem)
@@ -106,6 +107,19 @@ class ImageChecker:
         # 16 bits are mapped otherwise than by the run, which may have seen nobody for that.
         image = replace(frame, tone_rule=equalize_tone).decode(self.report.config.fail.max_pixels)
         return self.redetector.redetect(image, comparison.mask)
+
+    def _judge_replaced(
+        self, place: str, comparison: ImageComparison, redetection: RedetectionResult
+    ) -> None:
+        """Find persons who look as in the input though masks.db says that they were replaced."""
+        if comparison.persons is None or comparison.problems or comparison.warnings:
+            return
+        for box_xyxy in redetection.replaced_boxes_xyxy:
+            problem, warning = comparison.persons.check_person(box_xyxy)
+            comparison.warnings += [warning] if warning else []
+            if problem:
+                comparison.problems.append(problem)
+                self.findings.add_error(place, problem)
 
     def _offer_frame(
         self,

@@ -57,6 +57,7 @@ class ImageComparison:
         image: (H, W, 3) uint8 RGB, of the output; None if it cannot be decoded.
         mask: (H, W) bool, replaced pixels; None if they are not known.
         is_unchanged: the output's pixels are those of the input.
+        persons: judges a person by the pixels of both; None if they cannot be compared.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -64,6 +65,7 @@ class ImageComparison:
     image: RgbImage | None = None
     mask: Mask | None = None
     is_unchanged: bool = False
+    persons: PersonComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -198,20 +200,18 @@ def _compare_pixels(comparison: ImageComparison, pair: _DecodedPair, record: Ima
     comparison.mask = mask
     if problem := _check_background(pair, mask):
         comparison.problems.append(problem)
-    if comparison.is_unchanged and len(record.boxes_xyxy):
+    images = pair.input_image, pair.output_image
+    comparison.persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
+    if mask.any() and not len(record.boxes_xyxy):
+        comparison.problems.append("masks.db: the mask has pixels, but there is no person")
+    if comparison.is_unchanged and (len(record.boxes_xyxy) or mask.any()):
         problem = f"the image is that of the input, with {len(record.boxes_xyxy)} persons"
         comparison.problems.append(problem)
-    else:
-        _compare_persons(comparison, pair, mask, record)
-
-
-def _compare_persons(
-    comparison: ImageComparison, pair: _DecodedPair, mask: Mask, record: ImageRecord
-) -> None:
-    images = pair.input_image, pair.output_image
-    persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
+        return
+    if problem := comparison.persons.check_mask():
+        comparison.problems.append(problem)
     for box_xyxy in record.boxes_xyxy:
-        problem, warning = persons.check_person(box_xyxy)
+        problem, warning = comparison.persons.check_person(box_xyxy)
         comparison.problems += [problem] if problem else []
         comparison.warnings += [warning] if warning else []
 
