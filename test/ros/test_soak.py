@@ -85,7 +85,7 @@ def change_at_random(peer: Any, chance: random.Random) -> None:
         return
     value = Parameter("skip.on_skipped", value=chance.choice(["drop", "cover"]))
     if what == "confidence":
-        value = Parameter("detect.confidence", value=chance.uniform(0.1, 0.9))
+        value = Parameter("detect.confidence", value=chance.uniform(0.01, 0.1))
     request = SetParameters.Request(parameters=[value.to_parameter_msg()])
     (result,) = peer.call("/anonymizer/set_parameters", SetParameters, request).results
     assert result.successful, result.reason

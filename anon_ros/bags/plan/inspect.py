@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
@@ -11,11 +12,20 @@ from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.metadata import list_channels
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, StorageReader
+from anon_ros.bags.storage.records import (
+    MAX_TIME_NS,
+    Channel,
+    DamageLog,
+    Message,
+    StorageReader,
+)
 from anon_ros.bags.storage.unreadable import UnreadableFile
 from anon_ros.config import topic_matches
 from anon_ros.errors import BagDamageError
 from anon_ros.utils.units import NS_PER_S
+
+_MAX_SCANNED_RECORDS = 2000
+_MAX_SCANNED_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ class _BagContents:
 
     Attributes:
         counts: messages by channel.
-        samples: first messages of the channels of DESERIALIZED_TYPES, decompressed.
+        samples: first messages of the channels, decompressed; of channels not of
+            DESERIALIZED_TYPES those near the beginning of a file.
         attachments: names and media types.
         start_ns: smallest log time.
     """
@@ -63,6 +74,23 @@ class _BagContents:
                 self.samples[channel] = [bag.decompress(data) for data in messages]
         self.attachments += reader.attachments
         self.start_ns = min(self.start_ns, reader.start_ns)
+        self._sample_opaque(bag, reader)
+
+    def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
+        """Take samples of all other types in a single pass, which is short: a run checks the rest.
+
+        A reader would look for those of a rare topic through all of the file.
+        """
+        num_bytes = 0
+        records = reader.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
+        for record in islice(records, _MAX_SCANNED_RECORDS):
+            if isinstance(record, Message) and record.channel.type_name not in DESERIALIZED_TYPES:
+                samples = self.samples.setdefault(record.channel, [])
+                if len(samples) < NUM_SAMPLES:
+                    samples.append(bag.decompress(record.data))
+            num_bytes += len(record.data) if isinstance(record, Message) else 0
+            if num_bytes > _MAX_SCANNED_BYTES:
+                return
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command

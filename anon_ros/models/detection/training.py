@@ -18,7 +18,7 @@ from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_training_start
 from anon_ros.models.weights.offline import disable_network_access
-from anon_ros.utils.files import sha256_of_file
+from anon_ros.utils.files import make_private_dir, sha256_of_file
 
 _LOG = logging.getLogger(__name__)
 _SETTINGS_NAME, _RESULT_NAME = "run.json", "detector.pt"
@@ -73,7 +73,7 @@ def _prepare_directory(training: TrainingConfig, start: str) -> None:
         try:
             if training.directory.exists():
                 shutil.rmtree(training.directory)
-            training.directory.mkdir(parents=True)
+            make_private_dir(training.directory)  # Ultralytics plots images into it
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             message = f"{training.directory} cannot be written: {format_error(error)}"
@@ -124,8 +124,10 @@ def _read_epochs_done(checkpoint: Path) -> int:
     if not checkpoint.is_file():
         return 0
     try:
-        # Our own file; Ultralytics' checkpoints hold a whole module.
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]) + 1
+        from ultralytics.nn.tasks import torch_safe_load  # noqa: PLC0415 - after the switches
+
+        # It holds a whole module; in somebody else's folder any code, which this refuses.
+        return int(torch_safe_load(checkpoint)[0]["epoch"]) + 1
     except Exception as error:  # noqa: BLE001 - whatever a damaged pickle raises
         _LOG.warning(
             "%s is damaged (%s); this training starts over", checkpoint, format_error(error)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rclpy.node import Node
 
 from anon_ros.config import topic_matches
+from anon_ros.utils.text import escape_controls
 
 _RECORDER = "rosbag2_recorder"
 
@@ -51,7 +52,8 @@ class LeakGuard:
     def _warn(self, topic: str, nodes: Sequence[str]) -> None:
         is_recorded = any(_RECORDER in name for name in nodes)
         note = " (a recorder: persons are being recorded)" if is_recorded else ""
+        names = escape_controls(", ".join(nodes))
         self._node.get_logger().warning(
-            f"{topic}: the original images go to {', '.join(nodes)}{note}; end that, or "
+            f"{topic}: the original images go to {names}{note}; end that, or "
             f"name the node in topics.trusted_subscribers"
         )

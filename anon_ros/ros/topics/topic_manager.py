@@ -15,8 +15,9 @@ from anon_ros.ros.topics.camera_info import CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
-from anon_ros.ros.topics.topic_names import camera_info_topic, resolve_pattern
+from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
 from anon_ros.ros.topics.topic_relay import TopicRelay
+from anon_ros.utils.text import escape_controls
 
 _THROTTLE_S = 10.0
 
@@ -91,24 +92,31 @@ class TopicManager:
         """Open topics with a publisher, reopen those with another type, and watch for leaks."""
         if self._on_image is None:
             return
-        wrong = []
+        self._attempt("discovery", self._discover)  # nothing that a peer advertises ends the node
+
+    def _discover(self) -> None:
+        wrong: list[str] = []
         self.missing_publishers = []
         for name, topic in self._find_image_topics().items():
-            # Only of publishers: a subscriber may have asked for the wrong type.
-            publishers = self._node.get_publishers_info_by_topic(name)
-            types = sorted({publisher.topic_type for publisher in publishers})
-            if not types:
-                if name in self._names or name in self._open:
-                    self.missing_publishers.append(name)
-            elif len(types) > 1 or types[0] not in MESSAGE_TYPES:
-                wrong.append(f"{name} ({', '.join(types)})")
-            elif name not in self._open or self._open[name].type_name != types[0]:
-                self._attempt(name, partial(self._reopen, name, topic, publishers))
+            self._attempt(name, partial(self._discover_image, name, topic, wrong))
         for name in self._list_topics(self._passthrough):
             self._attempt(name, partial(self._open_relay, name))
         self.leak_guard.update(self._open)
         self.update_subscriptions()
         self._warn(self.missing_publishers, wrong)
+
+    def _discover_image(self, name: str, topic: str, wrong: list[str]) -> None:
+        """Open a topic, or note that it has no publisher or is of another type."""
+        # Only of publishers: a subscriber may have asked for the wrong type.
+        publishers = self._node.get_publishers_info_by_topic(name)
+        types = sorted({publisher.topic_type for publisher in publishers})
+        if not types:
+            if name in self._names or name in self._open:
+                self.missing_publishers.append(name)
+        elif len(types) > 1 or types[0] not in MESSAGE_TYPES:
+            wrong.append(f"{name} ({', '.join(types)})")
+        elif name not in self._open or self._open[name].type_name != types[0]:
+            self._reopen(name, topic, publishers)
 
     def update_subscriptions(self) -> None:
         """Subscribe to the topics whose mirrored topics have subscribers, and only to those."""
@@ -161,7 +169,7 @@ class TopicManager:
         below = mirrored_topic("/", self._config.topics.prefix)
         own = f"{self._node.get_fully_qualified_name()}/"
         ours = {stream.mirrored_topic for stream in self._open.values()}
-        return [
+        names = [
             name
             for name, offered in self._node.get_topic_names_and_types()
             if (not types or set(offered) & set(types))
@@ -169,6 +177,13 @@ class TopicManager:
             and name not in ours
             and any(topic_matches(name, pattern) for pattern in patterns)
         ]
+        return list(filter(self._is_valid, names))
+
+    def _is_valid(self, name: str) -> bool:
+        if not is_valid_topic(name):
+            self._log_once(f"{name}: left out: the name is not valid in ROS")
+            return False
+        return True
 
     def _reopen(self, name: str, topic: str, publishers: Sequence[TopicEndpointInfo]) -> None:
         mirrored = self._resolve_mirrored(name)
@@ -215,6 +230,7 @@ class TopicManager:
             self._log_once(f"{name}: {format_error(error)}")
 
     def _log_once(self, problem: str) -> None:
+        problem = escape_controls(problem)
         if problem not in self._logged:
             self._logged.add(problem)
             self._node.get_logger().error(problem)
@@ -226,6 +242,7 @@ class TopicManager:
             )
         if wrong:
             self._node.get_logger().error(
-                f"not anonymized, not {' or '.join(IMAGE_TYPES)}: {', '.join(wrong)}",
+                f"not anonymized, not {' or '.join(IMAGE_TYPES)}: "
+                f"{escape_controls(', '.join(wrong))}",
                 throttle_duration_sec=_THROTTLE_S,
             )

@@ -1,4 +1,16 @@
-"""Topic names derived by the rules of ROS."""
+"""Topic names checked and derived by the rules of ROS."""
+
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_full_topic_name import validate_full_topic_name
+
+
+def is_valid_topic(topic: str) -> bool:
+    """Return True for a fully qualified name by the rules of ROS; DDS peers may use any other."""
+    try:
+        validate_full_topic_name(topic)
+    except (InvalidTopicNameException, UnicodeError, ValueError):
+        return False
+    return True
 
 
 def camera_info_topic(topic: str, *, compressed: bool) -> str:

@@ -1,22 +1,28 @@
 """Relay of topics that are mirrored unchanged, byte for byte."""
 
-import re
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.topic_endpoint_info import TopicEndpointInfo
-from sensor_msgs.msg import PointCloud2
 
 from anon_ros.errors import ConfigError, format_error
-from anon_ros.images import POINT_CLOUD_TYPE, has_color_fields, may_carry_pixels
+from anon_ros.images import POINT_CLOUD_TYPE
+from anon_ros.images.content.byte_arrays import find_picture_shape, is_byte_array
+from anon_ros.images.content.definitions import inspect_definition
+from anon_ros.images.content.media import find_media
+from anon_ros.images.content.point_clouds import find_cloud_problem
 from anon_ros.live import GateClosed, OutputGate
+from anon_ros.ros.message_types import describe_type, find_pixel_type, import_message_type
+from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.qos import matched_profiles, publisher_options, subscription_options
 
 # Late subscribers of latched topics such as /tf_static need the messages of all publishers.
 _DEPTH = 100
+_NUM_WHOLE_MESSAGES = 10
+_MAX_CHECKED_BYTES = 2**20
+_LOG_PERIOD_S = 10.0
 
 
 class TopicRelay:
@@ -30,7 +36,7 @@ class TopicRelay:
         gate: passed by every message.
 
     Raises:
-        ConfigError: if the type carries pixels, or is not installed.
+        ConfigError: if the type carries pixels or voices, or is not installed.
     """
 
     def __init__(
@@ -45,7 +51,9 @@ class TopicRelay:
         self._topic = topic
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
-        self._type = _import_pixel_free(self.type_name)
+        self._type = _import_pixel_free(topic, self.type_name, node.get_logger().warning)
+        self._num_messages = 0
+        self._throttle = LogThrottle(_LOG_PERIOD_S)
         self._profile, published = matched_profiles(publishers, _DEPTH)
         self._subscription: object = None
         self._publisher = node.create_publisher(
@@ -82,57 +90,48 @@ class TopicRelay:
 
     def _forward(self, data: bytes) -> None:
         try:
-            if self.type_name == POINT_CLOUD_TYPE and _has_color(
-                deserialize_message(data, self._type)
-            ):
-                message = "colored points show the camera's view"
-                raise ConfigError(message)
+            if problem := self._find_problem(data):
+                raise ConfigError(problem)
             self._gate.send(lambda: self._publisher.publish(data))
         except GateClosed:
             pass
         except Exception as error:  # noqa: BLE001 - a message's failure must not end the node
-            self._node.get_logger().error(
-                f"{self._topic}: not relayed: {format_error(error)}", throttle_duration_sec=10.0
-            )
+            if self._throttle.allows(self._topic):
+                self._node.get_logger().error(f"{self._topic}: not relayed: {format_error(error)}")
+
+    def _find_problem(self, data: bytes) -> str:
+        """Return why a message must not be relayed; empty if it may."""
+        if self.type_name == POINT_CLOUD_TYPE:
+            return find_cloud_problem(deserialize_message(data, self._type))
+        if is_byte_array(self.type_name):
+            layout = deserialize_message(data, self._type).layout
+            if shape := find_picture_shape(layout.dim):
+                return shape
+        # Large messages at a high rate would hold up the other topics.
+        self._num_messages += 1
+        is_whole = self._num_messages <= _NUM_WHOLE_MESSAGES
+        media = find_media(data if is_whole else data[:_MAX_CHECKED_BYTES])
+        return f"holds {media}" if media else ""
 
 
-def _has_color(cloud: PointCloud2) -> bool:
-    return has_color_fields(field.name for field in cloud.fields)
-
-
-def _import_pixel_free(type_name: str) -> Any:
-    """Return the class of a message type without pixels in any field, however deep.
+def _import_pixel_free(topic: str, type_name: str, notify: Callable[[str], object]) -> Any:
+    """Return the class of a message type without pixels or voices in any field, however deep.
 
     Raises:
-        ConfigError: if a field carries pixels, or the type is not installed.
+        ConfigError: if a field carries them, or the type is not installed.
     """
-    message_type = _import(type_name)
-    if inside := _find_pixel_type(type_name, message_type):
+    message_type = import_message_type(type_name)
+    inside = find_pixel_type(type_name, message_type)
+    problem = f"carries pixels ({inside})" if inside else ""
+    if not problem and type_name != POINT_CLOUD_TYPE:
+        finding = inspect_definition(topic, type_name, describe_type(message_type))
+        problem = "" if finding.is_notice else finding.reason
+        if finding.is_notice and finding.reason:
+            notify(f"{topic} is copied: {finding.reason}")
+    if problem:
         message = (
-            f"topics.passthrough: {type_name} carries pixels ({inside}) and is not copied "
-            "unchanged; "
-            f"leave it out, or name it in topics.images if it is an Image or CompressedImage"
+            f"topics.passthrough: {type_name}: {problem}; it is not copied unchanged: leave it "
+            f"out, or name it in topics.images if it is an Image or CompressedImage"
         )
         raise ConfigError(message)
     return message_type
-
-
-def _find_pixel_type(type_name: str, message_type: Any) -> str:
-    """Return the name of the type, this or a nested one, that carries pixels; empty without one."""
-    if may_carry_pixels(type_name):
-        return type_name
-    for field in message_type.get_fields_and_field_types().values():
-        for package, name in re.findall(r"(\w+)/(\w+)", field):
-            nested = f"{package}/msg/{name}"
-            if inside := _find_pixel_type(nested, _import(nested)):
-                return inside
-    return ""
-
-
-def _import(type_name: str) -> Any:
-    package, kind, name = type_name.split("/")
-    try:
-        return getattr(import_module(f"{package}.{kind}"), name)
-    except (ImportError, AttributeError) as error:
-        message = f"topics.passthrough: the type {type_name} is not installed here"
-        raise ConfigError(message) from error

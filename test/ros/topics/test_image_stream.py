@@ -79,7 +79,7 @@ def test_cameras_are_served_fairly(peer: Any, start_live_node: Callable[..., Any
         for first, second in pairwise(at):
             between = Counter(order[first + 1 : second])
             assert max(between.values(), default=0) <= 2
-    for count in node.node._session.inbox.counts().values():  # noqa: SLF001 - exact, at one moment
+    for count in node.node._session.mailbox.counts().values():  # noqa: SLF001 - exact, at one moment
         assert count.received == count.processed + count.skipped + count.failed + count.waiting
         assert not count.failed
 
@@ -249,7 +249,8 @@ def test_cameras_share_diffusion(
         inpaint__generate_px=64,
     )
     assert peer.spin_until(peer.is_connected)
-    assert node.node._session.pipeline.max_batch == 8  # noqa: SLF001 - what this is about
+    session = node.node._session  # noqa: SLF001 - what this is about
+    assert peer.spin_until(lambda: session.pipeline.max_batch == 8)  # the models are loaded
     image = np.ascontiguousarray(bus_rgb[360:960:2, ::2])
     for index in range(6):
         for topic in topics:
@@ -259,4 +260,4 @@ def test_cameras_share_diffusion(
     left, right = (decode_message(messages[0]) for messages in mirrored)
     assert np.array_equal(left, right), "the same image and seed, whoever is drawn with it"
     assert not np.array_equal(left, image)
-    assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
+    assert not any(c.failed for c in node.node._session.mailbox.counts().values())  # noqa: SLF001

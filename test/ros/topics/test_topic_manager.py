@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider
@@ -129,3 +131,43 @@ def test_type_change_drops_frame_in_work(peer: Any, start_live_node: Callable[..
     counts = session.mailbox.counts()["/cam/image"]
     assert counts.skipped + counts.failed == counts.received
     assert not images
+
+
+def test_invalid_advertised_name_never_ends_node(
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    wait_for_log: Callable[..., bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DDS peers that are no ROS nodes may use any name."""
+    names = ("/cam/1a/image", "/cam//image", "/cam/\x1b[2J/image", "/cam/image")
+    pairs = [(name, ["sensor_msgs/msg/Image"]) for name in names]
+    list_topics = Node.get_topic_names_and_types
+    monkeypatch.setattr(
+        Node,
+        "get_topic_names_and_types",
+        lambda *args, **more: [*list_topics(*args, **more), *pairs],
+    )
+    peer.advertise("/cam/image", Image)
+    node = start_live_node(topics__images=["/cam/**"], topics__passthrough=["/cam/**"])
+    assert wait_for_log(r"/cam/\x1b[2J/image: left out")
+    assert wait_for_log("/cam//image: left out")
+    assert peer.spin_until(lambda: bool(list(node.node._topics)))  # noqa: SLF001 - what is opened
+    assert {stream.name for stream in node.node._topics} == {"/cam/image"}  # noqa: SLF001
+
+
+def test_broken_discovery_never_ends_node(
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    wait_for_log: Callable[..., bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        b"\xff".decode()
+
+    peer.advertise("/cam/image", Image)
+    with monkeypatch.context() as patch:
+        patch.setattr(Node, "get_topic_names_and_types", fail)
+        node = start_live_node(topics__images=["/cam/*"])
+        assert wait_for_log("discovery: UnicodeDecodeError")
+    assert peer.spin_until(lambda: bool(list(node.node._topics)))  # noqa: SLF001 - what is opened
