@@ -14,7 +14,7 @@ from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
 from anon_ros.errors import InputError, format_error
 from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 from anon_ros.models import build_anonymizer
-from anon_ros.utils.files import write_atomic
+from anon_ros.utils.files import walk_files, write_atomic
 from anon_ros.utils.text import escape_controls
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
@@ -133,7 +133,7 @@ def _iter_jobs(path: Path, output: Path, *, single: bool) -> Iterator[tuple[Path
 
 def _iter_folder(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
     ignored = []
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in _list_files(folder, output):
         if file.suffix.lower() in _FORMATS:
             yield file, output / file.relative_to(folder)
         else:
@@ -143,6 +143,20 @@ def _iter_folder(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
         more = ", ..." if ignored[3:] else ""
         message = f"{len(ignored)} files left out, not {formats}: {names}{more}"
         print(escape_controls(f"{folder}: {message}"), file=sys.stderr)
+
+
+def _list_files(folder: Path, output: Path) -> list[Path]:
+    """Return the files below a folder, also those that links lead to."""
+    try:
+        files = list(walk_files(folder))
+    except OSError as error:
+        raise InputError(format_error(error)) from error
+    target = output.resolve()
+    for parent in {file.parent for file in files}:
+        if target.is_relative_to(parent.resolve()):
+            message = f"the output {output} lies in {parent}, to which a link leads; choose another"
+            raise InputError(message)
+    return files
 
 
 def _anonymize_file(

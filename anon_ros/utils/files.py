@@ -5,6 +5,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 _BLOCK_BYTES = 2**20
@@ -75,6 +76,28 @@ def fsync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it in the order of their paths.
+
+    Links are followed, but not round in circles; a link that leads nowhere counts as a file.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    yield from _walk(folder, frozenset())
+
+
+def _walk(folder: Path, ancestors: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in ancestors:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _walk(path, ancestors | {real})
+        elif path.is_file() or path.is_symlink():
+            yield path
 
 
 def sha256_of_file(path: Path) -> str:

@@ -215,3 +215,22 @@ def test_image_interrupt_is_clean(image_folder: Path, tmp_path: Path, demo_weigh
     assert process.returncode == 130
     assert error.splitlines()[-1] == "anon_ros: interrupted"
     assert "Traceback" not in error
+
+
+def test_linked_folders_are_followed(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    shutil.move(image_folder / "deep", elsewhere)
+    (image_folder / "camera_2").symlink_to(elsewhere)
+    (image_folder / "linked.png").symlink_to(elsewhere / "b.png")
+    (image_folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    original = (elsewhere / "b.png").read_bytes()
+    assert run_image(image_folder, "-o", out) == 1
+    assert "gone.png: failed, not written" in capsys.readouterr().err
+    for name in ("camera_2/b.png", "linked.png"):
+        assert (read_image(out / name) != read_image(elsewhere / "b.png")).any()
+    assert (elsewhere / "b.png").read_bytes() == original
+    assert not (out / "camera_2").is_symlink()
+    assert run_image(image_folder, "-o", elsewhere / "out") == 2
+    assert "to which a link leads" in capsys.readouterr().err

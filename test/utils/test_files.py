@@ -12,6 +12,7 @@ from anon_ros.utils.files import (
     make_private_dir,
     make_private_file,
     sha256_of_file,
+    walk_files,
     write_atomic,
 )
 
@@ -104,3 +105,17 @@ def test_private_file_of_earlier_version_is_closed(tmp_path: Path) -> None:
     make_private_file(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == b"data"
+
+
+def test_walk_follows_links(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    (folder / "deep").mkdir(parents=True)
+    (elsewhere / "more").mkdir(parents=True)
+    for path in (folder / "b", folder / "deep" / "a", elsewhere / "more" / "c"):
+        path.touch()
+    for name in ("camera_1", "camera_2"):
+        (folder / name).symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    names = [str(path.relative_to(folder)) for path in walk_files(folder)]
+    assert names == ["b", "camera_1/more/c", "camera_2/more/c", "deep/a", "gone"]

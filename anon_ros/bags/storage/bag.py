@@ -175,20 +175,27 @@ def _open_file(path: Path) -> Bag:
 
 def _open_folder(path: Path, *, salvage: bool) -> Bag:
     metadata = read_metadata(path)
-    files = tuple(path / Path(name).name for name in metadata["relative_file_paths"])
+    names = [Path(name).name for name in metadata["relative_file_paths"]]
+    files = tuple(path / name for name in dict.fromkeys(names))
     # The reindexing of ROS 2 Humble leaves it empty.
-    storage = metadata["storage_identifier"] or _guess_storage(files)
+    storage = str(metadata["storage_identifier"]) or _guess_storage(files)
     if storage not in _ROSBAG2_STORAGES:
         message = f"{path}: storage {storage!r} is not known; expected mcap or sqlite3"
         raise BagError(message)
     compression = _parse_compression(path, metadata)
     missing = [file for file in files if not file.exists()]
     unnamed = _list_unnamed(path, storage, files)
+    if len(files) < len(names) and not salvage:
+        message = f"{path / METADATA_NAME} names a file twice: {', '.join(names)}"
+        raise BagDamageError(message)
     if missing and not salvage:
         message = f"{missing[0]} is missing, which {METADATA_NAME} names"
         raise BagDamageError(message)
     if unnamed and not salvage:
         message = f"{unnamed[0]} is not named in {METADATA_NAME}; move it away if it is no part"
+        raise BagDamageError(message)
+    if not files and not unnamed:
+        message = f"{path / METADATA_NAME} names no file, and there is none"
         raise BagDamageError(message)
     all_files = tuple(sorted((*files, *unnamed), key=_order_file)) if unnamed else files
     return Bag(path, storage, all_files, compression, metadata)

@@ -22,7 +22,10 @@ _NEWEST_VERSION = 9
 # Up to this version QoS profiles are YAML text of numbers, from then on a list of words.
 _LAST_VERSION_WITH_QOS_TEXT = 8
 _FIRST_VERSION_WITH_FILES = 5
-_INVALID = (YAMLError, KeyError, TypeError, ValueError, AttributeError)
+_INVALID = (
+    *(YAMLError, KeyError, TypeError, ValueError, AttributeError),
+    *(OverflowError, RecursionError),  # of .inf, and of deep nesting
+)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from anon_ros.bags import open_bag, read_images
 from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError, InputError
 from anon_ros.evaluation.options import Comparison, FrameSelection
+from anon_ros.utils.files import walk_files
 from anon_ros.utils.units import NS_PER_S
 
 _LOG = logging.getLogger(__name__)
@@ -196,7 +197,8 @@ def read_image(path: Path) -> RgbImage:
 
 
 def _iter_folder(folder: Path) -> Iterator[InputFrame]:
-    paths = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = (path for path in walk_files(folder) if path.is_file())
+    paths = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     for path in sorted(paths, key=lambda path: _split_numbers(path.relative_to(folder).as_posix())):
         name = path.relative_to(folder)
         key, camera = name.with_suffix("").as_posix(), name.parent.as_posix()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from anon_ros.errors import LabelError, format_error
 from anon_ros.metrics import JUNK_ID
+from anon_ros.utils.files import walk_files
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 _MARKET_NAME = re.compile(r"(?P<person>-1|\d+)_c(?P<camera>\d+)(s\d+)?_.+")
@@ -188,12 +189,12 @@ def _list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         message = f"{folder} is missing; expected query and gallery images as published"
         raise LabelError(message)
-    paths = sorted(
+    paths = [
         path
-        for path in folder.rglob("*")
+        for path in walk_files(folder)
         # Some systems leave a hidden file of theirs beside each image.
         if path.suffix.lower() in _SUFFIXES and path.name[0] != "." and path.is_file()
-    )
+    ]
     if not paths:
         message = f"{folder} holds no image ({', '.join(sorted(_SUFFIXES))})"
         raise LabelError(message)

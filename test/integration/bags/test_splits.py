@@ -1,6 +1,7 @@
 """Recordings of several files, some of which cannot be opened or are not in metadata.yaml."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,48 @@ def test_unnamed_split_never_left_out(
     assert shows_nobody(read_messages(output))
     assert not read_losses(output)
     assert "number 5" in (output / "metadata.yaml").read_text()  # as in the input
+
+
+def edit_metadata(source: Path, change: Callable[[str], str]) -> None:
+    path = source / "metadata.yaml"
+    path.write_text(change(path.read_text()))
+
+
+def test_file_named_twice_is_read_once(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    expected = read_topics(source)
+    edit_metadata(source, lambda text: text.replace("  - in.mcap\n", "  - in.mcap\n  - in.mcap\n"))
+    assert run_bag(source, output) == 2
+    assert "names a file twice: in.mcap, in.mcap" in list_last_error(capsys)
+    assert run_bag(source, output, "--salvage") == 0
+    assert read_topics(output) == expected
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_no_file_named_is_no_empty_output(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str], *, has_file: bool
+) -> None:
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    edit_metadata(
+        source,
+        lambda text: re.sub(r"relative_file_paths:\n +- .*", "relative_file_paths: []", text),
+    )
+    if not has_file:
+        (source / "in.mcap").unlink()
+    assert run_bag(source, output) == 2
+    assert "metadata.yaml" in list_last_error(capsys)
+    assert run_bag(source, output, "--salvage") == (0 if has_file else 2)
+    assert output.exists() == has_file
+
+
+@pytest.mark.parametrize("value", [".inf", "[" * 3000 + "]" * 3000])
+def test_hostile_metadata_gives_one_line(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    source = write_rosbag2(tmp_path / "in")
+    edit_metadata(source, lambda text: re.sub(r"version: \d+", f"version: {value}", text, count=1))
+    assert run_bag(source, tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "metadata.yaml is damaged" in line
