@@ -31,6 +31,7 @@ from helpers.fake_models import make_street_image
 RunCommand = Callable[..., int]
 
 COPY, UNDECIDED, ANONYMIZE = TopicAction.COPY, TopicAction.UNDECIDED, TopicAction.ANONYMIZE
+FLOATS = "std_msgs/msg/Float32MultiArray"
 IMAGE, CLOUD = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 MARKER, MARKERS = "visualization_msgs/msg/Marker", "visualization_msgs/msg/MarkerArray"
 STRING, BYTES = "std_msgs/msg/String", "std_msgs/msg/UInt8MultiArray"
@@ -49,6 +50,10 @@ def make_bytes(data: bytes, *sizes: int) -> Any:
     dimension = STORE.types["std_msgs/msg/MultiArrayDimension"]
     layout = STORE.types["std_msgs/msg/MultiArrayLayout"]([dimension("", n, n) for n in sizes], 0)
     return STORE.types[BYTES](layout, np.frombuffer(data, np.uint8))
+
+
+def make_floats(*sizes: int) -> Any:
+    return STORE.types[FLOATS](make_bytes(b"", *sizes).layout, np.zeros(sizes, np.float32).ravel())
 
 
 def make_marker(**fields: Any) -> Any:
@@ -135,7 +140,10 @@ def test_forged_definition_is_not_looked_into() -> None:
     [
         ("/blob", BYTES, make_bytes(JPEG), UNDECIDED),
         ("/blob", BYTES, make_bytes(bytes(48 * 64 * 3), 48, 64, 3), UNDECIDED),
+        ("/blob", BYTES, make_bytes(bytes(3 * 48 * 64), 3, 48, 64), UNDECIDED),
         ("/blob", BYTES, make_bytes(bytes(64), 64), COPY),
+        ("/blob", FLOATS, make_floats(48, 64, 3), UNDECIDED),
+        ("/costmap", FLOATS, make_floats(48, 64), COPY),
         ("/camera/blob", BYTES, make_bytes(bytes(64)), UNDECIDED),
         ("/blob", STRING, make_string(f'{{"view": "{BASE64}"}}'), UNDECIDED),
         ("/blob", STRING, make_string("all is well"), COPY),
