@@ -27,6 +27,7 @@ from anon_ros.config import Config
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
+from anon_ros.utils.files import make_private_dir
 from anon_ros.utils.progress import ProgressBar
 from anon_ros.utils.text import escape_controls
 
@@ -202,7 +203,8 @@ def _inspect(bag: Bag, output: OutputBag, rules: TopicRules, arguments: Namespac
     if not bag.needs_scratch:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
-    scratch.mkdir(parents=True)
+    make_private_dir(output.partial_dir)
+    scratch.mkdir()
     try:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     finally:

@@ -149,7 +149,8 @@ def _anonymize_file(
     source: Path, destination: Path, anonymizer: Anonymizer, config: Config
 ) -> AnonymizedFrame:
     original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
-    result = anonymizer.anonymize(decode_compressed(original), config.inpaint.seed)
+    image = decode_compressed(original, config.fail.max_pixels)
+    result = anonymizer.anonymize(image, config.inpaint.seed)
     data = encode_compressed(
         original, result.image, result.replaced_mask, config.output.jpeg_quality
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind
+from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -111,7 +111,12 @@ class ActiveSession:
         self.topics = topics
         self.gate = OutputGate()
         self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
-        ports = FrameIO(stamp_ns, decode_message, encode_message, self._publish)
+        max_pixels = config.fail.max_pixels
+
+        def decode(queued: QueuedFrame[ImageMessage]) -> RgbImage:
+            return decode_message(queued.frame, queued.stream, max_pixels)
+
+        ports = FrameIO(stamp_ns, decode, encode_message, self._publish)
         self.pipeline: FramePipeline[ImageMessage] = FramePipeline(config, models, ports)
         self.worker: InferenceWorker[ImageMessage] = InferenceWorker(
             self.mailbox,

@@ -95,6 +95,14 @@ def test_image_drops_hidden_pictures(tmp_path: Path, run_image: RunCommand) -> N
         assert np.array_equal(read_image(path), read_image(folder / path.name))
 
 
+def test_image_takes_long_names(image_folder: Path, tmp_path: Path, run_image: RunCommand) -> None:
+    """Names may have 255 bytes."""
+    name = f"{'ä' * 125}.png"
+    (image_folder / "deep" / "b.png").rename(image_folder / "deep" / name)
+    assert run_image(image_folder / "deep", "-o", tmp_path / "out") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
 def test_image_never_overwrites(
     image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
 ) -> None:

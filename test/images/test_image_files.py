@@ -29,16 +29,6 @@ def test_read_image_turns_upright(tmp_path: Path, suffix: str, orientation: int)
     assert np.array_equal(samples[..., ::-1], image)
 
 
-def test_read_image_turns_a_cut_file(tmp_path: Path) -> None:
-    """An evaluation shows what there is, as OpenCV does."""
-    path = tmp_path / "a.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(SKY).save(path, exif=exif)
-    path.write_bytes(path.read_bytes()[:-9])
-    assert read_image(path).shape == (64, 48, 3)
-
-
 @pytest.mark.parametrize("data", [b"", b"text", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_read_image_rejects_what_is_no_image(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.png"

@@ -56,7 +56,10 @@ class CameraPipeline:
 
     def __post_init__(self) -> None:
         ports = FrameIO(
-            lambda frame: frame[1], lambda frame: frame[0], lambda _, result, __: result, self._keep
+            lambda frame: frame[1],
+            lambda queued: queued.frame[0],
+            lambda _, result, __: result,
+            self._keep,
         )
         self.pipeline: FramePipeline[Any] = FramePipeline(self.config(), self.models, ports)
         self.pipeline.load()

@@ -29,6 +29,7 @@ from anon_ros.images import (
     POINT_CLOUD_TYPE,
     is_jpeg_or_png,
     is_supported_encoding,
+    is_thermal_topic,
     may_carry_pixels,
 )
 from anon_ros.images.content.definitions import Finding, can_hold_media, inspect_definition
@@ -42,7 +43,6 @@ DEPTH_ENCODINGS = ("16UC1", "32FC1")
 
 _SERIALIZATIONS = ("cdr", "ros1")
 _DEPTH_WORDS = ("depth", "disparity")
-_THERMAL_WORDS = ("therm", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
 # Next to "depth" they name another image of the same camera.
 _OTHER_CHANNEL_WORDS = re.compile(
     r"(?<![a-z])(?:n?ir|gr[ae]y|mono|raw_ir)(?![a-z])|infra|ampl|intens|conf|refl"
@@ -188,7 +188,7 @@ def _find_format_problem(image: ImageMessage) -> str:
 def _classify_depth_or_thermal(topic: str, encoding: str) -> _Classification:
     """Classify 16-bit or float images by the topic's name, for their data look the same."""
     name = topic.lower()
-    if any(word in name for word in _THERMAL_WORDS):
+    if is_thermal_topic(name):
         if encoding == "16UC1":
             return _Classification(TopicAction.ANONYMIZE, "16UC1 as a thermal camera's grey")
     elif any(word in name for word in _DEPTH_WORDS) and not _OTHER_CHANNEL_WORDS.search(name):

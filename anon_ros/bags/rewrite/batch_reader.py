@@ -217,7 +217,8 @@ class _FileReader:
             if is_done:
                 return replace(task, outcome=IN_JOURNAL)
             frame = deserialize_image(message.channel, task.message.data)
-            return replace(task, frame=frame, image=frame.decode())
+            image = frame.decode(self.reader.config.fail.max_pixels)
+            return replace(task, frame=frame, image=image)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             return replace(task, outcome=LOST, problem=format_error(error))
 

@@ -7,27 +7,34 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.images import (
+    DEFAULT_MAX_PIXELS,
+    THERMAL_ENCODING,
     CompressedImageData,
     RawImage,
     decode_compressed,
     decode_raw,
     encode_compressed,
     encode_raw,
+    reject_depth,
 )
 from anon_ros.utils.units import NS_PER_S
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
 
-def decode_message(message: ImageMessage) -> RgbImage:
-    """Return the pixels of a message.
+def decode_message(
+    message: ImageMessage, topic: str = "", max_pixels: int = DEFAULT_MAX_PIXELS
+) -> RgbImage:
+    """Return the pixels of a message of ``topic``.
 
     Raises:
-        ImageFormatError: if the encoding is not supported or the data is damaged.
+        ImageFormatError: if the encoding is not supported on this topic, the data is damaged, or
+            the image has more than ``max_pixels``.
     """
     if isinstance(message, CompressedImage):
-        return decode_compressed(_wrap_compressed(message))
-    return decode_raw(_wrap_raw(message))
+        return decode_compressed(_wrap_compressed(message), max_pixels)
+    reject_depth(topic, message.encoding)
+    return decode_raw(_wrap_raw(message), max_pixels)
 
 
 def stamp_ns(message: ImageMessage | CameraInfo) -> int:
@@ -45,8 +52,7 @@ def encode_message(
             _wrap_compressed(message), result.image, result.replaced_mask, jpeg_quality
         )
         return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
-    if not result.outcomes:
-        return message
+    # Without persons, too: nobody has looked into the padding.
     return Image(
         header=message.header,
         height=message.height,
@@ -62,7 +68,7 @@ def _wrap_raw(message: Image) -> RawImage:
     return RawImage(
         height=message.height,
         width=message.width,
-        encoding=message.encoding,
+        encoding="mono16" if message.encoding == THERMAL_ENCODING else message.encoding,
         is_bigendian=bool(message.is_bigendian),
         step=message.step,
         data=message.data,
