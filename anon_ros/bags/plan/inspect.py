@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
-from anon_ros.bags.plan.classify import NUM_SAMPLES
+from anon_ros.bags.plan.classify import NUM_SAMPLES, find_metadata_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
@@ -18,7 +18,7 @@ from anon_ros.bags.storage.records import (
     StorageReader,
 )
 from anon_ros.bags.storage.unreadable import UnreadableFile
-from anon_ros.errors import BagDamageError
+from anon_ros.errors import BagDamageError, BagError
 from anon_ros.utils.units import NS_PER_S
 
 _MAX_SCANNED_RECORDS = 2000
@@ -103,10 +103,11 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
         scratch: folder for files that must be decompressed.
 
     Raises:
-        BagError: if a rule fits nothing in the bag.
+        BagError: if a rule fits nothing in the bag, or metadata.yaml holds a picture.
         BagDamageError: if a file is damaged so that it cannot be opened.
         OSError: if a file cannot be read.
     """
+    _refuse_pictures(bag)
     contents, is_readable = _BagContents(), not bag.files
     for file in bag.files:
         with bag.open_in(scratch, file, DamageLog(salvage=salvage)) as reader:
@@ -121,6 +122,16 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
     to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
     num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
     return BagPlan(topics, channels, start_ns, stop_ns, num_images)
+
+
+def _refuse_pictures(bag: Bag) -> None:
+    custom_data = (bag.metadata or {}).get("custom_data") or {}
+    if problem := find_metadata_problem({key: str(text) for key, text in custom_data.items()}):
+        message = (
+            f"{bag.path}: custom_data in metadata.yaml {problem}, which would be copied; take it "
+            "out of a copy of the recording"
+        )
+        raise BagError(message)
 
 
 def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple[Channel, ...]:

@@ -10,6 +10,7 @@ import mcap.reader
 import mcap.writer
 import numpy as np
 import pytest
+import yaml
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from anon_ros.bags.plan.classify import classify_topic
@@ -232,6 +233,19 @@ def test_picture_in_attachment_or_metadata_never_copied(
     assert [record.name for record in reader.iter_metadata()] == ["robot"]
     places = [loss["place"] for loss in json.loads(_read_report(tmp_path))["losses"]]
     assert places == ["attachment notes.txt", "metadata operator"]
+
+
+def test_picture_in_custom_data_refused(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_rosbag2(tmp_path / "in")
+    path = source / "metadata.yaml"
+    metadata = yaml.safe_load(path.read_text())
+    metadata["rosbag2_bagfile_information"]["custom_data"] = {"portrait": BASE64}
+    path.write_text(yaml.safe_dump(metadata))
+    assert run_bag(source, tmp_path / "out", "--salvage") == 2
+    assert "custom_data in metadata.yaml holds a JPEG picture" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def _read_report(folder: Path) -> str:
