@@ -77,16 +77,19 @@ class _BagContents:
 
         A reader would look for those of a rare topic through all of the file.
         """
+        missing = {item for item in reader.channels if item.type_name not in DESERIALIZED_TYPES}
         num_bytes = 0
         records = reader.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
         for record in islice(records, _MAX_SCANNED_RECORDS):
-            if isinstance(record, Message) and record.channel.type_name not in DESERIALIZED_TYPES:
-                samples = self.samples.setdefault(record.channel, [])
-                if len(samples) < NUM_SAMPLES:
-                    samples.append(bag.decompress(record.data))
-            num_bytes += len(record.data) if isinstance(record, Message) else 0
-            if num_bytes > _MAX_SCANNED_BYTES:
+            if not missing or num_bytes > _MAX_SCANNED_BYTES:
                 return
+            if isinstance(record, Message):
+                num_bytes += len(record.data)
+                if record.channel in missing:
+                    samples = self.samples.setdefault(record.channel, [])
+                    samples.append(bag.decompress(record.data))
+                    if len(samples) >= NUM_SAMPLES:
+                        missing.remove(record.channel)
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command
