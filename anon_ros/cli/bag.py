@@ -231,6 +231,8 @@ def _run(job: RewriteJob) -> int:
     elapsed_s = time.monotonic() - started_s
     summary = _format_summary(report, job.target, progress.resumed, elapsed_s)
     print(escape_controls(summary))
+    for warning in report.warnings:
+        print(escape_controls(f"anon_ros: warning: {warning}"), file=sys.stderr)
     if report.num_losses:
         losses = escape_controls(_format_losses(report, job.target))
         print(f"anon_ros: warning: {losses}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """``anon_ros verify``: silent on a clean output, and names every planted defect."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -33,8 +34,10 @@ from helpers.bags import (
     JPEG_TOPIC,
     RAW_TOPIC,
     START_NS,
+    BagMessage,
     generate_messages,
     make_jpeg_image,
+    make_raw_image,
     write_mcap,
     write_rosbag1,
     write_rosbag2,
@@ -434,3 +437,25 @@ def test_verify_rejects_other_bag(
     assert any(t.startswith("/strange: of type std_msgs/msg/String is in the input") for t in told)
     assert any("masks.db has" in t for t in told)
     assert told[-1] == "... and 33 more" or told[-1].startswith("... and ")
+
+
+def test_much_reduced_images_warned(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Below the network's eye, a person is missed without a word."""
+    image = make_raw_image(np.zeros((4, 200, 3), np.uint8), 0)
+    messages = [
+        BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", START_NS + index, image)
+        for index in range(3)
+    ]
+    source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
+    assert run_bag(source, output, "--detect.inference_px", 32) == 0
+    warning = f"{RAW_TOPIC}: images of 200 x 4 px are searched at detect.inference_px = 32"
+    assert capsys.readouterr().err.count(warning) == 1
+    assert json.loads((output / "report.json").read_text())["warnings"][0].startswith(warning)
+    assert run_verify(source, output) == 1
+    (told,) = read_findings(capsys, "warning")
+    assert told.startswith(warning)
