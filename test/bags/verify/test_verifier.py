@@ -191,6 +191,12 @@ def change_field(topic: str, change: Callable[[Any], None]) -> Callable[[Path], 
     return lambda _: change_message(topic, 2, lambda each: edit_fields(each, change))
 
 
+def fill_padding(message: Any) -> None:
+    rows = np.array(message.data).reshape(message.height, message.step)
+    rows[:, message.width * 3 :] = 9
+    message.data = rows.reshape(-1)
+
+
 def change_stamp(message: Any) -> None:
     message.header.stamp.nanosec += 1
 
@@ -222,6 +228,12 @@ DEFECTS: dict[str, tuple[Callable[[Path], Edit], str, int, str]] = {
         f"person of {topic}": (restore_person(topic), topic, get_time_ns(topic), "the person at 2")
         for topic in IMAGE_TOPICS
     },
+    "padding": (
+        change_field(RAW_TOPIC, fill_padding),
+        RAW_TOPIC,
+        get_time_ns(RAW_TOPIC),
+        "the padding holds bytes",
+    ),
     **{
         f"pixel of {topic}": (change_pixel(topic), topic, get_time_ns(topic), "outside the mask")
         for topic in IMAGE_TOPICS
