@@ -143,9 +143,9 @@ def _join(kind: bytes, content: bytes) -> bytes:
 def _list_ancillary(chunks: Iterable[_Chunk]) -> list[tuple[bytes, bytes]]:
     """Return the chunks between header and pixels that are kept, each type once."""
     result: dict[bytes, bytes] = {}
-    first, *others = chunks
-    color_type = first.content[9]
-    for chunk in others:
+    header, *rest = chunks
+    color_type = header.content[9]
+    for chunk in rest:
         if chunk.kind == b"IDAT":
             break
         content = _clean_chunk(chunk, color_type, result)
