@@ -48,6 +48,7 @@ examples:
 _CONFIG_GROUPS = (
     *("detect", "mask", "inpaint", "compute", "output", "track", "memory", "identity"),
     *("skip.every_nth", "skip.max_rate_hz", "skip.on_skipped", "fail.max_consecutive"),
+    "fail.max_pixels",
 )
 
 

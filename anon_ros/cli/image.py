@@ -35,6 +35,7 @@ examples:
   anon_ros image a.jpg -o b.jpg --inpaint.method fill
   anon_ros image photos/ -o anonymized/ --config config/profiles/balanced.yaml
 """
+_CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="output folder; for a single input file also a file name",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    add_config_flags(parser, ("detect", "mask", "inpaint", "compute", "output"))
+    add_config_flags(parser, _CONFIG_GROUPS)
     parser.set_defaults(run=run)
 
 
