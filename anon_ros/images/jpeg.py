@@ -69,8 +69,8 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     if not frames:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    is_gray, chroma_hw = _parse_sampling(frames[-1])
-    profile = _find_profile(segments, _SPACES.get(frames[-1][5], b""))
+    is_gray, chroma_hw = _parse_sampling(frames[0])  # as decoders do
+    profile = _find_profile(segments, _SPACES.get(frames[0][5], b""))
     return JpegInfo(segments[-1].end, is_gray, chroma_hw, _find_orientation(segments), profile)
 
 
