@@ -46,7 +46,7 @@ def anonymize_drive(drive: Path, output: Path, config: Path, weights: Path) -> b
         return False
     # The demo's weights leave suspicions (1); they are listed in review.html.
     checked = subprocess.run(
-        [*command, "verify", str(drive), str(output)],
+        [*command, "verify", str(drive), str(output), "--detect.weights", str(weights)],
         check=False,
         stdout=subprocess.PIPE,
         text=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from anon_ros.bags import open_bag, read_report
 from anon_ros.cli.main import main as anon_ros
+from anon_ros.config import load_config
 
 
 def main(source: str, destination: str, config_file: str | None = None) -> int:
@@ -21,7 +22,9 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     for topic in report.topics:
         persons = f", {topic.images.persons} persons" if topic.images else ""
         print(f"{topic.topic}: {topic.action.value}, {topic.num_written} messages{persons}")
-    return anon_ros(["verify", source, destination])
+    # The report may be anybody's: the weights are named here, not there.
+    weights = load_config([Path(config_file)] if config_file else None).detect.weights
+    return anon_ros(["verify", source, destination, "--detect.weights", weights])
 
 
 if __name__ == "__main__":

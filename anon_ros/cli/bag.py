@@ -29,6 +29,7 @@ from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hash
 from anon_ros.tracking import needs_tracking
 from anon_ros.utils.files import make_private_dir
 from anon_ros.utils.progress import ProgressBar
+from anon_ros.utils.text import escape_controls
 
 _MAX_LOSSES = 3
 _DESCRIPTION = """\
@@ -163,7 +164,7 @@ def run_bag(arguments: Namespace, config: Config) -> int:
     Raises:
         AnonRosError: if it cannot be done; what is done already is kept for the next run.
     """
-    wishes = TopicRules(tuple(arguments.topics), tuple(arguments.drop), tuple(arguments.copy))
+    rules = TopicRules(tuple(arguments.topics), tuple(arguments.drop), tuple(arguments.copy))
     if arguments.prefix and not arguments.prefix.strip("/"):
         message = f"--prefix {arguments.prefix!r} names nothing; give one as /anon"
         raise BagError(message)
@@ -171,16 +172,16 @@ def run_bag(arguments: Namespace, config: Config) -> int:
     try:
         bag = open_bag(arguments.input, salvage=arguments.salvage)
         target = plan_output(bag, arguments.output, arguments.storage, arguments.compression)
-        found = _survey(bag, target, wishes, arguments)
-        print(found.topics.format_table(), flush=True)
+        bag_plan = _inspect(bag, target, rules, arguments)
+        print(bag_plan.topics.format_table(), flush=True)
         if arguments.dry_run:
             return 0
-        found.topics.require_decided()
+        bag_plan.topics.require_decided()
         target.path.parent.mkdir(parents=True, exist_ok=True)
         job = RewriteJob(
             bag=bag,
             target=target,
-            bag_plan=found,
+            bag_plan=bag_plan,
             config=config,
             models=model_hashes(config),
             prefix=arguments.prefix,
@@ -189,27 +190,27 @@ def run_bag(arguments: Namespace, config: Config) -> int:
         )
         return _run(job)
     except (OSError, sqlite3.Error) as error:
-        kept = ""
+        note = ""
         if target is not None and target.partial_dir.exists():
-            kept = f"; {target.partial_dir} keeps what is done: repeat the command to go on"
-        message = f"{format_error(error)}{kept}"
+            note = f"; {target.partial_dir} keeps what is done: repeat the command to go on"
+        message = f"{format_error(error)}{note}"
         raise BagError(message) from error
 
 
-def _survey(bag: Bag, target: OutputBag, wishes: TopicRules, arguments: Namespace) -> BagPlan:
-    scratch = target.partial_dir / "survey"
+def _inspect(bag: Bag, output: OutputBag, rules: TopicRules, arguments: Namespace) -> BagPlan:
+    scratch = output.partial_dir / "inspect"
     window = arguments.start, arguments.duration
     if not bag.needs_scratch:
-        return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+        return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
-    make_private_dir(target.partial_dir)
+    make_private_dir(output.partial_dir)
     scratch.mkdir()
     try:
-        return inspect_bag(bag, wishes, *window, salvage=arguments.salvage, scratch=scratch)
+        return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):  # unless an unfinished run is in it
-            target.partial_dir.rmdir()
+            output.partial_dir.rmdir()
 
 
 def _run(job: RewriteJob) -> int:
@@ -228,9 +229,11 @@ def _run(job: RewriteJob) -> int:
     finally:
         progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_format_summary(report, job.target, progress.resumed, elapsed_s))
+    summary = _format_summary(report, job.target, progress.resumed, elapsed_s)
+    print(escape_controls(summary))
     if report.num_losses:
-        print(f"anon_ros: warning: {_format_losses(report, job.target)}", file=sys.stderr)
+        losses = escape_controls(_format_losses(report, job.target))
+        print(f"anon_ros: warning: {losses}", file=sys.stderr)
     return 0
 
 

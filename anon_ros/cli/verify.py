@@ -19,8 +19,9 @@ from anon_ros.bags import (
 from anon_ros.cli.config_flags import add_config_flags, collect_parameters, parse_config
 from anon_ros.cli.deprecated_flags import add_deprecated_flag
 from anon_ros.errors import BagError, format_error
-from anon_ros.models import build_segmenter
+from anon_ros.models import build_segmenter, find_weights_by_hash
 from anon_ros.utils.progress import ProgressBar
+from anon_ros.utils.text import escape_controls
 
 REVIEW_HTML = "review.html"
 _MAX_LINES = 50
@@ -29,13 +30,15 @@ _DESCRIPTION = """\
 Compare OUT with the recording IN that it was made from, message by message, and detect persons in
 OUT again, mirrored. Unless flags override them, the --detect parameters are those of the run that
 wrote OUT (not the defaults named below), except for 1.5 times the inference_px and scores from
-0.25. Exit code: 0 without findings, 1 with warnings, 2 with
-errors.
+0.25. No path in OUT/report.json is loaded: the weights are those of --detect.weights, or the file
+of the models directory with the SHA-256 of the run's. Exit code: 0 without findings, 1 with
+warnings, 2 with errors.
 """
 _EXAMPLES = """\
 examples:
   anon_ros verify drive/ drive_anonymized/
   anon_ros verify drive/ drive_anonymized/ --every-nth 10 --html review.html
+  anon_ros verify drive/ drive_anonymized/ --detect.weights yolov8x-seg.pt
   anon_ros verify drive/ drive_anonymized/ --no-redetection
 """
 
@@ -94,6 +97,9 @@ def run_verify(arguments: Namespace) -> int:
         raise BagError(message)
     report = read_report(output)
     overrides = collect_parameters(arguments)
+    is_named = "detect.weights" in overrides or arguments.config or arguments.no_redetection
+    if not is_named:
+        overrides["detect.weights"] = str(find_weights_by_hash(report.weights_sha256))
     config = parse_config(arguments) if arguments.config else redetection_config(report, overrides)
     job = VerifyJob(
         source=source,
@@ -113,7 +119,7 @@ def run_verify(arguments: Namespace) -> int:
     except (OSError, sqlite3.Error) as error:
         raise BagError(format_error(error)) from error
     _print_findings(findings)
-    print(f"{summary}; {review}")
+    print(escape_controls(f"{summary}; {review}"))
     return findings.exit_code
 
 
@@ -132,7 +138,7 @@ def _print_findings(findings: Findings) -> None:
         ("not checked", findings.not_checked, len(findings.not_checked)),
     ):
         for line in lines[:_MAX_LINES]:
-            print(f"{kind}: {line}")
+            print(escape_controls(f"{kind}: {line}"))
         if count > _MAX_LINES:
             print(f"{kind}: ... and {count - _MAX_LINES} more")
 

@@ -21,7 +21,13 @@ from anon_ros.config.groups import (
 )
 from anon_ros.config.load import load_config
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
-from anon_ros.config.parameters import Parameter, all_parameters, get_value, with_overrides
+from anon_ros.config.parameters import (
+    Parameter,
+    all_parameters,
+    find_weaker,
+    get_value,
+    with_overrides,
+)
 from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
 
 __all__ = [
@@ -46,6 +52,7 @@ __all__ = [
     "all_parameters",
     "dump_markdown",
     "dump_yaml",
+    "find_weaker",
     "format_renaming",
     "get_value",
     "is_topic_pattern",

@@ -21,10 +21,12 @@ Generated from `anon_ros/config/groups.py`: `anon_ros config docs`. The same nam
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
 Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
-between two frames. The others are read-only there.
+between two frames. The others are read-only there. The column *weaker* names the values that
+anonymize less; a running node refuses those beyond the values that it was started with, unless
+`allow_weaker` is true.
 
-| parameter | type | default | allowed | live | description |
-| --- | --- | --- | --- | --- | --- |
+| parameter | type | default | allowed | live | weaker | description |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -50,7 +52,11 @@ def dump_markdown() -> str:
 
 def _format_row(p: Parameter) -> str:
     cells = [f"`{p.name}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
-    cells += ["live" if p.spec.reconfigurable else "", p.spec.help.replace("*", r"\*")]
+    cells += [
+        "live" if p.spec.reconfigurable else "",
+        p.weaker_text,
+        p.spec.help.replace("*", r"\*"),
+    ]
     return f"| {' | '.join(cells)} |\n"
 
 

@@ -123,6 +123,13 @@ class FailureConfig:
         minimum=0,
         maximum=1_000_000,
     )
+    max_pixels: int = param(
+        120_000_000,
+        "Max width x height of an image, as its header declares them; a larger one fails before "
+        "it is decoded, because a few hundred bytes can fill the memory.",
+        minimum=1,
+        maximum=2**31 - 1,
+    )
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,7 @@ class DetectionConfig:
         minimum=0.001,
         maximum=1,
         reconfigurable=True,
+        weaker="higher",
     )
     nms_iou: float = param(
         0.7,
@@ -152,6 +160,7 @@ class DetectionConfig:
         minimum=0.5,
         maximum=1,
         reconfigurable=True,
+        weaker="lower",
     )
     inference_px: int = param(
         640,
@@ -161,6 +170,7 @@ class DetectionConfig:
         minimum=32,
         maximum=8192,
         reconfigurable=True,
+        weaker="lower",
     )
     max_persons: int = param(
         300,
@@ -182,6 +192,7 @@ class MaskConfig:
         minimum=0,
         maximum=1,
         reconfigurable=True,
+        weaker="lower",
     )
     feather_ratio: float = param(
         0.015,
@@ -204,6 +215,7 @@ class TrackingConfig:
         minimum=0.001,
         maximum=1,
         reconfigurable=True,
+        weaker="higher",
     )
 
 
@@ -219,6 +231,7 @@ class MaskMemoryConfig:
         "detections are needed, one of them with detect.confidence + 0.1.",
         choices=("off", "past", "both"),
         reconfigurable=True,
+        weak_choices=("off",),
     )
     duration_s: float = param(
         1.0,
@@ -227,6 +240,7 @@ class MaskMemoryConfig:
         minimum=0.01,
         maximum=10,
         reconfigurable=True,
+        weaker="lower",
     )
     growth_ratio: float = param(
         0.2,
@@ -237,6 +251,7 @@ class MaskMemoryConfig:
         minimum=0,
         maximum=10,
         reconfigurable=True,
+        weaker="lower",
     )
 
 
@@ -283,6 +298,7 @@ class InpaintConfig:
         "blur and pixelate need no model. blur and pixelate are weak: they can be partly inverted.",
         choices=("sdxl", "fill", "telea", "blur", "pixelate"),
         reconfigurable=True,
+        weak_choices=("blur", "pixelate"),
     )
     model: str = param(
         "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
@@ -311,6 +327,7 @@ class InpaintConfig:
         minimum=0.05,
         maximum=1,
         reconfigurable=True,
+        weaker="lower",
     )
     steps: int = param(
         50,
@@ -377,6 +394,7 @@ class InpaintConfig:
         "direction and colors (the paper's way). covered: the fill, which keeps none of them.",
         choices=("original", "covered"),
         reconfigurable=True,
+        weak_choices=("original",),
     )
     dtype: str = param(
         "auto",
@@ -447,6 +465,11 @@ class Config:
         default=True,
         help="The node configures and activates itself. false: ros2 lifecycle or a lifecycle "
         "manager does.",
+    )
+    allow_weaker: bool = param(
+        default=False,
+        help="Let a running node accept values that anonymize less than those that it was started "
+        "with. false: anybody on the ROS graph can make it stricter, nobody weaker.",
     )
     topics: TopicsConfig = field(default_factory=TopicsConfig)
     qos: QosConfig = field(default_factory=QosConfig)

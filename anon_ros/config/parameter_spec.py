@@ -1,9 +1,11 @@
 """Declaration of a parameter as a dataclass field with help, unit, range and choices."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
+
+Weaker: TypeAlias = Literal["", "lower", "higher"]
 
 T = TypeVar("T", bool, int, float, str, tuple[str, ...])
 
@@ -20,6 +22,8 @@ class ParameterSpec:
         choices: the only allowed values; empty for any.
         required: True if an empty string or an empty list is refused.
         reconfigurable: True if a running node accepts a new value, between two frames.
+        weaker: direction of the numbers that anonymize less; empty if neither does.
+        weak_choices: choices that anonymize less than the others.
     """
 
     help: str
@@ -29,6 +33,14 @@ class ParameterSpec:
     choices: tuple[str, ...] = ()
     required: bool = False
     reconfigurable: bool = False
+    weaker: Weaker = ""
+    weak_choices: tuple[str, ...] = ()
+
+    def is_weaker(self, value: ParameterValue, base: ParameterValue) -> bool:
+        """Return True if ``value`` anonymizes less than ``base``."""
+        if isinstance(value, int | float) and isinstance(base, int | float):
+            return {"": False, "lower": value < base, "higher": value > base}[self.weaker]
+        return value in self.weak_choices and base not in self.weak_choices
 
 
 def param(  # noqa: PLR0913 - an argument per column of the table of parameters
@@ -41,8 +53,12 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     choices: tuple[str, ...] = (),
     required: bool = False,
     reconfigurable: bool = False,
+    weaker: Weaker = "",
+    weak_choices: tuple[str, ...] = (),
 ) -> T:
     """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
-    spec = ParameterSpec(help, unit, minimum, maximum, choices, required, reconfigurable)
+    spec = ParameterSpec(
+        help, unit, minimum, maximum, choices, required, reconfigurable, weaker, weak_choices
+    )
     declared: T = field(default=default, metadata={"spec": spec})
     return declared

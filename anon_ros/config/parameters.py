@@ -54,6 +54,11 @@ class Parameter:
             return ""
         return f"{_format_number(low)} to {_format_number(high)} {unit}".rstrip()
 
+    @property
+    def weaker_text(self) -> str:
+        """Values that anonymize less as a phrase, empty if none does."""
+        return ", ".join(self.spec.weak_choices) or self.spec.weaker
+
     def validate(self, value: Any) -> ParameterValue:
         """Return ``value`` as this parameter's type.
 
@@ -117,6 +122,15 @@ def get_value(config: Config, name: str) -> ParameterValue:
     """Return the value of the parameter ``name`` in ``config``."""
     value: ParameterValue = attrgetter(name)(config)
     return value
+
+
+def find_weaker(config: Config, base: Config) -> dict[str, str]:
+    """Return the parameters of ``config`` that anonymize less than ``base``, as "0.9, not 0.1"."""
+    return {
+        name: f"{get_value(config, name)!r}, not {get_value(base, name)!r}"
+        for name, parameter in all_parameters().items()
+        if parameter.spec.is_weaker(get_value(config, name), get_value(base, name))
+    }
 
 
 def with_overrides(config: Config, values: Mapping[str, object]) -> Config:

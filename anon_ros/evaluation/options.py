@@ -40,9 +40,10 @@ def _declare_period() -> float:
 
 def _declare_embedders() -> tuple[str, ...]:
     help_text = (
-        "TorchScript (.pt) or ONNX (.onnx) network, its input's size behind @ (default: as the "
-        "ONNX file says, or 256x128); or ARCHITECTURE=CHECKPOINT.pth of torchreid, if that is "
-        "installed. May be repeated. The embedder colours, which needs no file, is always used"
+        "ONNX (.onnx, preferred) or TorchScript (.pt, which can write files: trust it as a "
+        "program) network, its input's size behind @ (default: as the ONNX file says, or "
+        "256x128); or ARCHITECTURE=CHECKPOINT.pth of torchreid, if that is installed. May be "
+        "repeated. The embedder colours, which needs no file, is always used"
     )
     spec = OptionSpec(help_text, "[NAME=]PATH[@HxW]", ("--embedder",), is_repeated=True)
     return option((), spec)
@@ -146,8 +147,8 @@ class ImageNetworks:
     features: tuple[str, ...] = option(
         (),
         OptionSpec(
-            "TorchScript (.pt) or ONNX (.onnx) network whose features are compared, too; may be "
-            "repeated",
+            "ONNX (.onnx, preferred) or TorchScript (.pt, which can write files: trust it as a "
+            "program) network whose features are compared, too; may be repeated",
             "[NAME=]PATH[@HxW]",
             is_repeated=True,
         ),

@@ -1,6 +1,6 @@
 """Section of the report about a bag: its run report, and its verification."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from anon_ros.bags import (
     DecisionOrigin,
@@ -20,15 +20,33 @@ from anon_ros.evaluation.inputs.frames import is_bag
 from anon_ros.evaluation.options import ComparisonOptions, ExperimentOptions, OverviewOptions
 from anon_ros.evaluation.provenance import format_models, non_default_parameters
 from anon_ros.evaluation.report.model import Cell, Report, Table
-from anon_ros.models import build_segmenter
+from anon_ros.models import build_segmenter, find_weights_by_hash
 from anon_ros.utils.progress import ProgressBar
 
 _FILL = "fill"
+# A report may come from anybody: no file that it names is loaded.
+_MODEL_PARAMETERS = {
+    "detect.weights",
+    "inpaint.model",
+    "inpaint.revision",
+    "inpaint.vae",
+    "inpaint.lora",
+}
 _COLUMNS = ("topic", "type", "decision", "written", "skipped", "lost", "persons", "inpainted")
 
 
-def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
-    """Return the parameters of the run that made the bag ``--anonymized``; empty if unknown."""
+def inherit_parameters(
+    options: ExperimentOptions, flags: Collection[str]
+) -> dict[str, ParameterValue]:
+    """Return the parameters of the run that made the bag ``--anonymized``; empty if unknown.
+
+    Args:
+        options: with the path of the bag.
+        flags: names of the parameters that the user named.
+
+    Raises:
+        ModelError: if the user must name the weights.
+    """
     if not isinstance(options, ComparisonOptions):
         return {}
     anonymized = options.comparison.anonymized
@@ -38,8 +56,11 @@ def inherit_parameters(options: ExperimentOptions) -> dict[str, ParameterValue]:
         report = read_report(open_bag(anonymized))
     except AnonRosError:
         return {}  # summarize_recording names the problem
-    values = {name: get_value(report.config, name) for name in all_parameters()}
-    return {**values, "detect.weights": report.weights}
+    names = all_parameters().keys() - _MODEL_PARAMETERS
+    values = {name: get_value(report.config, name) for name in sorted(names)}
+    if "detect.weights" in flags:
+        return values
+    return {**values, "detect.weights": str(find_weights_by_hash(report.weights_sha256))}
 
 
 def summarize_recording(options: OverviewOptions, config: Config) -> Report:

@@ -14,10 +14,12 @@ import numpy as np
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
+from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
-from anon_ros.images.layout import ByteData, Samples, validate_result
+from anon_ros.images.layout import ByteData, validate_result
 from anon_ros.images.orientation import turn_back, turn_upright
 from anon_ros.images.packed import to_rgb, write_masked
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
 _SIGNATURE_BYTES = 16
 _STORED_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -40,29 +42,35 @@ class CompressedImageData:
     Attributes:
         format: what the publisher says that ``data`` is.
         data: a whole JPEG or PNG file; it is only read.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     format: str
     data: ByteData
+    tone_rule: ToneRule = measure_tone
 
 
-def decode_compressed(compressed: CompressedImageData) -> RgbImage:
+def decode_compressed(
+    compressed: CompressedImageData, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> RgbImage:
     """Return the image as 8-bit RGB, turned upright as its orientation says (EXIF, else XMP).
 
-    16-bit PNG is scaled as in ``decode_raw``.
+    16-bit PNG is mapped as in ``decode_raw``.
 
     Raises:
-        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, or if it is
-            depth.
+        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, if it is depth,
+            or as ``decode_raw``.
     """
     data = bytes(compressed.data)
     if _is_jpeg(compressed.format, data):
-        orientation = jpeg.parse_jpeg(data).orientation
-        bgr = turn_upright(_decode(data, _STORED_COLOR), orientation)
+        info = jpeg.parse_jpeg(data)
+        reject_oversized(*info.size_wh, max_pixels)
+        bgr = turn_upright(_decode(data, _STORED_COLOR), info.orientation)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-    orientation = png.parse_png(data).orientation
+    png_info = png.parse_png(data)
+    reject_oversized(*png_info.size_wh, max_pixels)
     samples, order = _decode_png(data)
-    return to_rgb(turn_upright(samples, orientation), order)
+    return to_rgb(turn_upright(samples, png_info.orientation), order, compressed.tone_rule)
 
 
 def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
@@ -111,7 +119,8 @@ def encode_compressed(
     samples, order = _decode_png(data)
     image, mask = (turn_back(array, png_info.orientation) for array in (image, mask))
     validate_result(image, mask, *samples.shape[:2])
-    write_masked(samples, order, image, mask, Roi.from_mask(mask, align_px=2))
+    roi = Roi.from_mask(mask, align_px=2)
+    write_masked(samples, order, image, mask, roi, compressed.tone_rule)
     encoded = _encode(".png", samples, [])
     return png.cut_metadata(encoded, png_info.orientation, png_info.color)
 

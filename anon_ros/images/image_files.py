@@ -8,7 +8,7 @@ import numpy as np
 from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
-from anon_ros.images.layout import Samples
+from anon_ros.images.bit_depth import Samples
 from anon_ros.images.orientation import UPRIGHT, turn_upright
 
 

@@ -6,6 +6,7 @@ numbers, the orientation, Adobe's color transform and what the pixels themselves
 
 import itertools
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,12 +37,14 @@ class JpegInfo:
     Attributes:
         end: where its first picture ends; phones put further pictures and videos behind it.
         is_gray: it has one component.
+        size_wh: width and height that the frame header declares, px.
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
         orientation: 1..8, how the stored pixels are to be turned.
         profile: its color profile, reduced to numbers; None for none.
     """
 
     end: int
+    size_wh: tuple[int, int]
     is_gray: bool
     chroma_hw: tuple[int, int]
     orientation: int
@@ -69,9 +72,18 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     if not frames:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    is_gray, chroma_hw = _parse_sampling(frames[0])  # as decoders do
-    profile = _find_profile(segments, _SPACES.get(frames[0][5], b""))
-    return JpegInfo(segments[-1].end, is_gray, chroma_hw, _find_orientation(segments), profile)
+    frame = frames[0]  # a decoder reads no further one
+    is_gray, chroma_hw = _parse_sampling(frame)
+    height_px, width_px = struct.unpack_from(">HH", frame, 1)
+    profile = _find_profile(segments, _SPACES.get(frame[5], b""))
+    return JpegInfo(
+        segments[-1].end,
+        (width_px, height_px),
+        is_gray,
+        chroma_hw,
+        _find_orientation(segments),
+        profile,
+    )
 
 
 def find_orientation(data: bytes) -> int:

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from anon_ros.images.layout import Samples
+from anon_ros.images.bit_depth import Samples
 
 UPRIGHT = 1
 EXIF_HEAD = b"Exif\0\0"

@@ -47,11 +47,13 @@ class PngInfo:
     """The properties that a PNG keeps when it is encoded again.
 
     Attributes:
+        size_wh: width and height that the header declares, px.
         orientation: 1..8, how the stored pixels are to be turned.
         has_palette: its pixels are numbers of colors.
         color: chunks that say how colors look, type and content.
     """
 
+    size_wh: tuple[int, int]
     orientation: int
     has_palette: bool
     color: Sequence[tuple[bytes, bytes]]
@@ -66,7 +68,8 @@ def parse_png(data: bytes) -> PngInfo:
     chunks = _read_chunks(data)
     color = [chunk for chunk in _list_ancillary(chunks) if chunk[0] not in {b"PLTE", b"tRNS"}]
     has_palette = chunks[0].content[9] == _PALETTE
-    return PngInfo(_find_orientation(chunks), has_palette, color)
+    size_wh = _IHDR.unpack(chunks[0].content)[:2]
+    return PngInfo(size_wh, _find_orientation(chunks), has_palette, color)
 
 
 def cut_metadata(
@@ -140,9 +143,9 @@ def _join(kind: bytes, content: bytes) -> bytes:
 def _list_ancillary(chunks: Iterable[_Chunk]) -> list[tuple[bytes, bytes]]:
     """Return the chunks between header and pixels that are kept, each type once."""
     result: dict[bytes, bytes] = {}
-    first, *others = chunks
-    color_type = first.content[9]
-    for chunk in others:
+    header, *rest = chunks
+    color_type = header.content[9]
+    for chunk in rest:
         if chunk.kind == b"IDAT":
             break
         content = _clean_chunk(chunk, color_type, result)

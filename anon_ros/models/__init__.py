@@ -26,7 +26,11 @@ from anon_ros.models.weights.inventory import (
     model_hashes,
     required_models,
 )
-from anon_ros.models.weights.locate import find_training_start, find_weights
+from anon_ros.models.weights.locate import (
+    find_training_start,
+    find_weights,
+    find_weights_by_hash,
+)
 
 __all__ = [
     "BASELINES",
@@ -47,6 +51,7 @@ __all__ = [
     "evaluation_models",
     "find_training_start",
     "find_weights",
+    "find_weights_by_hash",
     "load_depth_network",
     "load_embedder",
     "load_inception",

@@ -21,21 +21,6 @@ class LoadedInpainter(Inpainter, Protocol):
     """An Inpainter that adopts a new configuration and counts its fallbacks."""
 
     @property
-    def max_batch(self) -> int:
-        """The number of frames that are worth a joint call."""
-        ...
-
-    @property
-    def draws_persons(self) -> bool:
-        """True if the results show synthetic persons."""
-        ...
-
-    @property
-    def keeps_grid(self) -> bool:
-        """True if a stable crop window improves the results."""
-        ...
-
-    @property
     def fallbacks(self) -> Mapping[str, int]:
         """The number of times that memory did not suffice, by reason."""
         ...

@@ -28,11 +28,13 @@ class NodeStatus:
         state: "unconfigured", "inactive", "loading", "ready", "disabled" or "failed".
         problem: error for the operator; empty without one.
         fallbacks: number of reduced inpainter calls by reason.
+        weaker: parameters that anonymize less than their defaults, as "0.9, not 0.1".
     """
 
     state: str
     problem: str
     fallbacks: Mapping[str, int]
+    weaker: Mapping[str, str]
 
 
 @dataclass
@@ -117,6 +119,10 @@ class Diagnostics:
         values |= state.fallbacks
         if state.fallbacks and level == OK:
             level, text = WARN, "the GPU's memory did not suffice; see the values"
+        weaker = "; ".join(f"{name} = {values}" for name, values in state.weaker.items())
+        values["weaker than the default"] = weaker
+        if weaker and level == OK:
+            level, text = WARN, f"weaker than the default: {weaker}"
         return self._make_status("worker", level, text, values)
 
     def _describe_stream(self, stream: StreamSnapshot) -> DiagnosticStatus:

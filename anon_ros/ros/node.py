@@ -12,16 +12,21 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
-from anon_ros.config import Config
+from anon_ros.config import Config, find_weaker
 from anon_ros.errors import AnonRosError, ConfigError, ModelError, format_error
 from anon_ros.live import ModelProvider
 from anon_ros.models import ModelCache, required_models
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
 from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
-from anon_ros.ros.parameters import apply_changes, declare_parameters, find_read_only_violation
+from anon_ros.ros.parameters import (
+    apply_changes,
+    declare_parameters,
+    find_read_only_violation,
+    refuse_weaker,
+)
 from anon_ros.ros.session import ActiveSession
-from anon_ros.ros.topic_manager import TopicManager
+from anon_ros.ros.topics.topic_manager import TopicManager
 
 _SUBSCRIBE_PERIOD_S = 0.2
 _DISCOVER_PERIOD_S = 0.5
@@ -54,7 +59,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         library = logging.getLogger("anon_ros")
         library.setLevel(logging.INFO)
         library.addHandler(self._log_handler)
-        self._config = declare_parameters(self)
+        self._config = self._start_config = declare_parameters(self)
         self._models = models or ModelCache()
         self._topics: TopicManager | None = None
         self._session: ActiveSession | None = None
@@ -163,7 +168,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if self._get_state() == "loading":
             self.get_logger().info("still loading models")
         if self._session is not None:
-            for topic, counts in self._session.inbox.counts().items():
+            for topic, counts in self._session.mailbox.counts().items():
                 self.get_logger().info(f"{topic}: {counts}")
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[SetParametersResult]:
@@ -187,7 +192,10 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             return response
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        return apply_changes(self._config, changes, self._check_models)[1]
+        result = apply_changes(self._config, changes, self._check_change)[1]
+        if not result.successful:
+            self.get_logger().warning(f"refused: {result.reason}", throttle_duration_sec=1.0)
+        return result
 
     def _apply_parameters(self, changes: Sequence[Parameter]) -> None:
         before = self._config
@@ -196,15 +204,19 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             return
         for change in changes:
             self.get_logger().info(f"{change.name} = {change.value!r} from the next frame on")
+        for name, values in find_weaker(self._config, before).items():
+            self.get_logger().warning(f"weaker anonymization: {name} = {values}")
         if self._session is not None:
             self._session.reconfigure(self._config)
 
-    def _check_models(self, config: Config) -> None:
-        """Refuse a method whose models are missing, since every frame would fail.
+    def _check_change(self, config: Config) -> None:
+        """Refuse weaker anonymization, and a method whose models are missing: frames would fail.
 
         Raises:
+            ConfigError: if the node would anonymize less than at its start.
             ModelError: if a model is missing.
         """
+        refuse_weaker(config, self._start_config)
         if config.inpaint.method != self._config.inpaint.method:
             for model in required_models(config):
                 if model.problem and not model.parameter.startswith("detect."):
@@ -230,7 +242,9 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})
         problem = "" if self.failure is None else format_error(self.failure)
-        self._diagnostics.publish(self._session, NodeStatus(self._get_state(), problem, fallbacks))
+        weaker = find_weaker(self._config, Config())
+        status = NodeStatus(self._get_state(), problem, fallbacks, weaker)
+        self._diagnostics.publish(self._session, status)
 
     def _get_state(self) -> str:
         if self.failure is not None:

@@ -18,6 +18,7 @@ from anon_ros.config import (
     Config,
     Parameter,
     all_parameters,
+    find_weaker,
     format_renaming,
     rename_deprecated,
     with_overrides,
@@ -69,6 +70,22 @@ def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
                 f"restart the node with the new value"
             )
     return ""
+
+
+def refuse_weaker(config: Config, start: Config) -> None:
+    """Refuse a change by which a running node anonymizes less than at its start.
+
+    Raises:
+        ConfigError: if a parameter is weaker, and ``start`` does not allow it.
+    """
+    if start.allow_weaker:
+        return
+    for name, values in find_weaker(config, start).items():
+        message = (
+            f"parameter {name}: {values}, would anonymize less than at start; restart the node "
+            "with the new value, or with allow_weaker: true"
+        )
+        raise ConfigError(message)
 
 
 def apply_changes(

@@ -66,6 +66,19 @@ def test_image_mirrors_a_folder(
     assert (out / "empty.jpg").read_bytes() == (image_folder / "empty.jpg").read_bytes()
 
 
+def test_hostile_file_name_shown_escaped(
+    tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for suffix in (".jpg", ".txt"):
+        (folder / f"a\x1b[2J\nb.jpg: 0 persons{suffix}").write_text("no image")
+    assert run_image(folder, "-o", tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert printed.err.count(r"a\x1b[2J\nb.jpg") == 2
+    assert "\x1b[2J" not in printed.out + printed.err
+
+
 def test_image_drops_hidden_pictures(tmp_path: Path, run_image: RunCommand) -> None:
     """The sky without anybody, and persons in its metadata."""
     folder = tmp_path / "in"

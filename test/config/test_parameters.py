@@ -7,6 +7,7 @@ import pytest
 from anon_ros.config import (
     Config,
     all_parameters,
+    find_weaker,
     with_overrides,
 )
 from anon_ros.errors import ConfigError
@@ -51,3 +52,14 @@ def test_invalid_value_names_remedy(name: str, value: Any, told: str) -> None:
     assert told in str(caught.value)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_weaker_parameters_found() -> None:
+    """A direction or weak choices are declared where they make sense."""
+    for parameter in all_parameters().values():
+        assert not parameter.spec.weaker or parameter.type in (int, float)
+        assert set(parameter.spec.weak_choices) <= set(parameter.spec.choices)
+    values = {"detect.confidence": 0.2, "inpaint.method": "blur", "inpaint.beta_d": 0.7}
+    weaker = find_weaker(with_overrides(Config(), values), Config())
+    assert weaker == {"detect.confidence": "0.2, not 0.1", "inpaint.method": "'blur', not 'sdxl'"}
+    assert not find_weaker(Config(), with_overrides(Config(), values | {"inpaint.beta_d": 0.5}))

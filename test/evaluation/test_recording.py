@@ -3,10 +3,13 @@
 from argparse import Namespace
 from pathlib import Path
 
+import pytest
+
 from anon_ros.cli.config_flags import parse_config
 from anon_ros.cli.main import main
 from anon_ros.config import load_config
 from anon_ros.core import RgbImage
+from anon_ros.errors import ModelError
 from anon_ros.evaluation.options import Comparison, FrameSelection, OverviewOptions
 from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
 from helpers.bags import RAW_TOPIC, START_NS, BagMessage, make_raw_image, write_rosbag2
@@ -15,7 +18,10 @@ OTHER_TOPIC = "/other/image_raw"
 
 
 def test_recording_page_lists_gaps(
-    demo_weights: Path, tmp_path: Path, vtest_rgb: dict[str, RgbImage]
+    demo_weights: Path,
+    tmp_path: Path,
+    vtest_rgb: dict[str, RgbImage],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image = vtest_rgb["vtest0120"][100:300, 100:400]
     messages = [
@@ -37,8 +43,19 @@ def test_recording_page_lists_gaps(
         output=tmp_path,
         comparison=Comparison(anonymized=tmp_path / "out"),
     )
-    config = load_config(None, inherit_parameters(options))
-    assert (config.detect.weights, config.inpaint.method) == (str(demo_weights), "telea")
+    models_directory = tmp_path / "models"
+    monkeypatch.setenv("ANON_ROS_MODELS", str(models_directory))
+    with pytest.raises(ModelError, match=r"name the weights: --detect\.weights"):
+        inherit_parameters(options, set())
+    inherited = inherit_parameters(options, {"detect.weights"})
+    assert "detect.weights" not in inherited
+    models_directory.mkdir()
+    (models_directory / "renamed.pt").symlink_to(demo_weights)
+    inherited = inherit_parameters(options, set())
+    assert inherited.keys().isdisjoint({"inpaint.model", "inpaint.vae", "inpaint.lora"})
+    config = load_config(None, inherited)
+    assert config.detect.weights == str(models_directory / "renamed.pt")
+    assert config.inpaint.method == "telea"
     report = summarize_recording(options, config)
     assert report.summary[0].startswith(
         f"NOT anonymized, copied as recorded: {OTHER_TOPIC} (sensor_msgs"
@@ -55,7 +72,7 @@ def test_unreadable_run_report_is_ignored(tmp_path: Path) -> None:
         output=tmp_path / "proof",
         comparison=Comparison(anonymized=tmp_path),
     )
-    assert inherit_parameters(options) == {}
+    assert inherit_parameters(options, set()) == {}
 
 
 def test_flags_override_run_report() -> None:

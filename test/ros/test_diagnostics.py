@@ -164,6 +164,15 @@ def test_model_state_reported(
     assert values["out of GPU memory for 8 persons: 4 at once"] == "3"
 
 
+def test_weaker_than_default_warns(
+    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
+) -> None:
+    peer.advertise(TOPIC, Image)
+    start_live_node(topics__images=[TOPIC], detect__confidence=0.4)
+    values = statuses.wait(WORKER, WARN, "weaker than the default: detect.confidence = 0.4")
+    assert values["weaker than the default"] == "detect.confidence = 0.4, not 0.1"
+
+
 def test_load_failure_is_an_error(
     start_live_node: Callable[..., Any], statuses: StatusRecorder
 ) -> None:

@@ -72,7 +72,8 @@ def get_config(node: Any) -> Config:
     return config
 
 
-def test_live_parameters_can_change(peer: Any, node: Any) -> None:
+def test_live_parameters_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    node = start_live_node(topics__images=[TOPIC], allow_weaker=True)
     assert {"inpaint.beta_d", "inpaint.steps", "inpaint.prompt", "inpaint.method"} <= LIVE.keys()
     assert {"detect.confidence", "skip.on_skipped", "skip.every_nth"} <= LIVE.keys()
     for name in LIVE:
@@ -151,8 +152,61 @@ def test_atomic_change_all_or_nothing(peer: Any, node: Any) -> None:
     result = put_all(inpaint__steps=1, inpaint__beta_d=0.05)
     assert not result.successful
     assert "inpaint.steps" in result.reason
-    assert put_all(inpaint__seed=5, inpaint__beta_d=0.4).successful
-    assert (get_config(node).inpaint.seed, get_config(node).inpaint.beta_d) == (5, 0.4)
+    assert put_all(inpaint__seed=5, inpaint__beta_d=0.8).successful
+    assert (get_config(node).inpaint.seed, get_config(node).inpaint.beta_d) == (5, 0.8)
+
+
+# By anybody on the graph, as published attacks tried it, and what nobody tried yet.
+WEAKER: dict[str, Any] = {
+    "detect.confidence": 1.0,
+    "detect.inference_px": 32,
+    "detect.nms_iou": 0.5,
+    "mask.dilate_ratio": 0.0,
+    "track.low_confidence": 1.0,
+    "memory.mode": "off",
+    "memory.duration_s": 0.01,
+    "memory.growth_ratio": 0.0,
+    "inpaint.method": "blur",
+    "inpaint.beta_d": 0.05,
+    "inpaint.init": "original",
+}
+
+
+def test_weaker_values_refused(
+    peer: Any, start_live_node: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    declared = {n for n, p in LIVE.items() if p.spec.weaker or p.spec.weak_choices}
+    assert set(WEAKER) == declared
+    node = start_live_node(topics__images=[TOPIC], inpaint__init="covered")
+    before = get_config(node)
+    for name, value in WEAKER.items():
+        (result,) = set_parameters(peer, **{name: value})
+        assert not result.successful, name
+        start = repr(get_value(before, name))
+        assert f"{name}: {value!r}, not {start}, would anonymize less" in result.reason
+        assert "allow_weaker" in result.reason
+    assert get_config(node) == before
+    assert "refused: parameter detect.confidence: 1.0, not 0.1" in capfd.readouterr().err
+    (result,) = set_parameters(peer, allow_weaker=True)
+    assert not result.successful, "nobody may allow it to themselves"
+
+
+def test_stricter_values_taken_back(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    """Up to the values at start, not beyond, in however many steps."""
+    node = start_live_node(topics__images=[TOPIC], detect__confidence=0.3)
+    for value, is_taken in ((0.1, True), (0.3, True), (0.31, False), (0.2, True), (0.31, False)):
+        (result,) = set_parameters(peer, detect__confidence=value)
+        assert result.successful == is_taken, value
+    assert get_config(node).detect.confidence == 0.2
+
+
+def test_allowed_weaker_value_warns(
+    peer: Any, start_live_node: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_live_node(topics__images=[TOPIC], allow_weaker=True)
+    (result,) = set_parameters(peer, detect__confidence=0.9)
+    assert result.successful
+    assert "weaker anonymization: detect.confidence = 0.9, not 0.1" in capfd.readouterr().err
 
 
 def test_int_becomes_float(peer: Any, node: Any) -> None:
@@ -194,6 +248,7 @@ def test_change_applies_between_frames(
     node = start_live_node(
         models,
         topics__images=[TOPIC],
+        allow_weaker=True,
         detect__weights=str(demo_weights),
         detect__inference_px=320,
         inpaint__model=str(tiny_sdxl),
@@ -226,7 +281,7 @@ def test_change_applies_between_frames(
     assert len(set(shown)) == len(shown), "each change shows"
     inpainter = node.node._session.pipeline._anonymizer.inpainter  # noqa: SLF001 - freed?
     assert type(inpainter).__name__ == "ClassicalInpainter"
-    assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
+    assert not any(c.failed for c in node.node._session.mailbox.counts().values())  # noqa: SLF001
 
 
 def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
-from anon_ros.ros.image_messages import decode_message
+from anon_ros.ros.topics.image_messages import decode_message
 from helpers.fake_models import find_sentinel_pixels, make_street_image
 from helpers.node_log import parse_frame_counts
 from helpers.paths import HELPERS
@@ -85,7 +85,7 @@ def change_at_random(peer: Any, chance: random.Random) -> None:
         return
     value = Parameter("skip.on_skipped", value=chance.choice(["drop", "cover"]))
     if what == "confidence":
-        value = Parameter("detect.confidence", value=chance.uniform(0.1, 0.9))
+        value = Parameter("detect.confidence", value=chance.uniform(0.01, 0.1))
     request = SetParameters.Request(parameters=[value.to_parameter_msg()])
     (result,) = peer.call("/anonymizer/set_parameters", SetParameters, request).results
     assert result.successful, result.reason

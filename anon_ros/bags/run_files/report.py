@@ -117,13 +117,12 @@ class RunReport:
         return method not in _METHODS_WITHOUT_PERSONS and self.image_counts.inpainted > 0
 
     @property
-    def weights(self) -> str:
-        """Path of the detector's weights if they are still there, else their name."""
+    def weights_sha256(self) -> str:
+        """SHA-256 of the detector's weights; empty if unknown."""
         for model in self.models:
-            path = model.get("path") if model["parameter"] == "detect.weights" else None
-            if path and Path(path).is_file():
-                return str(path)
-        return self.config.detect.weights
+            if model["parameter"] == "detect.weights":
+                return str(model.get("sha256", ""))
+        return ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of report.json."""

@@ -23,7 +23,7 @@ _RENAMED_PARAMETERS = {
     "compute.compile": "compute.compile_mode",
 }
 _RENAMED_VALUES = {("inpaint.crop", "bucket"): "auto"}
-_FLAGS = {"--drop": "drop_flag", "--copy": "copy_flag"}
+_FLAGS = {"--drop": "drop_flag", "not in --topics": "drop_flag", "--copy": "copy_flag"}
 
 
 def upgrade_report(content: Mapping[str, Any]) -> dict[str, Any]:

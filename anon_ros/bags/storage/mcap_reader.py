@@ -58,15 +58,20 @@ _NO_END = "the file has no end mark: it is cut off"
 class McapReader:
     """StorageReader of an MCAP file, from front to end; its index only tells the contents."""
 
-    def __init__(self, path: Path, losses: DamageLog) -> None:
+    def __init__(self, path: Path, losses: DamageLog, content: Path | None = None) -> None:
         """Open ``path``.
+
+        Args:
+            path: of the file.
+            losses: receives the damage.
+            content: copy that is read in its place; None for none.
 
         Raises:
             BagDamageError: if it has no valid beginning, or, unless ``losses.salvage``, end.
             OSError: if it cannot be read.
         """
         self.path = path
-        self._stream = path.open("rb")
+        self._stream = (content or path).open("rb")
         self._schemas: dict[int, mcap.Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.message_counts: dict[int, int] = defaultdict(int)
@@ -120,12 +125,11 @@ class McapReader:
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         """Read the first messages of a channel; fewer where they cannot be read."""
-        messages = (
-            self._iter_sampled_chunks(channel.id) if self._sampled_chunks else self._iter_messages()
-        )
+        has_index = bool(self._sampled_chunks)
+        messages = self._iter_sampled(channel.id) if has_index else self._iter_messages()
         return list(islice((m.data for m in messages if m.channel.id == channel.id), count))
 
-    def _iter_sampled_chunks(self, channel_id: int) -> Iterator[Message]:
+    def _iter_sampled(self, channel_id: int) -> Iterator[Message]:
         """Yield the messages of the first chunks that hold some of a channel."""
         for offset in self._sampled_chunks.get(channel_id, ()):
             self._stream.seek(offset)

@@ -1,7 +1,7 @@
 """Check the images of an anonymized bag, one by one."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anon_ros.bags.messages import deserialize_image
 from anon_ros.bags.run_files.report import RunReport
@@ -13,6 +13,7 @@ from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 from anon_ros.errors import ImageFormatError
+from anon_ros.images import equalize_tone
 
 _MAX_REASONS = 2
 _MAX_COUNTED_PERSONS = 99
@@ -59,6 +60,7 @@ class ImageChecker:
             self.findings.add_error(place, problem)
         has_record = expected.record is not None
         redetection = self._redetect(message, comparison, has_record=has_record)
+        self._judge_replaced(place, comparison, redetection)
         warnings = [*map(str, redetection.missed_persons), redetection.problem]
         for problem in [*comparison.warnings, *filter(None, warnings)]:
             self.findings.add_warning(place, problem)
@@ -88,8 +90,9 @@ class ImageChecker:
             )
         except ImageFormatError as error:
             return ImageComparison([str(error)])
-        quality = self.report.config.output.jpeg_quality
-        return compare_images(input_frame, output_frame, expected.record, quality)
+        config = self.report.config
+        quality, max_pixels = config.output.jpeg_quality, config.fail.max_pixels
+        return compare_images(input_frame, output_frame, expected.record, quality, max_pixels)
 
     def _redetect(
         self, message: Message, comparison: ImageComparison, *, has_record: bool
@@ -100,7 +103,23 @@ class ImageChecker:
         if comparison.image is None or (has_record and comparison.mask is None):
             return RedetectionResult()
         self.findings.count("redetections")
-        return self.redetector.redetect(comparison.image, comparison.mask)
+        frame = deserialize_image(message.channel, self.output.decompress(message.data))
+        # 16 bits are mapped otherwise than by the run, which may have seen nobody for that.
+        image = replace(frame, tone_rule=equalize_tone).decode(self.report.config.fail.max_pixels)
+        return self.redetector.redetect(image, comparison.mask)
+
+    def _judge_replaced(
+        self, place: str, comparison: ImageComparison, redetection: RedetectionResult
+    ) -> None:
+        """Find persons who look as in the input though masks.db says that they were replaced."""
+        if comparison.persons is None or comparison.problems or comparison.warnings:
+            return
+        for box_xyxy in redetection.replaced_boxes_xyxy:
+            problem, warning = comparison.persons.check_person(box_xyxy)
+            comparison.warnings += [warning] if warning else []
+            if problem:
+                comparison.problems.append(problem)
+                self.findings.add_error(place, problem)
 
     def _offer_frame(
         self,

@@ -13,6 +13,8 @@ from anon_ros.core import Mask, RgbImage, Roi, fill_from_surroundings
 
 _UNCHANGED_LEVELS = 3
 _CHANGED_LEVELS = 32
+# None is, but for the rounding of a sensor's deeper values.
+_MAX_EQUAL_RATIO = 0.01
 _CODEC_ERROR_FACTOR = 2
 _WARNING_RATIO, _ERROR_RATIO = 0.5, 0.8
 
@@ -42,6 +44,15 @@ class PersonComparison:
     mask: Mask
     is_exact: bool
     measure_codec_error: Callable[[], npt.NDArray[np.float32]] | None
+
+    def check_mask(self) -> str:
+        """Return an error if pixels of the mask were not replaced; empty if there is none."""
+        if not self.is_exact or not self.mask.any():
+            return ""
+        num_equal = int(np.count_nonzero(self._difference[self.mask] == 0))
+        if num_equal <= _MAX_EQUAL_RATIO * np.count_nonzero(self.mask):
+            return ""
+        return f"{num_equal} px of the mask are those of the input"
 
     def check_person(self, box_xyxy: Sequence[float]) -> tuple[str, str]:
         """Return an error and a warning, both empty if there is none.

@@ -1,7 +1,7 @@
 """Compare an anonymized image message with the message of the input."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -15,8 +15,10 @@ from anon_ros.bags.verify.person_checks import PersonComparison
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
+    DEFAULT_MAX_PIXELS,
     CompressedImageData,
     RawImage,
+    SharedTone,
     decode_compressed,
     encode_compressed,
     encode_raw,
@@ -55,6 +57,7 @@ class ImageComparison:
         image: (H, W, 3) uint8 RGB, of the output; None if it cannot be decoded.
         mask: (H, W) bool, replaced pixels; None if they are not known.
         is_unchanged: the output's pixels are those of the input.
+        persons: judges a person by the pixels of both; None if they cannot be compared.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -62,6 +65,7 @@ class ImageComparison:
     image: RgbImage | None = None
     mask: Mask | None = None
     is_unchanged: bool = False
+    persons: PersonComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def compare_images(
     output_frame: ImageMessage,
     record: ImageRecord | None,
     jpeg_quality: int,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ImageComparison:
     """Compare an image of the output with that of the input.
 
@@ -125,21 +130,24 @@ def compare_images(
         output_frame: message of the output.
         record: of masks.db; None without it.
         jpeg_quality: 1..100, with which the output was encoded.
+        max_pixels: that an image may have.
 
     Returns:
         Everything that is wrong; an image that cannot be decoded is a problem, too.
     """
     comparison = ImageComparison(_compare_fields(input_frame, output_frame))
-    try:
-        comparison.image = output_frame.decode()
-    except ImageFormatError as error:
-        comparison.problems.append(f"the image cannot be decoded: {error}")
+    tone = SharedTone()  # of the input: what was drawn must not change how the rest is compared
+    input_frame = replace(input_frame, tone_rule=tone)
+    output_frame = replace(output_frame, tone_rule=tone)
+    input_image, input_problem = _decode(input_frame, max_pixels)
+    comparison.image, problem = _decode(output_frame, max_pixels)
+    if comparison.image is None:
+        comparison.problems.append(f"the image cannot be decoded: {problem}")
         return comparison
-    try:
-        input_image = input_frame.decode()
-    except ImageFormatError as error:
-        problem = f"the input's image cannot be decoded ({error}), yet there is one in the output"
-        comparison.problems.append(problem)
+    if input_image is None:
+        comparison.problems.append(
+            f"the input's image cannot be decoded ({input_problem}), yet there is one in the output"
+        )
         return comparison
     if problem := _check_metadata(output_frame, comparison.image):
         comparison.problems.append(problem)
@@ -152,6 +160,14 @@ def compare_images(
         pair = _DecodedPair(input_frame, output_frame, *images, jpeg_quality)
         _compare_pixels(comparison, pair, record)
     return comparison
+
+
+def _decode(frame: ImageMessage, max_pixels: int) -> tuple[RgbImage | None, str]:
+    """Return an image, or None and why there is none."""
+    try:
+        return frame.decode(max_pixels), ""
+    except ImageFormatError as error:
+        return None, str(error)
 
 
 def _compare_fields(input_frame: ImageMessage, output_frame: ImageMessage) -> list[str]:
@@ -184,20 +200,18 @@ def _compare_pixels(comparison: ImageComparison, pair: _DecodedPair, record: Ima
     comparison.mask = mask
     if problem := _check_background(pair, mask):
         comparison.problems.append(problem)
-    if comparison.is_unchanged and len(record.boxes_xyxy):
+    images = pair.input_image, pair.output_image
+    comparison.persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
+    if mask.any() and not len(record.boxes_xyxy):
+        comparison.problems.append("masks.db: the mask has pixels, but there is no person")
+    if comparison.is_unchanged and (len(record.boxes_xyxy) or mask.any()):
         problem = f"the image is that of the input, with {len(record.boxes_xyxy)} persons"
         comparison.problems.append(problem)
-    else:
-        _compare_persons(comparison, pair, mask, record)
-
-
-def _compare_persons(
-    comparison: ImageComparison, pair: _DecodedPair, mask: Mask, record: ImageRecord
-) -> None:
-    images = pair.input_image, pair.output_image
-    persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
+        return
+    if problem := comparison.persons.check_mask():
+        comparison.problems.append(problem)
     for box_xyxy in record.boxes_xyxy:
-        problem, warning = persons.check_person(box_xyxy)
+        problem, warning = comparison.persons.check_person(box_xyxy)
         comparison.problems += [problem] if problem else []
         comparison.warnings += [warning] if warning else []
 

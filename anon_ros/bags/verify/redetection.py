@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from anon_ros.bags.run_files.report import RunReport
-from anon_ros.config import Config, all_parameters, load_config
+from anon_ros.config import (
+    Config,
+    DetectionConfig,
+    all_parameters,
+    find_weaker,
+    load_config,
+)
 from anon_ros.core import Detections, Mask, RgbImage, Segmenter
 from anon_ros.errors import format_error
 
@@ -49,11 +55,13 @@ class RedetectionResult:
 
     Attributes:
         missed_persons: outside the replaced pixels.
+        replaced_boxes_xyxy: of the persons inside the replaced pixels, px.
         min_score: of all persons; None without any.
         problem: because of which there was no search; else empty.
     """
 
     missed_persons: Sequence[MissedPerson] = ()
+    replaced_boxes_xyxy: Sequence[tuple[float, ...]] = ()
     min_score: float | None = None
     problem: str = ""
 
@@ -77,7 +85,8 @@ class MirroredSegmenter:
 class Redetector:
     """Searcher of the first of every ``every_nth`` images of a topic.
 
-    A segmenter detects synthetic persons, too: only persons outside the replaced pixels count.
+    A segmenter detects synthetic persons, too: a person inside the replaced pixels counts only if
+    they look as in the input, which is for the caller to judge.
     """
 
     segmenter: Segmenter
@@ -91,7 +100,7 @@ class Redetector:
         return is_due
 
     def redetect(self, image: RgbImage, mask: Mask | None) -> RedetectionResult:
-        """Detect persons outside the replaced pixels.
+        """Detect persons outside and inside the replaced pixels.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the output.
@@ -101,16 +110,18 @@ class Redetector:
             detections = self.segmenter.segment(image)
         except Exception as error:  # noqa: BLE001 - a person may be there
             return RedetectionResult(problem=f"re-detection failed: {format_error(error)}")
-        missed_persons = []
+        missed_persons, replaced_boxes_xyxy = [], []
         for box_xyxy, score, person_mask in zip(
             detections.boxes_xyxy, detections.scores, detections.masks, strict=True
         ):
             inside_ratio = _measure_inside_ratio(person_mask, mask)
+            box = tuple(box_xyxy.tolist())
             if inside_ratio < _MIN_INSIDE_RATIO:
-                box = tuple(box_xyxy.tolist())
                 missed_persons.append(MissedPerson(box, float(score), inside_ratio))
+            else:
+                replaced_boxes_xyxy.append(box)
         min_score = float(detections.scores.min()) if len(detections) else None
-        return RedetectionResult(missed_persons, min_score)
+        return RedetectionResult(missed_persons, replaced_boxes_xyxy, min_score)
 
 
 def _measure_inside_ratio(person_mask: Mask, mask: Mask | None) -> float:
@@ -122,6 +133,9 @@ def _measure_inside_ratio(person_mask: Mask, mask: Mask | None) -> float:
 def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Config:
     """Return the parameters of re-detection: those of the run, at a larger image size.
 
+    Those that would find fewer persons than the defaults are not taken from a report, which may be
+    anybody's, nor are its weights.
+
     Args:
         report: of the run.
         overrides: by name of the parameter.
@@ -129,12 +143,19 @@ def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Co
     Raises:
         ConfigError: if a value is not allowed.
     """
-    detect = report.config.detect
+    weaker = find_weaker(report.config, Config())
+    detect = replace(
+        report.config.detect,
+        **{
+            name: value
+            for name, value in vars(DetectionConfig()).items()
+            if f"detect.{name}" in weaker
+        },
+    )
     enlarged_px = round(detect.inference_px * _ENLARGEMENT / _STRIDE_PX) * _STRIDE_PX
     max_px = all_parameters()["detect.inference_px"].spec.maximum
     values = {
-        **{f"detect.{name}": value for name, value in vars(detect).items()},
-        "detect.weights": report.weights,
+        **{f"detect.{name}": value for name, value in vars(detect).items() if name != "weights"},
         "detect.inference_px": enlarged_px if max_px is None else min(enlarged_px, int(max_px)),
         "detect.confidence": max(detect.confidence, _MIN_SCORE),
     }

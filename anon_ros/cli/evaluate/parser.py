@@ -27,13 +27,14 @@ examples:
   anon_ros evaluate all drive/ -o proof/                             everything about a recording
   anon_ros evaluate all drive/ --anonymized drive_anonymized/ -o proof/      ... anonymized before
   anon_ros evaluate detection photos/ -o detection/ --methods fill blur       compare two methods
-  anon_ros evaluate reid market1501/ -o reid/ --embedder osnet.pt
+  anon_ros evaluate reid market1501/ -o reid/ --embedder osnet.onnx
 """
 _REID_EPILOG = """\
 embedders: any network that makes a vector of a person. OSNet and ResNet-50 for re-identification
 come from the model zoo of torchreid; export one, or a ViT, where its package is installed:
-  torch.jit.trace(model.eval(), torch.zeros(1, 3, 256, 128)).save("osnet.pt")
-and give it as --embedder osnet.pt. Images are resized and normalised as for ImageNet.
+  torch.onnx.export(model.eval(), torch.zeros(1, 3, 256, 128), "osnet.onnx", dynamo=False)
+and give it as --embedder osnet.onnx. A TorchScript file (.pt) works, too, but can write files when
+it runs: trust it as a program. Images are resized and normalised as for ImageNet.
 """
 _WIDTH = 98
 _MODEL_GROUPS = ("detect", "mask", "inpaint", "compute")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anon_ros.cli.config_flags import parse_config
+from anon_ros.cli.config_flags import collect_parameters, parse_config
 from anon_ros.cli.evaluate.flags import parse_options
 from anon_ros.config import Config
 from anon_ros.evaluation.beta.experiment import sweep_beta
@@ -30,6 +30,7 @@ from anon_ros.evaluation.report.tables import format_markdown
 from anon_ros.evaluation.report.writer import REPORT_HTML
 from anon_ros.evaluation.runner import run_evaluation
 from anon_ros.evaluation.temporal.experiment import evaluate_temporal
+from anon_ros.utils.text import escape_controls
 
 _EXPERIMENTS: Mapping[type[ExperimentOptions], Callable[[Any, Config], Report]] = {
     OverviewOptions: evaluate_all,
@@ -49,7 +50,8 @@ def run_command(options_class: type[ExperimentOptions], arguments: Namespace) ->
         AnonRosError: if the experiment cannot be run, or the report not be written.
     """
     options = parse_options(arguments, options_class)
-    inherited = {} if arguments.config else inherit_parameters(options)
+    flags = collect_parameters(arguments)
+    inherited = {} if arguments.config else inherit_parameters(options, flags)
     config = parse_config(arguments, inherited)
     report = run_evaluation(_EXPERIMENTS[options_class], options, config)
     _print_report(report, options.output)
@@ -58,12 +60,12 @@ def run_command(options_class: type[ExperimentOptions], arguments: Namespace) ->
 
 def _print_report(report: Report, output: Path) -> None:
     for table in report.tables:
-        print(f"{table.title}\n\n{format_markdown(table)}\n")
+        print(f"{escape_controls(table.title)}\n\n{format_markdown(table)}\n")
         if table.note:
-            print(f"{table.note}\n")
+            print(f"{escape_controls(table.note)}\n")
     for line in report.summary:
-        print(f"* {line}")
+        print(escape_controls(f"* {line}"))
     for line in report.limitations:
-        print(f"! {line}")
+        print(escape_controls(f"! {line}"))
     page = output / REPORT_HTML
     print(f"{page}: hand on this file alone; {output} keeps what is as private as the original")

@@ -32,8 +32,8 @@ from anon_ros.utils.progress import track_progress
 _BATCH_SIZE = 64
 _ATTACKER_LIMITATION = (
     "An attacker may know more than these embedders: gait, place and time, or a network trained on "
-    "anonymized images. A rank-1 near the chance level proves no protection; one far above it "
-    "proves a lack of it."
+    "anonymized images. A rate near the chance level is no proof of protection; a rate far above "
+    "it is proof of a lack of it."
 )
 _TRACK_LIMITATION = (
     "Persons are tracks: a person whose track was lost and started anew counts as two, so that a "

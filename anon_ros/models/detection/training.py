@@ -124,8 +124,10 @@ def _read_epochs_done(checkpoint: Path) -> int:
     if not checkpoint.is_file():
         return 0
     try:
-        # Our own file; Ultralytics' checkpoints hold a whole module.
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]) + 1
+        from ultralytics.nn.tasks import torch_safe_load  # noqa: PLC0415 - after the switches
+
+        # It holds a whole module; in somebody else's folder any code, which this refuses.
+        return int(torch_safe_load(checkpoint)[0]["epoch"]) + 1
     except Exception as error:  # noqa: BLE001 - whatever a damaged pickle raises
         _LOG.warning(
             "%s is damaged (%s); this training starts over", checkpoint, format_error(error)

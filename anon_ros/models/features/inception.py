@@ -11,6 +11,7 @@ import numpy.typing as npt
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
 from anon_ros.models.weights.locate import INCEPTION_WEIGHTS
+from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.utils.files import sha256_of_file
 
 NUM_FEATURES = 2048
@@ -67,6 +68,7 @@ def load_inception(weights: str, device: str) -> InceptionFeatures:
         ModelError: if the weights are missing or of another network.
     """
     path = INCEPTION_WEIGHTS.find(weights)
+    disable_network_access()
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415 - seconds
             FeatureExtractorInceptionV3,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, format_error
 from anon_ros.models.weights.locate import LPIPS_WEIGHTS
+from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.utils.files import sha256_of_file
 
 # AlexNet has no output for smaller images.
@@ -73,6 +74,7 @@ def load_lpips(file: str, device: str) -> LpipsDistance:
     path = LPIPS_WEIGHTS.find(file)
     import torch  # noqa: PLC0415 - seconds
 
+    disable_network_access()
     try:
         from torchmetrics.functional.image.lpips import _LPIPS  # noqa: PLC0415 - seconds
     except ImportError as error:

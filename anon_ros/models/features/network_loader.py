@@ -11,6 +11,7 @@ import numpy as np
 
 from anon_ros.errors import ModelError, format_error
 from anon_ros.models.features.image_network import ImageNetwork, Network, Vectors
+from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.utils.files import sha256_of_file
 
 T = TypeVar("T", bound=ImageNetwork)
@@ -44,6 +45,7 @@ def load_network(spec: str, device: str, network_class: type[T]) -> T:
 
 
 def _load_file(path: Path, device: str, architecture: str) -> LoadedNetwork:
+    disable_network_access()
     load = _load_onnx if path.suffix == ".onnx" else _load_torchscript
     if path.suffix in _TORCHREID_SUFFIXES:
         load = partial(_load_torchreid, architecture=architecture)

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.offline import disable_network_access
+from anon_ros.utils.files import sha256_of_file
 
 _ULTRALYTICS_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 _ULTRALYTICS_NAME = re.compile(r"yolo(v8|v9|11|12|26)[ntsmlxce](-seg)?\.pt")
@@ -41,6 +43,24 @@ def find_weights(name: str, parameter: str = "detect.weights") -> Path:
     raise ModelError(message)
 
 
+def find_weights_by_hash(sha256: str) -> Path:
+    """Return the file of detection weights in the models directory with this SHA-256.
+
+    A report may come from anybody, and weights can run code: a path in it is never loaded.
+
+    Raises:
+        ModelError: if there is none; names the flag that names weights.
+    """
+    for path in sorted(models_directory().glob("*.pt")):
+        if sha256_of_file(path) == sha256:
+            return path
+    message = (
+        f"detect.weights: no .pt file in {models_directory()} has the SHA-256 {sha256!r} that "
+        "report.json names, and no path in it is loaded; name the weights: --detect.weights PATH"
+    )
+    raise ModelError(message)
+
+
 def find_training_start(name: str, parameter: str) -> str:
     """Return the file of the weights that a training starts from; an architecture's name as is.
 
@@ -56,7 +76,9 @@ def fetch_weights_command(name: str) -> str:
     target = _list_candidates(name)[-1]
     if not _ULTRALYTICS_NAME.fullmatch(target.name):
         return ""
-    return f"curl -fL --create-dirs -o {target} {_ULTRALYTICS_RELEASE}/{target.name}"
+    return (
+        f"curl -fL --create-dirs -o {shlex.quote(str(target))} {_ULTRALYTICS_RELEASE}/{target.name}"
+    )
 
 
 def find_pipeline(model: str, revision: str) -> Path:
@@ -82,8 +104,9 @@ def fetch_pipeline_command(model: str, revision: str) -> str:
     """Return the command that fetches ``model``; empty for a directory."""
     if not _HUB_ID.fullmatch(model) or Path(model).is_dir():
         return ""
-    pinned = f" --revision {revision}" if revision else ""
-    return f"hf download {model}{pinned} --local-dir {_download_directory(model)}"
+    pinned = f" --revision {shlex.quote(revision)}" if revision else ""
+    directory = shlex.quote(str(_download_directory(model)))
+    return f"hf download {model}{pinned} --local-dir {directory}"
 
 
 def find_vae(name: str) -> Path:
@@ -151,7 +174,8 @@ class WeightFile:
     @property
     def fetch_command(self) -> str:
         """The command that fetches it on a connected machine."""
-        return f"curl -fL --create-dirs -o {models_directory() / self.name} {self.url}"
+        target = shlex.quote(str(models_directory() / self.name))
+        return f"curl -fL --create-dirs -o {target} {self.url}"
 
     def find(self, path: str) -> Path:
         """Return the file at ``path``, by default in the models directory.

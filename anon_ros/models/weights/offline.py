@@ -1,4 +1,4 @@
-"""Switches that stop the model libraries from installing, downloading and reporting."""
+"""Switches that stop the model libraries from installing, downloading, reporting, running code."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,12 @@ _SWITCHES = {
     "YOLO_AUTOINSTALL": "false",  # or it runs pip when an import is missing
     "YOLO_OFFLINE": "true",  # no look-ups at import, no downloads, no usage statistics
     "YOLO_VERBOSE": "false",
+    "ULTRALYTICS_SAFE_LOAD": "1",  # of a pickle only the classes of a network, and no code
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # diffusers imports onnxruntime, which otherwise reports to its vendor and keeps a device id.
+    "ORT_DISABLE_TELEMETRY": "1",
     "DIFFUSERS_VERBOSITY": "error",  # it warns of explicit timesteps, which we use on purpose
 }
 

@@ -83,13 +83,20 @@ def encode_scene(encoding: str, index: int) -> BagMessage:
     message: Any = make_jpeg_image(image, index)
     if encoding in {"png", "png 16", "grey jpeg"}:
         grey = image[..., 0]
-        samples = {"png": np.dstack([image, grey]), "png 16": grey * np.uint16(16)}
+        samples = {
+            "png": np.dstack([image, np.full_like(grey, 255)]),
+            "png 16": grey * np.uint16(16),
+        }
         suffix = ".jpg" if encoding == "grey jpeg" else ".png"
         message.data = cv2.imencode(suffix, samples.get(encoding, grey))[1].reshape(-1)
         return BagMessage(JPEG_TOPIC, "sensor_msgs/msg/CompressedImage", START_NS + index, message)
     bigendian, step = encoding == "mono16", 64 * 8
     empty = np.zeros(144 * step, np.uint8)
-    empty[: 48 * step] = np.tile(np.array([15, 255], np.uint8), 24 * step)  # white of 12 bits
+    if encoding.endswith("16"):
+        ramp = np.linspace(0, 4095, 24 * step).astype(">u2" if bigendian else "<u2")
+        if encoding == "rgba16":
+            ramp.reshape(-1, 4)[:, 3] = 65535
+        empty[: 48 * step] = ramp.view(np.uint8)
     blank = RawImage(48, 64, encoding, bigendian, step, empty)
     data = encode_raw(blank, image, np.ones((48, 64), np.bool_))
     message = make_raw_image(image, index)

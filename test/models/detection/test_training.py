@@ -11,6 +11,7 @@ import torch
 
 from anon_ros.errors import ModelError
 from anon_ros.models import TrainingConfig, train_detector
+from helpers.hostile_files import Payload
 from helpers.paths import DATA
 
 
@@ -75,6 +76,14 @@ def test_run_stopped_at_end_finalizes(
     assert train_epochs(training, stop_after=2) == [1, 2]
     assert train_epochs(training) == []
     assert (training.directory / "detector.pt").is_file()
+
+
+def test_checkpoint_runs_no_code(training: TrainingConfig, tmp_path: Path) -> None:
+    """The folder may be somebody else's."""
+    assert train_epochs(training, stop_after=1) == [1]
+    torch.save({"epoch": Payload(tmp_path / "executed")}, training.directory / "weights/last.pt")
+    assert train_epochs(training) == [1, 2]
+    assert not (tmp_path / "executed").exists()
 
 
 def test_damaged_checkpoint_restarts(
