@@ -1,10 +1,12 @@
 """Image messages of a bag: deserialization, and the codec of their pixels."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rosbags.serde import SerdeError
 
 from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import ros1_typestore, ros2_typestore
@@ -28,6 +30,8 @@ from anon_ros.images import (
 IMAGE_TYPE = IMAGE_TYPES[0]
 DESERIALIZED_TYPES = (*IMAGE_TYPES, POINT_CLOUD_TYPE)
 """Message types that are looked into."""
+
+_CDR_PADDINGS = (0, 4, 8)  # rosbags ignores up to 3 bytes more
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,19 @@ def deserialize(channel: Channel, data: bytes) -> Any:
     try:
         if channel.serialization == "ros1":
             return ros1_typestore().deserialize_ros1(data, channel.type_name)
-        return ros2_typestore().deserialize_cdr(data, channel.type_name)
+        return _deserialize_cdr(data, channel.type_name)
     except Exception as error:  # damaged bytes raise anything
         message = f"message of {len(data)} bytes is no {channel.type_name}: {format_error(error)}"
         raise ImageFormatError(message) from error
+
+
+def _deserialize_cdr(data: bytes, type_name: str) -> Any:
+    """Deserialize a message that some middlewares and loaned buffers pad with up to 8 bytes."""
+    store = ros2_typestore()
+    for num_padding in _CDR_PADDINGS[:-1]:
+        with suppress(SerdeError):
+            return store.deserialize_cdr(data[: len(data) - num_padding], type_name)
+    return store.deserialize_cdr(data[: len(data) - _CDR_PADDINGS[-1]], type_name)
 
 
 def deserialize_image(channel: Channel, data: bytes) -> ImageMessage:

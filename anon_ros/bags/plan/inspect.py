@@ -1,6 +1,7 @@
 """Inspection of a bag before anything is decided."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from anon_ros.bags.plan.classify import NUM_SAMPLES, find_metadata_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.metadata import list_channels
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
     Channel,
@@ -18,6 +20,7 @@ from anon_ros.bags.storage.records import (
     StorageReader,
 )
 from anon_ros.bags.storage.unreadable import UnreadableFile
+from anon_ros.config import topic_matches
 from anon_ros.errors import BagDamageError, BagError
 from anon_ros.utils.units import NS_PER_S
 
@@ -31,7 +34,8 @@ class BagPlan:
 
     Attributes:
         topics: decisions for all topics.
-        channels: the first of each topic that is not dropped.
+        channels: the first of each topic that is not dropped, then those of topics that only
+            metadata.yaml names, as they have no messages.
         start_ns: first log time that is taken over.
         stop_ns: first later log time that is not.
         num_images: image messages to anonymize; -1 if only a part of the bag is taken over.
@@ -121,6 +125,8 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
         raise BagDamageError(message)
     topics = plan_topics(contents.counts, contents.samples, contents.attachments, rules)
     channels = _find_first_channels(contents.counts, topics)
+    announced = {channel.topic for channel in contents.counts}
+    channels += _find_silent_channels(bag, announced, rules)
     start_ns, stop_ns = _find_time_range(contents.start_ns, start_s, duration_s)
     to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
     num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
@@ -145,6 +151,22 @@ def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple
         if decision is not None and decision.action is not TopicAction.DROP:
             first.setdefault(channel.topic, channel)
     return tuple(first.values())
+
+
+def _find_silent_channels(
+    bag: Bag, announced: Collection[str], rules: TopicRules
+) -> tuple[Channel, ...]:
+    """Return the channels of topics that metadata.yaml names, but no file announces."""
+    return tuple(
+        channel
+        for channel in list_channels(bag.metadata or {})
+        if channel.topic not in announced
+        and not any(topic_matches(channel.topic, pattern) for pattern in rules.drop)
+        and (
+            not rules.topics
+            or any(topic_matches(channel.topic, pattern) for pattern in rules.topics)
+        )
+    )
 
 
 def _find_time_range(first_ns: int, start_s: float, duration_s: float) -> tuple[int, int]:

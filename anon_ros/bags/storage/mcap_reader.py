@@ -8,6 +8,7 @@ import os
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
@@ -15,11 +16,13 @@ from pathlib import Path
 
 from mcap import records as mcap
 from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.reader import make_reader
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 
+from anon_ros.bags.storage.mcap_attachments import read_attachment
 from anon_ros.bags.storage.mcap_writer import (
     CHUNK_COMPRESSIONS,
     QOS_KEY,
@@ -28,6 +31,7 @@ from anon_ros.bags.storage.mcap_writer import (
 )
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
+    UNKNOWN_ENCODING,
     Attachment,
     Channel,
     DamageLog,
@@ -42,7 +46,6 @@ _MAGIC = b"\x89MCAP0\r\n"
 _PARSERS: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
     Opcode.HEADER: mcap.Header.read,
     Opcode.CHUNK: mcap.Chunk.read,
-    Opcode.ATTACHMENT: mcap.Attachment.read,
     Opcode.METADATA: mcap.Metadata.read,
     Opcode.SCHEMA: mcap.Schema.read,
     Opcode.CHANNEL: mcap.Channel.read,
@@ -81,7 +84,7 @@ class McapReader:
         self._size = os.fstat(self._stream.fileno()).st_size
         self._chunk_offsets: list[int] = []
         self._sampled_chunks: dict[int, list[int]] = {}
-        self._is_indexed = False
+        self._num_announced: int | None = None  # messages, as the index tells
         self._summary_tables: tuple[dict[int, mcap.Schema], dict[int, Channel]] = {}, {}
         try:
             self._open(losses)
@@ -116,16 +119,19 @@ class McapReader:
                     continue
             yield record
         is_complete = counts == Counter(self.message_counts)
-        if self._is_indexed and losses.count == num_losses and not is_complete:
+        if counts.total() == self._num_announced and is_complete:
+            return
+        if self._num_announced is not None and losses.count == num_losses:
             problem = (
-                f"the index tells of {sum(self.message_counts.values())} messages, "
-                f"there are {counts.total()}"
+                f"the index tells of {self._num_announced} messages, there are {counts.total()}"
             )
             losses.record(Loss.of_place(self.path, "all of it", problem))
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         """Read the first messages of a channel; fewer where they cannot be read."""
-        has_index = bool(self._sampled_chunks)
+        if not self.message_counts.get(channel.id):
+            return []
+        has_index = channel.id in self._sampled_chunks
         messages = self._iter_sampled(channel.id) if has_index else self._iter_messages()
         return list(islice((m.data for m in messages if m.channel.id == channel.id), count))
 
@@ -150,10 +156,17 @@ class McapReader:
             message = f"{self.path} is no MCAP file, or its beginning is damaged"
             raise BagDamageError(message)
         summary = self._read_summary(losses)
-        if summary is not None and summary.statistics is not None:
-            self._use_summary(summary, summary.statistics)
-        else:
+        if summary is None or summary.statistics is None:
             self._scan()
+            return
+        self._use_summary(summary, summary.statistics)
+        if not self._chunk_offsets:
+            self._find_chunk_options()
+        if summary.statistics.message_count != sum(self.message_counts.values()):
+            self._scan()
+            self._num_announced = summary.statistics.message_count or None
+        elif summary.statistics.attachment_count != len(self.attachments):
+            self._list_attachments()
 
     def _read_summary(self, losses: DamageLog) -> Summary | None:
         """Read the index; None if the file has none, or an incomplete one."""
@@ -175,12 +188,14 @@ class McapReader:
     def _use_summary(self, summary: Summary, statistics: mcap.Statistics) -> None:
         self._schemas = dict(summary.schemas)
         self._channels = {item.id: self._make_channel(item) for item in summary.channels.values()}
-        self._is_indexed, self._summary_tables = True, (dict(self._schemas), dict(self._channels))
+        self._summary_tables = dict(self._schemas), dict(self._channels)
+        self._num_announced = statistics.message_count
         counts = statistics.channel_message_counts
         self.message_counts.update({key: count for key, count in counts.items() if count})
         if statistics.message_count:
             self.start_ns, self.end_ns = statistics.message_start_time, statistics.message_end_time
         self.attachments = [(item.name, item.media_type) for item in summary.attachment_indexes]
+        # An index that is missing says nothing: the file itself does.
         is_chunked = bool(summary.chunk_indexes) or not statistics.message_count
         self.options = replace(self.options, is_chunked=is_chunked)
         self._use_chunk_indexes(summary.chunk_indexes)
@@ -202,8 +217,28 @@ class McapReader:
         self._stream.seek(indexes[0].chunk_start_offset + _CHECKSUM_OFFSET)
         self._update_options(indexes[0].compression, has_checksums=any(self._stream.read(4)))
 
+    def _find_chunk_options(self) -> None:
+        """Learn the options from the first chunk, unless a message comes first."""
+        for _, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
+            if opcode == Opcode.CHUNK:
+                with suppress(Exception):  # damaged bytes raise anything; a run reports them
+                    self._parse(opcode, self._stream.read(length))
+            if opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
+                return
+
+    def _list_attachments(self) -> None:
+        """Learn the attachments from the file itself."""
+        self.attachments = []
+        for offset, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
+            if opcode == Opcode.ATTACHMENT:
+                with suppress(Exception):  # as above
+                    attachment = read_attachment(self._stream, offset, length)
+                    self.attachments.append((attachment.name, attachment.media_type))
+
     def _scan(self) -> None:
         """Learn the contents from the file itself."""
+        self.message_counts.clear()
+        self.attachments = []
         channels: dict[int, Channel] = {}
         for record in self.records(DamageLog(salvage=True), 0, MAX_TIME_NS):
             if isinstance(record, Message):
@@ -216,9 +251,12 @@ class McapReader:
         self._channels = channels | self._channels
 
     def _iter_records(self, losses: DamageLog) -> Iterator[Record]:
-        for offset, opcode, body in self._iter_raw_records(losses):
+        for offset, opcode, length in self._iter_raw_records(losses):
+            if opcode == Opcode.ATTACHMENT:
+                yield from self._iter_attachment(offset, length, losses)
+                continue
             try:
-                items = self._parse(opcode, body)
+                items = self._parse(opcode, self._stream.read(length))
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
                 continue
@@ -232,8 +270,20 @@ class McapReader:
                 if record is not None:
                     yield record
 
-    def _iter_raw_records(self, losses: DamageLog) -> Iterator[tuple[int, int, bytes]]:
-        """Yield offset, opcode and content of records up to the end of the data section."""
+    def _iter_attachment(self, offset: int, length: int, losses: DamageLog) -> Iterator[Attachment]:
+        """Yield an attachment, unless it is damaged."""
+        try:
+            attachment = read_attachment(self._stream, offset, length)
+        except (McapError, struct.error, ValueError) as error:
+            losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
+            return
+        yield attachment
+
+    def _iter_raw_records(self, losses: DamageLog) -> Iterator[tuple[int, int, int]]:
+        """Yield offset, opcode and length of records up to the end of the data section.
+
+        The file is read behind the head of the record.
+        """
         offset = len(_MAGIC)
         while offset < self._size:
             self._stream.seek(offset)
@@ -246,8 +296,8 @@ class McapReader:
                 losses.record(Loss.of_place(self.path, f"byte {offset}", _TRUNCATED))
                 offset = self._find_next_chunk(offset)
                 continue
-            if opcode in _PARSERS or opcode == Opcode.MESSAGE:
-                yield offset, opcode, self._stream.read(length)
+            if opcode in _PARSERS or opcode in {Opcode.MESSAGE, Opcode.ATTACHMENT}:
+                yield offset, opcode, length
             offset += len(head) + length
         losses.record(Loss.of_place(self.path, f"byte {offset}", _NO_END))
 
@@ -274,9 +324,6 @@ class McapReader:
         """Convert a record of the library; None for one that only describes others."""
         if isinstance(item, mcap.Message):
             return self._make_message(item)
-        if isinstance(item, mcap.Attachment):
-            times = item.create_time, item.log_time
-            return Attachment(item.name, item.media_type, *times, item.data)
         if isinstance(item, mcap.Metadata):
             return MetadataRecord(item.name, item.metadata)
         if isinstance(item, mcap.Schema):
@@ -297,16 +344,22 @@ class McapReader:
     def _make_channel(self, item: mcap.Channel) -> Channel:
         schema = self._schemas[item.schema_id] if item.schema_id else None
         metadata = dict(item.metadata)
+        recorded = ("", "", "")
+        if schema is not None:
+            recorded = schema.name, schema.encoding, schema.data.decode(errors="surrogateescape")
+        standard = _make_standard_schema(item.message_encoding, *recorded)
+        type_name, encoding, definition = standard
         return Channel(
             id=item.id,
             topic=item.topic,
-            type_name=schema.name if schema else "",
+            type_name=type_name,
             serialization=item.message_encoding,
-            definition=schema.data.decode(errors="surrogateescape") if schema else "",
-            definition_encoding=schema.encoding if schema else "",
+            definition=definition,
+            definition_encoding=encoding,
             qos=metadata.get(QOS_KEY, ""),
             type_hash=metadata.get(TYPE_HASH_KEY, ""),
             extra=tuple(metadata.items()),
+            recorded_schema=recorded if recorded != standard else None,
         )
 
     def _update_options(self, compression: str, *, has_checksums: bool) -> None:
@@ -315,6 +368,16 @@ class McapReader:
         if not options.is_chunked or not (options.compression or options.has_checksums):
             options = replace(options, compression=compression, is_chunked=True)
             self.options = replace(options, has_checksums=has_checksums)
+
+
+def _make_standard_schema(
+    serialization: str, name: str, encoding: str, definition: str
+) -> tuple[str, str, str]:
+    """Return type name, encoding and definition in the form that ROS 2 has for all of them."""
+    if serialization == "ros1" and name.count("/") == 1:
+        name = name.replace("/", "/msg/")
+    is_unknown = encoding == UNKNOWN_ENCODING
+    return (name, "", "") if is_unknown else (name, encoding, definition)
 
 
 def _is_complete(summary: Summary) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mcap.writer import CompressionType, Writer
+from mcap.writer import CompressionType
 
+from anon_ros.bags.storage.mcap_attachments import StreamingWriter
 from anon_ros.bags.storage.metadata import dump_yaml
 from anon_ros.bags.storage.records import (
     ROSBAG2_METADATA_KEY,
@@ -62,7 +63,7 @@ class McapWriter:
             OSError: if it cannot be created.
         """
         self._stream: BinaryIO = path.open("xb")
-        self._writer = Writer(
+        self._writer = StreamingWriter(
             self._stream,
             compression=CHUNK_COMPRESSIONS[options.compression],
             use_chunking=options.is_chunked,
@@ -79,8 +80,7 @@ class McapWriter:
             times = record.publish_time_ns, record.sequence
             self._writer.add_message(channel_id, record.log_time_ns, record.data, *times)
         elif isinstance(record, Attachment):
-            times = record.create_time_ns, record.log_time_ns
-            self._writer.add_attachment(*times, record.name, record.media_type, record.data)
+            self._writer.stream_attachment(record)
         elif record.name != ROSBAG2_METADATA_NAME:  # ``finish`` writes it anew
             self._writer.add_metadata(record.name, dict(record.values))
 
@@ -101,8 +101,9 @@ class McapWriter:
 
     def _register(self, channel: Channel) -> int:
         key = channel.type_name, channel.definition_encoding, channel.definition
+        key = channel.recorded_schema or key
         if channel.type_name and key not in self._schemas:
-            definition = channel.definition.encode(errors="surrogateescape")
+            definition = key[2].encode(errors="surrogateescape")
             self._schemas[key] = self._writer.register_schema(*key[:2], definition)
         schema_id = self._schemas.get(key, 0)
         metadata = _make_channel_metadata(channel)

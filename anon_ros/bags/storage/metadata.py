@@ -79,6 +79,20 @@ def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
     (folder / METADATA_NAME).write_text(dump_yaml({_ROOT_KEY: dict(metadata)}), "utf-8")
 
 
+def list_channels(metadata: Mapping[str, Any]) -> list[Channel]:
+    """Return a channel for every topic that metadata.yaml names, without a number."""
+    entries = [entry["topic_metadata"] for entry in metadata.get(TOPICS_KEY, [])]
+    return [
+        Channel(
+            -1,
+            str(entry["name"]),
+            str(entry.get("type", "")),
+            str(entry.get("serialization_format", "")),
+        )
+        for entry in entries
+    ]
+
+
 def parse_embedded_metadata(text: str) -> dict[str, Any] | None:
     """Parse the metadata that rosbag2 wrote into a storage file; None if they make no sense."""
     try:
@@ -112,8 +126,11 @@ def build_metadata(
     if template is None:
         template = _make_template(channels)
     entries = {entry["topic_metadata"]["name"]: entry for entry in template.get(TOPICS_KEY, [])}
+    places = {name: place for place, name in enumerate(entries)}
     topics = []
-    for name, channel in channels.items():
+    for name, channel in sorted(
+        channels.items(), key=lambda item: places.get(item[1].topic, len(places))
+    ):
         entry = entries.get(channel.topic) or _make_topic(channel, int(template["version"]))
         topics.append({**entry, "topic_metadata": {**entry["topic_metadata"], "name": name}})
     return {**template, "storage_identifier": storage, TOPICS_KEY: topics}

@@ -1,5 +1,6 @@
 """Channels and records of a bag, and protocols of its storages."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,9 @@ from anon_ros.errors import BagDamageError
 
 MAX_TIME_NS = 2**63 - 1
 _MAX_LOSSES = 1000
+_BLOCK_BYTES = 2**20
+UNKNOWN_ENCODING = "unknown"
+"""Encoding of a definition that the recorder did not find (rosbag2)."""
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
 """Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
 
@@ -23,10 +27,13 @@ class Channel:
         type_name: as in "sensor_msgs/msg/Image", for ROS 1, too.
         serialization: of the messages: "cdr", "ros1" or whatever an MCAP file names.
         definition: text of the message definition; empty if the bag has none.
-        definition_encoding: "ros2msg", "ros2idl" or whatever an MCAP file names.
+        definition_encoding: "ros2msg", "ros2idl" or whatever an MCAP file names; empty, as the
+            definition, if the recorder did not know it.
         type_hash: RIHS01 (REP 2011), or the MD5 sum of ROS 1; empty if the bag has none.
         qos: offered QoS profiles as YAML text, as recorded.
         extra: key-value pairs: all of an MCAP channel, or callerid and latching of ROS 1.
+        recorded_schema: name, encoding and definition in an MCAP file, if they differ from those
+            above; None if they do not.
     """
 
     id: int
@@ -38,6 +45,7 @@ class Channel:
     type_hash: str = ""
     qos: str = ""
     extra: tuple[tuple[str, str], ...] = ()
+    recorded_schema: tuple[str, str, str] | None = None
 
 
 class Message(NamedTuple):
@@ -58,14 +66,72 @@ class Message(NamedTuple):
     sequence: int
 
 
+class FileExtent(NamedTuple):
+    """A stretch of an open file, for any thread.
+
+    Attributes:
+        descriptor: of the file.
+        offset: of the first byte.
+        num_bytes: in the stretch.
+    """
+
+    descriptor: int
+    offset: int
+    num_bytes: int
+
+    def iter_blocks(self) -> Iterator[bytes]:
+        """Read the bytes block by block.
+
+        Raises:
+            OSError: if they cannot be read.
+        """
+        offset, stop = self.offset, self.offset + self.num_bytes
+        while offset < stop:
+            block = os.pread(self.descriptor, min(_BLOCK_BYTES, stop - offset), offset)
+            if not block:
+                message = f"the file ends at byte {offset}, inside an attachment"
+                raise OSError(message)
+            yield block
+            offset += len(block)
+
+
 class Attachment(NamedTuple):
-    """A file inside an MCAP file; times in ns."""
+    """A file inside an MCAP file.
+
+    Attributes:
+        name: of the file.
+        media_type: of the file.
+        create_time_ns: of the file, ns.
+        log_time_ns: time of recording, ns.
+        content: its bytes, or their place.
+    """
 
     name: str
     media_type: str
     create_time_ns: int
     log_time_ns: int
-    data: bytes
+    content: bytes | FileExtent
+
+    @property
+    def num_bytes(self) -> int:
+        """The number of bytes."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.num_bytes
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, read into memory."""
+        return b"".join(self.iter_blocks())
+
+    def iter_blocks(self) -> Iterator[bytes]:
+        """Read the bytes block by block.
+
+        Raises:
+            OSError: if they cannot be read.
+        """
+        if isinstance(self.content, bytes):
+            yield self.content
+        else:
+            yield from self.content.iter_blocks()
 
 
 class MetadataRecord(NamedTuple):

@@ -12,6 +12,7 @@ from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
     ROSBAG2_METADATA_KEY,
     ROSBAG2_METADATA_NAME,
+    UNKNOWN_ENCODING,
     Channel,
     DamageLog,
     Loss,
@@ -200,7 +201,11 @@ class Sqlite3Reader:
         rows = self._database.execute(
             "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
         )
-        return {name: (str(text), str(encoding)) for name, encoding, text in rows}
+        return {
+            name: (str(text), str(encoding))
+            for name, encoding, text in rows
+            if encoding != UNKNOWN_ENCODING
+        }
 
     def _read_statistics(self) -> None:
         try:

@@ -47,9 +47,12 @@ def complete_channel(channel: Channel, metadata: Mapping[str, Any] | None) -> Ch
         metadata: of the bag, which may have the type hash and the QoS; None if there is none.
 
     Raises:
-        BagError: if the definition is no text.
+        BagError: if the definition is no text, or the messages are those of ROS 1.
     """
     _check_definition(channel)
+    if channel.serialization == "ros1":
+        message = f"{channel.topic} has messages of ROS 1; keep the storage as it is"
+        raise BagError(message)
     topic = _find_topic_metadata(channel.topic, metadata)
     qos = topic.get("offered_qos_profiles", "")
     return replace(

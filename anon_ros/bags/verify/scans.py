@@ -56,7 +56,9 @@ class BagScan:
     def add_extra(self, record: Attachment | MetadataRecord) -> None:
         """Count an attachment or a metadata record."""
         if isinstance(record, Attachment):
-            digest = hashlib.sha256(repr(record[1:4]).encode() + record.data)
+            digest = hashlib.sha256(repr(record[1:4]).encode())
+            for block in record.iter_blocks():
+                digest.update(block)
             self.extras[f"attachment {record.name}", digest.hexdigest()] += 1
         elif record.name != ROSBAG2_METADATA_NAME:
             digest = hashlib.sha256(repr(sorted(record.values.items())).encode())
