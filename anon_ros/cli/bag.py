@@ -48,6 +48,7 @@ examples:
 _CONFIG_GROUPS = (
     *("detect", "mask", "inpaint", "compute", "output", "track", "memory", "identity"),
     *("skip.every_nth", "skip.max_rate_hz", "skip.on_skipped", "fail.max_consecutive"),
+    "fail.max_pixels",
 )
 
 
@@ -231,6 +232,8 @@ def _run(job: RewriteJob) -> int:
     elapsed_s = time.monotonic() - started_s
     summary = _format_summary(report, job.target, progress.resumed, elapsed_s)
     print(escape_controls(summary))
+    for warning in report.warnings:
+        print(escape_controls(f"anon_ros: warning: {warning}"), file=sys.stderr)
     if report.num_losses:
         losses = escape_controls(_format_losses(report, job.target))
         print(f"anon_ros: warning: {losses}", file=sys.stderr)

@@ -12,7 +12,12 @@ from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
 from anon_ros.errors import InputError, format_error
-from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
+from anon_ros.images import (
+    CompressedImageData,
+    decode_compressed,
+    describe_reduction,
+    encode_compressed,
+)
 from anon_ros.models import build_anonymizer
 from anon_ros.utils.files import walk_files, write_atomic
 from anon_ros.utils.text import escape_controls
@@ -30,6 +35,7 @@ examples:
   anon_ros image a.jpg -o b.jpg --inpaint.method fill
   anon_ros image photos/ -o anonymized/ --config config/profiles/balanced.yaml
 """
+_CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -46,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="output folder; for a single input file also a file name",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    add_config_flags(parser, ("detect", "mask", "inpaint", "compute", "output"))
+    add_config_flags(parser, _CONFIG_GROUPS)
     parser.set_defaults(run=run)
 
 
@@ -164,6 +170,9 @@ def _anonymize_file(
 ) -> AnonymizedFrame:
     original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
     image = decode_compressed(original, config.fail.max_pixels)
+    height_px, width_px = image.shape[:2]
+    if warning := describe_reduction(width_px, height_px, config.detect.inference_px):
+        print(escape_controls(f"{source}: {warning}"), file=sys.stderr)
     result = anonymizer.anonymize(image, config.inpaint.seed)
     data = encode_compressed(
         original, result.image, result.replaced_mask, config.output.jpeg_quality

@@ -18,7 +18,7 @@ from anon_ros.images.pixel_content import (
     may_carry_pixels,
 )
 from anon_ros.images.raw import RawImage, decode_raw, encode_raw
-from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, describe_reduction
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -31,6 +31,7 @@ __all__ = [
     "ToneRule",
     "decode_compressed",
     "decode_raw",
+    "describe_reduction",
     "encode_compressed",
     "encode_raw",
     "equalize_tone",

@@ -8,8 +8,9 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, RgbImage
 from anon_ros.errors import ModelError, drop_traceback, format_error
+from anon_ros.images import describe_reduction
 from anon_ros.live.camera_state import CameraState
 from anon_ros.live.cover_counter import CoverCounter
 from anon_ros.live.frame_io import FrameIO, ModelProvider
@@ -54,6 +55,7 @@ class FramePipeline(Generic[T]):
         self.gpu_memory: tuple[int, int] | None = None
         self._cameras: dict[str, CameraState] = {}
         self._cameras_lock = Lock()
+        self._size_warnings: dict[str, str] = {}
 
     @property
     def max_batch(self) -> int:
@@ -132,6 +134,7 @@ class FramePipeline(Generic[T]):
                 started_ns = self._record_stage("wait", queued.arrived_ns)
                 image = self._frame_io.decode(queued)
                 self._record_stage("decode", started_ns)
+                self._warn_of_reduction(queued.stream, image)
                 stamp_ns = self._frame_io.stamp_ns(queued.frame)
                 camera = self._find_camera(queued.stream)
                 time_ns = camera.choose_time_ns(stamp_ns, queued.arrived_ns)
@@ -140,6 +143,16 @@ class FramePipeline(Generic[T]):
                 errors[index] = drop_traceback(error)
             else:
                 yield task
+
+    def _warn_of_reduction(self, stream: str, image: RgbImage) -> None:
+        """Log once per stream and text that the detector sees its images much reduced."""
+        height_px, width_px = image.shape[:2]
+        inference_px = self._config.detect.inference_px
+        warning = describe_reduction(width_px, height_px, inference_px)
+        if warning != self._size_warnings.get(stream, ""):
+            self._size_warnings[stream] = warning
+            if warning:
+                _LOG.warning("%s: %s", stream, warning)
 
     def _find_camera(self, stream: str) -> CameraState:
         with self._cameras_lock:

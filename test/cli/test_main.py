@@ -6,7 +6,8 @@ from anon_ros.cli.main import main
 from anon_ros.config import all_parameters
 
 _NOT_OF_ONE_IMAGE = (
-    *("autostart", "topics.", "qos.", "skip.", "fail."),
+    *("autostart", "allow_weaker", "topics.", "qos.", "skip."),
+    *("fail.error_after", "fail.max_consecutive"),
     *("track.", "memory.", "identity."),
 )
 

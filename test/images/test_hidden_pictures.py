@@ -1,6 +1,7 @@
 """No place of a JPEG or PNG hides a picture, and pixels without persons stay as they are."""
 
 import io
+import zlib
 from collections.abc import Callable
 
 import cv2
@@ -110,3 +111,56 @@ def test_adobe_transform_stays() -> None:
     result = encode_compressed(CompressedImageData("", data), SKY, nobody, 95)
     assert b"Adobe" in result
     assert np.array_equal(decode_stored(result), decode_stored(data))
+
+
+@pytest.mark.parametrize("quality", [20, 98])
+@pytest.mark.parametrize(
+    "options",
+    [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 3)],
+)
+def test_pictures_of_cameras_keep_their_bytes(
+    bus_rgb: RgbImage, quality: int, options: tuple[int, ...]
+) -> None:
+    nobody = np.zeros(bus_rgb.shape[:2], np.bool_)
+    for picture in (bus_rgb[..., ::-1], bus_rgb[..., 0]):
+        settings = (cv2.IMWRITE_JPEG_QUALITY, quality, *options)
+        data = cv2.imencode(".jpg", picture, settings)[1].tobytes()
+        assert encode_compressed(CompressedImageData("", data), bus_rgb, nobody, 95) == data
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_palette_keeps_used_colors(depth: int) -> None:
+    """In all depths, half transparent all over."""
+    colors = 2**depth
+    rng = np.random.default_rng(depth)
+    picture = Image.fromarray(rng.integers(0, colors, (21, 19), np.uint8), "P")
+    picture.putpalette(rng.integers(0, 256, 3 * colors, np.uint8).tolist())
+    file = io.BytesIO()
+    picture.save(file, "PNG", bits=depth, transparency=bytes([99]) * colors)
+    original = CompressedImageData("", file.getvalue())
+    image = decode_compressed(original)
+    nobody = np.zeros(image.shape[:2], np.bool_)
+    result = encode_compressed(original, image, nobody, 95)
+    assert np.array_equal(decode_stored(result), decode_stored(file.getvalue()))
+    shown = [Image.open(io.BytesIO(data)).convert("RGBA") for data in (original.data, result)]
+    assert np.array_equal(*map(np.asarray, shown))
+
+
+def test_interlaced_png_keeps_its_bytes() -> None:
+    """Adam7 of a width and height that its passes do not divide, from the format's description."""
+    rows = np.random.default_rng(7).integers(0, 256, (11, 13), np.uint8)
+    steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
+    steps += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    pixels = b"".join(
+        b"\0" + row.tobytes() for x, y, dx, dy in steps for row in rows[y::dy, x::dx] if len(row)
+    )
+    head = (13).to_bytes(4, "big") + (11).to_bytes(4, "big") + b"\x08\0\0\0\1"
+    for extra in (b"", bytes(900)):
+        chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(pixels + extra)), (b"IEND", b"")]
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(make_chunk(*chunk) for chunk in chunks)
+        assert np.array_equal(decode_stored(data), rows)
+        image = np.repeat(rows[..., None], 3, axis=2)
+        nobody = np.zeros(rows.shape, np.bool_)
+        result = encode_compressed(CompressedImageData("", data), image, nobody, 95)
+        assert (result == data) is not bool(extra)
+        assert np.array_equal(decode_stored(result), rows)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import CompressedImageData, decode_compressed
+from anon_ros.images import CompressedImageData, decode_compressed, describe_reduction
 
 PNG = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
@@ -63,3 +63,10 @@ def test_limit_is_inclusive(data: bytes) -> None:
 def test_png_without_header_refused() -> None:
     with pytest.raises(ImageFormatError, match="does not begin with a header"):
         decode_compressed(CompressedImageData("", PNG[:8] + PNG[33:]))
+
+
+def test_much_reduced_image_is_told() -> None:
+    assert not describe_reduction(2560, 1440, 640)
+    assert not describe_reduction(8192, 4096, 2048)
+    for size in ((2561, 1440), (1440, 2561)):
+        assert "persons may be missed" in describe_reduction(*size, 640)

@@ -212,3 +212,10 @@ def test_cover_counts_group_texts_of_reason() -> None:
     counter = pipeline.cover_counts("a")
     assert counter.counts() == {CoverReason.INPAINT_ERROR: 12}
     assert counter.details()[CoverReason.INPAINT_ERROR] == "failure 12"
+
+
+def test_much_reduced_stream_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = FakeFrameIO().pipeline(detect__inference_px=32)
+    pipeline.process([make_queued_frame("a"), make_queued_frame("a"), make_queued_frame("b")])
+    warnings = [text for text in caplog.messages if "persons may be missed" in text]
+    assert [text[:2] for text in warnings] == ["a:", "b:"]

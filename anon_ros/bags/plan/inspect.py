@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
-from anon_ros.bags.plan.classify import NUM_SAMPLES
+from anon_ros.bags.plan.classify import NUM_SAMPLES, find_metadata_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
@@ -21,7 +21,7 @@ from anon_ros.bags.storage.records import (
 )
 from anon_ros.bags.storage.unreadable import UnreadableFile
 from anon_ros.config import topic_matches
-from anon_ros.errors import BagDamageError
+from anon_ros.errors import BagDamageError, BagError
 from anon_ros.utils.units import NS_PER_S
 
 _MAX_SCANNED_RECORDS = 2000
@@ -81,16 +81,19 @@ class _BagContents:
 
         A reader would look for those of a rare topic through all of the file.
         """
+        missing = {item for item in reader.channels if item.type_name not in DESERIALIZED_TYPES}
         num_bytes = 0
         records = reader.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
         for record in islice(records, _MAX_SCANNED_RECORDS):
-            if isinstance(record, Message) and record.channel.type_name not in DESERIALIZED_TYPES:
-                samples = self.samples.setdefault(record.channel, [])
-                if len(samples) < NUM_SAMPLES:
-                    samples.append(bag.decompress(record.data))
-            num_bytes += len(record.data) if isinstance(record, Message) else 0
-            if num_bytes > _MAX_SCANNED_BYTES:
+            if not missing or num_bytes > _MAX_SCANNED_BYTES:
                 return
+            if isinstance(record, Message):
+                num_bytes += len(record.data)
+                if record.channel in missing:
+                    samples = self.samples.setdefault(record.channel, [])
+                    samples.append(bag.decompress(record.data))
+                    if len(samples) >= NUM_SAMPLES:
+                        missing.remove(record.channel)
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command
@@ -107,10 +110,11 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
         scratch: folder for files that must be decompressed.
 
     Raises:
-        BagError: if a rule fits nothing in the bag.
+        BagError: if a rule fits nothing in the bag, or metadata.yaml holds a picture.
         BagDamageError: if a file is damaged so that it cannot be opened.
         OSError: if a file cannot be read.
     """
+    _refuse_pictures(bag)
     contents, is_readable = _BagContents(), not bag.files
     for file in bag.files:
         with bag.open_in(scratch, file, DamageLog(salvage=salvage)) as reader:
@@ -127,6 +131,16 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
     to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
     num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
     return BagPlan(topics, channels, start_ns, stop_ns, num_images)
+
+
+def _refuse_pictures(bag: Bag) -> None:
+    custom_data = (bag.metadata or {}).get("custom_data") or {}
+    if problem := find_metadata_problem({key: str(text) for key, text in custom_data.items()}):
+        message = (
+            f"{bag.path}: custom_data in metadata.yaml {problem}, which would be copied; take it "
+            "out of a copy of the recording"
+        )
+        raise BagError(message)
 
 
 def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple[Channel, ...]:

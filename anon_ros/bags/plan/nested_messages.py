@@ -14,7 +14,7 @@ from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import get_definition, ros2_typestore
 from anon_ros.errors import ImageFormatError, format_error
 from anon_ros.images import IMAGE_TYPES, POINT_CLOUD_TYPE, has_color_fields
-from anon_ros.images.content.byte_arrays import find_picture_shape, is_byte_array
+from anon_ros.images.content.multi_arrays import find_picture_shape, is_multi_array
 
 _NESTED_TYPE = re.compile(r"\bsensor_msgs/(?:msg/)?(?:Image|CompressedImage|PointCloud2)\b")
 _SEPARATOR = re.compile(r"^={80}\s*$", re.MULTILINE)
@@ -32,7 +32,7 @@ def omit_nested(definition: str) -> str:
 
 def holds_nested(channel: Channel, definition: str) -> bool:
     """Return True if messages of a type can be looked into for images and clouds."""
-    if is_byte_array(channel.type_name):
+    if is_multi_array(channel.type_name):
         return True
     if not _NESTED_TYPE.search(definition):
         return False
@@ -53,8 +53,8 @@ def find_nested_problem(channel: Channel, data: bytes) -> str:
     Raises:
         ImageFormatError: if the message is damaged.
     """
-    if is_byte_array(channel.type_name):
-        return find_picture_shape(deserialize(channel, data).layout.dim)
+    if is_multi_array(channel.type_name):
+        return find_picture_shape(channel.type_name, deserialize(channel, data).layout.dim)
     problems = map(_find_problem, _iter_nested(_deserialize(channel, data), 0))
     return next(filter(None, problems), "")
 

@@ -28,6 +28,7 @@ from anon_ros.bags.storage.records import (
 from anon_ros.config import Config
 from anon_ros.core import RgbImage, SkipPolicy
 from anon_ros.errors import AnonRosError, format_error
+from anon_ros.images import describe_reduction
 from anon_ros.utils.units import NS_PER_S
 
 IN_JOURNAL = "in journal"
@@ -81,6 +82,7 @@ class BatchReader:
         config: skip policy and output parameters.
         max_images: in a batch.
         output_compression: the output is compressed by message; None to read images only.
+        size_warnings: by topic, of images that the detector sees much reduced.
     """
 
     bag: Bag
@@ -88,6 +90,7 @@ class BatchReader:
     config: Config
     max_images: int
     output_compression: bool | None
+    size_warnings: dict[str, str] = field(default_factory=dict)
     _policies: dict[str, SkipPolicy] = field(default_factory=dict)
 
     def iter_batches(
@@ -121,6 +124,13 @@ class BatchReader:
                 yield batch.items
                 batch = _Batch(self.max_images)
         yield batch.items
+
+    def note_size(self, topic: str, image: RgbImage) -> None:
+        """Add the warning of an image that the detector sees much reduced, once per topic."""
+        height_px, width_px = image.shape[:2]
+        inference_px = self.config.detect.inference_px
+        if warning := describe_reduction(width_px, height_px, inference_px):
+            self.size_warnings.setdefault(topic, warning)
 
     def has_images(self, source: StorageReader) -> bool:
         """Return True if a file has images to anonymize."""
@@ -218,6 +228,7 @@ class _FileReader:
                 return replace(task, outcome=IN_JOURNAL)
             frame = deserialize_image(message.channel, task.message.data)
             image = frame.decode(self.reader.config.fail.max_pixels)
+            self.reader.note_size(topic, image)
             return replace(task, frame=frame, image=image)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             return replace(task, outcome=LOST, problem=format_error(error))

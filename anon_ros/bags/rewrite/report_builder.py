@@ -44,6 +44,7 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         cover_reasons=_count_cover_reasons(journal),
         losses=tuple(islice(losses, _MAX_LOSSES)),
         num_losses=sum(file.num_losses for file in files),
+        warnings=tuple(f"{topic}: {text}" for topic, text in rewriter.size_warnings.items()),
     )
 
 

@@ -29,6 +29,7 @@ from anon_ros.utils.progress import ProgressListener
 
 _MAX_BATCHES_AHEAD = 2
 _INPUT_METADATA = "input metadata"
+_SIZE_WARNINGS = "size_warnings"
 
 
 @dataclass
@@ -96,6 +97,11 @@ class Rewriter:
         text = self.journal.get(_INPUT_METADATA)
         return json.loads(text) if text else None
 
+    @property
+    def size_warnings(self) -> dict[str, str]:
+        """By topic, of images that the detector sees much reduced, those of earlier runs, too."""
+        return dict(json.loads(self.journal.get(_SIZE_WARNINGS) or "{}"))
+
     @cached_property
     def _reader(self) -> BatchReader:
         job, is_compressed = self.job, self.compression == "message"
@@ -126,10 +132,15 @@ class Rewriter:
                 with self._iter_finished(index, source, read_losses, output.num_done) as batches:
                     output.write_batches(batches, unfinished)
                 self._finish_file(name, output)
+        self._keep_warnings()
         self._stage_file(unfinished, self.job.target.staging_dir / name)
         shutil.rmtree(self.scratch)
         all_losses = [*read_losses.losses, *losses.losses]
         return FileRecord(name, output.statistics, all_losses, read_losses.count + losses.count)
+
+    def _keep_warnings(self) -> None:
+        warnings = self.size_warnings | self._reader.size_warnings
+        self.journal.set(_SIZE_WARNINGS, json.dumps(warnings))
 
     def _make_file_writer(
         self, index: int, file: Path, writer: StorageWriter, losses: DamageLog

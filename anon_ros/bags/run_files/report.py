@@ -42,6 +42,7 @@ class RunReport:
         cover_reasons: persons who were covered instead of inpainted, by reason.
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
+        warnings: of all that may have hidden persons from the detector.
     """
 
     fingerprint: str
@@ -60,6 +61,7 @@ class RunReport:
     cover_reasons: Mapping[str, int]
     losses: tuple[Loss, ...]
     num_losses: int
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def topics_by_key(self) -> Mapping[tuple[str, str], TopicReport]:
@@ -145,6 +147,7 @@ class RunReport:
             "covered": dict(self.cover_reasons),
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
+            "warnings": list(self.warnings),
         }
 
     @classmethod
@@ -178,6 +181,7 @@ class RunReport:
             cover_reasons={str(k): int(n) for k, n in values["covered"].items()},
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
+            warnings=tuple(map(str, values.get("warnings", ()))),
         )
 
     def write(self, path: Path) -> None:

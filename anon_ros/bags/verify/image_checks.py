@@ -13,7 +13,7 @@ from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import equalize_tone
+from anon_ros.images import describe_reduction, equalize_tone
 
 _MAX_REASONS = 2
 _MAX_COUNTED_PERSONS = 99
@@ -44,6 +44,7 @@ class ImageChecker:
     page: ReviewPage = field(default_factory=ReviewPage)
     counts: Counter[TopicKey] = field(default_factory=Counter)
     num_unchanged: int = 0
+    _reduced_topics: set[str] = field(default_factory=set)
 
     def check(self, expected: ExpectedMessage, message: Message) -> None:
         """Check an image of the output.
@@ -58,6 +59,7 @@ class ImageChecker:
         self.num_unchanged += comparison.is_unchanged and expected.record is None
         for problem in comparison.problems:
             self.findings.add_error(place, problem)
+        self._check_size(message.channel.topic, comparison)
         has_record = expected.record is not None
         redetection = self._redetect(message, comparison, has_record=has_record)
         self._judge_replaced(place, comparison, redetection)
@@ -66,6 +68,16 @@ class ImageChecker:
             self.findings.add_warning(place, problem)
         if not comparison.problems:
             self._offer_frame(expected, message, comparison, redetection)
+
+    def _check_size(self, topic: str, comparison: ImageComparison) -> None:
+        """Warn once per topic of images that the run searched much reduced."""
+        if comparison.image is None or topic in self._reduced_topics:
+            return
+        height_px, width_px = comparison.image.shape[:2]
+        inference_px = self.report.config.detect.inference_px
+        if warning := describe_reduction(width_px, height_px, inference_px):
+            self._reduced_topics.add(topic)
+            self.findings.add_warning(topic, warning)
 
     def check_totals(self) -> None:
         """Check the numbers of images, after the last of them."""

@@ -159,7 +159,16 @@ def compare_images(
         images = input_image, comparison.image
         pair = _DecodedPair(input_frame, output_frame, *images, jpeg_quality)
         _compare_pixels(comparison, pair, record)
+    if not comparison.problems and not _has_blank_padding(output_frame, comparison.image):
+        comparison.problems.append("the padding holds bytes, which may be another picture")
     return comparison
+
+
+def _has_blank_padding(frame: ImageMessage, image: RgbImage) -> bool:
+    if not frame.is_raw:
+        return True
+    nobody = np.zeros(image.shape[:2], np.bool_)
+    return encode_raw(frame.raw, image, nobody) == bytes(frame.raw.data)
 
 
 def _decode(frame: ImageMessage, max_pixels: int) -> tuple[RgbImage | None, str]:
@@ -240,7 +249,7 @@ def _check_background(pair: _DecodedPair, mask: Mask) -> str:
 
 
 def _check_raw_background(source: RawImage, output: RawImage, mask: Mask) -> str:
-    """Compare the bytes, those of the padding included, with black painted into the mask."""
+    """Compare the bytes but padding, with black painted into the mask."""
     black = np.zeros((*mask.shape, 3), np.uint8)
     source_bytes, output_bytes = (
         np.frombuffer(encode_raw(image, black, mask), np.uint8) for image in (source, output)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from anon_ros.images.pixel_content import has_image_keyword, may_carry_pixels
 
+_INTEGER = r"(?:u?int(?:8|16|32)|short|long)"
 _CAMERA_WORDS = re.compile(
     r"camera|(?<![a-z])cam(?![a-z])|webcam|rgb|bgr|pixel|frame|therm|fisheye|realsense|kinect"
     r"|snapshot|thumbnail|dvs|davis|prophesee"
@@ -20,8 +21,8 @@ _ANY_ARRAY = re.compile(
 )
 # Unsigned only: an OccupancyGrid is no image.
 _IMAGE_FIELDS = (
-    re.compile(r"\bwidth\b"),
-    re.compile(r"\bheight\b"),
+    re.compile(rf"\bwidth\b|\b{_INTEGER}\s+(?:\w+_width|w|cols?|columns?|size_x|xres|x_res)\b"),
+    re.compile(rf"\bheight\b|\b{_INTEGER}\s+(?:\w+_height|h|rows?|size_y|yres|y_res)\b"),
     re.compile(
         r"\b(?:uint(?:8|16|32|64)|byte)\[|sequence<\s*(?:uint(?:8|16|32|64)|octet|unsigned)\b"
     ),
@@ -36,7 +37,6 @@ def _field(types: str, names: str) -> re.Pattern[str]:
     )
 
 
-_INTEGER = r"u?int(?:8|16|32)|short|long"
 _NUMBER = rf"{_INTEGER}|float(?:32|64)?|double"
 _FLAG = r"bool(?:ean)?|u?int8|byte|octet|char"
 _EVENT_FIELDS = (

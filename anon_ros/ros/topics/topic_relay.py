@@ -9,9 +9,9 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from anon_ros.errors import ConfigError, format_error
 from anon_ros.images import POINT_CLOUD_TYPE
-from anon_ros.images.content.byte_arrays import find_picture_shape, is_byte_array
 from anon_ros.images.content.definitions import inspect_definition
 from anon_ros.images.content.media import find_media
+from anon_ros.images.content.multi_arrays import find_picture_shape, is_multi_array
 from anon_ros.images.content.point_clouds import find_cloud_problem
 from anon_ros.live import GateClosed, OutputGate
 from anon_ros.ros.message_types import describe_type, find_pixel_type, import_message_type
@@ -103,9 +103,9 @@ class TopicRelay:
         """Return why a message must not be relayed; empty if it may."""
         if self.type_name == POINT_CLOUD_TYPE:
             return find_cloud_problem(deserialize_message(data, self._type))
-        if is_byte_array(self.type_name):
+        if is_multi_array(self.type_name):
             layout = deserialize_message(data, self._type).layout
-            if shape := find_picture_shape(layout.dim):
+            if shape := find_picture_shape(self.type_name, layout.dim):
                 return shape
         # Large messages at a high rate would hold up the other topics.
         self._num_messages += 1

@@ -10,6 +10,7 @@ import mcap.reader
 import mcap.writer
 import numpy as np
 import pytest
+import yaml
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from anon_ros.bags.plan.classify import classify_topic
@@ -31,6 +32,7 @@ from helpers.fake_models import make_street_image
 RunCommand = Callable[..., int]
 
 COPY, UNDECIDED, ANONYMIZE = TopicAction.COPY, TopicAction.UNDECIDED, TopicAction.ANONYMIZE
+FLOATS = "std_msgs/msg/Float32MultiArray"
 IMAGE, CLOUD = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 MARKER, MARKERS = "visualization_msgs/msg/Marker", "visualization_msgs/msg/MarkerArray"
 STRING, BYTES = "std_msgs/msg/String", "std_msgs/msg/UInt8MultiArray"
@@ -49,6 +51,10 @@ def make_bytes(data: bytes, *sizes: int) -> Any:
     dimension = STORE.types["std_msgs/msg/MultiArrayDimension"]
     layout = STORE.types["std_msgs/msg/MultiArrayLayout"]([dimension("", n, n) for n in sizes], 0)
     return STORE.types[BYTES](layout, np.frombuffer(data, np.uint8))
+
+
+def make_floats(*sizes: int) -> Any:
+    return STORE.types[FLOATS](make_bytes(b"", *sizes).layout, np.zeros(sizes, np.float32).ravel())
 
 
 def make_marker(**fields: Any) -> Any:
@@ -135,7 +141,10 @@ def test_forged_definition_is_not_looked_into() -> None:
     [
         ("/blob", BYTES, make_bytes(JPEG), UNDECIDED),
         ("/blob", BYTES, make_bytes(bytes(48 * 64 * 3), 48, 64, 3), UNDECIDED),
+        ("/blob", BYTES, make_bytes(bytes(3 * 48 * 64), 3, 48, 64), UNDECIDED),
         ("/blob", BYTES, make_bytes(bytes(64), 64), COPY),
+        ("/blob", FLOATS, make_floats(48, 64, 3), UNDECIDED),
+        ("/costmap", FLOATS, make_floats(48, 64), COPY),
         ("/camera/blob", BYTES, make_bytes(bytes(64)), UNDECIDED),
         ("/blob", STRING, make_string(f'{{"view": "{BASE64}"}}'), UNDECIDED),
         ("/blob", STRING, make_string("all is well"), COPY),
@@ -224,6 +233,19 @@ def test_picture_in_attachment_or_metadata_never_copied(
     assert [record.name for record in reader.iter_metadata()] == ["robot"]
     places = [loss["place"] for loss in json.loads(_read_report(tmp_path))["losses"]]
     assert places == ["attachment notes.txt", "metadata operator"]
+
+
+def test_picture_in_custom_data_refused(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_rosbag2(tmp_path / "in")
+    path = source / "metadata.yaml"
+    metadata = yaml.safe_load(path.read_text())
+    metadata["rosbag2_bagfile_information"]["custom_data"] = {"portrait": BASE64}
+    path.write_text(yaml.safe_dump(metadata))
+    assert run_bag(source, tmp_path / "out", "--salvage") == 2
+    assert "custom_data in metadata.yaml holds a JPEG picture" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def _read_report(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """``anon_ros verify``: silent on a clean output, and names every planted defect."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -33,8 +34,10 @@ from helpers.bags import (
     JPEG_TOPIC,
     RAW_TOPIC,
     START_NS,
+    BagMessage,
     generate_messages,
     make_jpeg_image,
+    make_raw_image,
     write_mcap,
     write_rosbag1,
     write_rosbag2,
@@ -188,6 +191,12 @@ def change_field(topic: str, change: Callable[[Any], None]) -> Callable[[Path], 
     return lambda _: change_message(topic, 2, lambda each: edit_fields(each, change))
 
 
+def fill_padding(message: Any) -> None:
+    rows = np.array(message.data).reshape(message.height, message.step)
+    rows[:, message.width * 3 :] = 9
+    message.data = rows.reshape(-1)
+
+
 def change_stamp(message: Any) -> None:
     message.header.stamp.nanosec += 1
 
@@ -219,6 +228,12 @@ DEFECTS: dict[str, tuple[Callable[[Path], Edit], str, int, str]] = {
         f"person of {topic}": (restore_person(topic), topic, get_time_ns(topic), "the person at 2")
         for topic in IMAGE_TOPICS
     },
+    "padding": (
+        change_field(RAW_TOPIC, fill_padding),
+        RAW_TOPIC,
+        get_time_ns(RAW_TOPIC),
+        "the padding holds bytes",
+    ),
     **{
         f"pixel of {topic}": (change_pixel(topic), topic, get_time_ns(topic), "outside the mask")
         for topic in IMAGE_TOPICS
@@ -369,8 +384,9 @@ def test_verify_finds_input_images(
     assert run_bag(source, output, "--no-masks") == 0
     rewrite_bag(output, restore_image(RAW_TOPIC)(source))
     assert run_verify(source, output, "--no-redetection") == 2
-    (told,) = read_findings(capsys, "error")
-    assert told.endswith("1 images are those of the input, but in only 0 nobody was detected")
+    padding, total = read_findings(capsys, "error")
+    assert padding.endswith("the padding holds bytes, which may be another picture")
+    assert total.endswith("1 images are those of the input, but in only 0 nobody was detected")
 
 
 def test_verify_images_without_persons(
@@ -434,3 +450,25 @@ def test_verify_rejects_other_bag(
     assert any(t.startswith("/strange: of type std_msgs/msg/String is in the input") for t in told)
     assert any("masks.db has" in t for t in told)
     assert told[-1] == "... and 33 more" or told[-1].startswith("... and ")
+
+
+def test_much_reduced_images_warned(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Below the network's eye, a person is missed without a word."""
+    image = make_raw_image(np.zeros((4, 200, 3), np.uint8), 0)
+    messages = [
+        BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", START_NS + index, image)
+        for index in range(3)
+    ]
+    source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
+    assert run_bag(source, output, "--detect.inference_px", 32) == 0
+    warning = f"{RAW_TOPIC}: images of 200 x 4 px are searched at detect.inference_px = 32"
+    assert capsys.readouterr().err.count(warning) == 1
+    assert json.loads((output / "report.json").read_text())["warnings"][0].startswith(warning)
+    assert run_verify(source, output) == 1
+    (told,) = read_findings(capsys, "warning")
+    assert told.startswith(warning)

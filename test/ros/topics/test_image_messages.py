@@ -9,7 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.core import AnonymizedFrame, Detections, RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.ros.image_messages import decode_message, encode_message
+from anon_ros.ros.topics.image_messages import decode_message, encode_message
 from helpers.ros_images import make_raw_message
 
 
