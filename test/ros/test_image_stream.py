@@ -249,7 +249,8 @@ def test_cameras_share_diffusion(
         inpaint__generate_px=64,
     )
     assert peer.spin_until(peer.is_connected)
-    assert node.node._session.pipeline.max_batch == 8  # noqa: SLF001 - what this is about
+    pipeline = node.node._session.pipeline  # noqa: SLF001 - what this is about
+    assert peer.spin_until(lambda: pipeline.max_batch == 8), "the models are loaded"
     image = np.ascontiguousarray(bus_rgb[360:960:2, ::2])
     for index in range(6):
         for topic in topics:
