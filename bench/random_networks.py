@@ -7,7 +7,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
-from start_timesteps import published_scheduler
+from start_timesteps import make_published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from anon_ros.config import Config
@@ -86,7 +86,7 @@ def make_prompt(device: torch.device, rows: int, width: int) -> Prompt:
 def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffusion:
     """Make a Diffusion as ``load_diffusion`` does. A fused LoRA keeps the UNet's shape."""
     inpaint = config.inpaint
-    scheduler = make_scheduler(inpaint.scheduler, published_scheduler())
+    scheduler = make_scheduler(inpaint.scheduler, make_published_scheduler())
     chain = plan_timesteps(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
     unet = make_unet(device, tiny=tiny)
     return Diffusion(
@@ -166,7 +166,7 @@ def make_pipeline(diffusion: Diffusion) -> Any:
         tokenizer=None,
         tokenizer_2=None,
         unet=diffusion.unet,
-        scheduler=published_scheduler(),
+        scheduler=make_published_scheduler(),
         add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)

@@ -6,18 +6,9 @@ from pathlib import Path
 import cv2
 
 from anon_ros import build_anonymizer, load_config
-from anon_ros.core import RgbImage
+from anon_ros.images import read_image
 
 _BATCH_FRAMES = 4  # their persons share calls of the diffusion model
-
-
-def read_rgb(path: Path) -> RgbImage:
-    """Return the (H, W, 3) uint8 RGB image of a file, or raise ValueError."""
-    image_bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image_bgr is None:
-        message = f"{path} is no image"
-        raise ValueError(message)
-    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype("uint8")
 
 
 def main(source: str, destination: str, config_file: str | None = None) -> int:
@@ -28,7 +19,7 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     failures = 0
     for start in range(0, len(paths), _BATCH_FRAMES):
         batch = paths[start : start + _BATCH_FRAMES]
-        results = anonymizer.anonymize_batch([(read_rgb(path), 0) for path in batch])
+        results = anonymizer.anonymize_batch([(read_image(path), 0) for path in batch])
         for path, result in zip(batch, results, strict=True):
             if isinstance(result, Exception):  # fail closed: the original is never written
                 print(f"{path}: left out, {result}", file=sys.stderr)

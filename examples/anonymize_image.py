@@ -6,16 +6,18 @@ from pathlib import Path
 import cv2
 
 from anon_ros import build_anonymizer, load_config
+from anon_ros.errors import ImageFormatError
+from anon_ros.images import read_image
 
 
 def main(source: str, destination: str, config_file: str | None = None) -> int:
     """Write ``source`` without its persons and print the outcome of each; 1 if unreadable."""
-    image_bgr = cv2.imread(source, cv2.IMREAD_COLOR)
-    if image_bgr is None:
-        print(f"{source} is no image", file=sys.stderr)
+    try:
+        image_rgb = read_image(Path(source))
+    except ImageFormatError as error:
+        print(error, file=sys.stderr)
         return 1
     anonymizer = build_anonymizer(load_config(config_file))
-    image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype("uint8")
     # Raises SegmentationError instead of returning an image whose persons are not known.
     result = anonymizer.anonymize(image_rgb, seed=0)
     Path(destination).parent.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,14 @@ person almost unchanged, that person stays under the cover, and the outcome has 
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from anon_ros import load_config
 from anon_ros.core import Anonymizer, Crop, RgbImage
+from anon_ros.images import read_image
 from anon_ros.models import build_segmenter
 
 
@@ -37,9 +39,7 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     anonymizer = Anonymizer(
         build_segmenter(config), SilhouetteInpainter(), config.mask, config.inpaint
     )
-    image_bgr = cv2.imread(source, cv2.IMREAD_COLOR)
-    assert image_bgr is not None, f"{source} is no image"
-    result = anonymizer.anonymize(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype("uint8"))
+    result = anonymizer.anonymize(read_image(Path(source)))
     cv2.imwrite(destination, cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))
     print(*(outcome.kind.value for outcome in result.outcomes))
     return 0

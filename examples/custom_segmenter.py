@@ -6,12 +6,14 @@ detector plus a rectangle in which passers-by are replaced whether they are dete
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from anon_ros import load_config
 from anon_ros.core import Anonymizer, Detections, RgbImage, Roi, Segmenter
+from anon_ros.images import read_image
 from anon_ros.models import build_inpainter, build_segmenter
 
 
@@ -41,9 +43,7 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
     config = load_config(config_file)
     segmenter = RegionSegmenter(build_segmenter(config), Roi(0, 0, 160, 120))
     anonymizer = Anonymizer(segmenter, build_inpainter(config), config.mask, config.inpaint)
-    image_bgr = cv2.imread(source, cv2.IMREAD_COLOR)
-    assert image_bgr is not None, f"{source} is no image"
-    result = anonymizer.anonymize(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype("uint8"))
+    result = anonymizer.anonymize(read_image(Path(source)))
     cv2.imwrite(destination, cv2.cvtColor(result.image, cv2.COLOR_RGB2BGR))
     print(f"{len(result.outcomes)} regions replaced")
     return 0

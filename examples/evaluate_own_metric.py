@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from anon_ros.images import read_samples
 from anon_ros.metrics import bootstrap
 
 _MIN_DIFFERENCE = 16  # gray levels; above what JPEG compression changes by itself
@@ -19,7 +20,7 @@ _MIN_DIFFERENCE = 16  # gray levels; above what JPEG compression changes by itse
 
 def structure_correlation(original: Path, anonymized: Path) -> float:
     """Return the correlation over the replaced pixels of an image pair; NaN without any."""
-    before, after = (cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in (original, anonymized))
+    before, after = (read_samples(path, cv2.IMREAD_GRAYSCALE) for path in (original, anonymized))
     assert before is not None, f"{original} is no image"
     assert after is not None, f"{anonymized} is no image"
     is_replaced = cv2.absdiff(before, after) > _MIN_DIFFERENCE

@@ -59,7 +59,7 @@ def test_version_is_consistent() -> None:
 
 def test_fault_matrix_names_real_tests() -> None:
     table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
-    heads = ("| stage |", "| fault |", "| --- |")
+    heads = ("| stage |", "| fault |", "| attack |", "| --- |")
     rows = [r for r in table.splitlines() if r.startswith("| ") and not r.startswith(heads)]
     assert len(rows) > 45
     for row in rows:

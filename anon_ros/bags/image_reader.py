@@ -1,9 +1,7 @@
 """Iteration over the decoded images or depth maps of a bag."""
 
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,10 +106,7 @@ def _is_anonymized(plan: TopicPlan, channel: Channel) -> bool:
 
 def _iter_messages(bag: Bag, scratch: Path) -> Iterator[Message]:
     for file in bag.files:
-        with (
-            TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
-            closing(bag.open(file, DamageLog(), Path(folder))) as reader,
-        ):
+        with bag.open_in(scratch, file, DamageLog()) as reader:
             for record in reader.records(DamageLog(), 0, MAX_TIME_NS):
                 if isinstance(record, Message):
                     yield record

@@ -11,21 +11,23 @@ from anon_ros.bags.storage.type_definitions import ros1_typestore, ros2_typestor
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError, format_error
 from anon_ros.images import (
+    DEFAULT_MAX_PIXELS,
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
+    THERMAL_ENCODING,
     CompressedImageData,
     RawImage,
+    ToneRule,
     decode_compressed,
     decode_raw,
     encode_compressed,
     encode_raw,
+    measure_tone,
 )
 
 IMAGE_TYPE = IMAGE_TYPES[0]
 DESERIALIZED_TYPES = (*IMAGE_TYPES, POINT_CLOUD_TYPE)
 """Message types that are looked into."""
-
-_THERMAL_ENCODING = "16UC1"  # of a thermal camera; decoded as gray values
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class ImageMessage:
     Attributes:
         channel: of the message.
         ros_message: with the fields of its definition; arrays are read-only views.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     channel: Channel
     ros_message: Any
+    tone_rule: ToneRule = measure_tone
 
     @property
     def is_raw(self) -> bool:
@@ -57,16 +61,18 @@ class ImageMessage:
         return RawImage(
             height=fields.height,
             width=fields.width,
-            encoding="mono16" if fields.encoding == _THERMAL_ENCODING else fields.encoding,
+            encoding="mono16" if fields.encoding == THERMAL_ENCODING else fields.encoding,
             is_bigendian=bool(fields.is_bigendian),
             step=fields.step,
             data=_to_bytes(fields.data),
+            tone_rule=self.tone_rule,
         )
 
     @property
     def compressed(self) -> CompressedImageData:
         """The fields of a CompressedImage."""
-        return CompressedImageData(self.ros_message.format, _to_bytes(self.ros_message.data))
+        data = _to_bytes(self.ros_message.data)
+        return CompressedImageData(self.ros_message.format, data, self.tone_rule)
 
     @property
     def header(self) -> tuple[Any, ...]:
@@ -78,13 +84,15 @@ class ImageMessage:
         size = fields.height, fields.width, fields.step, bool(fields.is_bigendian)
         return *common, *size, len(fields.data)
 
-    def decode(self) -> RgbImage:
+    def decode(self, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
         """Decode the pixels, (H, W, 3) uint8 RGB.
 
         Raises:
-            ImageFormatError: if they cannot be decoded.
+            ImageFormatError: if they cannot be decoded, or are more than ``max_pixels``.
         """
-        return decode_raw(self.raw) if self.is_raw else decode_compressed(self.compressed)
+        if self.is_raw:
+            return decode_raw(self.raw, max_pixels)
+        return decode_compressed(self.compressed, max_pixels)
 
     def encode(self, result: AnonymizedFrame, jpeg_quality: int) -> bytes:
         """Serialize the message with the pixels of ``result``.

@@ -27,7 +27,9 @@ from anon_ros.config import Config
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_tracker, build_tracking_anonymizer, model_hashes
 from anon_ros.tracking import needs_tracking
+from anon_ros.utils.files import make_private_dir
 from anon_ros.utils.progress import ProgressBar
+from anon_ros.utils.text import escape_controls
 
 _MAX_LOSSES = 3
 _DESCRIPTION = """\
@@ -201,7 +203,8 @@ def _inspect(bag: Bag, output: OutputBag, rules: TopicRules, arguments: Namespac
     if not bag.needs_scratch:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
-    scratch.mkdir(parents=True)
+    make_private_dir(output.partial_dir)
+    scratch.mkdir()
     try:
         return inspect_bag(bag, rules, *window, salvage=arguments.salvage, scratch=scratch)
     finally:
@@ -226,9 +229,11 @@ def _run(job: RewriteJob) -> int:
     finally:
         progress.close()
     elapsed_s = time.monotonic() - started_s
-    print(_format_summary(report, job.target, progress.resumed, elapsed_s))
+    summary = _format_summary(report, job.target, progress.resumed, elapsed_s)
+    print(escape_controls(summary))
     if report.num_losses:
-        print(f"anon_ros: warning: {_format_losses(report, job.target)}", file=sys.stderr)
+        losses = escape_controls(_format_losses(report, job.target))
+        print(f"anon_ros: warning: {losses}", file=sys.stderr)
     return 0
 
 

@@ -15,12 +15,14 @@ from anon_ros.errors import InputError, format_error
 from anon_ros.images import CompressedImageData, decode_compressed, encode_compressed
 from anon_ros.models import build_anonymizer
 from anon_ros.utils.files import write_atomic
+from anon_ros.utils.text import escape_controls
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _DESCRIPTION = """\
-Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons is copied as
-it is; any other, or one with a thumbnail inside, is re-encoded without its metadata. An image that
-fails is reported and not written. Exit code: 0, or 1 if an image failed or existed already.
+Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons keeps its
+pixels as they are. Of all metadata only orientation and colors stay: pictures may hide in others.
+An image that fails is reported and not written. Exit code: 0, or 1 if an image failed or existed
+already.
 """
 _EXAMPLES = """\
 examples:
@@ -82,14 +84,16 @@ def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bo
             except Exception as error:  # noqa: BLE001 - a bad file must not lose the rest
                 counts["failed"] += 1
                 text = f"{source}: failed, not written: {format_error(error)}"
-                tqdm.write(text, file=sys.stderr)
+                tqdm.write(escape_controls(text), file=sys.stderr)
             else:
                 outcomes = Counter(_list_outcomes(result))
                 counts += outcomes
-                tqdm.write(f"{source}: {_format_persons(outcomes)}{_format_reasons(result)}")
+                text = f"{source}: {_format_persons(outcomes)}{_format_reasons(result)}"
+                tqdm.write(escape_controls(text))
     print(_format_summary(counts, len(todo)))
     for destination in existing:
-        print(f"{destination}: exists, kept; --force overwrites it", file=sys.stderr)
+        text = f"{destination}: exists, kept; --force overwrites it"
+        print(escape_controls(text), file=sys.stderr)
     return 1 if existing or counts["failed"] else 0
 
 
@@ -138,14 +142,15 @@ def _iter_folder(folder: Path, output: Path) -> Iterator[tuple[Path, Path]]:
         formats, names = ", ".join(_FORMATS), ", ".join(ignored[:3])
         more = ", ..." if ignored[3:] else ""
         message = f"{len(ignored)} files left out, not {formats}: {names}{more}"
-        print(f"{folder}: {message}", file=sys.stderr)
+        print(escape_controls(f"{folder}: {message}"), file=sys.stderr)
 
 
 def _anonymize_file(
     source: Path, destination: Path, anonymizer: Anonymizer, config: Config
 ) -> AnonymizedFrame:
     original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
-    result = anonymizer.anonymize(decode_compressed(original), config.inpaint.seed)
+    image = decode_compressed(original, config.fail.max_pixels)
+    result = anonymizer.anonymize(image, config.inpaint.seed)
     data = encode_compressed(
         original, result.image, result.replaced_mask, config.output.jpeg_quality
     )

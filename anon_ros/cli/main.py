@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from anon_ros.errors import AnonRosError
+from anon_ros.utils.text import escape_controls
 
 _COMMANDS = {
     "image": "anonymize image files and folders",
@@ -61,7 +62,7 @@ class _CommandParser(ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 if some of its inputs failed, 2 if it could not start."""
     # Before parsing, which warns of former names of flags.
-    logging.basicConfig(format="anon_ros: %(message)s", level=logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[_make_log_handler()])
     logging.getLogger("anon_ros").setLevel(logging.INFO)
     arguments = _make_parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
@@ -72,12 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except AnonRosError as error:
-        print(f"anon_ros: error: {error}", file=sys.stderr)
+        print(f"anon_ros: error: {escape_controls(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("anon_ros: interrupted", file=sys.stderr)
         return 130
     return code
+
+
+class _LogFormatter(logging.Formatter):
+    """Formatter whose messages cannot steer the terminal, whatever a file or topic is called."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of a record, without its traceback."""
+        return escape_controls(super().formatMessage(record))
+
+
+def _make_log_handler() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LogFormatter("anon_ros: %(message)s"))
+    return handler
 
 
 def bag_main() -> int:

@@ -21,6 +21,7 @@ from anon_ros.cli.deprecated_flags import add_deprecated_flag
 from anon_ros.errors import BagError, format_error
 from anon_ros.models import build_segmenter, find_weights_by_hash
 from anon_ros.utils.progress import ProgressBar
+from anon_ros.utils.text import escape_controls
 
 REVIEW_HTML = "review.html"
 _MAX_LINES = 50
@@ -118,7 +119,7 @@ def run_verify(arguments: Namespace) -> int:
     except (OSError, sqlite3.Error) as error:
         raise BagError(format_error(error)) from error
     _print_findings(findings)
-    print(f"{summary}; {review}")
+    print(escape_controls(f"{summary}; {review}"))
     return findings.exit_code
 
 
@@ -137,7 +138,7 @@ def _print_findings(findings: Findings) -> None:
         ("not checked", findings.not_checked, len(findings.not_checked)),
     ):
         for line in lines[:_MAX_LINES]:
-            print(f"{kind}: {line}")
+            print(escape_controls(f"{kind}: {line}"))
         if count > _MAX_LINES:
             print(f"{kind}: ... and {count - _MAX_LINES} more")
 

@@ -131,6 +131,13 @@ class FailureConfig:
         minimum=0,
         maximum=1_000_000,
     )
+    max_pixels: int = param(
+        120_000_000,
+        "Max width x height of an image, as its header declares them; a larger one fails before "
+        "it is decoded, because a few hundred bytes can fill the memory.",
+        minimum=1,
+        maximum=2**31 - 1,
+    )
 
 
 @dataclass(frozen=True)

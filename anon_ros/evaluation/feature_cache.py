@@ -14,6 +14,7 @@ import numpy.typing as npt
 from anon_ros.core import RgbImage
 from anon_ros.errors import ReportError
 from anon_ros.metrics import Embedder, Features
+from anon_ros.utils.files import make_private_file
 
 _BATCH = 32
 _TABLE = "CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
@@ -114,6 +115,7 @@ def _look_up(
         return np.zeros((0, 0), np.float32)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_file(path)
         with closing(sqlite3.connect(path)) as connection:
             vectors = _complete(connection, {key: i for i, key in enumerate(keys)}, compute)
     except (OSError, sqlite3.Error) as error:

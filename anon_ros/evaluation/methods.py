@@ -182,7 +182,8 @@ class MethodRunner:
         self, anonymizer: Anonymizer, image: RgbImage, persons: FramePersons
     ) -> AnonymizedFrame:
         """Anonymize a frame without the memory of those before it, which may come from a cache."""
-        task = FrameTask(None, "", image, 0, persons=persons)
+        shares_windows = self.config.inpaint.is_diffusion
+        task = FrameTask(None, "", image, 0, persons=persons, shares_windows=shares_windows)
         (result,) = FrameProcessor(self.config).process(anonymizer, [task])
         if isinstance(result.frame, Exception):
             raise result.frame

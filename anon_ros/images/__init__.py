@@ -1,33 +1,47 @@
 """From the bytes of image messages to RgbImage and back; knows no ROS types, threads or models."""
 
+from anon_ros.images.bit_depth import SharedTone, ToneRule, equalize_tone, measure_tone
 from anon_ros.images.compressed import (
     CompressedImageData,
     decode_compressed,
     encode_compressed,
     is_jpeg_or_png,
 )
-from anon_ros.images.encodings import is_supported_encoding
+from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
+from anon_ros.images.image_files import read_image, read_samples
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
     has_color_fields,
     has_image_keyword,
+    is_thermal_topic,
     may_carry_pixels,
 )
 from anon_ros.images.raw import RawImage, decode_raw, encode_raw
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS
 
 __all__ = [
+    "DEFAULT_MAX_PIXELS",
     "IMAGE_TYPES",
     "POINT_CLOUD_TYPE",
+    "THERMAL_ENCODING",
     "CompressedImageData",
     "RawImage",
+    "SharedTone",
+    "ToneRule",
     "decode_compressed",
     "decode_raw",
     "encode_compressed",
     "encode_raw",
+    "equalize_tone",
     "has_color_fields",
     "has_image_keyword",
     "is_jpeg_or_png",
     "is_supported_encoding",
+    "is_thermal_topic",
     "may_carry_pixels",
+    "measure_tone",
+    "read_image",
+    "read_samples",
+    "reject_depth",
 ]

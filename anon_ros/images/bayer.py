@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.images.bit_depth import from_8bit, to_8bit, white_level
 from anon_ros.images.layout import RowBuffer
 from anon_ros.images.packed import sample_view, to_native_order
 
@@ -46,12 +45,14 @@ class BayerLayout:
         return height_px
 
     def decode(self, rows: RowBuffer) -> RgbImage:
-        mosaic = to_8bit(to_native_order(sample_view(rows, 1, self.sample_bytes)))
+        samples = to_native_order(sample_view(rows, 1, self.sample_bytes))
+        mosaic = rows.tone_rule(samples).to_8bit(samples)
         return np.asarray(cv2.cvtColor(mosaic, _TO_RGB[self.pattern]), np.uint8)
 
     def write(self, rows: RowBuffer, image: RgbImage, mask: Mask, roi: Roi) -> None:
         samples = sample_view(rows, 1, self.sample_bytes)
-        values = from_8bit(image[roi.slices], white_level(to_native_order(samples)))
+        tone = rows.tone_rule(to_native_order(samples))
+        values = tone.from_8bit(image[roi.slices])
         target, inside = samples[roi.slices], mask[roi.slices]
         for color, (row, column) in zip(self.pattern, product((0, 1), (0, 1)), strict=True):
             phase = (slice(row, None, 2), slice(column, None, 2))

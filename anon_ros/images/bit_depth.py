@@ -1,47 +1,162 @@
 """16-bit samples as the 8 bits that the models see, and back.
 
-Cameras with 10, 12 or 14 bits fill only the low bits of a 16-bit sample, and no message says how
-many. So white is the smallest 2**n - 1, n >= 8, that holds all but a thousandth of the samples: one
-hot pixel must not darken an image until nobody is detected in it.
+No message says which of the 65536 counts a scene fills: a thermal camera without gain control fills
+a band of some hundred, a 12-bit camera the lowest 4095, a camera with linear light puts most of a
+scene into the lowest percents. So the counts are stretched between percentiles and brightened by a
+power law where most of the scene is dark. Dead rows, black borders of rectified images and
+saturated pixels lie at the smallest or largest count: those two have no vote.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.images.layout import Samples
+from anon_ros.errors import ImageFormatError
 
-_WHITE_8BIT = 255
-_BELOW_WHITE = 0.999
-_SAMPLED = 100_000
+Samples: TypeAlias = npt.NDArray[Any]
+"""(H, W) or (H, W, C) uint8 or uint16, one number per channel."""
 
-
-def white_level(samples: Samples) -> int:
-    """Return the value that stands for white: 255 for uint8, 255..65535 for uint16."""
-    if samples.dtype == np.uint8:
-        return _WHITE_8BIT
-    some = samples.reshape(-1)[:: max(1, samples.size // _SAMPLED)]
-    rank = math.ceil(_BELOW_WHITE * (len(some) - 1))
-    return max((1 << int(np.partition(some, rank)[rank]).bit_length()) - 1, _WHITE_8BIT)
-
-
-def to_8bit(samples: Samples) -> npt.NDArray[np.uint8]:
-    """Return ``samples`` with their white level brought to 255; uint8 is returned as it is."""
-    if samples.dtype == np.uint8:
-        return samples.astype(np.uint8, copy=False)
-    return np.asarray(
-        cv2.convertScaleAbs(samples, alpha=_WHITE_8BIT / white_level(samples)), np.uint8
-    )
+_NUM_COUNTS = 1 << 16
+_NUM_LEVELS = 256
+_LOW, _MEDIAN, _HIGH = 0.01, 0.5, 0.99
+# Beyond the percentiles, as a ratio of their distance: small hot or bright persons lie there.
+_MARGIN_RATIO = 0.25
+# Where the median is darker than this, it is brought there; bench/bit_depth.py measures the result.
+_MEDIAN_TARGET, _MIN_GAMMA = 0.4, 0.3
+MIN_GRAY_LEVELS = 8
+"""Different counts that a scene must fill: with fewer, persons are lost (docs/encodings.md)."""
 
 
-def from_8bit(values: npt.NDArray[np.uint8], white: int) -> Samples:
-    """Invert ``to_8bit`` for samples of the given white level; uint8 for white 255.
+@dataclass(frozen=True, eq=False)
+class ToneMapping:
+    """A map from counts to levels.
 
-    Values survive ``to_8bit`` exactly.
+    Attributes:
+        levels: (65536,) uint8, the level of every count; it never falls.
     """
-    if white == _WHITE_8BIT:
-        return values
-    table = np.rint(np.arange(256) * (white / _WHITE_8BIT)).astype(np.uint16)
-    return np.asarray(cv2.LUT(values, table), np.uint16)
+
+    levels: npt.NDArray[np.uint8]
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.uint16]:
+        """(256,) uint16, a count of every level, or of the next higher one that has any."""
+        first, last = (
+            np.searchsorted(self.levels, np.arange(_NUM_LEVELS), side) for side in ("left", "right")
+        )
+        # The middle of a level's counts; black and white are next to the scene, not at 0 or 65535.
+        middle = np.where(last > first, (first + last - 1) // 2, first)
+        middle[0], middle[-1] = last[0] - 1, first[-1]
+        return np.clip(middle, 0, _NUM_COUNTS - 1).astype(np.uint16)
+
+    def to_8bit(self, samples: Samples) -> npt.NDArray[np.uint8]:
+        """Return the levels of uint16 ``samples``; uint8 is returned as it is."""
+        if samples.dtype == np.uint8:
+            return samples.astype(np.uint8, copy=False)
+        return self.levels[samples]
+
+    def from_8bit(self, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+        """Return counts that ``to_8bit`` brings to ``values``, or near them in a narrow band."""
+        return np.asarray(cv2.LUT(values, self.counts), np.uint16)
+
+
+ToneRule: TypeAlias = Callable[[Samples], ToneMapping]
+"""A choice of the mapping: ``measure_tone``, or another one for a second look."""
+
+
+@dataclass
+class SharedTone:
+    """A ToneRule that measures the first samples and maps all later ones in the same way."""
+
+    _mapping: ToneMapping | None = None
+
+    def __call__(self, samples: Samples) -> ToneMapping:
+        """Return the mapping of the first samples."""
+        if self._mapping is None:
+            self._mapping = measure_tone(samples)
+        return self._mapping
+
+
+def measure_tone(samples: Samples) -> ToneMapping:
+    """Return the mapping by which persons are searched in ``samples``.
+
+    Args:
+        samples: (H, W) or (H, W, C) uint16 in this machine's byte order, without alpha; uint8 needs
+            no mapping and gets one that has no effect.
+
+    Raises:
+        ImageFormatError: if too few counts are in use to tell a person from the scene. A single
+            count shows nobody, and is accepted.
+    """
+    if samples.dtype == np.uint8:
+        return _NO_MAPPING
+    histogram = _count(samples)
+    used = np.flatnonzero(histogram)
+    inner = _drop_extremes(histogram, used)
+    low, median, high = _find_percentiles(inner)
+    num_levels = np.count_nonzero(inner[low : high + 1])
+    if num_levels < MIN_GRAY_LEVELS and len(used) > 1:
+        message = (
+            f"16-bit image with {num_levels} gray levels between its percentiles (counts {low} to "
+            f"{high}): fewer than {MIN_GRAY_LEVELS} do not show persons reliably"
+        )
+        raise ImageFormatError(message)
+    margin = _MARGIN_RATIO * (high - low)
+    darkest, brightest = np.flatnonzero(inner)[[0, -1]]
+    return _stretch(max(darkest, low - margin), median, min(brightest, high + margin))
+
+
+def equalize_tone(samples: Samples) -> ToneMapping:
+    """Return another mapping, for a second look: every count in use gets its part of the levels.
+
+    Args:
+        samples: as for ``measure_tone``.
+    """
+    if samples.dtype == np.uint8:
+        return _NO_MAPPING
+    histogram = _count(samples)
+    limited = np.minimum(histogram, histogram.sum() / np.count_nonzero(histogram))
+    ranks = np.cumsum(limited) - limited / 2
+    return ToneMapping(np.rint(ranks / limited.sum() * (_NUM_LEVELS - 1)).astype(np.uint8))
+
+
+_NO_MAPPING = ToneMapping(np.arange(_NUM_COUNTS).clip(0, _NUM_LEVELS - 1).astype(np.uint8))
+
+
+def _count(samples: Samples) -> npt.NDArray[np.float32]:
+    """Return (65536,) float32, the number of samples of every count."""
+    rows = np.ascontiguousarray(samples.reshape(len(samples), -1))
+    histogram = cv2.calcHist([rows], [0], None, [_NUM_COUNTS], [0, _NUM_COUNTS])
+    return np.asarray(histogram, np.float32).reshape(-1)
+
+
+def _drop_extremes(
+    histogram: npt.NDArray[np.float32], used: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Return the histogram without the smallest and largest count, unless nothing remains."""
+    if len(used) <= 2:  # noqa: PLR2004 - those two
+        return histogram
+    inner = histogram.copy()
+    inner[[used[0], used[-1]]] = 0
+    return inner
+
+
+def _find_percentiles(histogram: npt.NDArray[np.float32]) -> list[int]:
+    ranks = np.cumsum(histogram, dtype=np.float64)
+    return [int(np.searchsorted(ranks, ratio * ranks[-1])) for ratio in (_LOW, _MEDIAN, _HIGH)]
+
+
+def _stretch(black: float, median: int, white: float) -> ToneMapping:
+    """Bring ``black`` to 0, ``white`` to 255, and a dark ``median`` near its target."""
+    span = max(white - black, 1)
+    center = max((median - black) / span, 1e-3)
+    gamma = 1.0
+    if center < _MEDIAN_TARGET:
+        gamma = max(math.log(_MEDIAN_TARGET) / math.log(center), _MIN_GAMMA)
+    light = ((np.arange(_NUM_COUNTS, dtype=np.float32) - black) / span).clip(0, 1)
+    return ToneMapping(np.rint(light**gamma * (_NUM_LEVELS - 1)).astype(np.uint8))

@@ -14,11 +14,15 @@ import numpy as np
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import jpeg, png
+from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
-from anon_ros.images.layout import ByteData, Samples, validate_result
+from anon_ros.images.layout import ByteData, validate_result
+from anon_ros.images.orientation import turn_back, turn_upright
 from anon_ros.images.packed import to_rgb, write_masked
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
 _SIGNATURE_BYTES = 16
+_STORED_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
 
 # libjpeg's sampling factors of Y, Cb and Cr, by pixels (height, width) per chroma sample
@@ -38,29 +42,35 @@ class CompressedImageData:
     Attributes:
         format: what the publisher says that ``data`` is.
         data: a whole JPEG or PNG file; it is only read.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     format: str
     data: ByteData
+    tone_rule: ToneRule = measure_tone
 
 
-def decode_compressed(compressed: CompressedImageData) -> RgbImage:
-    """Return the image as 8-bit RGB, turned upright if a JPEG's EXIF orientation says so.
+def decode_compressed(
+    compressed: CompressedImageData, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> RgbImage:
+    """Return the image as 8-bit RGB, turned upright as its orientation says (EXIF, else XMP).
 
-    16-bit PNG is scaled as in ``decode_raw``. A PNG's eXIf orientation is not applied.
+    16-bit PNG is mapped as in ``decode_raw``.
 
     Raises:
-        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, or if it is
-            depth.
+        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged, if it is depth,
+            or as ``decode_raw``.
     """
     data = bytes(compressed.data)
     if _is_jpeg(compressed.format, data):
-        jpeg.parse_jpeg(data)
-        return np.asarray(
-            cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8
-        )
+        info = jpeg.parse_jpeg(data)
+        reject_oversized(*info.size_wh, max_pixels)
+        bgr = turn_upright(_decode(data, _STORED_COLOR), info.orientation)
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    png_info = png.parse_png(data)
+    reject_oversized(*png_info.size_wh, max_pixels)
     samples, order = _decode_png(data)
-    return to_rgb(samples, order)
+    return to_rgb(turn_upright(samples, png_info.orientation), order, compressed.tone_rule)
 
 
 def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
@@ -77,9 +87,9 @@ def encode_compressed(
 ) -> bytes:
     """Return a file like ``compressed`` that shows ``image``.
 
-    An empty mask gives the original bytes, without any further picture or video behind the first
-    one: nobody has looked at those. Otherwise, or if a JPEG holds a thumbnail, no metadata is kept,
-    because the thumbnail may still show persons; a JPEG's EXIF orientation is applied instead.
+    An empty mask gives the original pixels, not encoded again. In any case metadata are cut down to
+    what is known to hold no picture (see ``jpeg`` and ``png``), and nothing stays behind the end:
+    nobody has looked at those. Pixels stay stored as they lie, with their orientation.
 
     JPEG is encoded anew from ``image``, so pixels outside the mask change by its compression
     error; gray stays gray, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
@@ -99,20 +109,20 @@ def encode_compressed(
     validate_result(image, mask, *mask.shape)
     if _is_jpeg(compressed.format, data):
         info = jpeg.parse_jpeg(data)
-        if mask.any() or info.has_thumbnail:
-            return _encode_jpeg(info, image, jpeg_quality)
-        return _strip_trailing(data, info.end)
+        if mask.any():
+            data = _encode_jpeg(info, turn_back(image, info.orientation), jpeg_quality)
+        return jpeg.cut_metadata(data, info.orientation, info.profile)
+    png_info = png.parse_png(data)
     if not mask.any():
-        return _strip_trailing(data, png.find_png_end(data))
+        used_colors = _list_colors(_decode_png(data)[0]) if png_info.has_palette else None
+        return png.cut_metadata(data, png_info.orientation, used_colors=used_colors)
     samples, order = _decode_png(data)
+    image, mask = (turn_back(array, png_info.orientation) for array in (image, mask))
     validate_result(image, mask, *samples.shape[:2])
-    write_masked(samples, order, image, mask, Roi.from_mask(mask, align_px=2))
-    return _encode(".png", samples, [])
-
-
-def _strip_trailing(data: bytes, end: int) -> bytes:
-    # Zeros are padding of the message, which stays as it came.
-    return data[:end] if data[end:].strip(b"\0") else data
+    roi = Roi.from_mask(mask, align_px=2)
+    write_masked(samples, order, image, mask, roi, compressed.tone_rule)
+    encoded = _encode(".png", samples, [])
+    return png.cut_metadata(encoded, png_info.orientation, png_info.color)
 
 
 def _is_jpeg(declared: str, data: bytes) -> bool:
@@ -131,9 +141,15 @@ def _is_jpeg(declared: str, data: bytes) -> bool:
 
 
 def _decode_png(data: bytes) -> tuple[Samples, str]:
-    png.find_png_end(data)
     samples = _decode(data, cv2.IMREAD_UNCHANGED)
     return samples, _PNG_ORDER[1 if samples.ndim == 2 else samples.shape[2]]  # noqa: PLR2004 - rows, columns
+
+
+def _list_colors(samples: Samples) -> set[bytes]:
+    """Return the colors of BGR or BGRA samples as RGB or RGBA."""
+    order = [2, 1, 0, 3][: samples.shape[2]]
+    unique = np.unique(samples.reshape(-1, len(order)), axis=0)
+    return {color.tobytes() for color in unique[:, order]}
 
 
 def _encode_jpeg(info: jpeg.JpegInfo, image: RgbImage, quality: int) -> bytes:

@@ -10,6 +10,7 @@ from anon_ros.errors import ImageFormatError
 from anon_ros.images.bayer import BayerLayout
 from anon_ros.images.layout import PixelLayout
 from anon_ros.images.packed import PackedLayout
+from anon_ros.images.pixel_content import is_thermal_topic
 from anon_ros.images.yuv import SemiPlanarLayout, Yuv422Layout
 
 LAYOUTS: Mapping[str, PixelLayout] = {
@@ -34,6 +35,10 @@ LAYOUTS: Mapping[str, PixelLayout] = {
     "nv21": SemiPlanarLayout(u_at=1, size_multiple_hw=(2, 2)),
     "nv24": SemiPlanarLayout(u_at=0, size_multiple_hw=(1, 1)),
 }
+
+
+THERMAL_ENCODING = "16UC1"
+"""Gray values of a thermal camera, as mono16, or depth: the topic's name decides."""
 
 
 def is_supported_encoding(encoding: str) -> bool:
@@ -68,5 +73,19 @@ def reject_non_picture(encoding: str) -> None:
         message = (
             f"encoding {encoding!r} cannot be anonymized: depth and float images carry no visible "
             f"color to find persons in; supported are {', '.join(LAYOUTS)}"
+        )
+        raise ImageFormatError(message)
+
+
+def reject_depth(topic: str, encoding: str) -> None:
+    """Reject 16UC1 on a topic that is not named like a thermal camera.
+
+    Raises:
+        ImageFormatError: names topic and remedy.
+    """
+    if encoding == THERMAL_ENCODING and not is_thermal_topic(topic):
+        message = (
+            f"encoding {encoding!r} on {topic} may be depth: a thermal camera's gray is taken "
+            "only on a topic named so (thermal, lwir, flir and the like); publish mono16 otherwise"
         )
         raise ImageFormatError(message)

@@ -1,16 +1,31 @@
-"""Facts of a JPEG that OpenCV does not report: its completeness and its chroma sampling."""
+"""The segments of a JPEG: its completeness, its chroma sampling, and what of its metadata is kept.
 
+Only what is known to hold no picture is kept: the JFIF head without thumbnail, a color profile of
+numbers, the orientation, Adobe's color transform and what the pixels themselves need.
+"""
+
+import itertools
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from anon_ros.errors import ImageFormatError
+from anon_ros.images.color_profile import reduce_profile
+from anon_ros.images.jpeg_tables import START_OF_FRAME, START_OF_SCAN, drop_unused_tables
+from anon_ros.images.orientation import EXIF_HEAD, UPRIGHT, make_exif, parse_exif, parse_xmp
 
 SIGNATURE = b"\xff\xd8\xff"
 
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-# ISO/IEC 10918-1 table B.1: start of frame, without DHT (C4), JPG (C8) and DAC (CC)
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", 0xD9
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+_JFIF_HEAD, _JFIF_BYTES = b"JFIF\0", 14
+_XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+_PROFILE_HEAD = b"ICC_PROFILE\0"
+_ADOBE_HEAD, _ADOBE_BYTES = b"Adobe", 12
+_MAX_CONTENT_BYTES = 65533
+_SPACES = {1: b"GRAY", 3: b"RGB "}  # by number of components
 # A scan ends at the first 0xFF that is neither stuffed (00), a restart (D0-D7) nor a fill byte (FF)
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -21,15 +36,27 @@ class JpegInfo:
 
     Attributes:
         end: where its first picture ends; phones put further pictures and videos behind it.
-        has_thumbnail: its metadata hold another picture, which may be older than the image.
         is_gray: it has one component.
+        size_wh: width and height that the frame header declares, px.
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
+        orientation: 1..8, how the stored pixels are to be turned.
+        profile: its color profile, reduced to numbers; None for none.
     """
 
     end: int
-    has_thumbnail: bool
+    size_wh: tuple[int, int]
     is_gray: bool
     chroma_hw: tuple[int, int]
+    orientation: int
+    profile: bytes | None
+
+
+class _Segment(NamedTuple):
+    """A marker with its content, and where both end; a scan's entropy-coded data lie behind."""
+
+    marker: int
+    content: bytes
+    end: int
 
 
 def parse_jpeg(data: bytes) -> JpegInfo:
@@ -40,27 +67,73 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     Raises:
         ImageFormatError: if it is cut short or has no frame.
     """
-    frame = None
-    has_thumbnail = False
-    end = 0
-    for marker, payload, end in _iter_segments(data):  # noqa: B007 - the last one is wanted
-        if marker in _START_OF_FRAME:
-            frame = payload
-        elif SIGNATURE in payload:
-            has_thumbnail = True
-    if frame is None:
+    segments = list(_iter_segments(data))
+    frames = [segment.content for segment in segments if segment.marker in START_OF_FRAME]
+    if not frames:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
         raise ImageFormatError(message)
-    return JpegInfo(end, has_thumbnail, *_parse_sampling(frame))
+    frame = frames[0]  # a decoder reads no further one
+    is_gray, chroma_hw = _parse_sampling(frame)
+    height_px, width_px = struct.unpack_from(">HH", frame, 1)
+    profile = _find_profile(segments, _SPACES.get(frame[5], b""))
+    return JpegInfo(
+        segments[-1].end,
+        (width_px, height_px),
+        is_gray,
+        chroma_hw,
+        _find_orientation(segments),
+        profile,
+    )
 
 
-def _iter_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield marker, content and end of each segment up to the image's end, which must be there."""
+def find_orientation(data: bytes) -> int:
+    """Return how the stored pixels of a JPEG, perhaps cut short, are to be turned, 1..8.
+
+    Raises:
+        ImageFormatError: if it ends before its first scan.
+    """
+    head = itertools.takewhile(lambda item: item.marker != START_OF_SCAN, _iter_segments(data))
+    return _find_orientation(list(head))
+
+
+def cut_metadata(data: bytes, orientation: int, profile: bytes | None) -> bytes:
+    """Return a JPEG with the same pixels, and with no more metadata than is known to be safe.
+
+    Args:
+        data: a whole JPEG; zeros behind it, padding of a message, stay.
+        orientation: 1..8, to be stated.
+        profile: a reduced color profile, to be stated; None for none.
+
+    Raises:
+        ImageFormatError: if it is cut short or damaged.
+    """
+    segments = list(_iter_segments(data))
+    head = [_Segment(_APP0, content, 0) for content in _find_jfif(segments)[:1]]
+    if orientation != UPRIGHT:
+        head.append(_Segment(_APP1, EXIF_HEAD + make_exif(orientation), 0))
+    if profile is not None:
+        head.append(_Segment(_APP2, _PROFILE_HEAD + b"\1\1" + profile, 0))
+    adobe = _list_contents(segments, _APP14, _ADOBE_HEAD, _ADOBE_BYTES)
+    head += [_Segment(_APP14, content[:_ADOBE_BYTES], 0) for content in adobe[-1:]]
+    contents = drop_unused_tables([(item.marker, item.content) for item in segments])
+    parts = [_START_OF_IMAGE, *(_join(item.marker, item.content) for item in head)]
+    for segment, content in zip(segments, contents, strict=True):
+        if content:
+            parts.append(_join(segment.marker, content))
+        if segment.marker == START_OF_SCAN:
+            parts.append(data[segment.end : _find_scan_end(data, segment.end)])
+    end = segments[-1].end
+    padding = data[end:] if not data[end:].strip(b"\0") else b""
+    return b"".join([*parts, bytes([0xFF, _END_OF_IMAGE]), padding])
+
+
+def _iter_segments(data: bytes) -> Iterator[_Segment]:
+    """Yield each segment up to the image's end, which must be there."""
     at = 2
     while data[at : at + 1] == b"\xff":
         marker = data[at + 1] if at + 1 < len(data) else None
         if marker == _END_OF_IMAGE:
-            yield marker, b"", at + 2
+            yield _Segment(marker, b"", at + 2)
             return
         if marker is None:
             break
@@ -68,13 +141,54 @@ def _iter_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             at += 1
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        yield marker, data[at + 4 : end], end
-        at = end
-        if marker == _START_OF_SCAN:
-            match = _AFTER_SCAN.search(data, at)
-            at = match.start() if match else len(data)
+        yield _Segment(marker, data[at + 4 : end], end)
+        at = _find_scan_end(data, end) if marker == START_OF_SCAN else end
     message = f"JPEG of {len(data)} bytes is cut short or damaged: no end of image after its scans"
     raise ImageFormatError(message)
+
+
+def _find_scan_end(data: bytes, at: int) -> int:
+    match = _AFTER_SCAN.search(data, at)
+    return match.start() if match else len(data)
+
+
+def _join(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def _list_contents(
+    segments: list[_Segment], marker: int, head: bytes, min_bytes: int = 0
+) -> list[bytes]:
+    """Return contents of segments before the first scan; no decoder looks for them behind it."""
+    contents = []
+    for segment in segments:
+        if segment.marker == START_OF_SCAN:
+            break
+        is_wanted = segment.marker == marker and segment.content.startswith(head)
+        if is_wanted and len(segment.content) >= min_bytes:
+            contents.append(segment.content)
+    return contents
+
+
+def _find_jfif(segments: list[_Segment]) -> list[bytes]:
+    """Return heads of JFIF without thumbnail."""
+    heads = _list_contents(segments, _APP0, _JFIF_HEAD, _JFIF_BYTES)
+    return [head[: _JFIF_BYTES - 2] + bytes(2) for head in heads]
+
+
+def _find_orientation(segments: list[_Segment]) -> int:
+    exif = _list_contents(segments, _APP1, EXIF_HEAD[:5])
+    xmp = _list_contents(segments, _APP1, _XMP_HEAD)
+    stated = [*map(parse_exif, exif), *map(parse_xmp, xmp)]
+    return next((value for value in stated if value is not None), UPRIGHT)
+
+
+def _find_profile(segments: list[_Segment], space: bytes) -> bytes | None:
+    parts = _list_contents(segments, _APP2, _PROFILE_HEAD, len(_PROFILE_HEAD) + 2)
+    parts.sort(key=lambda part: part[len(_PROFILE_HEAD)])  # its number
+    profile = reduce_profile(b"".join(part[len(_PROFILE_HEAD) + 2 :] for part in parts), space)
+    room = _MAX_CONTENT_BYTES - len(_PROFILE_HEAD) - 2
+    return profile if profile is not None and len(profile) <= room else None
 
 
 def _parse_sampling(payload: bytes) -> tuple[bool, tuple[int, int]]:

@@ -2,18 +2,16 @@
 
 from array import array
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
+from anon_ros.images.bit_depth import ToneRule
 
 ByteData: TypeAlias = "bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]"
 """The ``data`` of a message as rclpy (array), rosbags (ndarray) or a file (bytes) give it."""
-
-Samples: TypeAlias = npt.NDArray[Any]
-"""(H, W) or (H, W, C) uint8 or uint16, one number per channel."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,14 @@ class RowBuffer:
         height_px: of the image. R is larger where chroma planes follow the luma plane.
         width_px: of the image.
         is_bigendian: byte order of 16-bit samples.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     data: npt.NDArray[np.uint8]
     height_px: int
     width_px: int
     is_bigendian: bool
+    tone_rule: ToneRule
 
 
 class PixelLayout(Protocol):

@@ -14,6 +14,7 @@ _COLOUR = re.compile(
 )
 # Clouds whose colors we cannot see: in channels, or compressed.
 _OTHER_CLOUD = re.compile(r".*[/.](PointCloud|CompressedPointCloud\w*)")
+_THERMAL_WORDS = ("therm", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
 _WORDS = ("image", "video", "theora", "ffmpeg", "h264", "h265", "jpeg", "photo", "picture")
 
 
@@ -35,3 +36,11 @@ def has_image_keyword(name: str) -> bool:
 def has_color_fields(field_names: Iterable[str]) -> bool:
     """Return True if the points of a PointCloud2 with these fields have colors."""
     return any(_COLOUR.search(name) for name in field_names)
+
+
+def is_thermal_topic(name: str) -> bool:
+    """Return True if the name of a topic has a word for thermal cameras in it.
+
+    It decides about 16UC1, which may also be depth, in recordings and live: the data look the same.
+    """
+    return any(word in name.lower() for word in _THERMAL_WORDS)

@@ -7,11 +7,10 @@ import numpy.typing as npt
 
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
+from anon_ros.images.bit_depth import ToneRule, measure_tone
 from anon_ros.images.encodings import get_layout
 from anon_ros.images.layout import ByteData, PixelLayout, RowBuffer, validate_result
-
-# Alignment of rows, and padding at the end.
-_PADDING_BYTES = 64
+from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class RawImage:
         is_bigendian: byte order of 16-bit samples; without meaning for 8 bits.
         step: bytes from one row to the next, padding included.
         data: at least ``step`` bytes for each row; it is only read.
+        tone_rule: choice of the mapping of 16-bit samples to 8 bits.
     """
 
     height: int
@@ -33,17 +33,19 @@ class RawImage:
     is_bigendian: bool
     step: int
     data: ByteData
+    tone_rule: ToneRule = measure_tone
 
 
-def decode_raw(raw: RawImage) -> RgbImage:
+def decode_raw(raw: RawImage, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
     """Return the image as 8-bit RGB, in memory of its own.
 
-    16-bit samples are scaled by the smallest 2**n - 1, n >= 8, that holds the largest of them, so
-    that a 12-bit camera's image is not black.
+    16-bit samples are mapped by their tone rule, so that persons can be seen in a narrow band.
 
     Raises:
-        ImageFormatError: if the encoding is not supported, or sizes and data do not fit together.
+        ImageFormatError: if the encoding is not supported, sizes and data do not fit together,
+            16-bit samples have too few gray levels, or there are more than ``max_pixels``.
     """
+    reject_oversized(raw.width, raw.height, max_pixels)
     layout = get_layout(raw.encoding)
     _check(raw, layout)
     return layout.decode(_view_rows(raw, layout, np.frombuffer(raw.data, np.uint8)))
@@ -52,11 +54,11 @@ def decode_raw(raw: RawImage) -> RgbImage:
 def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     """Return the data of ``raw`` with the pixels under ``mask`` taken from ``image``.
 
-    All other bytes are those of ``raw``: pixels, alpha, padding and whatever follows the last row.
-    But more than 64 bytes of either are blanked: they may be a part of a larger picture, and nobody
-    has looked for persons there.
+    All other pixels are those of ``raw``, and so is constant alpha. Padding of the rows and
+    whatever follows the last one are zeroed: 64 bytes per row are a picture of a person, too, and
+    nobody has looked there.
     Chroma that several pixels share is replaced where ``mask`` touches one of them. 16-bit samples
-    keep their range: white is what it was in ``raw``.
+    keep their range: black and white are what they were for detection.
 
     Args:
         raw: the original.
@@ -72,20 +74,26 @@ def encode_raw(raw: RawImage, image: RgbImage, mask: Mask) -> bytes:
     validate_result(image, mask, raw.height, raw.width)
     data = np.frombuffer(raw.data, np.uint8).copy()
     rows = _view_rows(raw, layout, data)
-    used_bytes = layout.row_bytes(raw.width)
-    if raw.step - used_bytes > _PADDING_BYTES and raw.encoding != "nv24":  # its rows are not so
-        rows.data[:, used_bytes:] = 0
-    if len(data) - rows.data.size > _PADDING_BYTES:
-        data[rows.data.size :] = 0
+    _blank_padding(rows, layout.row_bytes(raw.width), raw.encoding)
+    data[rows.data.size :] = 0
     if mask.any():
         layout.write(rows, image, mask, Roi.from_mask(mask, align_px=2))
     return data.tobytes()
 
 
+def _blank_padding(rows: RowBuffer, used_bytes: int, encoding: str) -> None:
+    luma, chroma = rows.data[: rows.height_px], rows.data[rows.height_px :]
+    luma[:, used_bytes:] = 0
+    if encoding == "nv24":  # its rows of chroma are twice as long
+        chroma.reshape(rows.height_px, -1)[:, 2 * used_bytes :] = 0
+    else:
+        chroma[:, used_bytes:] = 0
+
+
 def _view_rows(raw: RawImage, layout: PixelLayout, data: npt.NDArray[np.uint8]) -> RowBuffer:
     count = layout.row_count(raw.height)
     rows = data[: count * raw.step].reshape(count, raw.step)
-    return RowBuffer(rows, raw.height, raw.width, raw.is_bigendian)
+    return RowBuffer(rows, raw.height, raw.width, raw.is_bigendian, raw.tone_rule)
 
 
 def _check(raw: RawImage, layout: PixelLayout) -> None:

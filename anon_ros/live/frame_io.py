@@ -49,6 +49,6 @@ class FrameIO(Generic[T]):
     """
 
     stamp_ns: Callable[[T], int]
-    decode: Callable[[T], RgbImage]
+    decode: Callable[[QueuedFrame[T]], RgbImage]
     encode: Callable[[T, AnonymizedFrame, int], T]
     publish: Callable[[QueuedFrame[T], T, AnonymizedFrame], None]

@@ -141,7 +141,7 @@ class FramePipeline(Generic[T]):
         for index, queued in enumerate(frames):
             try:
                 started_ns = self._record_stage("wait", queued.arrived_ns)
-                image = self._frame_io.decode(queued.frame)
+                image = self._frame_io.decode(queued)
                 self._record_stage("decode", started_ns)
                 stamp_ns = self._frame_io.stamp_ns(queued.frame)
                 camera = self._find_camera(queued.stream)

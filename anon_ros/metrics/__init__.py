@@ -8,13 +8,19 @@ from anon_ros.metrics.average_precision import (
     PrecisionScores,
     match_frame,
 )
-from anon_ros.metrics.beta_selection import BetaRecommendation, recommend_beta
-from anon_ros.metrics.color_histogram import ColorHistogramEmbedder
-from anon_ros.metrics.fid import frechet_distance
-from anon_ros.metrics.flicker import FlickerMetric
-from anon_ros.metrics.id_switches import IdSwitches
-from anon_ros.metrics.identity_linking import link_identities
-from anon_ros.metrics.inception_score import inception_score
+from anon_ros.metrics.identity.beta_selection import BetaRecommendation, recommend_beta
+from anon_ros.metrics.identity.color_histogram import ColorHistogramEmbedder
+from anon_ros.metrics.identity.reid import (
+    JUNK_ID,
+    ChanceLevel,
+    FeatureSet,
+    ReidResult,
+    compute_chance_level,
+    evaluate_reid,
+)
+from anon_ros.metrics.image_quality.fid import frechet_distance
+from anon_ros.metrics.image_quality.inception_score import inception_score
+from anon_ros.metrics.image_quality.kid import kernel_distance
 from anon_ros.metrics.intervals import (
     Estimate,
     bootstrap,
@@ -23,10 +29,8 @@ from anon_ros.metrics.intervals import (
     estimate_proportion,
     jackknife_halves,
 )
-from anon_ros.metrics.kid import kernel_distance
 from anon_ros.metrics.matching import match_masks
-from anon_ros.metrics.optical_flow import MIN_SIDE_PX
-from anon_ros.metrics.paste_order import (
+from anon_ros.metrics.paste_order.paste_order import (
     MISORDER_CAUSES,
     DepthMap,
     PasteOrderResult,
@@ -37,23 +41,19 @@ from anon_ros.metrics.paste_order import (
     order_by_depth,
     order_by_detection,
 )
-from anon_ros.metrics.protocols import Embedder, Features, NamedNetwork
-from anon_ros.metrics.reid import (
-    JUNK_ID,
-    ChanceLevel,
-    FeatureSet,
-    ReidResult,
-    compute_chance_level,
-    evaluate_reid,
-)
-from anon_ros.metrics.synthetic_scenes import (
+from anon_ros.metrics.paste_order.synthetic_scenes import (
     CHILD_MAX_HEIGHT_M,
     Cutout,
     Scene,
     extract_cutouts,
     make_scene,
 )
-from anon_ros.metrics.temporal_recall import TemporalRecall
+from anon_ros.metrics.protocols import Embedder, Features, NamedNetwork
+from anon_ros.metrics.temporal.flicker import FlickerMetric
+from anon_ros.metrics.temporal.id_switches import IdSwitches
+from anon_ros.metrics.temporal.identity_linking import link_identities
+from anon_ros.metrics.temporal.optical_flow import MIN_SIDE_PX
+from anon_ros.metrics.temporal.temporal_recall import TemporalRecall
 
 __all__ = [
     "CHILD_MAX_HEIGHT_M",

@@ -26,7 +26,7 @@ from anon_ros.ros.parameters import (
     refuse_weaker,
 )
 from anon_ros.ros.session import ActiveSession
-from anon_ros.ros.topic_manager import TopicManager
+from anon_ros.ros.topics.topic_manager import TopicManager
 
 _SUBSCRIBE_PERIOD_S = 0.2
 _DISCOVER_PERIOD_S = 0.5
@@ -168,7 +168,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if self._get_state() == "loading":
             self.get_logger().info("still loading models")
         if self._session is not None:
-            for topic, counts in self._session.inbox.counts().items():
+            for topic, counts in self._session.mailbox.counts().items():
                 self.get_logger().info(f"{topic}: {counts}")
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[SetParametersResult]:

@@ -5,6 +5,8 @@ import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from anon_ros.utils.text import escape_controls
+
 
 class NodeLogHandler(logging.Handler):
     """Handler that passes records of Python's logging on to a node's logger."""
@@ -21,7 +23,7 @@ class NodeLogHandler(logging.Handler):
 
     def _emit(self, record: logging.LogRecord) -> None:
         # rclpy ties a severity to the line of the call, so every severity needs its own line.
-        text = record.getMessage()
+        text = escape_controls(record.getMessage())
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

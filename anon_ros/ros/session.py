@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind
+from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -18,9 +18,14 @@ from anon_ros.live import (
     QueuedFrame,
 )
 from anon_ros.ros.debug_topics import DebugTopics
-from anon_ros.ros.image_messages import ImageMessage, decode_message, encode_message, stamp_ns
 from anon_ros.ros.node_logging import LogThrottle
-from anon_ros.ros.topic_manager import TopicManager
+from anon_ros.ros.topics.image_messages import (
+    ImageMessage,
+    decode_message,
+    encode_message,
+    stamp_ns,
+)
+from anon_ros.ros.topics.topic_manager import TopicManager
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
@@ -105,11 +110,16 @@ class ActiveSession:
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
-        self.inbox: Mailbox[ImageMessage] = Mailbox(config.skip)
-        ports = FrameIO(stamp_ns, decode_message, encode_message, self._publish)
+        self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
+        max_pixels = config.fail.max_pixels
+
+        def decode(queued: QueuedFrame[ImageMessage]) -> RgbImage:
+            return decode_message(queued.frame, queued.stream, max_pixels)
+
+        ports = FrameIO(stamp_ns, decode, encode_message, self._publish)
         self.pipeline: FramePipeline[ImageMessage] = FramePipeline(config, models, ports)
         self.worker: InferenceWorker[ImageMessage] = InferenceWorker(
-            self.inbox,
+            self.mailbox,
             self.pipeline,
             on_failure,
             max_consecutive=config.fail.max_consecutive,
@@ -119,35 +129,35 @@ class ActiveSession:
     def start(self) -> None:
         """Load the models, and subscribe."""
         self.worker.start()
-        self.topics.open(self.inbox.put, self.gate)
+        self.topics.open(self.mailbox.put, self.gate)
 
     def set_enabled(self, *, enabled: bool) -> None:
         """Enable or disable publication; a disabled session publishes nothing after the return."""
-        self.inbox.pause(paused=not enabled)
+        self.mailbox.pause(paused=not enabled)
         self.gate.set_open(is_open=enabled)
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frame on."""
-        self.inbox.reconfigure(config.skip)
+        self.mailbox.reconfigure(config.skip)
         self.pipeline.reconfigure(config)
 
     def discover(self) -> None:
         """Open and close topics, and forget the streams of those that are closed."""
         self.topics.discover()
         names = {stream.name for stream in self.topics}
-        self.inbox.retain(names)
+        self.mailbox.retain(names)
         self.pipeline.retain(names)
         self.worker.retain(names)
 
     def stop(self) -> None:
         """Publish nothing more and take no further frame; a frame in work is finished silently."""
         self.gate.close()
-        self.inbox.close()
+        self.mailbox.close()
         self.topics.close()
 
     def snapshot(self) -> SessionSnapshot:
         """Return the state of the session, for diagnostics."""
-        counts, ages_s = self.inbox.counts(), self.inbox.queue_age_s()
+        counts, ages_s = self.mailbox.counts(), self.mailbox.queue_age_s()
         latencies_ms = self.pipeline.stream_latencies.quantiles_ms()
         untrusted = self.topics.leak_guard.untrusted_subscribers
         covers = {stream.name: self.pipeline.cover_counts(stream.name) for stream in self.topics}
@@ -180,7 +190,7 @@ class ActiveSession:
         self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
         stream = self.topics.get(queued.stream)
-        if stream is None or queued.epoch != self.inbox.epoch:
+        if stream is None or queued.epoch != self.mailbox.epoch:
             raise GateClosed  # the publisher is gone, or the frame is older than a pause
         stream.publish(message)
         self._debug.publish(message.header, result)

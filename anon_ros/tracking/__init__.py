@@ -9,8 +9,8 @@ from anon_ros.tracking.frame_processor import (
 )
 from anon_ros.tracking.observations import PersonObservation
 from anon_ros.tracking.protocols import Tracker
+from anon_ros.tracking.reuse.synthetic_cache import SyntheticCache, reuses_synthetics
 from anon_ros.tracking.streams import OnlineStream, iter_with_lookahead
-from anon_ros.tracking.synthetic_cache import SyntheticCache, reuses_synthetics
 from anon_ros.tracking.track_history import TrackHistory, min_confidence, needs_tracking
 
 __all__ = [

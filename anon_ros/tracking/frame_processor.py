@@ -18,8 +18,8 @@ from anon_ros.core import (
 from anon_ros.errors import drop_traceback
 from anon_ros.tracking.frame_observation import observe_frame
 from anon_ros.tracking.protocols import Tracker
+from anon_ros.tracking.reuse.synthetic_cache import SyntheticCache
 from anon_ros.tracking.streams import OnlineStream
-from anon_ros.tracking.synthetic_cache import SyntheticCache
 from anon_ros.tracking.track_history import needs_tracking
 
 S = TypeVar("S")
@@ -43,6 +43,8 @@ class FrameTask(Generic[S]):
         time_ns: of the frame.
         cover_reason: None to inpaint the persons; or else they are only covered.
         persons: the frame's persons; None to detect, and if the configuration says so track, them.
+        shares_windows: every inpainter gets the crop windows of ``persons``, also one that does
+            not ask for them, so that methods are compared on the same crops.
     """
 
     source: S
@@ -51,6 +53,7 @@ class FrameTask(Generic[S]):
     time_ns: int
     cover_reason: CoverReason | None = None
     persons: FramePersons | None = None
+    shares_windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ class FrameProcessor:
         persons = task.persons
         if persons is None:
             persons = self._find_persons(anonymizer, task)
-        if not anonymizer.inpainter.keeps_grid:
+        if not anonymizer.inpainter.keeps_grid and not task.shares_windows:
             # It draws at the person's own size: in a stable window a trembling person would change
             # the grid that it draws on.
             persons = replace(persons, crop_windows=[None] * len(persons.detections))

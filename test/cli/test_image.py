@@ -10,9 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
+from helpers.hidden_pictures import HIDDEN_IN_JPEG, HIDDEN_IN_PNG, holds_marker
 
 RunCommand = Callable[..., int]
 
@@ -40,6 +42,11 @@ def run_image(demo_weights: Path) -> RunCommand:
     return call
 
 
+def show_image(path: Path) -> np.ndarray:
+    """The (H, W, 3) RGB that a viewer shows."""
+    return np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+
+
 def read_image(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_COLOR)
 
@@ -57,6 +64,43 @@ def test_image_mirrors_a_folder(
     )
     assert 0.1 < changed.mean() < 0.6
     assert (out / "empty.jpg").read_bytes() == (image_folder / "empty.jpg").read_bytes()
+
+
+def test_hostile_file_name_shown_escaped(
+    tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for suffix in (".jpg", ".txt"):
+        (folder / f"a\x1b[2J\nb.jpg: 0 persons{suffix}").write_text("no image")
+    assert run_image(folder, "-o", tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert printed.err.count(r"a\x1b[2J\nb.jpg") == 2
+    assert "\x1b[2J" not in printed.out + printed.err
+
+
+def test_image_drops_hidden_pictures(tmp_path: Path, run_image: RunCommand) -> None:
+    """The sky without anybody, and persons in its metadata."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    places = {".jpg": HIDDEN_IN_JPEG, ".png": HIDDEN_IN_PNG}
+    for suffix, hidden in places.items():
+        for index, make in enumerate(hidden.values()):
+            (folder / f"{index}{suffix}").write_bytes(make())
+    run_image(folder, "-o", tmp_path / "out")
+    written = sorted((tmp_path / "out").iterdir())
+    assert len(written) > 60
+    for path in written:
+        assert not holds_marker(path.read_bytes())
+        assert np.array_equal(read_image(path), read_image(folder / path.name))
+
+
+def test_image_takes_long_names(image_folder: Path, tmp_path: Path, run_image: RunCommand) -> None:
+    """Names may have 255 bytes."""
+    name = f"{'ä' * 125}.png"
+    (image_folder / "deep" / "b.png").rename(image_folder / "deep" / name)
+    assert run_image(image_folder / "deep", "-o", tmp_path / "out") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
 def test_image_never_overwrites(
@@ -90,21 +134,26 @@ def test_image_reports_bad_files(
     assert not list(out.rglob("*.partial"))
 
 
-def test_image_turns_file_upright(
-    image_folder: Path, tmp_path: Path, run_image: RunCommand
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_image_searches_what_is_shown(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, suffix: str, orientation: int
 ) -> None:
-    """EXIF orientation 6: stored lying on its side, shown turned by 90 degrees."""
-    lying = np.rot90(read_image(image_folder / "a.jpg"))
-    data = cv2.imencode(".jpg", lying)[1].tobytes()
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
-    source = tmp_path / "turned.jpg"
-    source.write_bytes(data[:2] + segment + data[2:])
-    assert run_image(source, "-o", tmp_path / "upright.jpg") == 0
-    result = (tmp_path / "upright.jpg").read_bytes()
-    assert b"Exif" not in result
-    shown = cv2.imread(str(tmp_path / "upright.jpg"), cv2.IMREAD_UNCHANGED)
-    assert shown.shape == read_image(image_folder / "a.jpg").shape
+    """A phone's photo is stored lying on its side or head, and shown upright."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = Image.open(image_folder / "deep" / "b.png")
+    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90}
+    lying = upright.transpose(turns.get(orientation, Image.Transpose.ROTATE_270))
+    source, control = tmp_path / f"turned{suffix}", tmp_path / f"upright{suffix}"
+    lying.save(source, exif=exif, quality=100)
+    upright.save(control, quality=100)
+    images = []
+    for path in (source, control):
+        assert run_image(path, "-o", tmp_path / "out") == 0
+        images.append(show_image(tmp_path / "out" / path.name))
+    assert np.abs(images[0].astype(int) - images[1]).mean() < 3
+    assert np.abs(images[0].astype(int) - show_image(source)).mean() > 5
 
 
 @pytest.mark.parametrize(

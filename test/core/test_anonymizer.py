@@ -161,6 +161,8 @@ def test_batch_equals_single_frames() -> None:
 
 def test_wrong_crop_count_covers_all() -> None:
     class Forgetful:
+        max_batch, draws_persons, keeps_grid = 1, False, False
+
         def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage]:
             return [inpaint_noise(crop) for crop in crops] * 2
 

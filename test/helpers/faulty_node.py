@@ -6,9 +6,9 @@ from typing import Any
 
 import anon_ros.ros.session
 from anon_ros.core import AnonymizedFrame
-from anon_ros.ros.image_messages import ImageMessage
-from anon_ros.ros.image_stream import ImageStream
 from anon_ros.ros.main import main
+from anon_ros.ros.topics.image_messages import ImageMessage
+from anon_ros.ros.topics.image_stream import ImageStream
 from helpers.fake_models import FaultyInpainter, FaultySegmenter, SentinelModelProvider
 
 _SEGMENT, _INPAINT, _ENCODE, _PUBLISH, _LOAD = 0.1, 0.2, 0.03, 0.03, 0.2

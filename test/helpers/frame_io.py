@@ -26,9 +26,9 @@ class FakeFrameIO:
         if stage in self.fails:
             raise self.fails[stage]
 
-    def decode(self, frame: RgbImage) -> RgbImage:
+    def decode(self, queued: QueuedFrame[RgbImage]) -> RgbImage:
         self._maybe_fail("decode")
-        return frame
+        return queued.frame
 
     def encode(self, _: RgbImage, result: AnonymizedFrame, _quality: int) -> RgbImage:
         self._maybe_fail("encode")

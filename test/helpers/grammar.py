@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 _Definition: TypeAlias = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-_QUESTION = re.compile(
+QUESTION = re.compile(
     r"(what|who|whom|whose|whether|how|which|where|why|when|of|as)\b", re.IGNORECASE
 )
 # Words that say nothing of what they name.
@@ -66,7 +66,7 @@ def _check_docstrings(nodes: list[ast.AST]) -> Iterator[Problem]:
     for node in nodes:
         if isinstance(node, _Definition):
             text = ast.get_docstring(node) or ""
-            if _QUESTION.match(text):
+            if QUESTION.match(text):
                 line = getattr(node, "lineno", 1)
                 yield Problem(line, f"docstring: {text.splitlines()[0]}")
 

@@ -105,7 +105,7 @@ class Peer:
     def spin(self, duration_s: float) -> None:
         self.spin_until(lambda: False, duration_s)
 
-    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 30) -> bool:
+    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 120) -> bool:
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             if condition():

@@ -4,7 +4,7 @@ from typing import Any
 
 from rclpy.qos import DurabilityPolicy
 
-from anon_ros.ros.image_messages import decode_message
+from anon_ros.ros.topics.image_messages import decode_message
 from helpers.fake_models import find_sentinel_pixels, make_street_image
 from helpers.ros_images import make_raw_message
 

@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import RawImage, decode_raw, encode_raw
+from anon_ros.images import RawImage, SharedTone, decode_raw, encode_raw
 
 BAYER = {
     f"bayer_{pattern}{8 * size}": (1, size, 1)
@@ -46,16 +46,18 @@ def count_row_bytes(encoding: str, width_px: int) -> int:
 def make_raw_image(
     encoding: str, height_px: int = 24, width_px: int = 32, seed: int = 0
 ) -> RawImage:
-    """Random bytes; the first sample is the largest possible, so that white is known."""
+    """Random bytes, and constant alpha."""
     step = count_row_bytes(encoding, width_px)
     numerator, denominator = SEMI_PLANAR.get(encoding, (1, 1))
     size = step * height_px * numerator // denominator
     data = np.random.default_rng(seed).integers(0, 256, size, np.uint8)
-    data[:2] = 255
+    channels, sample_bytes, colors = PACKED.get(encoding, (1, 1, 1))
+    if channels > colors:
+        data.reshape(-1, channels * sample_bytes)[:, colors * sample_bytes :] = 255
     return RawImage(height_px, width_px, encoding, False, step, data.tobytes())
 
 
-def pad_rows(raw: RawImage, padding: int, trailing: int) -> RawImage:
+def pad_rows(raw: RawImage, padding: int, trailing: int, highest: int = 255) -> RawImage:
     """The same pixels in longer rows, with random bytes between and behind them."""
     rows = np.frombuffer(raw.data, np.uint8).reshape(-1, raw.step)
     if raw.encoding == "nv24":  # its chroma rows are twice as long, and so is their padding
@@ -65,26 +67,28 @@ def pad_rows(raw: RawImage, padding: int, trailing: int) -> RawImage:
         parts = [(rows, padding)]
     rng = np.random.default_rng(1)
     data = b"".join(
-        np.hstack([part, rng.integers(0, 256, (len(part), more), np.uint8)]).tobytes()
+        np.hstack([part, rng.integers(0, highest + 1, (len(part), more), np.uint8)]).tobytes()
         for part, more in parts
     )
-    return replace(raw, step=raw.step + padding, data=data + rng.bytes(trailing))
+    return replace(
+        raw,
+        step=raw.step + padding,
+        data=data + bytes(rng.integers(0, highest + 1, trailing, np.uint8)),
+    )
 
 
 @st.composite
 def raw_images(draw: st.DrawFn) -> RawImage:
     encoding = draw(st.sampled_from(ENCODINGS))
     scale = 1 if encoding in PACKED else 2
-    height_px, width_px = (draw(st.integers(3, 12)) * scale for _ in range(2))
+    height_px, width_px = (draw(st.integers(4, 12)) * scale for _ in range(2))
     raw = make_raw_image(encoding, height_px, width_px, draw(st.integers(0, 2**32)))
-    raw = pad_rows(raw, draw(st.integers(0, 5)), draw(st.integers(0, 5)))
-    return replace(raw, is_bigendian=draw(st.booleans()))
+    raw = pad_rows(raw, draw(st.integers(0, 5)), draw(st.integers(0, 5)), highest=0)
+    return replace(raw, is_bigendian=draw(st.booleans()), tone_rule=SharedTone())
 
 
 def make_random_mask(raw: RawImage, share: float) -> Mask:
-    mask = np.random.default_rng(2).random((raw.height, raw.width)) < share
-    mask[0, 0] = False  # keeps the sample that says what white is
-    return mask
+    return np.random.default_rng(2).random((raw.height, raw.width)) < share
 
 
 def make_random_rgb(raw: RawImage, seed: int) -> RgbImage:
@@ -127,10 +131,9 @@ def test_encode_changes_only_masked_bytes(raw: RawImage, share: float) -> None:
 @settings(deadline=None, max_examples=300)
 @given(raw_images(), MASK_RATIOS)
 def test_encode_never_keeps_masked_original(raw: RawImage, share: float) -> None:
-    """Two originals that share no more than white are equal wherever a masked pixel has a part."""
+    """Two originals of the same tone are equal wherever a masked pixel has a part."""
     mask, image = make_random_mask(raw, share), make_random_rgb(raw, 3)
     other = bytes(np.frombuffer(raw.data, np.uint8) ^ 0xA5)
-    other = raw.data[:2] + other[2:]
     touched = find_touched_bytes(raw, mask)
     ours = np.frombuffer(encode_raw(raw, image, mask), np.uint8)
     theirs = np.frombuffer(encode_raw(replace(raw, data=other), image, mask), np.uint8)
@@ -158,7 +161,8 @@ def test_empty_mask_changes_nothing(raw: RawImage) -> None:
 def test_decode_returns_encoded_color(
     encoding: str, colour: tuple[int, int, int], *, is_bigendian: bool
 ) -> None:
-    raw = replace(pad_rows(make_raw_image(encoding), 3, 0), is_bigendian=is_bigendian)
+    raw = replace(pad_rows(make_raw_image(encoding), 3, 0, highest=0), is_bigendian=is_bigendian)
+    raw = replace(raw, tone_rule=SharedTone())
     image = np.full((raw.height, raw.width, 3), colour, np.uint8)
     mask = np.ones((raw.height, raw.width), np.bool_)
     mask[:2] = False
@@ -199,8 +203,8 @@ def test_decode_equals_rosbags_image(encoding: str, *, is_bigendian: bool) -> No
         np.frombuffer(raw.data, np.uint8),
     )  # fmt: skip
     expected = message_to_cvimage(message, "rgb8").astype(int)
-    # rosbags-image cuts 16 bits down where we round.
-    assert np.abs(decode_raw(raw) - expected).max() <= (1 if encoding.endswith("16") else 0)
+    # rosbags-image cuts 16 bits down; we stretch them between what is nearly black and white here.
+    assert np.abs(decode_raw(raw) - expected).max() <= (3 if encoding.endswith("16") else 0)
 
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if not name.startswith("nv")])
@@ -212,7 +216,7 @@ def test_decode_equals_cv_bridge(encoding: str) -> None:
     fields = {"height": raw.height, "width": raw.width, "step": raw.step}
     message = Image(encoding=encoding, data=array("B", raw.data), **fields)
     expected = cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8").astype(int)
-    assert np.abs(decode_raw(raw) - expected).max() <= (1 if encoding.endswith("16") else 0)
+    assert np.abs(decode_raw(raw) - expected).max() <= (3 if encoding.endswith("16") else 0)
 
 
 @pytest.mark.parametrize("encoding", SEMI_PLANAR)
@@ -234,17 +238,17 @@ def test_raw_of_12_bit_keeps_its_range(encoding: str, *, is_bigendian: bool) -> 
     raw = make_raw_image(encoding)
     channels = PACKED[encoding][0]
     dtype = ">u2" if is_bigendian else "<u2"
-    samples = np.full((raw.height, raw.width, channels), 2048, dtype)
-    samples[0, 0] = 2049  # only the bits in use tell that white is 4095
+    shape = raw.height, raw.width, channels
+    samples = np.random.default_rng(0).integers(0, 4096, shape).astype(dtype)
     if channels == 4:
         samples[..., 3] = 65535
     raw = replace(raw, is_bigendian=is_bigendian, data=samples.tobytes())
-    assert abs(int(decode_raw(raw).max()) - 128) <= 1
+    assert decode_raw(raw).max() == 255
     mask = np.zeros((raw.height, raw.width), np.bool_)
     mask[8:, 8:] = True
     white = np.full((raw.height, raw.width, 3), 255, np.uint8)
     encoded = np.frombuffer(encode_raw(raw, white, mask), dtype).reshape(samples.shape)
-    assert (encoded[8:, 8:, :3] == 4095).all()
+    assert (abs(encoded[8:, 8:, :3].astype(int) - 4095) < 50).all()
     assert np.array_equal(encoded[..., 3:], samples[..., 3:])
 
 
@@ -290,14 +294,13 @@ def test_hot_pixel_never_darkens_image(encoding: str) -> None:
     samples[10, 10] = 65535
     hot = replace(calm, data=samples.tobytes())
     far = (slice(20, None), slice(20, None))
-    assert np.array_equal(decode_raw(hot)[far], decode_raw(calm)[far])
+    assert np.abs(decode_raw(hot)[far].astype(int) - decode_raw(calm)[far]).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("padding", "tail", "kept"), [(64, 64, True), (65, 0, False), (0, 65, False)]
-)
+@pytest.mark.parametrize(("padding", "tail"), [(1, 0), (64, 64), (65, 0), (0, 65)])
 @pytest.mark.parametrize("masked", [True, False])
-def test_large_padding_blanked(padding: int, tail: int, *, kept: bool, masked: bool) -> None:
+def test_padding_never_kept(padding: int, tail: int, *, masked: bool) -> None:
+    """A strip of 64 px beside the image is wide enough for a person."""
     rows = np.full((6, 24 + padding), 7, np.uint8)
     data = rows.tobytes() + b"\x07" * tail
     raw = RawImage(6, 8, "rgb8", is_bigendian=False, step=24 + padding, data=data)
@@ -305,6 +308,26 @@ def test_large_padding_blanked(padding: int, tail: int, *, kept: bool, masked: b
     mask[2, 3] = masked
     encoded = np.frombuffer(encode_raw(raw, np.full((6, 8, 3), 90, np.uint8), mask), np.uint8)
     written = encoded[: rows.size].reshape(rows.shape)
-    assert (written[:, 24:] == (7 if kept else 0)).all()
-    assert (encoded[rows.size :] == (7 if kept else 0)).all()
+    assert (written[:, 24:] == 0).all()
+    assert (encoded[rows.size :] == 0).all()
     assert np.count_nonzero(written[:, :24] == 90) == 3 * masked
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_padding_of_each_encoding_never_kept(encoding: str) -> None:
+    plain, nobody = make_raw_image(encoding), np.zeros((24, 32), np.bool_)
+    encoded = encode_raw(pad_rows(plain, 5, 9), make_random_rgb(plain, 3), nobody)
+    assert encoded == pad_rows(plain, 5, 9, highest=0).data
+
+
+@pytest.mark.parametrize("encoding", ["rgba8", "bgra8", "8UC4", "rgba16", "bgra16"])
+def test_picture_in_fourth_channel_refused(encoding: str) -> None:
+    """RGB with near infrared: a person under the mask would stay whole in the fourth channel."""
+    plain = make_raw_image(encoding)
+    data = np.frombuffer(plain.data, np.uint8).copy()
+    data[-1] -= 1
+    raw = replace(plain, data=data.tobytes())
+    with pytest.raises(ImageFormatError, match=r"fourth channel.*near infrared"):
+        decode_raw(raw)
+    with pytest.raises(ImageFormatError, match="fourth channel"):
+        encode_raw(raw, make_random_rgb(raw, 3), make_random_mask(raw, 0.5))

@@ -20,7 +20,7 @@ import torch
 from anon_ros.config import Config, load_config
 from anon_ros.core import AnonymizedFrame, Anonymizer, Detections, Inpainter, Mask, RgbImage
 from anon_ros.evaluation.labels.polygons import read_yolo_polygons
-from anon_ros.metrics.flicker import FlickerMetric, FlickerReport
+from anon_ros.metrics.temporal.flicker import FlickerMetric, FlickerReport
 from anon_ros.models import build_inpainter, build_tracker
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter

@@ -13,7 +13,7 @@ from anon_ros.config import Config, load_config
 from anon_ros.core import AnonymizedFrame, CoverReason, Detections, OutcomeKind, RgbImage
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from anon_ros.tracking import Tracker
-from anon_ros.tracking.warping import CachedPerson
+from anon_ros.tracking.reuse.warping import CachedPerson
 from helpers.fake_models import (
     FaultyInpainter,
     FaultySegmenter,
@@ -56,7 +56,10 @@ class CameraPipeline:
 
     def __post_init__(self) -> None:
         ports = FrameIO(
-            lambda frame: frame[1], lambda frame: frame[0], lambda _, result, __: result, self._keep
+            lambda frame: frame[1],
+            lambda queued: queued.frame[0],
+            lambda _, result, __: result,
+            self._keep,
         )
         self.pipeline: FramePipeline[Any] = FramePipeline(self.config(), self.models, ports)
         self.pipeline.load()

@@ -80,4 +80,4 @@ def third_peer(dds_domain: int) -> Iterator[Peer]:
 def wait_for_log(peer: Any) -> Callable[..., bool]:
     """Wait until one line of the log holds all these words."""
     peer.record("/rosout", Log, **LASTING)
-    return lambda *words, timeout_s=20: peer.spin_until(lambda: peer.has_logged(*words), timeout_s)
+    return lambda *words, timeout_s=120: peer.spin_until(lambda: peer.has_logged(*words), timeout_s)

@@ -121,7 +121,7 @@ def test_stop_drops_frame_in_work(peer: Any, start_live_node: Callable[..., Any]
     peer.spin(1)
     assert not list_stamps_s(peer)
     if "disable" in how:
-        counts = node.node._session.inbox.counts()[TOPIC]  # noqa: SLF001 - no topic tells it yet
+        counts = node.node._session.mailbox.counts()[TOPIC]  # noqa: SLF001 - no topic tells it yet
         assert counts.skipped > 0 == counts.processed + counts.failed
         set_enabled(peer, enabled=True)
         publish_frames(peer, 3, since=50)
@@ -182,7 +182,7 @@ def test_activation_error_is_inactive(
         message = "no more file descriptors"
         raise OSError(message)
 
-    monkeypatch.setattr("anon_ros.ros.topic_manager.TopicManager.open", broken)
+    monkeypatch.setattr("anon_ros.ros.topics.topic_manager.TopicManager.open", broken)
     node = start_live_node(topics__images=[TOPIC])
     assert peer.spin_until(lambda: node.node.should_exit)
     assert "no more file descriptors" in str(node.node.failure)

@@ -281,7 +281,7 @@ def test_change_applies_between_frames(
     assert len(set(shown)) == len(shown), "each change shows"
     inpainter = node.node._session.pipeline._anonymizer.inpainter  # noqa: SLF001 - freed?
     assert type(inpainter).__name__ == "ClassicalInpainter"
-    assert not any(c.failed for c in node.node._session.inbox.counts().values())  # noqa: SLF001
+    assert not any(c.failed for c in node.node._session.mailbox.counts().values())  # noqa: SLF001
 
 
 def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:

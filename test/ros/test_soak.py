@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
-from anon_ros.ros.image_messages import decode_message
+from anon_ros.ros.topics.image_messages import decode_message
 from helpers.fake_models import find_sentinel_pixels, make_street_image
 from helpers.node_log import parse_frame_counts
 from helpers.paths import HELPERS

@@ -4,7 +4,8 @@ If in doubt the action is UNDECIDED, and the user has to decide.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from anon_ros.bags.messages import (
@@ -14,17 +15,26 @@ from anon_ros.bags.messages import (
     deserialize_image,
 )
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
+from anon_ros.bags.plan.nested_messages import (
+    find_nested_problem,
+    has_colored_markers,
+    holds_nested,
+    omit_nested,
+)
 from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import get_definition, standard_types
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
+    IMAGE_TYPES,
     POINT_CLOUD_TYPE,
-    has_color_fields,
-    has_image_keyword,
     is_jpeg_or_png,
     is_supported_encoding,
+    is_thermal_topic,
     may_carry_pixels,
 )
+from anon_ros.images.content.definitions import Finding, can_hold_media, inspect_definition
+from anon_ros.images.content.media import find_media
+from anon_ros.images.content.point_clouds import find_cloud_problem, list_cloud_notices
 
 NUM_SAMPLES = 5
 """Messages of a topic that ``classify_topic`` asks for."""
@@ -33,7 +43,6 @@ DEPTH_ENCODINGS = ("16UC1", "32FC1")
 
 _SERIALIZATIONS = ("cdr", "ros1")
 _DEPTH_WORDS = ("depth", "disparity")
-_THERMAL_WORDS = ("therm", "lwir", "mwir", "flir", "lepton", "boson", "radiometr")
 # Next to "depth" they name another image of the same camera.
 _OTHER_CHANNEL_WORDS = re.compile(
     r"(?<![a-z])(?:n?ir|gr[ae]y|mono|raw_ir)(?![a-z])|infra|ampl|intens|conf|refl"
@@ -41,20 +50,7 @@ _OTHER_CHANNEL_WORDS = re.compile(
 _IMAGE_FILES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".gif", ".webp", ".mp4", ".avi", ".mkv")
 _TEXT_FILES = (".yaml", ".yml", ".json", ".txt", ".csv", ".xml", ".urdf", ".md", ".msg", ".proto")
 _TEXT_TYPES = ("application/json", "application/yaml", "application/x-yaml", "application/xml")
-_CAMERA_WORDS = ("camera", "/cam", "webcam", "rgb", "bgr", "pixel", "frame", "therm")
-_TEXT_IMAGE_WORDS = ("b64", "base64", "jpeg", "jpg", "png")
-_BYTE_ARRAY = re.compile(
-    r"\b(?:u?int(?:8|16)|byte|char)\[|sequence<\s*(?:u?int(?:8|16)|octet|char|byte|short)\b"
-    r"|typedef\s+(?:u?int(?:8|16)|octet|char|byte)\s+\w+\["
-)
-_NUMBER_ARRAY = re.compile(r"\b(?:u?int32|float32)\[|sequence<\s*(?:u?int32|float)\b")
-# Unsigned only: an OccupancyGrid is no image.
-_IMAGE_FIELDS = (
-    re.compile(r"\bwidth\b"),
-    re.compile(r"\bheight\b"),
-    re.compile(r"\b(?:uint8|uint16|byte)\[|sequence<\s*(?:uint8|uint16|octet)\b"),
-)
-_TYPE_NAMES = re.compile(r"\b([A-Za-z]\w*)(?:/|::)(?:msg(?:/|::))?([A-Za-z]\w*)")
+_COLORED_MARKERS = "many colored points: they may show a camera's view"
 _COMMENTS = {
     "ros1msg": re.compile(r"#[^\n]*"),
     "ros2msg": re.compile(r"#[^\n]*"),
@@ -75,12 +71,12 @@ def classify_topic(channel: Channel, count: int, samples: Sequence[bytes]) -> To
     Args:
         channel: of the topic.
         count: messages in the input.
-        samples: first messages of the channel; looked at if its type is deserialized.
+        samples: first messages of the channel, decompressed.
     """
     is_deserialized = channel.type_name in DESERIALIZED_TYPES
     classify = _classify_deserialized if is_deserialized else _classify_opaque
     action, reason = classify(channel, samples)
-    verify = is_deserialized and action is TopicAction.COPY
+    verify = action is TopicAction.COPY and (is_deserialized or _can_hide_media(channel))
     return TopicDecision(channel.topic, channel.type_name, count, action, reason, verify)
 
 
@@ -101,19 +97,32 @@ def find_copy_problem(channel: Channel, data: bytes) -> str:
     """Return why a message of a copied topic must not be copied; empty if it may.
 
     Args:
-        channel: of one of DESERIALIZED_TYPES, copied as depth or as points without colors.
+        channel: of a topic that the plan copies.
         data: of the message, decompressed.
 
     Raises:
         ImageFormatError: if the message is damaged.
     """
     if channel.type_name == POINT_CLOUD_TYPE:
-        fields = deserialize(channel, data).fields
-        is_colored = has_color_fields(field.name for field in fields)
-        return "points with the colours of a camera" if is_colored else ""
-    image = deserialize_image(channel, data)
-    is_depth = image.is_raw and image.encoding in DEPTH_ENCODINGS
-    return "" if is_depth else f"encoding {image.encoding!r} is no depth"
+        return find_cloud_problem(deserialize(channel, data))
+    if channel.type_name in IMAGE_TYPES:
+        image = deserialize_image(channel, data)
+        is_depth = image.is_raw and image.encoding in DEPTH_ENCODINGS
+        return "" if is_depth else f"encoding {image.encoding!r} is no depth"
+    problem = find_nested_problem(channel, data) if _holds_nested(channel) else ""
+    return problem or _find_media(data)
+
+
+def find_attachment_problem(data: bytes) -> str:
+    """Return why an attachment that is named as a text must not be copied; empty if it may."""
+    if not is_utf8_text(data):
+        return "its name or type is that of a text, its data are not"
+    return _find_media(data)
+
+
+def find_metadata_problem(values: Mapping[str, str]) -> str:
+    """Return why a metadata record must not be copied; empty if it may."""
+    return next(filter(None, (_find_media(value.encode()) for value in values.values())), "")
 
 
 def is_utf8_text(data: bytes) -> bool:
@@ -133,9 +142,20 @@ def _classify_deserialized(channel: Channel, samples: Sequence[bytes]) -> _Class
     return _classify_image(channel, samples)
 
 
-def _classify_opaque(channel: Channel, _samples: Sequence[bytes]) -> _Classification:
-    reason = _find_hidden_pixels(channel)
-    return _Classification(TopicAction.UNDECIDED if reason else TopicAction.COPY, reason)
+def _classify_opaque(channel: Channel, samples: Sequence[bytes]) -> _Classification:
+    finding = _inspect_type(channel)
+    if finding.reason and not finding.is_notice:
+        return _Classification(TopicAction.UNDECIDED, finding.reason)
+    notices = [finding.reason]
+    for data in samples:
+        try:
+            if problem := find_copy_problem(channel, data):
+                return _Classification(TopicAction.UNDECIDED, problem)
+            if _holds_markers(channel) and has_colored_markers(channel, data):
+                notices.append(_COLORED_MARKERS)
+        except ImageFormatError:
+            continue
+    return _Classification(TopicAction.COPY, _join_notices(notices))
 
 
 def _classify_image(channel: Channel, samples: Sequence[bytes]) -> _Classification:
@@ -168,7 +188,7 @@ def _find_format_problem(image: ImageMessage) -> str:
 def _classify_depth_or_thermal(topic: str, encoding: str) -> _Classification:
     """Classify 16-bit or float images by the topic's name, for their data look the same."""
     name = topic.lower()
-    if any(word in name for word in _THERMAL_WORDS):
+    if is_thermal_topic(name):
         if encoding == "16UC1":
             return _Classification(TopicAction.ANONYMIZE, "16UC1 as a thermal camera's grey")
     elif any(word in name for word in _DEPTH_WORDS) and not _OTHER_CHANNEL_WORDS.search(name):
@@ -178,57 +198,53 @@ def _classify_depth_or_thermal(topic: str, encoding: str) -> _Classification:
 
 
 def _classify_point_cloud(channel: Channel, samples: Sequence[bytes]) -> _Classification:
+    notices = []
     for data in samples:
         try:
-            problem = find_copy_problem(channel, data)
+            cloud = deserialize(channel, data)
         except ImageFormatError:
             continue
-        if problem:
+        if problem := find_cloud_problem(cloud):
             return _Classification(TopicAction.UNDECIDED, problem)
-    return _Classification(TopicAction.COPY)
+        notices.append(list_cloud_notices(cloud))
+    return _Classification(TopicAction.COPY, _join_notices(notices))
 
 
-def _find_hidden_pixels(channel: Channel) -> str:
-    """Return why a type that is not deserialized may carry pixels; empty if nothing suggests it."""
+def _find_media(data: bytes) -> str:
+    media = find_media(data)
+    return f"holds {media}" if media else ""
+
+
+def _join_notices(notices: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, notices)))
+
+
+def _inspect_type(channel: Channel) -> Finding:
+    """Judge a type that is not deserialized by its names and definition."""
     if may_carry_pixels(channel.type_name):
-        return "cannot be anonymized"
+        return Finding("cannot be anonymized")
     encoding = channel.definition_encoding or "ros2msg"
     if channel.serialization not in _SERIALIZATIONS or encoding not in _COMMENTS:
-        return f"cannot be looked into: {channel.serialization}, described as {encoding}"
+        return Finding(f"cannot be looked into: {channel.serialization}, described as {encoding}")
     definition = channel.definition or get_definition(channel)
     if not definition and channel.type_name not in standard_types(channel):
-        return "its definition is not in the recording"
+        return Finding("its definition is not in the recording")
+    if _holds_nested(channel):
+        definition = omit_nested(definition)
     definition = _COMMENTS[encoding].sub(" ", definition)
-    return _find_image_type(definition) or _find_image_words(channel.topic.lower(), definition)
+    return inspect_definition(channel.topic, channel.type_name, definition)
 
 
-def _find_image_type(definition: str) -> str:
-    for package, name in _TYPE_NAMES.findall(definition):
-        if may_carry_pixels(f"{package}/msg/{name}"):
-            return f"holds {package}/msg/{name}"
-    is_image = all(pattern.search(definition) for pattern in _IMAGE_FIELDS)
-    return "has width, height and bytes" if is_image else ""
+@lru_cache(maxsize=4096)
+def _holds_nested(channel: Channel) -> bool:
+    if channel.definition_encoding not in {"", "ros1msg", "ros2msg"}:
+        return False
+    return holds_nested(channel, channel.definition or get_definition(channel))
 
 
-def _find_image_words(topic: str, definition: str) -> str:
-    """Return the array or text that is named like an image; empty if there is none."""
-    is_camera = any(word in topic for word in _CAMERA_WORDS)
-    if _BYTE_ARRAY.search(definition) and (is_camera or has_image_keyword(topic)):
-        return "bytes under the name of a camera or picture"
-    is_image = not topic.endswith("camera_info") and has_image_keyword(topic)
-    if is_image and _NUMBER_ARRAY.search(definition):
-        return "numbers under the name of a picture"
-    if _may_be_text_image(topic, definition):
-        return "text under the name of a picture"
-    fields = filter(_may_be_image_field, definition.lower().splitlines())
-    return next((f"field {' '.join(field.split())!r}" for field in fields), "")
+def _holds_markers(channel: Channel) -> bool:
+    return channel.type_name.startswith("visualization_msgs/") and _holds_nested(channel)
 
 
-def _may_be_text_image(name: str, definition: str) -> bool:
-    return "string" in definition and any(word in name for word in _TEXT_IMAGE_WORDS)
-
-
-def _may_be_image_field(line: str) -> bool:
-    names_pixels = has_image_keyword(line) or "rgb" in line or "pixel" in line
-    is_bytes = _BYTE_ARRAY.search(line) is not None
-    return (is_bytes and names_pixels) or _may_be_text_image(line, line)
+def _can_hide_media(channel: Channel) -> bool:
+    return can_hold_media(channel.definition or get_definition(channel))

@@ -1,19 +1,28 @@
 """Inspection of a bag before anything is decided."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
-from anon_ros.bags.plan.classify import NUM_SAMPLES
+from anon_ros.bags.plan.classify import NUM_SAMPLES, find_metadata_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, StorageReader
+from anon_ros.bags.storage.records import (
+    MAX_TIME_NS,
+    Channel,
+    DamageLog,
+    Message,
+    StorageReader,
+)
+from anon_ros.bags.storage.unreadable import UnreadableFile
+from anon_ros.errors import BagDamageError, BagError
 from anon_ros.utils.units import NS_PER_S
+
+_MAX_SCANNED_RECORDS = 2000
+_MAX_SCANNED_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class _BagContents:
 
     Attributes:
         counts: messages by channel.
-        samples: first messages of the channels of DESERIALIZED_TYPES, decompressed.
+        samples: first messages of the channels, decompressed; of channels not of
+            DESERIALIZED_TYPES those near the beginning of a file.
         attachments: names and media types.
         start_ns: smallest log time.
     """
@@ -60,6 +70,26 @@ class _BagContents:
                 self.samples[channel] = [bag.decompress(data) for data in messages]
         self.attachments += reader.attachments
         self.start_ns = min(self.start_ns, reader.start_ns)
+        self._sample_opaque(bag, reader)
+
+    def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
+        """Take samples of all other types in a single pass, which is short: a run checks the rest.
+
+        A reader would look for those of a rare topic through all of the file.
+        """
+        missing = {item for item in reader.channels if item.type_name not in DESERIALIZED_TYPES}
+        num_bytes = 0
+        records = reader.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
+        for record in islice(records, _MAX_SCANNED_RECORDS):
+            if not missing or num_bytes > _MAX_SCANNED_BYTES:
+                return
+            if isinstance(record, Message):
+                num_bytes += len(record.data)
+                if record.channel in missing:
+                    samples = self.samples.setdefault(record.channel, [])
+                    samples.append(bag.decompress(record.data))
+                    if len(samples) >= NUM_SAMPLES:
+                        missing.remove(record.channel)
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command
@@ -76,14 +106,19 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
         scratch: folder for files that must be decompressed.
 
     Raises:
-        BagError: if a rule fits nothing in the bag.
+        BagError: if a rule fits nothing in the bag, or metadata.yaml holds a picture.
         BagDamageError: if a file is damaged so that it cannot be opened.
         OSError: if a file cannot be read.
     """
-    contents = _BagContents()
+    _refuse_pictures(bag)
+    contents, is_readable = _BagContents(), not bag.files
     for file in bag.files:
-        with _open_reader(bag, file, DamageLog(salvage=salvage), scratch) as reader:
+        with bag.open_in(scratch, file, DamageLog(salvage=salvage)) as reader:
             contents.add(bag, reader)
+            is_readable = is_readable or not isinstance(reader, UnreadableFile)
+    if not is_readable:
+        message = f"{bag.path}: none of its {len(bag.files)} files can be opened"
+        raise BagDamageError(message)
     topics = plan_topics(contents.counts, contents.samples, contents.attachments, rules)
     channels = _find_first_channels(contents.counts, topics)
     start_ns, stop_ns = _find_time_range(contents.start_ns, start_s, duration_s)
@@ -92,18 +127,14 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
     return BagPlan(topics, channels, start_ns, stop_ns, num_images)
 
 
-@contextmanager
-def _open_reader(bag: Bag, file: Path, losses: DamageLog, scratch: Path) -> Iterator[StorageReader]:
-    """Open a file; a folder of its own is created only for a file that must be decompressed."""
-    if not bag.needs_scratch:
-        with closing(bag.open(file, losses, scratch)) as reader:
-            yield reader
-        return
-    with (
-        TemporaryDirectory(dir=scratch, prefix=".anon_ros-") as folder,
-        closing(bag.open(file, losses, Path(folder))) as reader,
-    ):
-        yield reader
+def _refuse_pictures(bag: Bag) -> None:
+    custom_data = (bag.metadata or {}).get("custom_data") or {}
+    if problem := find_metadata_problem({key: str(text) for key, text in custom_data.items()}):
+        message = (
+            f"{bag.path}: custom_data in metadata.yaml {problem}, which would be copied; take it "
+            "out of a copy of the recording"
+        )
+        raise BagError(message)
 
 
 def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple[Channel, ...]:

@@ -1,5 +1,6 @@
 """Plan of a run: one decision per topic, made before any model is loaded."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,8 @@ from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecis
 from anon_ros.bags.storage.records import Channel
 from anon_ros.config import topic_matches
 from anon_ros.errors import BagError
+from anon_ros.images import IMAGE_TYPES
+from anon_ros.utils.text import escape_controls, mask_controls
 
 _TABLE_HEADER = ("DECISION", "TOPIC", "TYPE", "MESSAGES", "NOTE")
 _FROM_STRICT_TO_LAX = (TopicAction.UNDECIDED, TopicAction.ANONYMIZE, TopicAction.COPY)
@@ -37,11 +40,14 @@ class TopicPlan:
         """
         if not self.undecided:
             return
-        flags = " ".join(f"--drop {item.topic}" for item in self.undecided)
+        flags = " ".join(
+            f"--drop {shlex.quote(mask_controls(item.topic))}" for item in self.undecided
+        )
         names = ", ".join(f"{d.topic} ({d.type_name}: {d.reason})" for d in self.undecided)
         message = (
-            f"these may show persons and cannot be anonymized: {names}; decide for each with "
-            f"--drop TOPIC, or --copy TOPIC if nobody can be seen there. To drop all: {flags}"
+            f"these may show or identify persons and cannot be anonymized: {names}; decide for "
+            "each with --drop TOPIC, or --copy TOPIC if nobody can be seen or heard there. To drop "
+            f"all: {flags}"
         )
         raise BagError(message)
 
@@ -63,7 +69,7 @@ def plan_topics(
 
     Args:
         counts: messages by channel.
-        samples: first messages of the channels of DESERIALIZED_TYPES.
+        samples: first messages of the channels, decompressed.
         attachments: names and media types.
         rules: of the user.
 
@@ -83,7 +89,13 @@ def plan_topics(
 def _merge(left: TopicDecision, right: TopicDecision) -> TopicDecision:
     """Return the stricter of the decisions for two channels of a topic, with all its messages."""
     stricter = min(left, right, key=lambda item: _FROM_STRICT_TO_LAX.index(item.action))
-    return replace(stricter, count=left.count + right.count)
+    reasons = [item.reason for item in (left, right) if item.action is stricter.action]
+    return replace(
+        stricter,
+        count=left.count + right.count,
+        reason="; ".join(dict.fromkeys(filter(None, reasons))),
+        verify_each_message=left.verify_each_message or right.verify_each_message,
+    )
 
 
 def _apply_rules(decisions: Sequence[TopicDecision], rules: TopicRules) -> TopicPlan:
@@ -103,6 +115,9 @@ def _apply_rules_to(decision: TopicDecision, rules: TopicRules) -> TopicDecision
     is_copied_anyway = decision.action is TopicAction.COPY and not decision.verify_each_message
     if is_copied_anyway or not _matches_any(decision, rules.copy):
         return decision
+    if decision.type_name in IMAGE_TYPES and not _is_named(decision, rules.copy):
+        note = "--copy by pattern takes no images along: name the topic"
+        return replace(decision, reason="; ".join(filter(None, [decision.reason, note])))
     return replace(
         decision,
         action=TopicAction.COPY,
@@ -116,6 +131,10 @@ def _matches_any(decision: TopicDecision, patterns: Iterable[str]) -> bool:
     return any(topic_matches(decision.topic, pattern) for pattern in patterns)
 
 
+def _is_named(decision: TopicDecision, names: Iterable[str]) -> bool:
+    return any(decision.topic == name for name in names)
+
+
 def _drop(decision: TopicDecision, reason: str) -> TopicDecision:
     return replace(
         decision, action=TopicAction.DROP, reason=reason, origin=DecisionOrigin.DROP_FLAG
@@ -124,7 +143,8 @@ def _drop(decision: TopicDecision, reason: str) -> TopicDecision:
 
 def _make_row(decision: TopicDecision) -> tuple[str, ...]:
     count = str(decision.count) if decision.count >= 0 else ""
-    return decision.action.value, decision.topic, decision.type_name, count, decision.reason
+    cells = decision.action.value, decision.topic, decision.type_name, count, decision.reason
+    return tuple(map(escape_controls, cells))
 
 
 def _align_row(row: Sequence[str], widths: Sequence[int]) -> str:

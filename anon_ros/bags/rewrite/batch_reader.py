@@ -5,7 +5,11 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from anon_ros.bags.messages import ImageMessage, deserialize_image
-from anon_ros.bags.plan.classify import find_copy_problem, is_utf8_text
+from anon_ros.bags.plan.classify import (
+    find_attachment_problem,
+    find_copy_problem,
+    find_metadata_problem,
+)
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.run_files.masks_db import LOST, SKIPPED
@@ -17,6 +21,7 @@ from anon_ros.bags.storage.records import (
     DamageLog,
     Loss,
     Message,
+    MetadataRecord,
     Record,
     StorageReader,
 )
@@ -192,7 +197,10 @@ class _FileReader:
                     yield self._read_image(record, next(numbers)), len(record.data)
                 elif decision.action is not TopicAction.DROP:
                     yield self._copy_message(record, decision), len(record.data)
-            elif not isinstance(record, Attachment) or self._keeps_attachment(record):
+            elif isinstance(record, Attachment):
+                if self._keeps_attachment(record):
+                    yield record, 0
+            elif self._keeps_metadata(record):
                 yield record, 0
 
     def _read_image(self, message: Message, number: int) -> ImageTask:
@@ -209,7 +217,8 @@ class _FileReader:
             if is_done:
                 return replace(task, outcome=IN_JOURNAL)
             frame = deserialize_image(message.channel, task.message.data)
-            return replace(task, frame=frame, image=frame.decode())
+            image = frame.decode(self.reader.config.fail.max_pixels)
+            return replace(task, frame=frame, image=image)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not written
             return replace(task, outcome=LOST, problem=format_error(error))
 
@@ -235,10 +244,17 @@ class _FileReader:
             problem = "attachment missing from the plan (not listed in the bag's index)"
         elif decision.action is not TopicAction.COPY:
             return False
-        elif decision.verify_each_message and not is_utf8_text(attachment.data):
-            problem = "its name or type is that of a text, its data are not"
+        elif decision.verify_each_message:
+            problem = find_attachment_problem(attachment.data)
         if problem:
             place = f"attachment {attachment.name}"
+            self.losses.record(Loss.of_place(self.source.path, place, problem))
+        return not problem
+
+    def _keeps_metadata(self, record: MetadataRecord) -> bool:
+        problem = find_metadata_problem(record.values)
+        if problem:
+            place = f"metadata {record.name}"
             self.losses.record(Loss.of_place(self.source.path, place, problem))
         return not problem
 

@@ -13,6 +13,7 @@ import zstandard
 
 from anon_ros.core import Mask, Roi
 from anon_ros.tracking import FrameObservation, PersonObservation
+from anon_ros.utils.files import make_private_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (file INTEGER PRIMARY KEY);
@@ -58,8 +59,9 @@ class DetectionStore:
         """Open or create it.
 
         Raises:
-            sqlite3.Error: if it cannot be opened.
+            OSError, sqlite3.Error: if it cannot be opened.
         """
+        make_private_file(path)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")

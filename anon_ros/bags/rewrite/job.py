@@ -22,6 +22,7 @@ from anon_ros.bags.run_files.report import REPORT, RunReport
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.errors import BagError
 from anon_ros.tracking import needs_tracking
+from anon_ros.utils.files import make_private_dir, make_private_file
 from anon_ros.utils.progress import ProgressListener
 
 _JOURNAL, _DETECTIONS, _SCRATCH = "journal.db", "detections.db", "scratch"
@@ -58,9 +59,10 @@ def anonymize_bag(
     if (report := _find_finished_report(job.target, fingerprint)) is not None:
         shutil.rmtree(partial_dir, ignore_errors=True)
         return report
-    partial_dir.mkdir(exist_ok=True)
+    make_private_dir(partial_dir)
+    make_private_file(partial_dir / _LOCK)
     with (
-        (partial_dir / _LOCK).open("w") as lock,
+        (partial_dir / _LOCK).open("r+") as lock,
         closing(Journal(partial_dir / _JOURNAL)) as journal,
     ):
         _lock(lock.fileno(), partial_dir)

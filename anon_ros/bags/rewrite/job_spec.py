@@ -10,6 +10,7 @@ from typing import Any
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
+from anon_ros.bags.storage.sqlite3_log import list_logs
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer
 from anon_ros.tracking import Tracker
@@ -67,11 +68,16 @@ class RewriteJob:
         """Return the fingerprint, with size and time of the input's files as they are now.
 
         Raises:
-            OSError: if a file of the input is gone.
+            OSError: if the state of a file cannot be read.
         """
         config = asdict(self.config)
         parts = {
-            "input": [_stat_file(file) for file in self.bag.files],
+            "input": [
+                _stat_file(path)
+                for file in self.bag.files
+                for path in (file, *list_logs(file))
+                if path.exists()  # else it is a loss
+            ],
             "storage": self.target.storage,
             "compression": self.target.compression,
             "prefix": self.prefix,

@@ -20,6 +20,7 @@ from anon_ros.bags.run_files.masks_db import (
 )
 from anon_ros.bags.storage.metadata import FileStatistics
 from anon_ros.bags.storage.records import Loss
+from anon_ros.utils.files import make_private_file
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -54,8 +55,9 @@ class Journal:
         """Open or create it.
 
         Raises:
-            sqlite3.Error: if it cannot be opened.
+            OSError, sqlite3.Error: if it cannot be opened.
         """
+        make_private_file(path)
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
@@ -120,6 +122,7 @@ class Journal:
     def export_masks_db(self, path: Path) -> None:
         """Write masks.db to ``path``, as a single file."""
         path.unlink(missing_ok=True)
+        make_private_file(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as masks_db:
             self._database.backup(masks_db)
             masks_db.execute("PRAGMA journal_mode=DELETE")

@@ -1,9 +1,11 @@
 """Bag on disk: its files, storage and compression."""
 
-from collections.abc import Mapping
-from contextlib import closing, suppress
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from anon_ros.bags.storage.compression import (
@@ -14,10 +16,12 @@ from anon_ros.bags.storage.compression import (
 )
 from anon_ros.bags.storage.mcap_reader import McapReader
 from anon_ros.bags.storage.metadata import METADATA_NAME, read_metadata
-from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Message, StorageReader
+from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Loss, Message, StorageReader
 from anon_ros.bags.storage.rosbag1 import Rosbag1Reader
+from anon_ros.bags.storage.sqlite3_log import list_logs, recover_copy
 from anon_ros.bags.storage.sqlite3_reader import Sqlite3Reader
-from anon_ros.errors import BagDamageError, BagError
+from anon_ros.bags.storage.unreadable import UnreadableFile
+from anon_ros.errors import BagDamageError, BagError, format_error
 
 STORAGES = {".mcap": "mcap", ".db3": "sqlite3", ".bag": "ros1"}
 """Storages by the suffix of their files."""
@@ -25,6 +29,7 @@ SUFFIXES = {storage: suffix for suffix, storage in STORAGES.items()}
 """Suffixes of files by their storage."""
 
 _ROSBAG2_STORAGES = {"mcap", "sqlite3"}
+_ACTIVE_SUFFIX = ".active"  # of a .bag that is being recorded
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Bag:
 
     @property
     def needs_scratch(self) -> bool:
-        """True if a file must be decompressed to be read."""
-        return any(file.suffix == COMPRESSED_SUFFIX for file in self.files)
+        """True if a file must be decompressed or recovered to be read."""
+        return any(map(self._needs_copy, self.files))
 
     def open(self, file: Path, losses: DamageLog, scratch: Path) -> StorageReader:
         """Open one of ``files``.
@@ -56,18 +61,62 @@ class Bag:
         Args:
             file: to open.
             losses: receives the damage.
-            scratch: folder for a file that must be decompressed; the caller empties it.
+            scratch: folder for a file that must be decompressed or recovered; the caller empties
+                it.
 
         Raises:
-            BagDamageError: if it is damaged.
+            BagDamageError: if it is damaged so that it cannot be opened, unless ``losses.salvage``
+                and it is one of several: then it has no messages.
             OSError: if it cannot be read.
         """
-        if file.suffix != COMPRESSED_SUFFIX:
-            return _open_storage(self.storage, file, losses)
-        plain = scratch / file.stem
-        decompress_file(file, plain, losses)
         try:
-            return _open_storage(self.storage, plain, losses)
+            return self._open(file, losses, scratch)
+        except BagDamageError as error:
+            if not losses.salvage or len(self.files) == 1:
+                raise
+            losses.record(Loss.of_place(file, "all of it", format_error(error)))
+            return UnreadableFile(file)
+
+    @contextmanager
+    def open_in(self, folder: Path, file: Path, losses: DamageLog) -> Iterator[StorageReader]:
+        """Open one of ``files``; it is closed with the context.
+
+        Args:
+            folder: receives a folder of its own for a file that must be decompressed or recovered.
+            file: to open.
+            losses: receives the damage.
+
+        Raises:
+            BagDamageError: as ``open``.
+            OSError: if it cannot be read.
+        """
+        if not self._needs_copy(file):
+            with closing(self.open(file, losses, folder)) as reader:
+                yield reader
+            return
+        with (
+            TemporaryDirectory(dir=folder, prefix=".anon_ros-") as scratch,
+            closing(self.open(file, losses, Path(scratch))) as reader,
+        ):
+            yield reader
+
+    def _needs_copy(self, file: Path) -> bool:
+        has_log = self.storage == "sqlite3" and bool(list_logs(file))
+        return file.suffix == COMPRESSED_SUFFIX or has_log
+
+    def _open(self, file: Path, losses: DamageLog, scratch: Path) -> StorageReader:
+        if not file.exists():
+            message = f"{file} is missing, which {METADATA_NAME} names"
+            raise BagDamageError(message)
+        if not self._needs_copy(file):
+            return _open_storage(self.storage, file, losses)
+        if file.suffix == COMPRESSED_SUFFIX:
+            plain = scratch / file.stem
+            decompress_file(file, plain, losses)
+        else:
+            plain = recover_copy(file, scratch)
+        try:
+            return _open_storage(self.storage, file, losses, plain)
         finally:
             plain.unlink()  # it is open, and gone when this process is
 
@@ -86,7 +135,8 @@ def open_bag(path: Path, *, salvage: bool = False) -> Bag:
 
     Args:
         path: of the bag.
-        salvage: accept a folder without metadata.yaml, by the names of its files.
+        salvage: accept a folder without metadata.yaml, by the names of its files, and a folder
+            whose files are not those that metadata.yaml names.
 
     Raises:
         BagError: if there is no bag.
@@ -98,7 +148,7 @@ def open_bag(path: Path, *, salvage: bool = False) -> Bag:
         message = f"{path} does not exist"
         raise BagError(message)
     try:
-        return _open_folder(path)
+        return _open_folder(path, salvage=salvage)
     except (BagDamageError, FileNotFoundError) as error:
         if salvage:
             return _collect_files(path)
@@ -108,6 +158,14 @@ def open_bag(path: Path, *, salvage: bool = False) -> Bag:
 
 
 def _open_file(path: Path) -> Bag:
+    if path.suffix == _ACTIVE_SUFFIX:
+        target = path.with_suffix("")
+        names = shlex.quote(str(path)), shlex.quote(str(target))
+        message = (
+            f"{path} has no index: its recorder died. Mend a copy with: "
+            f"cp {' '.join(names)} && rosbag reindex {names[1]}"
+        )
+        raise BagDamageError(message)
     storage = STORAGES.get(_find_suffix(path))
     if storage is None:
         message = f"{path} is no recording; expected a folder, {', '.join(STORAGES)}"
@@ -115,18 +173,56 @@ def _open_file(path: Path) -> Bag:
     return Bag(path, storage, (path,), _detect_compression(storage, (path,)), None)
 
 
-def _open_folder(path: Path) -> Bag:
+def _open_folder(path: Path, *, salvage: bool) -> Bag:
     metadata = read_metadata(path)
-    storage = metadata["storage_identifier"]
+    files = tuple(path / Path(name).name for name in metadata["relative_file_paths"])
+    # The reindexing of ROS 2 Humble leaves it empty.
+    storage = metadata["storage_identifier"] or _guess_storage(files)
     if storage not in _ROSBAG2_STORAGES:
         message = f"{path}: storage {storage!r} is not known; expected mcap or sqlite3"
         raise BagError(message)
     compression = _parse_compression(path, metadata)
-    files = tuple(path / Path(name).name for name in metadata["relative_file_paths"])
-    if missing := [file for file in files if not file.exists()]:
+    missing = [file for file in files if not file.exists()]
+    unnamed = _list_unnamed(path, storage, files)
+    if missing and not salvage:
         message = f"{missing[0]} is missing, which {METADATA_NAME} names"
         raise BagDamageError(message)
-    return Bag(path, storage, files, compression, metadata)
+    if unnamed and not salvage:
+        message = f"{unnamed[0]} is not named in {METADATA_NAME}; move it away if it is no part"
+        raise BagDamageError(message)
+    all_files = tuple(sorted((*files, *unnamed), key=_order_file)) if unnamed else files
+    return Bag(path, storage, all_files, compression, metadata)
+
+
+def _guess_storage(files: Iterable[Path]) -> str:
+    """Return the storage of files by their suffixes; empty if it is not the same for all."""
+    storages = {STORAGES.get(_find_suffix(file), "") for file in files}
+    return storages.pop() if len(storages) == 1 else ""
+
+
+def _list_unnamed(path: Path, storage: str, files: Iterable[Path]) -> list[Path]:
+    """Return the storage files of a folder that are none of ``files`` and no copy of one."""
+    names = {file.name.removesuffix(COMPRESSED_SUFFIX) for file in files}
+    return [
+        file
+        for file in _list_storage_files(path, {SUFFIXES[storage]})
+        if file.name.removesuffix(COMPRESSED_SUFFIX) not in names
+    ]
+
+
+def _list_storage_files(path: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the storage files of a folder but for hidden ones, which other programs write."""
+    return [
+        file
+        for file in sorted(path.iterdir())
+        if _find_suffix(file) in suffixes and not file.name.startswith(".")
+    ]
+
+
+def _order_file(file: Path) -> tuple[int, str]:
+    """Return a key that puts _2 before _10."""
+    name = file.name.removesuffix(COMPRESSED_SUFFIX)
+    return len(name), name
 
 
 def _parse_compression(path: Path, metadata: Mapping[str, Any]) -> str:
@@ -141,18 +237,15 @@ def _parse_compression(path: Path, metadata: Mapping[str, Any]) -> str:
 def _collect_files(path: Path) -> Bag:
     """Return the bag of the storage files in a folder, without its metadata."""
     suffixes = [SUFFIXES[storage] for storage in _ROSBAG2_STORAGES]
-    files = [file for file in path.iterdir() if _find_suffix(file) in suffixes]
+    files = _list_storage_files(path, suffixes)
     storages = {STORAGES[_find_suffix(file)] for file in files}
     if len(storages) != 1:
         message = f"{path} holds no .mcap files and no .db3 files, or both"
         raise BagError(message)
     storage = storages.pop()
     # A recorder that died may have left a file and the beginning of its compressed copy.
-    names = {
-        file.name.removesuffix(COMPRESSED_SUFFIX): file for file in sorted(files, reverse=True)
-    }
-    in_order = sorted(names, key=lambda name: (len(name), name))  # _2 before _10
-    unique = tuple(names[name] for name in in_order)
+    names = {file.name.removesuffix(COMPRESSED_SUFFIX): file for file in reversed(files)}
+    unique = tuple(sorted(names.values(), key=_order_file))
     return Bag(path, storage, unique, _detect_compression(storage, unique), None)
 
 
@@ -160,22 +253,39 @@ def _detect_compression(storage: str, files: tuple[Path, ...]) -> str:
     """Return the compression of a bag without metadata, by its first message."""
     if any(file.suffix == COMPRESSED_SUFFIX for file in files):
         return "file"
-    losses = DamageLog(salvage=True)
     for file in files:
-        with (
-            suppress(BagDamageError, OSError),
-            closing(_open_storage(storage, file, losses)) as reader,
-        ):
-            for record in reader.records(losses, 0, MAX_TIME_NS):
-                if isinstance(record, Message):
-                    return "message" if is_compressed_message(record.data) else "none"
+        if (data := _read_first(storage, file)) is not None:
+            return "message" if is_compressed_message(data) else "none"
     return "none"
 
 
-def _open_storage(storage: str, file: Path, losses: DamageLog) -> StorageReader:
+def _read_first(storage: str, file: Path) -> bytes | None:
+    """Return the data of the first message; None if there is none that can be read."""
+    losses = DamageLog(salvage=True)
+    with suppress(BagDamageError, OSError), closing(_open_storage(storage, file, losses)) as reader:
+        if (data := _find_first(reader)) is not None:
+            return data
+    if storage == "sqlite3" and list_logs(file):  # all of it may be in the log
+        bag, folder = Bag(file, storage, (file,), "none", None), Path(gettempdir())
+        with suppress(BagDamageError, OSError), bag.open_in(folder, file, losses) as reader:
+            return _find_first(reader)
+    return None
+
+
+def _find_first(reader: StorageReader) -> bytes | None:
+    for record in reader.records(DamageLog(salvage=True), 0, MAX_TIME_NS):
+        if isinstance(record, Message):
+            return record.data
+    return None
+
+
+def _open_storage(
+    storage: str, file: Path, losses: DamageLog, content: Path | None = None
+) -> StorageReader:
     if storage == "mcap":
-        return McapReader(file, losses)
-    return Sqlite3Reader(file) if storage == "sqlite3" else Rosbag1Reader(file)
+        return McapReader(file, losses, content)
+    is_sqlite3 = storage == "sqlite3"
+    return Sqlite3Reader(file, content) if is_sqlite3 else Rosbag1Reader(file, content)
 
 
 def _find_suffix(path: Path) -> str:

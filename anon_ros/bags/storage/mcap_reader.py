@@ -58,15 +58,20 @@ _NO_END = "the file has no end mark: it is cut off"
 class McapReader:
     """StorageReader of an MCAP file, from front to end; its index only tells the contents."""
 
-    def __init__(self, path: Path, losses: DamageLog) -> None:
+    def __init__(self, path: Path, losses: DamageLog, content: Path | None = None) -> None:
         """Open ``path``.
+
+        Args:
+            path: of the file.
+            losses: receives the damage.
+            content: copy that is read in its place; None for none.
 
         Raises:
             BagDamageError: if it has no valid beginning, or, unless ``losses.salvage``, end.
             OSError: if it cannot be read.
         """
         self.path = path
-        self._stream = path.open("rb")
+        self._stream = (content or path).open("rb")
         self._schemas: dict[int, mcap.Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.message_counts: dict[int, int] = defaultdict(int)

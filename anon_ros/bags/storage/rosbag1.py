@@ -20,15 +20,19 @@ class Rosbag1Reader:
 
     attachments: Sequence[tuple[str, str]] = ()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: Path | None = None) -> None:
         """Open ``path``.
+
+        Args:
+            path: of the file.
+            content: copy that is read in its place; None for none.
 
         Raises:
             BagDamageError: if it is no bag of ROS 1, or has no index.
             OSError: if it cannot be read.
         """
         self.path = path
-        self._reader = _open_reader(path)
+        self._reader = _open_reader(path, content or path)
         connections = self._reader.connections
         self._channels = {item.id: _make_channel(item) for item in connections}
         self.channels = list(self._channels.values())
@@ -121,8 +125,8 @@ class Rosbag1Writer:
         )
 
 
-def _open_reader(path: Path) -> Reader:
-    reader = Reader(path)
+def _open_reader(path: Path, content: Path) -> Reader:
+    reader = Reader(content)
     try:
         reader.open()
     except OSError:

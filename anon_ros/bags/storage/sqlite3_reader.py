@@ -60,8 +60,12 @@ class Sqlite3Reader:
     compression = ""
     attachments: Sequence[tuple[str, str]] = ()
 
-    def __init__(self, path: Path) -> None:
-        """Open ``path``.
+    def __init__(self, path: Path, content: Path | None = None) -> None:
+        """Open ``path``, without its logs.
+
+        Args:
+            path: of the file.
+            content: copy that is read in its place; None for none.
 
         Raises:
             BagDamageError: if it is no database of rosbag2.
@@ -70,8 +74,9 @@ class Sqlite3Reader:
         self.path = path
         self.message_counts: dict[int, int] = {}
         self.start_ns, self.end_ns = MAX_TIME_NS, 0
-        path.open("rb").close()  # sqlite3 would not say why it cannot
-        self._database = _connect(path)
+        content = content or path
+        content.open("rb").close()  # sqlite3 would not say why it cannot
+        self._database = _connect(content)
         try:
             self.channels = self._read_channels()
             self._read_statistics()
@@ -232,12 +237,7 @@ def _make_channel(row: Sequence[Any], definitions: dict[str, tuple[str, str]]) -
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    if (journal := path.with_name(f"{path.name}-journal")).exists() and journal.stat().st_size:
-        message = f"{path} was being written when its recorder died; sqlite3 {path} mends a copy"
-        raise BagDamageError(message)
-    # A recorder that crashed leaves its last messages in a write-ahead log.
-    log = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    # Immutable: without it SQLite writes and removes files beside the database.
     return sqlite3.connect(
-        f"file:{quote(os.fsencode(path))}?{mode}", uri=True, check_same_thread=False
+        f"file:{quote(os.fsencode(path))}?immutable=1", uri=True, check_same_thread=False
     )

@@ -1,7 +1,7 @@
 """Check the images of an anonymized bag, one by one."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anon_ros.bags.messages import deserialize_image
 from anon_ros.bags.run_files.report import RunReport
@@ -13,6 +13,7 @@ from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 from anon_ros.errors import ImageFormatError
+from anon_ros.images import equalize_tone
 
 _MAX_REASONS = 2
 _MAX_COUNTED_PERSONS = 99
@@ -89,8 +90,9 @@ class ImageChecker:
             )
         except ImageFormatError as error:
             return ImageComparison([str(error)])
-        quality = self.report.config.output.jpeg_quality
-        return compare_images(input_frame, output_frame, expected.record, quality)
+        config = self.report.config
+        quality, max_pixels = config.output.jpeg_quality, config.fail.max_pixels
+        return compare_images(input_frame, output_frame, expected.record, quality, max_pixels)
 
     def _redetect(
         self, message: Message, comparison: ImageComparison, *, has_record: bool
@@ -101,7 +103,10 @@ class ImageChecker:
         if comparison.image is None or (has_record and comparison.mask is None):
             return RedetectionResult()
         self.findings.count("redetections")
-        return self.redetector.redetect(comparison.image, comparison.mask)
+        frame = deserialize_image(message.channel, self.output.decompress(message.data))
+        # 16 bits are mapped otherwise than by the run, which may have seen nobody for that.
+        image = replace(frame, tone_rule=equalize_tone).decode(self.report.config.fail.max_pixels)
+        return self.redetector.redetect(image, comparison.mask)
 
     def _judge_replaced(
         self, place: str, comparison: ImageComparison, redetection: RedetectionResult

@@ -1,7 +1,7 @@
 """Compare an anonymized image message with the message of the input."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -15,13 +15,16 @@ from anon_ros.bags.verify.person_checks import PersonComparison
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
+    DEFAULT_MAX_PIXELS,
     CompressedImageData,
     RawImage,
+    SharedTone,
     decode_compressed,
     encode_compressed,
     encode_raw,
 )
-from anon_ros.images.jpeg import parse_jpeg
+from anon_ros.images.jpeg import JpegInfo, parse_jpeg
+from anon_ros.images.orientation import turn_back, turn_upright
 
 _FIELDS = (
     *("header.stamp.sec", "header.stamp.nanosec", "header.frame_id", "encoding or format"),
@@ -118,6 +121,7 @@ def compare_images(
     output_frame: ImageMessage,
     record: ImageRecord | None,
     jpeg_quality: int,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ImageComparison:
     """Compare an image of the output with that of the input.
 
@@ -126,22 +130,27 @@ def compare_images(
         output_frame: message of the output.
         record: of masks.db; None without it.
         jpeg_quality: 1..100, with which the output was encoded.
+        max_pixels: that an image may have.
 
     Returns:
         Everything that is wrong; an image that cannot be decoded is a problem, too.
     """
     comparison = ImageComparison(_compare_fields(input_frame, output_frame))
-    try:
-        comparison.image = output_frame.decode()
-    except ImageFormatError as error:
-        comparison.problems.append(f"the image cannot be decoded: {error}")
+    tone = SharedTone()  # of the input: what was drawn must not change how the rest is compared
+    input_frame = replace(input_frame, tone_rule=tone)
+    output_frame = replace(output_frame, tone_rule=tone)
+    input_image, input_problem = _decode(input_frame, max_pixels)
+    comparison.image, problem = _decode(output_frame, max_pixels)
+    if comparison.image is None:
+        comparison.problems.append(f"the image cannot be decoded: {problem}")
         return comparison
-    try:
-        input_image = input_frame.decode()
-    except ImageFormatError as error:
-        problem = f"the input's image cannot be decoded ({error}), yet there is one in the output"
+    if input_image is None:
+        comparison.problems.append(
+            f"the input's image cannot be decoded ({input_problem}), yet there is one in the output"
+        )
+        return comparison
+    if problem := _check_metadata(output_frame, comparison.image):
         comparison.problems.append(problem)
-        return comparison
     comparison.is_unchanged = np.array_equal(input_image, comparison.image)
     if input_image.shape != comparison.image.shape:
         problem = f"the image is {_format_size(comparison.image)}, not {_format_size(input_image)}"
@@ -151,6 +160,14 @@ def compare_images(
         pair = _DecodedPair(input_frame, output_frame, *images, jpeg_quality)
         _compare_pixels(comparison, pair, record)
     return comparison
+
+
+def _decode(frame: ImageMessage, max_pixels: int) -> tuple[RgbImage | None, str]:
+    """Return an image, or None and why there is none."""
+    try:
+        return frame.decode(max_pixels), ""
+    except ImageFormatError as error:
+        return None, str(error)
 
 
 def _compare_fields(input_frame: ImageMessage, output_frame: ImageMessage) -> list[str]:
@@ -248,16 +265,28 @@ def _check_png_background(
     return "" if source_png == output_png else "the PNG differs outside the mask"
 
 
+def _check_metadata(frame: ImageMessage, image: RgbImage) -> str:
+    """Return a problem if a message of the output holds anything that encoding would have cut."""
+    if frame.is_raw:
+        return ""
+    nobody = np.zeros(image.shape[:2], np.bool_)
+    if encode_compressed(frame.compressed, image, nobody, 1) == bytes(frame.compressed.data):
+        return ""
+    return "the file holds metadata or further data that could show persons"
+
+
 def _check_jpeg_background(pair: _DecodedPair, mask: Mask) -> str:
     """Compare the output with what encoding makes of the input with the output's persons in it."""
     source, output = pair.input_frame.compressed, pair.output_frame.compressed
     pasted = np.where(mask[..., None], pair.output_image, pair.input_image)
     expected = encode_compressed(source, pasted, mask, pair.jpeg_quality)
-    if expected == bytes(output.data) or bytes(source.data) == bytes(output.data):
+    if expected == bytes(output.data):
         return ""
+    if not mask.any():
+        return "the JPEG is not that of the input without its metadata, yet nobody was replaced"
     expected_image = decode_compressed(CompressedImageData(source.format, expected))
     difference = expected_image.astype(np.int16) - pair.output_image
-    mixed = _expand_to_units(mask, parse_jpeg(bytes(output.data)).chroma_hw)
+    mixed = _expand_to_units(mask, parse_jpeg(bytes(output.data)))
     wrong = (np.abs(difference).max(axis=2) > _SAME_ENCODER_LEVELS) & ~mixed
     mean = cv2.blur(difference.astype(np.float32), (_MEAN_PX, _MEAN_PX))
     max_levels = _MEAN_LEVELS * max(1.0, _COARSE_QUALITY / pair.jpeg_quality)
@@ -271,14 +300,16 @@ def _check_jpeg_background(pair: _DecodedPair, mask: Mask) -> str:
     )
 
 
-def _expand_to_units(mask: Mask, chroma_hw: tuple[int, int]) -> Mask:
+def _expand_to_units(mask: Mask, info: JpegInfo) -> Mask:
     """Return every pixel that a JPEG encodes together with a pixel of the mask."""
+    mask = turn_back(mask, info.orientation)
     height_px, width_px = mask.shape
-    unit_h, unit_w = (_UNIT_SAMPLES * factor for factor in chroma_hw)
+    unit_h, unit_w = (_UNIT_SAMPLES * factor for factor in info.chroma_hw)
     rows, columns = -(-height_px // unit_h), -(-width_px // unit_w)
     padded = np.zeros((rows * unit_h, columns * unit_w), np.bool_)
     padded[:height_px, :width_px] = mask
     units = padded.reshape(rows, unit_h, columns, unit_w).any(axis=(1, 3))
     expanded = units.repeat(unit_h, axis=0).repeat(unit_w, axis=1)[:height_px, :width_px]
     kernel = np.ones((2 * _SMOOTHED_PX + 1,) * 2, np.uint8)
-    return np.asarray(cv2.dilate(expanded.astype(np.uint8), kernel), np.bool_)
+    mixed = np.asarray(cv2.dilate(expanded.astype(np.uint8), kernel), np.bool_)
+    return turn_upright(mixed, info.orientation)

@@ -3,10 +3,9 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, ImageRecord, MasksDb
 from anon_ros.bags.run_files.report import RunReport
@@ -46,18 +45,13 @@ class BagScan:
     channels: dict[TopicKey, set[Channel]] = field(default_factory=lambda: defaultdict(set))
     extras: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    @contextmanager
-    def open_file(self, file: Path) -> Iterator[StorageReader]:
+    def open_file(self, file: Path) -> AbstractContextManager[StorageReader]:
         """Open a storage file; it is closed with the context.
 
         Raises:
-            BagDamageError: if it cannot even be opened.
+            BagDamageError: if it cannot even be opened, and is the only one.
         """
-        with (
-            TemporaryDirectory(dir=self.scratch, prefix=".anon_ros-") as folder,
-            closing(self.bag.open(file, self.losses, Path(folder))) as source,
-        ):
-            yield source
+        return self.bag.open_in(self.scratch, file, self.losses)
 
     def add_extra(self, record: Attachment | MetadataRecord) -> None:
         """Count an attachment or a metadata record."""

@@ -30,6 +30,7 @@ from anon_ros.evaluation.report.tables import format_markdown
 from anon_ros.evaluation.report.writer import REPORT_HTML
 from anon_ros.evaluation.runner import run_evaluation
 from anon_ros.evaluation.temporal.experiment import evaluate_temporal
+from anon_ros.utils.text import escape_controls
 
 _EXPERIMENTS: Mapping[type[ExperimentOptions], Callable[[Any, Config], Report]] = {
     OverviewOptions: evaluate_all,
@@ -59,12 +60,12 @@ def run_command(options_class: type[ExperimentOptions], arguments: Namespace) ->
 
 def _print_report(report: Report, output: Path) -> None:
     for table in report.tables:
-        print(f"{table.title}\n\n{format_markdown(table)}\n")
+        print(f"{escape_controls(table.title)}\n\n{format_markdown(table)}\n")
         if table.note:
-            print(f"{table.note}\n")
+            print(f"{escape_controls(table.note)}\n")
     for line in report.summary:
-        print(f"* {line}")
+        print(escape_controls(f"* {line}"))
     for line in report.limitations:
-        print(f"! {line}")
+        print(escape_controls(f"! {line}"))
     page = output / REPORT_HTML
     print(f"{page}: hand on this file alone; {output} keeps what is as private as the original")

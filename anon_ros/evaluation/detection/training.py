@@ -16,6 +16,7 @@ from anon_ros.evaluation.inputs.frames import InputFrame, read_image
 from anon_ros.evaluation.options import TrainingOptions
 from anon_ros.metrics import AveragePrecision, FrameMatches, GroundTruth, match_frame
 from anon_ros.models import TrainingConfig, build_detector, train_detector
+from anon_ros.utils.files import make_private_dir
 from anon_ros.utils.progress import ProgressBar
 
 _JPEG = (int(cv2.IMWRITE_JPEG_QUALITY), 95)
@@ -55,6 +56,8 @@ class YoloDataset:
         Raises:
             InputError: if it cannot be written.
         """
+        if not self.frames:
+            self._make_directory()
         number = len(self.frames)
         time_s = number if frame.time_s is None else frame.time_s
         self.frames.append(_DatasetFrame(number, time_s, truth))
@@ -74,6 +77,13 @@ class YoloDataset:
     def get_image_path(self, method: str, number: int) -> Path:
         """Return the file of a frame."""
         return self.directory / method / "images" / f"{number:06d}.jpg"
+
+    def _make_directory(self) -> None:
+        try:
+            make_private_dir(self.directory)  # the originals are among its images
+        except OSError as error:
+            message = f"{self.directory} cannot be written: {error}"
+            raise InputError(message) from error
 
     def split(self, train_fraction: float) -> tuple[list[_DatasetFrame], list[_DatasetFrame]]:
         """Return the earliest frames, to train with, and the last ones, to test with.

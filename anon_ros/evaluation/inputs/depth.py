@@ -12,8 +12,9 @@ from anon_ros.bags import open_bag, read_depth_maps
 from anon_ros.config import Config
 from anon_ros.core import RgbImage
 from anon_ros.errors import InputError
-from anon_ros.evaluation.inputs.frames import InputFrame, imread_unicode, is_bag
+from anon_ros.evaluation.inputs.frames import InputFrame, is_bag
 from anon_ros.evaluation.options import OcclusionOptions
+from anon_ros.images import read_samples
 from anon_ros.metrics import DepthMap
 from anon_ros.models import DepthNetwork, load_depth_network
 from anon_ros.utils.units import NS_PER_S
@@ -103,7 +104,7 @@ def _read_from_folder(folder: Path) -> DepthSource:
         path = folder / f"{frame.key}{DEPTH_SUFFIX}"
         if not path.is_file():
             return None
-        depth_mm = imread_unicode(path, cv2.IMREAD_UNCHANGED)
+        depth_mm = read_samples(path, cv2.IMREAD_UNCHANGED)
         if depth_mm is None or depth_mm.dtype != np.uint16 or depth_mm.ndim != 2:  # noqa: PLR2004
             message = f"{path} is no 16-bit gray PNG; depth is given in mm, 0 for unknown"
             raise InputError(message)

@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from anon_ros import images
 from anon_ros.bags import open_bag, read_images
 from anon_ros.core import RgbImage
-from anon_ros.errors import InputError
+from anon_ros.errors import ImageFormatError, InputError
 from anon_ros.evaluation.options import Comparison, FrameSelection
 from anon_ros.utils.units import NS_PER_S
 
@@ -183,26 +183,16 @@ def is_bag(path: Path) -> bool:
     return path.suffix.lower() in _BAG_SUFFIXES
 
 
-def imread_unicode(path: Path, flags: int) -> npt.NDArray[Any] | None:
-    """Return the image that OpenCV reads with these flags; None if the file is no image.
-
-    OpenCV itself crashes on names that are not valid Unicode.
-    """
-    data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    return cv2.imdecode(data, flags) if len(data) else None
-
-
 def read_image(path: Path) -> RgbImage:
-    """Return a file as (H, W, 3) uint8 RGB.
+    """Return a file as (H, W, 3) uint8 RGB, upright.
 
     Raises:
         InputError: if it cannot be decoded.
     """
-    image = imread_unicode(path, cv2.IMREAD_COLOR)
-    if image is None:
-        message = f"{path} is no image that can be read"
-        raise InputError(message)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    try:
+        return images.read_image(path)
+    except ImageFormatError as error:
+        raise InputError(str(error)) from error
 
 
 def _iter_folder(folder: Path) -> Iterator[InputFrame]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from anon_ros.evaluation.report.model import Cell, Table
 from anon_ros.metrics.intervals import Estimate
+from anon_ros.utils.text import escape_controls, quote_formula
 
 _UNKNOWN = "-"
 _SIGNIFICANT_DIGITS = 3
@@ -33,7 +34,7 @@ def _format_row(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _join_lines(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+    return escape_controls(" ".join(text.split())).replace("|", r"\|")
 
 
 def format_cell(cell: Cell) -> str:
@@ -83,10 +84,14 @@ def write_csv(table: Table, path: Path) -> None:
     ]
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(chain.from_iterable(headings))
+        writer.writerow(map(_quote, chain.from_iterable(headings)))
         for row in table.rows:
             cells = [_split_cell(*pair) for pair in zip(row, has_estimates, strict=True)]
-            writer.writerow(chain.from_iterable(cells))
+            writer.writerow(map(_quote, chain.from_iterable(cells)))
+
+
+def _quote(cell: Any) -> Any:
+    return quote_formula(cell) if isinstance(cell, str) else cell
 
 
 def _split_cell(cell: Cell, is_wide: bool) -> list[Any]:  # noqa: FBT001 - zipped

@@ -18,7 +18,7 @@ from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_training_start
 from anon_ros.models.weights.offline import disable_network_access
-from anon_ros.utils.files import sha256_of_file
+from anon_ros.utils.files import make_private_dir, sha256_of_file
 
 _LOG = logging.getLogger(__name__)
 _SETTINGS_NAME, _RESULT_NAME = "run.json", "detector.pt"
@@ -73,7 +73,7 @@ def _prepare_directory(training: TrainingConfig, start: str) -> None:
         try:
             if training.directory.exists():
                 shutil.rmtree(training.directory)
-            training.directory.mkdir(parents=True)
+            make_private_dir(training.directory)  # Ultralytics plots images into it
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             message = f"{training.directory} cannot be written: {format_error(error)}"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,9 @@ def fetch_weights_command(name: str) -> str:
     target = _list_candidates(name)[-1]
     if not _ULTRALYTICS_NAME.fullmatch(target.name):
         return ""
-    return f"curl -fL --create-dirs -o {target} {_ULTRALYTICS_RELEASE}/{target.name}"
+    return (
+        f"curl -fL --create-dirs -o {shlex.quote(str(target))} {_ULTRALYTICS_RELEASE}/{target.name}"
+    )
 
 
 def find_pipeline(model: str, revision: str) -> Path:
@@ -101,8 +104,9 @@ def fetch_pipeline_command(model: str, revision: str) -> str:
     """Return the command that fetches ``model``; empty for a directory."""
     if not _HUB_ID.fullmatch(model) or Path(model).is_dir():
         return ""
-    pinned = f" --revision {revision}" if revision else ""
-    return f"hf download {model}{pinned} --local-dir {_download_directory(model)}"
+    pinned = f" --revision {shlex.quote(revision)}" if revision else ""
+    directory = shlex.quote(str(_download_directory(model)))
+    return f"hf download {model}{pinned} --local-dir {directory}"
 
 
 def find_vae(name: str) -> Path:
@@ -170,7 +174,8 @@ class WeightFile:
     @property
     def fetch_command(self) -> str:
         """The command that fetches it on a connected machine."""
-        return f"curl -fL --create-dirs -o {models_directory() / self.name} {self.url}"
+        target = shlex.quote(str(models_directory() / self.name))
+        return f"curl -fL --create-dirs -o {target} {self.url}"
 
     def find(self, path: str) -> Path:
         """Return the file at ``path``, by default in the models directory.

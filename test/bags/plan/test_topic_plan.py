@@ -1,5 +1,6 @@
 """The plan of each topic, and the decisions that stop a run before any model is loaded."""
 
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -420,3 +421,31 @@ def test_attached_pictures_undecided(tmp_path: Path, run_bag: RunCommand) -> Non
     assert run_bag(tmp_path / "pictures.mcap", output, *flags) == 0
     names = [a.name for a in mcap.reader.make_reader(output.open("rb")).iter_attachments()]
     assert names == ["scene", "map.yaml"]
+
+
+def test_hostile_names_steer_no_terminal(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic, injected = "/blob\x1b[2J\nCOPY /x", "/a; touch $(id) `id`"
+    source = tmp_path / "in.mcap"
+    with source.open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start("ros2")
+        schema = writer.register_schema("evil\x1b]0;/msg/Image\r", "ros2msg", b"uint8[] data")
+        for name in (topic, injected):
+            writer.add_message(writer.register_channel(name, "cdr", schema), 1, b"", 1)
+        writer.add_attachment(1, 1, "notes\x1b[1m.json", "", _JPEG)
+        writer.finish()
+    assert run_bag(source, tmp_path / "out.mcap") == 2
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert len(lines) == 4
+    assert r"/blob\x1b[2J\nCOPY /x" in lines[1]
+    assert len(printed.err.splitlines()) == 1
+    flags = ["--drop", "/blob?[2J?COPY /x", "--drop", injected]
+    assert shlex.split(printed.err.partition("To drop all: ")[2]) == flags
+    assert run_bag(source, tmp_path / "out.mcap", *flags, "--salvage") == 0
+    printed_losses = capsys.readouterr()
+    assert r"notes\x1b[1m.json" in printed_losses.err
+    shown = "".join((*printed, *printed_losses)).replace("\n", "")
+    assert shown.isprintable()

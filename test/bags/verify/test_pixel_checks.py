@@ -1,5 +1,6 @@
-"""Pixels of encodings and of covered persons."""
+"""Pixels of encodings and of covered persons, and the metadata around them."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,20 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import RawImage, encode_raw
 from helpers.bag_editing import (
     RunCommand,
     change_message,
+    decode_shown_image,
+    edit_fields,
     read_findings,
     restore_image,
     rewrite_bag,
 )
-from helpers.bag_reading import read_messages
+from helpers.bag_reading import ReadMessage, read_messages
 from helpers.bags import (
     JPEG_TOPIC,
     RAW_TOPIC,
@@ -29,6 +33,16 @@ from helpers.bags import (
     write_rosbag2,
 )
 from helpers.fake_models import SentinelModelProvider, SentinelSegmenter
+from helpers.hidden_pictures import (
+    HIDDEN_IN_JPEG,
+    HIDDEN_IN_PNG,
+    SKY,
+    holds_marker,
+    insert_chunks,
+    insert_segments,
+    make_chunk,
+    make_segment,
+)
 
 
 @pytest.mark.parametrize("quality", [40, 75, 100])
@@ -69,13 +83,20 @@ def encode_scene(encoding: str, index: int) -> BagMessage:
     message: Any = make_jpeg_image(image, index)
     if encoding in {"png", "png 16", "grey jpeg"}:
         grey = image[..., 0]
-        samples = {"png": np.dstack([image, grey]), "png 16": grey * np.uint16(16)}
+        samples = {
+            "png": np.dstack([image, np.full_like(grey, 255)]),
+            "png 16": grey * np.uint16(16),
+        }
         suffix = ".jpg" if encoding == "grey jpeg" else ".png"
         message.data = cv2.imencode(suffix, samples.get(encoding, grey))[1].reshape(-1)
         return BagMessage(JPEG_TOPIC, "sensor_msgs/msg/CompressedImage", START_NS + index, message)
     bigendian, step = encoding == "mono16", 64 * 8
     empty = np.zeros(144 * step, np.uint8)
-    empty[: 48 * step] = np.tile(np.array([15, 255], np.uint8), 24 * step)  # white of 12 bits
+    if encoding.endswith("16"):
+        ramp = np.linspace(0, 4095, 24 * step).astype(">u2" if bigendian else "<u2")
+        if encoding == "rgba16":
+            ramp.reshape(-1, 4)[:, 3] = 65535
+        empty[: 48 * step] = ramp.view(np.uint8)
     blank = RawImage(48, 64, encoding, bigendian, step, empty)
     data = encode_raw(blank, image, np.ones((48, 64), np.bool_))
     message = make_raw_image(image, index)
@@ -115,6 +136,77 @@ def test_verify_accepts_each_encoding(
     assert run_verify(source, output, "--no-redetection") == 2
     (told,) = read_findings(capsys, "error")
     assert told.endswith(f"at {START_NS + 1} ns: the image is that of the input, with 1 persons")
+
+
+def make_compressed_message(data: bytes, index: int) -> BagMessage:
+    message = make_jpeg_image(SKY, index)
+    message.data = np.frombuffer(data, np.uint8)
+    return BagMessage(JPEG_TOPIC, "sensor_msgs/msg/CompressedImage", START_NS + index, message)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_verify_accepts_cut_metadata_and_nothing_else(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+    part: int,
+) -> None:
+    """Frames without persons lose what their metadata may hide, and keep their pixels."""
+    hidden = [make() for make in (*HIDDEN_IN_JPEG.values(), *HIDDEN_IN_PNG.values())][part::4]
+    messages = [make_compressed_message(data, index) for index, data in enumerate(hidden)]
+    source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
+    assert run_bag(source, output, "--salvage") == 0  # a few are damaged
+    assert run_verify(source, output, "--no-redetection") in {0, 1}, capsys.readouterr().out
+    before = {message.time_ns: message.data for message in read_messages(source)}
+    after = read_messages(output)
+    assert len(hidden) - 3 <= len(after)
+
+    def restore(messages: list[ReadMessage]) -> list[ReadMessage]:
+        return [message._replace(data=before[message.time_ns]) for message in messages]
+
+    for message, original in zip(after, restore(after), strict=True):
+        assert not holds_marker(message.data)
+        assert np.array_equal(decode_shown_image(message), decode_shown_image(original))
+    rewrite_bag(output, restore)
+    assert run_verify(source, output, "--no-redetection") == 2
+    errors = [line for line in read_findings(capsys, "error") if "metadata" in line]
+    assert len({line.partition(": ")[0] for line in errors}) == len(after)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_verify_looks_at_metadata_of_painted_images(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+    suffix: str,
+    bus_rgb: RgbImage,
+) -> None:
+    """Lying on their side, in 4:2:2, whose units of compression are wider than high."""
+    image = bus_rgb[:600:4, ::4].copy()
+    image[50:90, 60:100] = (0, 255, 0)
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(image)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    options = {"subsampling": "4:2:2", "quality": 95} if suffix == "jpg" else {}
+    turned.save(file, suffix.replace("jpg", "jpeg"), exif=exif, **options)
+    messages = [make_compressed_message(file.getvalue(), index) for index in range(2)]
+    source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
+    assert run_bag(source, output) == 0
+    assert json.loads((output / "report.json").read_text())["persons_per_frame"].keys() != {"0"}
+    assert run_verify(source, output, "--no-redetection") == 0, capsys.readouterr().out
+    insert = insert_segments if suffix == "jpg" else insert_chunks
+    added = make_segment(0xFE, b"a") if suffix == "jpg" else make_chunk(b"tEXt", b"a\0a")
+
+    def add_comment(message: Any) -> None:
+        message.data = np.frombuffer(insert(added, data=message.data.tobytes()), np.uint8)
+
+    rewrite_bag(output, change_message(JPEG_TOPIC, 1, lambda old: edit_fields(old, add_comment)))
+    assert run_verify(source, output, "--no-redetection") == 2
+    (finding,) = read_findings(capsys, "error")
+    assert finding.endswith("the file holds metadata or further data that could show persons")
 
 
 def test_verify_accepts_dark_person(

@@ -18,6 +18,9 @@ from helpers.bag_editing import (
 )
 from helpers.bags import (
     RAW_TOPIC,
+    START_NS,
+    BagMessage,
+    make_raw_image,
     write_rosbag2,
 )
 from helpers.fake_models import SentinelModelProvider, SentinelSegmenter
@@ -148,3 +151,42 @@ def test_mirrored_boxes_match_persons(bus_rgb: RgbImage, demo_weights: Path) -> 
     for box, mask in zip(other.boxes_xyxy, other.masks, strict=True):
         rows, columns = np.nonzero(mask)
         assert np.abs(box - [columns.min(), rows.min(), columns.max(), rows.max()]).max() < 30
+
+
+class RecordingSegmenter(SentinelSegmenter):
+    """Keeps what it looks at."""
+
+    def __init__(self) -> None:
+        self.images: list[RgbImage] = []
+
+    def segment(self, image: RgbImage) -> Detections:
+        self.images.append(image)
+        return super().segment(image)
+
+
+def make_thermal_message() -> BagMessage:
+    """A scene in a narrow band that most of its pixels share."""
+    message = make_raw_image(np.zeros((48, 64, 3), np.uint8), 0)
+    counts = np.random.default_rng(0).exponential(100, (48, 64)) + 51241
+    message.encoding, message.step = "mono16", 128
+    message.data = counts.astype("<u2").view(np.uint8).reshape(-1)
+    return BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", START_NS, message)
+
+
+def test_redetection_maps_16_bits_otherwise(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A mapping that hid a person from the run would hide them from the second look, too."""
+    first, second = RecordingSegmenter(), RecordingSegmenter()
+    sentinel_models.segmenter = first
+    monkeypatch.setattr(verify, "build_segmenter", lambda _: second)
+    source = write_rosbag2(tmp_path / "in", messages=[make_thermal_message()])
+    assert run_bag(source, tmp_path / "out") == 0
+    assert run_verify(source, tmp_path / "out") == 0
+    assert min(np.ptp(first.images[0]), np.ptp(second.images[0])) >= 254
+    difference = np.abs(first.images[0].astype(int) - second.images[0])
+    assert difference.mean() > 5

@@ -25,6 +25,12 @@ def make_dataset(
     return dataset
 
 
+def test_frames_are_private(tmp_path: Path) -> None:
+    """The originals are among them."""
+    make_dataset(tmp_path / "new" / "dataset", [None])
+    assert (tmp_path / "new" / "dataset").stat().st_mode & 0o777 == 0o700
+
+
 def test_split_leaves_gap_between_parts(tmp_path: Path) -> None:
     learnt, tested = make_dataset(tmp_path, [None] * 100).split(0.7)
     assert [kept.number for kept in learnt] == list(range(67))

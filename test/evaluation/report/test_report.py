@@ -10,7 +10,12 @@ import pytest
 from anon_ros.errors import ReportError
 from anon_ros.evaluation.report.model import Plot, Report, Table
 from anon_ros.evaluation.report.plots import plot_bars, plot_lines
-from anon_ros.evaluation.report.tables import format_estimate, format_markdown, format_number
+from anon_ros.evaluation.report.tables import (
+    format_estimate,
+    format_markdown,
+    format_number,
+    write_csv,
+)
 from anon_ros.evaluation.report.writer import write_report
 from anon_ros.metrics import Estimate
 
@@ -113,3 +118,22 @@ def test_unwritable_folder_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ReportError, match="file/out"):
         write_report(Report("t", [], []), tmp_path / "file" / "out")
+
+
+def test_csv_has_no_formulas(tmp_path: Path) -> None:
+    rows = [["=cmd|' /C calc'!A0", -1.5], ["@SUM(A1)", 2], ["/cam", 3]]
+    write_csv(Table("t", "t", ("+topic", "count"), rows), tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        cells = list(csv.reader(file))
+    assert cells == [
+        ["'+topic", "count"],
+        ["'=cmd|' /C calc'!A0", "-1.5"],
+        ["'@SUM(A1)", "2"],
+        ["/cam", "3"],
+    ]
+
+
+def test_markdown_shows_controls_escaped() -> None:
+    text = format_markdown(Table("t", "t", ("topic", "count"), [["/cam\x1b[2J", 1]]))
+    assert r"/cam\x1b[2J" in text
+    assert "\x1b" not in text

@@ -1,5 +1,6 @@
 """Weights by name, in directories and in the hub's cache."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from anon_ros.errors import ModelError
-from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, find_weights
+from anon_ros.models.weights.locate import (
+    fetch_pipeline_command,
+    fetch_weights_command,
+    find_lora,
+    find_pipeline,
+    find_vae,
+    find_weights,
+)
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -35,6 +43,15 @@ def test_missing_weights_name_remedy(models_directory: Path) -> None:
     assert "detect.weights" in told
     assert f"curl -fL --create-dirs -o {target} https://github.com/ultralytics/assets/" in told
     assert "\n" not in told
+
+
+def test_printed_command_quotes_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "/models of mine; $(id)"
+    monkeypatch.setenv("ANON_ROS_MODELS", folder)
+    for command in (fetch_weights_command("yolov8x-seg.pt"), fetch_pipeline_command(HUB_ID, "a b")):
+        words = shlex.split(command)
+        assert any(word.startswith(f"{folder}/") for word in words)
+        assert "a b" in words or words[0] == "curl"
 
 
 def test_unknown_weights_no_command(models_directory: Path) -> None:

@@ -1,0 +1,122 @@
+"""Images and clouds inside of messages of other types, such as the texture of a Marker."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Any
+
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from anon_ros.bags.messages import deserialize
+from anon_ros.bags.storage.records import Channel
+from anon_ros.bags.storage.type_definitions import get_definition, ros2_typestore
+from anon_ros.errors import ImageFormatError, format_error
+from anon_ros.images import IMAGE_TYPES, POINT_CLOUD_TYPE, has_color_fields
+from anon_ros.images.content.multi_arrays import find_picture_shape, is_multi_array
+
+_NESTED_TYPE = re.compile(r"\bsensor_msgs/(?:msg/)?(?:Image|CompressedImage|PointCloud2)\b")
+_SEPARATOR = re.compile(r"^={80}\s*$", re.MULTILINE)
+_MAX_DEPTH = 32
+_MIN_CLOUD_COLORS = 1000  # per marker; a legend or a path has fewer
+_MARKER_TYPE = "visualization_msgs/msg/Marker"
+
+
+def omit_nested(definition: str) -> str:
+    """Return a definition without the images and clouds that ``find_nested_problem`` looks into."""
+    head, *blocks = _SEPARATOR.split(definition)
+    rest = [block for block in blocks if not _is_nested(block)]
+    return _NESTED_TYPE.sub("nested_message", "\n".join([head, *rest]))
+
+
+def holds_nested(channel: Channel, definition: str) -> bool:
+    """Return True if messages of a type can be looked into for images and clouds."""
+    if is_multi_array(channel.type_name):
+        return True
+    if not _NESTED_TYPE.search(definition):
+        return False
+    try:
+        _build_typestore(channel.type_name, definition)
+    except Exception:  # noqa: BLE001 - a definition from outside raises anything
+        return False
+    return True
+
+
+def find_nested_problem(channel: Channel, data: bytes) -> str:
+    """Return the nested message that shows a camera's view; empty if there is none.
+
+    Args:
+        channel: one for which ``holds_nested`` is True.
+        data: of a message, decompressed.
+
+    Raises:
+        ImageFormatError: if the message is damaged.
+    """
+    if is_multi_array(channel.type_name):
+        return find_picture_shape(channel.type_name, deserialize(channel, data).layout.dim)
+    problems = map(_find_problem, _iter_nested(_deserialize(channel, data), 0))
+    return next(filter(None, problems), "")
+
+
+def has_colored_markers(channel: Channel, data: bytes) -> bool:
+    """Return True if a marker has so many colored points that it may be a colored cloud.
+
+    Raises:
+        ImageFormatError: if the message is damaged.
+    """
+    nested = _iter_nested(_deserialize(channel, data), 0)
+    markers = (item for item in nested if item.__msgtype__ == _MARKER_TYPE)
+    return any(len(getattr(marker, "colors", ())) >= _MIN_CLOUD_COLORS for marker in markers)
+
+
+def _deserialize(channel: Channel, data: bytes) -> Any:
+    try:
+        store = _build_typestore(channel.type_name, channel.definition or get_definition(channel))
+        if channel.serialization == "ros1":
+            return store.deserialize_ros1(data, channel.type_name)
+        return store.deserialize_cdr(data, channel.type_name)
+    except Exception as error:  # damaged bytes raise anything
+        message = f"message of {len(data)} bytes is no {channel.type_name}: {format_error(error)}"
+        raise ImageFormatError(message) from error
+
+
+@lru_cache(maxsize=256)
+def _build_typestore(type_name: str, definition: str) -> Typestore:
+    """Return the types of a definition alone: those of another ROS may have other fields."""
+    store = get_typestore(Stores.EMPTY)
+    store.register(get_types_from_msg(definition, type_name))
+    store.generate_msgdef(type_name)  # raises KeyError if a nested type is missing
+    for name in store.fielddefs.keys() & {*IMAGE_TYPES, POINT_CLOUD_TYPE}:
+        if store.fielddefs[name][1] != ros2_typestore().fielddefs[name][1]:
+            message = f"{name} is defined in another way than in ROS"
+            raise ValueError(message)
+    return store
+
+
+def _iter_nested(value: Any, depth: int) -> Iterator[Any]:
+    """Yield a message and all messages in its fields."""
+    if depth > _MAX_DEPTH:
+        problem = "messages nested too deeply"
+        raise ImageFormatError(problem)
+    if isinstance(value, list):
+        for item in value:
+            yield from _iter_nested(item, depth + 1)
+    elif is_dataclass(value):
+        yield value
+        for field in vars(value).values():
+            yield from _iter_nested(field, depth + 1)
+
+
+def _find_problem(message: Any) -> str:
+    if message.__msgtype__ in IMAGE_TYPES:
+        return f"holds {message.__msgtype__}" if len(message.data) else ""
+    if message.__msgtype__ != POINT_CLOUD_TYPE:
+        return ""
+    is_colored = has_color_fields(field.name for field in message.fields)
+    return "holds points with the colours of a camera" if is_colored else ""
+
+
+def _is_nested(block: str) -> bool:
+    first_line = block.lstrip().partition("\n")[0]
+    return first_line.startswith("MSG:") and _NESTED_TYPE.search(first_line) is not None

@@ -1,0 +1,1 @@
+"""Re-identification, and the noise level that it asks for."""

@@ -1,0 +1,1 @@
+"""Paste orders, and synthetic scenes whose depth order is known."""

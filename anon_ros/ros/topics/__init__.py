@@ -1,0 +1,1 @@
+"""Topics of the node: discovery, streams, relays, camera info, QoS, leak guard."""

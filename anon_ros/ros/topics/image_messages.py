@@ -1,0 +1,86 @@
+"""Conversion of image messages to arrays and back; only the pixels change."""
+
+from array import array
+from typing import TypeAlias
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from anon_ros.core import AnonymizedFrame, RgbImage
+from anon_ros.images import (
+    DEFAULT_MAX_PIXELS,
+    THERMAL_ENCODING,
+    CompressedImageData,
+    RawImage,
+    decode_compressed,
+    decode_raw,
+    encode_compressed,
+    encode_raw,
+    reject_depth,
+)
+from anon_ros.utils.units import NS_PER_S
+
+ImageMessage: TypeAlias = Image | CompressedImage
+
+
+def decode_message(
+    message: ImageMessage, topic: str = "", max_pixels: int = DEFAULT_MAX_PIXELS
+) -> RgbImage:
+    """Return the pixels of a message of ``topic``.
+
+    Raises:
+        ImageFormatError: if the encoding is not supported on this topic, the data is damaged, or
+            the image has more than ``max_pixels``.
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(_wrap_compressed(message), max_pixels)
+    reject_depth(topic, message.encoding)
+    return decode_raw(_wrap_raw(message), max_pixels)
+
+
+def stamp_ns(message: ImageMessage | CameraInfo) -> int:
+    """Return the header's stamp in nanoseconds; 0 if the driver sets none."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def encode_message(
+    message: ImageMessage, result: AnonymizedFrame, jpeg_quality: int
+) -> ImageMessage:
+    """Return a copy of ``message`` with the pixels of the anonymized image."""
+    if isinstance(message, CompressedImage):
+        data = encode_compressed(
+            _wrap_compressed(message), result.image, result.replaced_mask, jpeg_quality
+        )
+        return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
+    # Without persons, too: nobody has looked into the padding.
+    return Image(
+        header=message.header,
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=message.is_bigendian,
+        step=message.step,
+        data=_make_array(encode_raw(_wrap_raw(message), result.image, result.replaced_mask)),
+    )
+
+
+def _wrap_raw(message: Image) -> RawImage:
+    return RawImage(
+        height=message.height,
+        width=message.width,
+        encoding="mono16" if message.encoding == THERMAL_ENCODING else message.encoding,
+        is_bigendian=bool(message.is_bigendian),
+        step=message.step,
+        data=message.data,
+    )
+
+
+def _wrap_compressed(message: CompressedImage) -> CompressedImageData:
+    return CompressedImageData(format=message.format, data=message.data)
+
+
+def _make_array(data: bytes) -> "array[int]":
+    # rclpy checks every element of any other type, which takes seconds for an image.
+    result = array("B")
+    result.frombytes(data)
+    return result

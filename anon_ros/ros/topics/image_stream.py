@@ -1,0 +1,121 @@
+"""Image topic and its mirrored topic."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.config import Config, mirrored_topic
+from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
+from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.qos import (
+    default_profiles,
+    matched_profiles,
+    publisher_options,
+    subscription_options,
+)
+from anon_ros.utils.units import NS_PER_S
+
+_YIELD_S = 5e-5
+
+MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+}
+
+
+class ImageStream:
+    """Subscription to an image topic and publisher of its mirrored topic.
+
+    Args:
+        node: owner of subscription and publisher.
+        topic: as configured, where remapping applies, or fully qualified.
+        publishers: of the topic, for its type and, with ``qos.match_publisher``, its QoS.
+        infos: CameraInfo of the camera.
+        config: prefix and QoS.
+        on_image: called in the executor's thread with name and image.
+
+    Attributes:
+        name: of the topic, fully qualified.
+        type_name: of the messages.
+        mirrored_topic: name of the mirrored topic.
+        num_time_jumps: number of times that the stamps jumped back.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a join of two topics
+        self,
+        node: Node,
+        topic: str,
+        publishers: Sequence[TopicEndpointInfo],
+        infos: CameraInfoMirror,
+        config: Config,
+        on_image: Callable[[str, ImageMessage], None],
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._on_image = on_image
+        self._subscription: object = None
+        self._newest_ns = 0
+        self.infos = infos
+        self.num_time_jumps = 0
+        self.name = str(node.resolve_topic_name(topic))
+        self.type_name = str(publishers[0].topic_type)
+        subscribed, published = (
+            matched_profiles(publishers) if config.qos.match_publisher else default_profiles()
+        )
+        self._profile = subscribed
+        mirrored = mirrored_topic(self.name, config.topics.prefix)
+        self._images = node.create_publisher(
+            MESSAGE_TYPES[self.type_name], mirrored, published, **publisher_options(node, mirrored)
+        )
+        self.mirrored_topic = str(self._images.topic_name)
+
+    @property
+    def is_subscribed(self) -> bool:
+        """True while the image topic is subscribed."""
+        return self._subscription is not None
+
+    @property
+    def num_subscribers(self) -> int:
+        """Number of subscribers of the mirrored topic."""
+        return int(self._images.get_subscription_count())
+
+    def set_subscribed(self, *, wanted: bool) -> None:
+        """Subscribe, or end the subscription."""
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                MESSAGE_TYPES[self.type_name],
+                self._topic,
+                self._receive,
+                self._profile,
+                **subscription_options(self._node, self.name),
+            )
+        elif not wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def publish(self, image: ImageMessage) -> None:
+        """Publish an anonymized image and its CameraInfo. Any thread may call it."""
+        self._images.publish(image)
+        self.infos.on_image(image)
+
+    def close(self) -> None:
+        self.set_subscribed(wanted=False)
+        self._node.destroy_publisher(self._images)
+
+    def _receive(self, image: ImageMessage) -> None:
+        stamp = stamp_ns(image)
+        back_ns = self._newest_ns - stamp
+        if back_ns > TIME_JUMP_NS:
+            self.num_time_jumps += 1
+            self.infos.pairing.on_jump(stamp)
+            self._node.get_logger().warning(
+                f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; starting again"
+            )
+            self._newest_ns = stamp
+        self._newest_ns = max(self._newest_ns, stamp)
+        self._on_image(self.name, image)
+        # Let the worker have Python's lock; else this thread holds it during rclpy's bookkeeping.
+        time.sleep(_YIELD_S)

@@ -1,0 +1,59 @@
+"""Warnings about nodes that subscribe to the original images."""
+
+from collections.abc import Iterable, Sequence
+
+from rclpy.node import Node
+
+from anon_ros.config import topic_matches
+from anon_ros.utils.text import escape_controls
+
+_RECORDER = "rosbag2_recorder"
+
+
+class LeakGuard:
+    """Watch over the subscribers of original images.
+
+    Args:
+        node: for the ROS graph and the log.
+        trusted: names or patterns, fully qualified, of nodes that may subscribe.
+
+    Attributes:
+        untrusted_subscribers: by topic, the nodes that receive the original images and are not
+            trusted.
+    """
+
+    def __init__(self, node: Node, trusted: Sequence[str]) -> None:
+        self._node = node
+        self._trusted = trusted
+        self.untrusted_subscribers: dict[str, list[str]] = {}
+
+    def update(self, topics: Iterable[str]) -> None:
+        """Look up the subscribers of these topics, and warn of new ones."""
+        previous = self.untrusted_subscribers
+        self.untrusted_subscribers = {topic: self._find_untrusted(topic) for topic in topics}
+        for topic, nodes in self.untrusted_subscribers.items():
+            if new := sorted(set(nodes) - set(previous.get(topic, ()))):
+                self._warn(topic, new)
+
+    def clear(self) -> None:
+        """Forget all subscribers."""
+        self.untrusted_subscribers = {}
+
+    def _find_untrusted(self, topic: str) -> list[str]:
+        names = {
+            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in self._node.get_subscriptions_info_by_topic(topic)
+        }
+        return sorted(name for name in names if not self._is_trusted(name))
+
+    def _is_trusted(self, name: str) -> bool:
+        return any(topic_matches(name, pattern) for pattern in self._trusted)
+
+    def _warn(self, topic: str, nodes: Sequence[str]) -> None:
+        is_recorded = any(_RECORDER in name for name in nodes)
+        note = " (a recorder: persons are being recorded)" if is_recorded else ""
+        names = escape_controls(", ".join(nodes))
+        self._node.get_logger().warning(
+            f"{topic}: the original images go to {names}{note}; end that, or "
+            f"name the node in topics.trusted_subscribers"
+        )

@@ -1,0 +1,39 @@
+"""Topic names checked and derived by the rules of ROS."""
+
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_full_topic_name import validate_full_topic_name
+
+
+def is_valid_topic(topic: str) -> bool:
+    """Return True for a fully qualified name by the rules of ROS; DDS peers may use any other."""
+    try:
+        validate_full_topic_name(topic)
+    except (InvalidTopicNameException, UnicodeError, ValueError):
+        return False
+    return True
+
+
+def camera_info_topic(topic: str, *, compressed: bool) -> str:
+    """Return the CameraInfo topic of an image topic (image_transport's getCameraInfoTopic).
+
+    Args:
+        topic: fully qualified.
+        compressed: True for CompressedImage; its name may be that of the raw image and /compressed.
+    """
+    if compressed:
+        topic = topic.removesuffix("/compressed")
+    return topic.rpartition("/")[0] + "/camera_info"
+
+
+def resolve_pattern(pattern: str, node_name: str) -> str:
+    """Return a pattern as an absolute one, by the rules for names, without remapping.
+
+    Args:
+        pattern: absolute, relative or private (~).
+        node_name: fully qualified.
+    """
+    if pattern.startswith("~"):
+        return node_name + pattern[1:]
+    if pattern.startswith("/"):
+        return pattern
+    return f"{node_name.rpartition('/')[0]}/{pattern}"

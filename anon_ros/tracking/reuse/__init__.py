@@ -1,0 +1,1 @@
+"""Synthetic persons shown again: optical flow, warping, cache."""

@@ -1,0 +1,127 @@
+"""Print how many labelled persons are found in 16-bit versions of pictures, as a table.
+
+Each version holds the gray of the same frames in other counts; the control is 8-bit gray. The looks
+are that of a run and the second one of `anon_ros verify`.
+
+usage: python bench/bit_depth.py WEIGHTS, for example build/demo/yolov8s-seg-demo.pt of `make demo`
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from anon_ros.config import DetectionConfig
+from anon_ros.core import RgbImage, Segmenter
+from anon_ros.errors import ImageFormatError
+from anon_ros.evaluation.labels.boxes import read_yolo_boxes
+from anon_ros.images import RawImage, decode_raw, equalize_tone, measure_tone
+from anon_ros.models.detection.segmenter import YoloSegmenter
+
+Gray = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.uint16]
+DATA = Path(__file__).parents[1] / "test" / "data"
+MIN_IOU = 0.5
+LEVELS = (4, 6, 8, 12, 16, 32)
+
+
+def stretch(gray: Gray, low: int, span: float) -> Counts:
+    return np.asarray((low + gray / 255 * span).round(), np.uint16)
+
+
+def add_noise(counts: Counts, deviation: float) -> Counts:
+    noise = np.random.default_rng(0).normal(0, deviation, counts.shape)
+    return np.asarray((counts + noise).clip(0, 65535).round(), np.uint16)
+
+
+def make_linear_light(gray: Gray, white: float) -> Counts:
+    return np.asarray(((gray / 255.0) ** 2.2 * white).round(), np.uint16)
+
+
+def put_block(counts: Counts, rows: slice, columns: slice, value: int) -> Counts:
+    counts[rows, columns] = value
+    return counts
+
+
+ALL, SUN = slice(None), (slice(0, 40), slice(0, 200))
+VERSIONS: Mapping[str, Callable[[Gray], Counts]] = {
+    "all 16 bits": lambda gray: stretch(gray, 0, 65535),
+    "12 bits": lambda gray: stretch(gray, 0, 4095),
+    "thermal, 940 counts from 51241": lambda gray: stretch(gray, 51241, 940),
+    "thermal, 800 counts from 20000, noise": lambda gray: add_noise(stretch(gray, 20000, 800), 8),
+    "linear HDR, the sun in view": lambda gray: put_block(
+        add_noise(make_linear_light(gray, 1500), 2), *SUN, 60000
+    ),
+    "10 bits, 0.7 % saturated rows": lambda gray: put_block(
+        stretch(gray, 0, 1023), slice(100, 104), ALL, 65535
+    ),
+    "10 bits, 3.5 % saturated rows": lambda gray: put_block(
+        stretch(gray, 0, 1023), slice(100, 120), ALL, 65535
+    ),
+    "low contrast, 60 counts": lambda gray: stretch(gray, 30000, 60),
+    "dark, linear, 120 counts": lambda gray: make_linear_light(gray, 120),
+    **{
+        f"{count} gray levels": lambda gray, count=count: stretch(gray, 30000, count - 1)
+        for count in LEVELS
+    },
+}
+
+
+def decode(counts: Counts, *, is_second_look: bool) -> RgbImage:
+    height_px, width_px = counts.shape
+    data = counts.astype("<u2").tobytes()
+    raw = RawImage(height_px, width_px, "mono16", is_bigendian=False, step=2 * width_px, data=data)
+    return decode_raw(replace(raw, tone_rule=equalize_tone if is_second_look else measure_tone))
+
+
+def count_found(segmenter: Segmenter, images: list[RgbImage], names: list[str]) -> int:
+    """Return the number of labelled persons that a detection overlaps."""
+    total = 0
+    for image, name in zip(images, names, strict=True):
+        truth = read_yolo_boxes(DATA / "masks" / f"{name}.txt", *image.shape[:2]).boxes_xyxy
+        boxes = segmenter.segment(image).boxes_xyxy
+        if len(boxes):
+            total += np.count_nonzero(compute_iou(truth, boxes).max(axis=1) > MIN_IOU)
+    return total
+
+
+def compute_iou(
+    left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Return (N, M), the overlap of each pair of boxes."""
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    shared = (high - low).clip(0).prod(axis=-1)
+    left_px, right_px = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (left, right))
+    return np.asarray(shared / (left_px[:, None] + right_px - shared), np.float64)
+
+
+def main(weights: str) -> None:
+    segmenter = YoloSegmenter.load(DetectionConfig(weights=weights), "cpu")
+    paths = sorted((DATA / "vtest").glob("*.jpg"))
+    names = [path.stem for path in paths]
+    grays = [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) for path in paths]
+    control = [np.repeat(gray[..., None], 3, axis=2) for gray in grays]
+    expected = count_found(segmenter, control, names)
+    print("| version | found by a run | of the control | found by the second look |")
+    print("| --- | --- | --- | --- |")
+    print(f"| 8-bit gray (control) | {expected} | 1.00 | {expected} |")
+    for version, make in VERSIONS.items():
+        second = [decode(make(gray), is_second_look=True) for gray in grays]
+        cells = ["refused", "", str(count_found(segmenter, second, names))]
+        try:
+            first = [decode(make(gray), is_second_look=False) for gray in grays]
+        except ImageFormatError:
+            pass
+        else:
+            count = count_found(segmenter, first, names)
+            cells[:2] = [str(count), f"{count / expected:.2f}"]
+        print(f"| {version} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,65 @@
+"""Picture bombs: a few bytes that declare a huge picture are refused before they are decoded."""
+
+import tracemalloc
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from anon_ros.errors import ImageFormatError
+from anon_ros.images import CompressedImageData, decode_compressed
+
+PNG = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+
+
+def declare_png(width_px: int, height_px: int) -> bytes:
+    content = width_px.to_bytes(4, "big") + height_px.to_bytes(4, "big") + b"\x10\6\0\0\0"
+    checksum = zlib.crc32(b"IHDR" + content).to_bytes(4, "big")
+    return PNG[:16] + content + checksum + PNG[33:]
+
+
+def declare_jpeg(width_px: int, height_px: int) -> bytes:
+    start = JPEG.index(b"\xff\xc0")
+    size = height_px.to_bytes(2, "big") + width_px.to_bytes(2, "big")
+    return JPEG[: start + 5] + size + JPEG[start + 9 :]
+
+
+def hide_jpeg() -> bytes:
+    """A bomb whose second frame header, which no decoder takes, is small."""
+    bomb = declare_jpeg(65500, 16000)
+    start = JPEG.index(b"\xff\xc0")
+    length = int.from_bytes(JPEG[start + 2 : start + 4], "big") + 2
+    return bomb[: start + length] + JPEG[start : start + length] + bomb[start + length :]
+
+
+BOMBS = {
+    "jpeg": declare_jpeg(65500, 16000),
+    "jpeg with a second header": hide_jpeg(),
+    "png": declare_png(20000, 20000),
+    "png of one row": declare_png(2**31 - 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_picture_bomb_never_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", None)  # a call would be a TypeError
+    tracemalloc.start()
+    with pytest.raises(ImageFormatError, match=r"over the limit of 120000000.*fail\.max_pixels"):
+        decode_compressed(CompressedImageData("", BOMBS[name]))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
+
+
+@pytest.mark.parametrize("data", [PNG, JPEG], ids=["png", "jpeg"])
+def test_limit_is_inclusive(data: bytes) -> None:
+    decode_compressed(CompressedImageData("", data), 64)
+    with pytest.raises(ImageFormatError, match="8 x 8 px"):
+        decode_compressed(CompressedImageData("", data), 63)
+
+
+def test_png_without_header_refused() -> None:
+    with pytest.raises(ImageFormatError, match="does not begin with a header"):
+        decode_compressed(CompressedImageData("", PNG[:8] + PNG[33:]))

@@ -1,0 +1,70 @@
+"""Conversion of image messages: encodings by topic, padding, limits."""
+
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.core import AnonymizedFrame, Detections, RgbImage
+from anon_ros.errors import ImageFormatError
+from anon_ros.ros.image_messages import decode_message, encode_message
+from helpers.ros_images import make_raw_message
+
+
+def make_thermal_message() -> Image:
+    counts = (51241 + np.arange(48 * 64) % 900).astype("<u2")
+    return Image(height=48, width=64, encoding="16UC1", step=128, data=array("B", counts.tobytes()))
+
+
+def make_result(image: RgbImage, *, is_replaced: bool) -> AnonymizedFrame:
+    shape = image.shape[:2]
+    nobody = Detections(
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.int64),
+        np.zeros((0, *shape), np.bool_),
+    )
+    return AnonymizedFrame(image, nobody, np.full(shape, is_replaced), ())
+
+
+@pytest.mark.parametrize("padding", [1, 64, 192])
+def test_padding_without_persons_never_published(padding: int) -> None:
+    """A person may stand beside the image as any viewer shows it."""
+    image = np.random.default_rng(0).integers(1, 256, (48, 64, 3), np.uint8)
+    message = make_raw_message(image, 1, padding)
+    message.data.frombytes(b"\x07" * 640)
+    mirrored = encode_message(message, make_result(image, is_replaced=False), 95)
+    rows = np.frombuffer(mirrored.data, np.uint8)[: 48 * mirrored.step].reshape(48, -1)
+    assert np.array_equal(rows[:, :192].reshape(48, 64, 3), image[..., ::-1])
+    assert not rows[:, 192:].any()
+    assert not any(mirrored.data[48 * mirrored.step :])
+    assert len(mirrored.data) == len(message.data)
+
+
+def test_thermal_by_name_of_topic() -> None:
+    """The rule of recordings: 16UC1 is depth unless its topic is named like a thermal camera."""
+    message = make_thermal_message()
+    image = decode_message(message, "/thermal/image_raw")
+    assert np.ptp(image) > 200
+    mirrored = encode_message(message, make_result(np.zeros_like(image), is_replaced=True), 95)
+    assert mirrored.encoding == "16UC1"
+    counts = np.frombuffer(mirrored.data, "<u2")
+    assert np.ptp(counts) == 0
+    assert 51241 <= counts[0] < 51300
+    for topic in ("/depth/image_raw", "/front/image_raw"):
+        with pytest.raises(ImageFormatError, match=rf"16UC1.*{topic}.*may be depth"):
+            decode_message(message, topic)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", "raw"])
+def test_image_over_pixel_limit_refused(suffix: str) -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    message: Image | CompressedImage = make_raw_message(image, 1)
+    if suffix != "raw":
+        data = cv2.imencode(suffix, image)[1].tobytes()
+        message = CompressedImage(format=suffix, data=array("B", data))
+    decode_message(message, "/cam", 48 * 64)
+    with pytest.raises(ImageFormatError, match=r"64 x 48 px is over.*fail\.max_pixels"):
+        decode_message(message, "/cam", 48 * 64 - 1)
