@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 SITE := build/site-venv
 
-.PHONY: help demo test lint format links docs site diagrams lock bench bench-gpu mask-memory evaluation soak fuzz clean
+.PHONY: help demo test lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation soak fuzz clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,15 +40,18 @@ site: $(SITE)/installed  ## the documentation site, in build/site (Python 3.11 o
 
 $(SITE)/installed: docs/requirements.txt
 	$(or $(PYTHON),python3) -m venv --clear $(SITE)
-	$(SITE)/bin/pip install --quiet --no-deps -r docs/requirements.txt
+	$(SITE)/bin/pip install --quiet --no-deps --require-hashes -r docs/requirements.txt
 	touch $@
 
 diagrams:  ## draw docs/diagrams/*.svg anew (needs Graphviz)
 	for name in architecture layers; do dot -Tsvg docs/diagrams/$$name.dot -o docs/diagrams/$$name.svg; done
 
-lock: $(INSTALLED)  ## pin the newest versions in requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.10 \
+lock: $(INSTALLED)  ## pin the newest versions and their hashes in requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.10 \
 		requirements.in --override requirements-overrides.txt --output-file requirements.txt
+
+sbom: $(INSTALLED)  ## list what is installed: build/sbom.json (CycloneDX) and build/licenses.csv
+	$(BIN)/python .ci/sbom.py build
 
 bench: $(INSTALLED)  ## cost of the core, of bags and of the node
 	$(BIN)/python bench/frame_overhead.py
@@ -73,6 +76,6 @@ fuzz: $(INSTALLED)  ## 2,000 mutated recordings
 clean:  ## remove everything that was built or installed here
 	rm -rf .venv build install log
 
-$(INSTALLED): requirements.txt setup.py setup.cfg .ci/venv
+$(INSTALLED): requirements.txt demo/requirements.txt setup.py setup.cfg .ci/venv
 	.ci/venv
 	touch $@

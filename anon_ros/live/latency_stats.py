@@ -1,6 +1,7 @@
 """Latencies of the last frames."""
 
 from collections import defaultdict, deque
+from collections.abc import Collection
 from threading import Lock
 
 import numpy as np
@@ -22,6 +23,12 @@ class LatencyStats:
         """Add a duration."""
         with self._lock:
             self._newest_ns[name].append(duration_ns)
+
+    def retain(self, names: Collection[str]) -> None:
+        """Forget all names but these."""
+        with self._lock:
+            for name in self._newest_ns.keys() - set(names):
+                del self._newest_ns[name]
 
     def quantiles_ms(self) -> dict[str, tuple[float, float]]:
         """Return p50 and p99 by name, in the order in which the names came up."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Condition
@@ -155,6 +155,15 @@ class Mailbox(Generic[T]):
                 if (previous.every_nth, previous.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
                     stream.policy = SkipPolicy(skip)
                 self._trim(stream)
+
+    def retain(self, names: Collection[str]) -> None:
+        """Forget all streams but these, and those with a frame in work."""
+        with self._changed:
+            self._streams = {
+                name: stream
+                for name, stream in self._streams.items()
+                if name in names or stream.num_in_work
+            }
 
     def pause(self, *, paused: bool) -> None:
         """While paused, skip the waiting frames and all that come."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Generic, TypeVar
@@ -56,6 +56,7 @@ class FramePipeline(Generic[T]):
         self._cameras: dict[str, CameraState] = {}
         self._cameras_lock = Lock()
         self._size_warnings: dict[str, str] = {}
+        self._retained: frozenset[str] | None = None
 
     @property
     def max_batch(self) -> int:
@@ -65,6 +66,14 @@ class FramePipeline(Generic[T]):
     def cover_counts(self, stream: str) -> CoverCounter:
         """Return the counts of a stream's covered persons. Any thread may call this."""
         return self._find_camera(stream).covers
+
+    def retain(self, streams: Collection[str]) -> None:
+        """Forget all streams but these. Any thread may call this."""
+        self.stream_latencies.retain(streams)
+        with self._cameras_lock:
+            for name in self._cameras.keys() - set(streams):
+                del self._cameras[name]
+        self._retained = frozenset(streams)
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frames on. Any thread may call this."""
@@ -85,6 +94,8 @@ class FramePipeline(Generic[T]):
     def process(self, frames: Sequence[QueuedFrame[T]]) -> list[Exception | None]:
         """Publish the frames; those to be covered only, and those without time, go first."""
         config = self._config  # one for all of them
+        if (retained := self._retained) is not None:
+            self._processor.retain(retained | {queued.stream for queued in frames})
         anonymizer = self._prepare(config)
         errors: list[Exception | None] = [None] * len(frames)
 

@@ -1,7 +1,7 @@
 """The one thread that owns the models."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
 
@@ -93,6 +93,12 @@ class InferenceWorker(Generic[T]):
         except RuntimeError:  # no more threads
             self.finished.set()
             raise
+
+    def retain(self, streams: Collection[str]) -> None:
+        """Forget the failures of all streams but these."""
+        for failures in (self.last_error, self.consecutive_failures):
+            for name in failures.keys() - set(streams):
+                failures.pop(name, None)
 
     def stop(self, timeout_s: float) -> bool:
         """Take no further frame and wait for the one in work; return True if the thread ended."""

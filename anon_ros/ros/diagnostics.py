@@ -88,6 +88,8 @@ class Diagnostics:
         snapshot = None if session is None else session.snapshot()
         statuses = [self._describe_worker(snapshot, state)]
         if snapshot is not None:
+            names = {stream.name for stream in snapshot.streams}
+            self._histories = {n: h for n, h in self._histories.items() if n in names}
             statuses += [self._describe_stream(stream) for stream in snapshot.streams]
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self._node.get_clock().now().to_msg()

@@ -236,8 +236,8 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._topics.update_subscriptions()
 
     def _discover(self) -> None:
-        if self._topics is not None:
-            self._topics.discover()
+        if self._active and self._session is not None:
+            self._session.discover()
 
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})

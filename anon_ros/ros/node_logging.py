@@ -44,5 +44,10 @@ class LogThrottle:
         now_s = time.monotonic()
         if now_s - self._logged_s.get(topic, -self._period_s) < self._period_s:
             return False
+        self._logged_s = {
+            name: logged_s
+            for name, logged_s in self._logged_s.items()
+            if now_s - logged_s < self._period_s
+        }
         self._logged_s[topic] = now_s
         return True

@@ -141,6 +141,14 @@ class ActiveSession:
         self.mailbox.reconfigure(config.skip)
         self.pipeline.reconfigure(config)
 
+    def discover(self) -> None:
+        """Open and close topics, and forget the streams of those that are closed."""
+        self.topics.discover()
+        names = {stream.name for stream in self.topics}
+        self.mailbox.retain(names)
+        self.pipeline.retain(names)
+        self.worker.retain(names)
+
     def stop(self) -> None:
         """Publish nothing more and take no further frame; a frame in work is finished silently."""
         self.gate.close()

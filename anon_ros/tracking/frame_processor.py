@@ -1,6 +1,6 @@
 """The one loop over frames: of the node, of recordings and of evaluations."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
@@ -122,6 +122,10 @@ class FrameProcessor:
         self._streams = {
             name: stream for name, stream in self._streams.items() if stream.reconfigure(config)
         }
+
+    def retain(self, names: Collection[str]) -> None:
+        """Forget all streams but these."""
+        self._streams = {name: s for name, s in self._streams.items() if name in names}
 
     def clear(self) -> None:
         """Forget all streams."""

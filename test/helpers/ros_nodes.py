@@ -69,6 +69,9 @@ class Peer:
     def count_subscribers(self, topic: str) -> int:
         return int(self._node.count_subscribers(topic))
 
+    def count_publishers(self, topic: str) -> int:
+        return int(self._node.count_publishers(topic))
+
     def call(self, service: str, service_type: Any, request: Any) -> Any:
         """Call a service and return its answer."""
         client = self._node.create_client(service_type, service)

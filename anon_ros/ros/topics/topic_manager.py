@@ -1,5 +1,6 @@
 """Discovery of the configured topics, and lazy subscription to them."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -20,6 +21,8 @@ from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
 
 _THROTTLE_S = 10.0
+_FORGET_AFTER_S = 10.0
+_MAX_LOGGED = 1000
 
 
 class TopicManager:
@@ -44,6 +47,7 @@ class TopicManager:
         self._infos: dict[str, CameraInfoMirror] = {}
         self._relays: dict[str, TopicRelay] = {}
         self._logged: set[str] = set()
+        self._unused_since_s: dict[str, float] = {}
         self._on_image: Callable[[str, ImageMessage], None] | None = None
         self._gate = OutputGate()
         own_name = str(node.get_fully_qualified_name())
@@ -96,17 +100,23 @@ class TopicManager:
 
     def _discover(self) -> None:
         wrong: list[str] = []
+        refused: list[str] = []
         self.missing_publishers = []
+        self._close_unused()
         for name, topic in self._find_image_topics().items():
-            self._attempt(name, partial(self._discover_image, name, topic, wrong))
+            self._attempt(name, partial(self._discover_image, name, topic, wrong, refused))
         for name in self._list_topics(self._passthrough):
-            self._attempt(name, partial(self._open_relay, name))
+            if name not in {*self._relays, *self._passthrough} and self._is_full:
+                refused.append(name)
+            else:
+                self._attempt(name, partial(self._open_relay, name))
         self.leak_guard.update(self._open)
         self.update_subscriptions()
         self._warn(self.missing_publishers, wrong)
+        self._warn_of_limit(refused)
 
-    def _discover_image(self, name: str, topic: str, wrong: list[str]) -> None:
-        """Open a topic, or note that it has no publisher or is of another type."""
+    def _discover_image(self, name: str, topic: str, wrong: list[str], refused: list[str]) -> None:
+        """Open a topic, or note that it has no publisher, another type or no room."""
         # Only of publishers: a subscriber may have asked for the wrong type.
         publishers = self._node.get_publishers_info_by_topic(name)
         types = sorted({publisher.topic_type for publisher in publishers})
@@ -115,6 +125,8 @@ class TopicManager:
                 self.missing_publishers.append(name)
         elif len(types) > 1 or types[0] not in MESSAGE_TYPES:
             wrong.append(f"{name} ({', '.join(types)})")
+        elif name not in self._open and name not in self._names and self._is_full:
+            refused.append(name)
         elif name not in self._open or self._open[name].type_name != types[0]:
             self._reopen(name, topic, publishers)
 
@@ -136,6 +148,40 @@ class TopicManager:
             self._attempt(infos.topic, partial(infos.set_subscribed, wanted=bool(wanted)))
         for name, relay in self._relays.items():
             self._attempt(name, partial(relay.update_subscription, lazy=lazy))
+
+    @property
+    def _is_full(self) -> bool:
+        """True if patterns may open no further topic."""
+        return len(self._found_by_patterns) >= self._config.topics.max_mirrored
+
+    @property
+    def _found_by_patterns(self) -> dict[str, ImageStream | TopicRelay]:
+        topics: dict[str, ImageStream | TopicRelay] = {**self._open, **self._relays}
+        named = {*self._names, *self._passthrough}
+        return {name: topic for name, topic in topics.items() if name not in named}
+
+    def _close_unused(self) -> None:
+        """Close the topics that patterns found, once they have been gone for long."""
+        now_s = time.monotonic()
+        unused = {
+            name
+            for name, topic in self._found_by_patterns.items()
+            if not topic.num_subscribers and not self._node.count_publishers(name)
+        }
+        self._unused_since_s = {n: self._unused_since_s.get(n, now_s) for n in unused}
+        for name in unused:
+            if now_s - self._unused_since_s[name] > _FORGET_AFTER_S:
+                self._close(name)
+
+    def _close(self, name: str) -> None:
+        """Close an image topic, and the camera infos that only it had, or a relay."""
+        if name in self._relays:
+            self._relays.pop(name).close()
+            return
+        stream = self._open.pop(name)
+        stream.close()
+        if not any(remaining.infos is stream.infos for remaining in self._open.values()):
+            self._infos.pop(stream.infos.topic).close()
 
     def _resolve(self, images: Sequence[str]) -> dict[str, str]:
         """Return the configured topics, without patterns, by fully qualified name."""
@@ -232,8 +278,20 @@ class TopicManager:
     def _log_once(self, problem: str) -> None:
         problem = escape_controls(problem)
         if problem not in self._logged:
+            if len(self._logged) >= _MAX_LOGGED:
+                self._logged.clear()  # peers can cause any number of them
             self._logged.add(problem)
             self._node.get_logger().error(problem)
+
+    def _warn_of_limit(self, refused: Sequence[str]) -> None:
+        if refused:
+            name = escape_controls(refused[0])
+            self._node.get_logger().error(
+                f"{len(refused)} topics are not mirrored, {name} among them: "
+                f"patterns have found {self._config.topics.max_mirrored} already; raise "
+                "topics.max_mirrored",
+                throttle_duration_sec=_THROTTLE_S,
+            )
 
     def _warn(self, missing: Sequence[str], wrong: Sequence[str]) -> None:
         if missing:

@@ -60,13 +60,18 @@ class TopicRelay:
             self._type, mirrored, published, **publisher_options(node, mirrored)
         )
 
+    @property
+    def num_subscribers(self) -> int:
+        """Number of subscribers of the mirrored topic."""
+        return int(self._publisher.get_subscription_count())
+
     def update_subscription(self, *, lazy: bool) -> None:
         """Subscribe if the mirrored topic has subscribers, or always unless ``lazy``.
 
         Not while the gate is closed: the last message of a latched topic would be lost for good.
         """
         wanted = self._gate.is_open
-        wanted = wanted and (not lazy or self._publisher.get_subscription_count() > 0)
+        wanted = wanted and (not lazy or self.num_subscribers > 0)
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 self._type,

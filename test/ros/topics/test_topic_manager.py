@@ -8,6 +8,7 @@ import pytest
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
+from anon_ros.ros.topics import topic_manager
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider
 from helpers.ros_images import make_jpeg_message, make_raw_message, set_stamp
 from helpers.ros_streams import (
@@ -37,6 +38,52 @@ def test_patterns_match_later_cameras(peer: Any, start_live_node: Callable[..., 
     peer.spin(1)
     names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - also what is not opened
     assert names == {"/car/cam_1/image", "/car/cam_2/image", "/far/away/from/here"}
+
+
+def test_topics_gone_for_good_are_forgotten(
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Topics of a pattern come and go: no more than the limit, and nothing of them stays."""
+    monkeypatch.setattr(topic_manager, "_FORGET_AFTER_S", 0.5)
+    topics = {"images": ["/car/*/image", "/fixed"], "passthrough": ["/car/*/imu"]}
+    node = start_live_node(
+        topics__max_mirrored=2, **{f"topics__{name}": value for name, value in topics.items()}
+    )
+    assert peer.spin_until(lambda: node.node._session is not None)  # noqa: SLF001
+    session = node.node._session  # noqa: SLF001 - what would grow
+
+    def list_open() -> set[str]:
+        return {stream.name for stream in session.topics}
+
+    peer.advertise("/fixed", Image)
+    for generation in range(3):
+        name = f"/car/cam_{generation}"
+        mirrored = record_mirror(peer, f"{name}/image", Image)
+        peer.advertise(f"{name}/imu", Imu)
+        assert peer.spin_until(lambda name=name: list_open() == {"/fixed", f"{name}/image"})
+        assert peer.spin_until(lambda name=name: peer.count_publishers(f"/anon{name}/imu"))
+        peer.advertise(f"/car/late_{generation}/image", Image)
+        publish_frames(peer, f"{name}/image")
+        assert peer.spin_until(lambda mirrored=mirrored: bool(mirrored))
+        peer.spin(1)
+        assert list_open() == {"/fixed", f"{name}/image"}, "the limit holds"
+        for topic in (f"{name}/image", f"{name}/imu", f"/car/late_{generation}/image"):
+            peer.stop_advertising(topic)
+        peer.spin(1)
+        assert f"{name}/image" in list_open(), "it has a subscriber"
+        peer.stop_recording(f"/anon{name}/image")
+        assert peer.spin_until(lambda: list_open() == {"/fixed"})
+        assert peer.spin_until(lambda name=name: not peer.count_publishers(f"/anon{name}/imu"))
+    peer.spin(1)
+    assert session.mailbox.counts().keys() <= {"/fixed"}
+    assert session.pipeline._cameras.keys() <= {"/fixed"}  # noqa: SLF001
+    assert session.pipeline.stream_latencies.quantiles_ms().keys() <= {"/fixed"}
+    assert len(session.topics._infos) == 1  # noqa: SLF001
+    assert "topics are not mirrored, /car/late_0/image among them" in capfd.readouterr().err
+    assert not peer.count_publishers("/anon/car/late_0/image")
 
 
 def test_lazy_stream_on_demand(peer: Any, start_live_node: Callable[..., Any]) -> None:
