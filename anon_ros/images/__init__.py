@@ -8,7 +8,7 @@ from anon_ros.images.compressed import (
     is_jpeg_or_png,
 )
 from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
-from anon_ros.images.image_files import read_image, read_samples
+from anon_ros.images.files.image_files import read_image, read_samples
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,

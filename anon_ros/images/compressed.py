@@ -13,11 +13,11 @@ import numpy as np
 
 from anon_ros.core import Mask, RgbImage, Roi
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import jpeg, png
 from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
+from anon_ros.images.files import jpeg, png
+from anon_ros.images.files.orientation import turn_back, turn_upright
 from anon_ros.images.layout import ByteData, validate_result
-from anon_ros.images.orientation import turn_back, turn_upright
 from anon_ros.images.packed import to_rgb, write_masked
 from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 

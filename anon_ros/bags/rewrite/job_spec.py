@@ -10,7 +10,7 @@ from typing import Any
 from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
-from anon_ros.bags.storage.sqlite3_log import list_logs
+from anon_ros.bags.storage.sqlite3.log import list_logs
 from anon_ros.config import Config
 from anon_ros.core import Anonymizer
 from anon_ros.tracking import Tracker

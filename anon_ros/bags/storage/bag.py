@@ -14,12 +14,12 @@ from anon_ros.bags.storage.compression import (
     decompress_message,
     is_compressed_message,
 )
-from anon_ros.bags.storage.mcap_reader import McapReader
+from anon_ros.bags.storage.mcap.reader import McapReader
 from anon_ros.bags.storage.metadata import METADATA_NAME, read_metadata
 from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Loss, Message, StorageReader
 from anon_ros.bags.storage.rosbag1 import Rosbag1Reader
-from anon_ros.bags.storage.sqlite3_log import list_logs, recover_copy
-from anon_ros.bags.storage.sqlite3_reader import Sqlite3Reader
+from anon_ros.bags.storage.sqlite3.log import list_logs, recover_copy
+from anon_ros.bags.storage.sqlite3.reader import Sqlite3Reader
 from anon_ros.bags.storage.unreadable import UnreadableFile
 from anon_ros.errors import BagDamageError, BagError, format_error
 

@@ -8,12 +8,12 @@ from typing import NoReturn
 
 from anon_ros.bags.storage.bag import STORAGES, SUFFIXES, Bag
 from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX
-from anon_ros.bags.storage.mcap_reader import McapReader
-from anon_ros.bags.storage.mcap_writer import McapOptions, McapWriter
+from anon_ros.bags.storage.mcap.reader import McapReader
+from anon_ros.bags.storage.mcap.writer import McapOptions, McapWriter
 from anon_ros.bags.storage.records import Channel, StorageReader, StorageWriter
 from anon_ros.bags.storage.rosbag1 import Rosbag1Writer
-from anon_ros.bags.storage.sqlite3_reader import Sqlite3Reader
-from anon_ros.bags.storage.sqlite3_writer import Sqlite3Writer
+from anon_ros.bags.storage.sqlite3.reader import Sqlite3Reader
+from anon_ros.bags.storage.sqlite3.writer import Sqlite3Writer
 from anon_ros.errors import BagError
 
 COMPRESSIONS = ("none", "file", "message", "storage")

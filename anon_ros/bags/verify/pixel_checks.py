@@ -23,8 +23,8 @@ from anon_ros.images import (
     encode_compressed,
     encode_raw,
 )
-from anon_ros.images.jpeg import JpegInfo, parse_jpeg
-from anon_ros.images.orientation import turn_back, turn_upright
+from anon_ros.images.files.jpeg import JpegInfo, parse_jpeg
+from anon_ros.images.files.orientation import turn_back, turn_upright
 
 _FIELDS = (
     *("header.stamp.sec", "header.stamp.nanosec", "header.frame_id", "encoding or format"),

@@ -8,8 +8,8 @@ import mcap.reader
 import mcap.writer
 import pytest
 
-from anon_ros.bags.storage.mcap_reader import McapReader
-from anon_ros.bags.storage.mcap_writer import McapOptions, McapWriter
+from anon_ros.bags.storage.mcap.reader import McapReader
+from anon_ros.bags.storage.mcap.writer import McapOptions, McapWriter
 from anon_ros.bags.storage.records import MAX_TIME_NS, Attachment, DamageLog
 from helpers.bags import write_mcap
 
@@ -17,8 +17,8 @@ _MIB = 2**20
 _COPY = """
 import resource, sys
 from pathlib import Path
-from anon_ros.bags.storage.mcap_reader import McapReader
-from anon_ros.bags.storage.mcap_writer import McapOptions, McapWriter
+from anon_ros.bags.storage.mcap.reader import McapReader
+from anon_ros.bags.storage.mcap.writer import McapOptions, McapWriter
 from anon_ros.bags.storage.records import MAX_TIME_NS, Attachment, DamageLog
 source, target = map(Path, sys.argv[1:])
 before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

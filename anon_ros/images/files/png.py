@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images.color_profile import reduce_profile
-from anon_ros.images.orientation import UPRIGHT, make_exif, parse_exif, parse_xmp
+from anon_ros.images.files.color_profile import reduce_profile
+from anon_ros.images.files.orientation import UPRIGHT, make_exif, parse_exif, parse_xmp
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

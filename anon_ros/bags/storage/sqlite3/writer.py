@@ -9,7 +9,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer as RosbagsWriter
 
 from anon_ros.bags.storage.metadata import dump_yaml
 from anon_ros.bags.storage.records import Channel, Message, Record
-from anon_ros.bags.storage.sqlite3_reader import TABLES, Sqlite3Reader
+from anon_ros.bags.storage.sqlite3.reader import TABLES, Sqlite3Reader
 from anon_ros.utils.files import fsync_path
 
 

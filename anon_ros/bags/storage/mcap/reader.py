@@ -22,13 +22,13 @@ from mcap.reader import make_reader
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 
-from anon_ros.bags.storage.mcap_attachments import read_attachment
-from anon_ros.bags.storage.mcap_writer import (
+from anon_ros.bags.storage.mcap.writer import (
     CHUNK_COMPRESSIONS,
     QOS_KEY,
     TYPE_HASH_KEY,
     McapOptions,
 )
+from anon_ros.bags.storage.mcap_attachments import read_attachment
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
     UNKNOWN_ENCODING,

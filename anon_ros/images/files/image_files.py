@@ -7,9 +7,9 @@ import numpy as np
 
 from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import jpeg, png
 from anon_ros.images.bit_depth import Samples
-from anon_ros.images.orientation import UPRIGHT, turn_upright
+from anon_ros.images.files import jpeg, png
+from anon_ros.images.files.orientation import UPRIGHT, turn_upright
 
 
 def read_image(path: Path) -> RgbImage:

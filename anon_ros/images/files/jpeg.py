@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images.color_profile import reduce_profile
-from anon_ros.images.jpeg_tables import START_OF_FRAME, START_OF_SCAN, drop_unused_tables
-from anon_ros.images.orientation import EXIF_HEAD, UPRIGHT, make_exif, parse_exif, parse_xmp
+from anon_ros.images.files.color_profile import reduce_profile
+from anon_ros.images.files.jpeg_tables import START_OF_FRAME, START_OF_SCAN, drop_unused_tables
+from anon_ros.images.files.orientation import EXIF_HEAD, UPRIGHT, make_exif, parse_exif, parse_xmp
 
 SIGNATURE = b"\xff\xd8\xff"
 

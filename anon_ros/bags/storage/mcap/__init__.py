@@ -1,0 +1,1 @@
+"""MCAP files: reader and writer."""

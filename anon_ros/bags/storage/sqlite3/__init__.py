@@ -1,0 +1,1 @@
+"""SQLite files of rosbag2: reader, writer and write-ahead log."""

@@ -1,0 +1,1 @@
+"""JPEG and PNG as files: parts, orientation, color profiles."""
