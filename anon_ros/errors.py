@@ -49,6 +49,10 @@ class BagDamageError(BagError):
     """Damage in a recording, at a place that the message names."""
 
 
+class SizeLimitError(AnonRosError, ValueError):
+    """Data that are larger than allowed, or declare to be."""
+
+
 def format_error(error: BaseException) -> str:
     """Return ``error`` as a short line: the message, preceded by the type unless it is ours."""
     first_line = next(iter(str(error).splitlines()), "")

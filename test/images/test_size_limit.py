@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import CompressedImageData, decode_compressed, describe_reduction
+from anon_ros.images import (
+    CompressedImageData,
+    decode_compressed,
+    describe_reduction,
+    encode_compressed,
+)
 
 PNG = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
@@ -70,3 +75,29 @@ def test_much_reduced_image_is_told() -> None:
     assert not describe_reduction(8192, 4096, 2048)
     for size in ((2561, 1440), (1440, 2561)):
         assert "persons may be missed" in describe_reduction(*size, 640)
+
+
+def pack_chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + checksum
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (b"zTXt", b"Raw profile type exif\0\0"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
+        (b"iCCP", b"profile\0\0"),
+    ],
+)
+def test_texts_of_png_never_fill_memory(kind: bytes, head: bytes) -> None:
+    """Each of them is allowed to become a mebibyte, but not all of them at once."""
+    chunk = pack_chunk(kind, head + zlib.compress(b"0 " * 2**19))
+    data = PNG[:33] + chunk * 100 + PNG[33:]
+    compressed = CompressedImageData("", data)
+    tracemalloc.start()
+    image = decode_compressed(compressed)
+    encode_compressed(compressed, image, np.zeros((8, 8), np.bool_), 95)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 20_000_000

@@ -64,14 +64,16 @@ class _BagContents:
     samples: dict[Channel, list[bytes]] = field(default_factory=dict)
     attachments: list[tuple[str, str]] = field(default_factory=list)
     start_ns: int = MAX_TIME_NS
+    _num_bytes: int = 0  # of all samples
 
     def add(self, bag: Bag, reader: StorageReader) -> None:
         """Add the contents of one file of ``bag``."""
         for channel in reader.channels:
             self.counts[channel] += reader.message_counts.get(channel.id, 0)
             if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel):
-                messages = reader.read_samples(channel, NUM_SAMPLES)
-                self.samples[channel] = [bag.decompress(data) for data in messages]
+                self.samples[channel] = []
+                for data in reader.read_samples(channel, NUM_SAMPLES):
+                    self._add_sample(bag, channel, data)
         self.attachments += reader.attachments
         self.start_ns = min(self.start_ns, reader.start_ns)
         self._sample_opaque(bag, reader)
@@ -90,10 +92,22 @@ class _BagContents:
             if isinstance(record, Message):
                 num_bytes += len(record.data)
                 if record.channel in missing:
-                    samples = self.samples.setdefault(record.channel, [])
-                    samples.append(bag.decompress(record.data))
-                    if len(samples) >= NUM_SAMPLES:
+                    num_bytes += self._add_sample(bag, record.channel, record.data)
+                    if len(self.samples[record.channel]) >= NUM_SAMPLES:
                         missing.remove(record.channel)
+
+    def _add_sample(self, bag: Bag, channel: Channel, data: bytes) -> int:
+        """Add a message, and return its size, bytes.
+
+        Samples that become too large together are left out: a run checks the rest.
+        """
+        samples = self.samples.setdefault(channel, [])
+        plain = bag.decompress(data)
+        is_small = sum(map(len, samples)) + len(plain) <= _MAX_SCANNED_BYTES
+        if (is_small or not samples) and self._num_bytes + len(plain) <= bag.max_bytes:
+            self._num_bytes += len(plain)
+            samples.append(plain)
+        return len(plain)
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command

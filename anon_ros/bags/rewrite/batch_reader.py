@@ -35,6 +35,7 @@ IN_JOURNAL = "in journal"
 # A batch goes from thread to thread, and into the journal, as a unit.
 _MAX_BATCH_BYTES = 16 * 2**20
 _MAX_BATCH_RECORDS = 1000
+_MAX_BATCH_IMAGE_BYTES = 512 * 2**20  # decoded: eight frames of a camera are less by far
 
 
 @dataclass(frozen=True)
@@ -163,18 +164,22 @@ class _Batch:
     items: list[Item] = field(default_factory=list)
     _num_images: int = 0
     _num_bytes: int = 0
+    _num_image_bytes: int = 0
 
     def add(self, item: Item | None, num_bytes: int) -> None:
         self._num_bytes += num_bytes
         if item is not None:
             self.items.append(item)
-            self._num_images += isinstance(item, ImageTask) and item.outcome != SKIPPED
+            if isinstance(item, ImageTask):
+                self._num_images += item.outcome != SKIPPED
+                self._num_image_bytes += 0 if item.image is None else item.image.nbytes
 
     @property
     def is_full(self) -> bool:
         return (
             self._num_images >= self.max_images
             or self._num_bytes >= _MAX_BATCH_BYTES
+            or self._num_image_bytes >= _MAX_BATCH_IMAGE_BYTES
             or len(self.items) >= _MAX_BATCH_RECORDS
         )
 
@@ -204,7 +209,8 @@ class _FileReader:
                     problem = "topic missing from the plan (not listed in the bag's index)"
                     self.losses.record(Loss.of_message(self.source.path, record, problem))
                 elif decision.action is TopicAction.ANONYMIZE:
-                    yield self._read_image(record, next(numbers)), len(record.data)
+                    task = self._read_image(record, next(numbers))
+                    yield task, len(task.message.data)
                 elif decision.action is not TopicAction.DROP:
                     yield self._copy_message(record, decision), len(record.data)
             elif isinstance(record, Attachment):
@@ -220,7 +226,7 @@ class _FileReader:
         task = ImageTask(message, self.file, number, is_cover_only=not is_accepted)
         try:
             if self._is_compressed:
-                data = decompress_message(message.data)
+                data = self._decompress(message.data)
                 task = replace(task, message=message._replace(data=data))
             if not is_accepted and self.reader.config.skip.on_skipped == "drop":
                 return replace(task, outcome=SKIPPED)
@@ -239,7 +245,7 @@ class _FileReader:
         problem = ""
         try:
             if decision.verify_each_message:
-                data = decompress_message(message.data) if self._is_compressed else message.data
+                data = self._decompress(message.data) if self._is_compressed else message.data
                 problem = find_copy_problem(message.channel, data)
             if not problem:
                 return message._replace(data=self._recompress(message.data))
@@ -274,7 +280,10 @@ class _FileReader:
         if self._is_compressed == self.reader.output_compression:
             return data
         is_wanted = self.reader.output_compression
-        return compress_message(data) if is_wanted else decompress_message(data)
+        return compress_message(data) if is_wanted else self._decompress(data)
+
+    def _decompress(self, data: bytes) -> bytes:
+        return decompress_message(data, self.reader.bag.max_bytes)
 
     @property
     def _is_compressed(self) -> bool:

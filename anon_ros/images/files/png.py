@@ -6,8 +6,9 @@ fixed size, a color profile of numbers and the orientation.
 
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from anon_ros.errors import ImageFormatError
@@ -242,23 +243,34 @@ def _inflate(data: bytes, max_bytes: int) -> bytes:
 
 def _find_orientation(chunks: Iterable[_Chunk]) -> int:
     chunks = list(chunks)
-    texts = [_read_text(chunk) for chunk in chunks if chunk.kind in {b"tEXt", b"zTXt", b"iTXt"}]
-    stated = [parse_exif(chunk.content) for chunk in chunks if chunk.kind == b"eXIf"]
-    stated += [parse_exif(_parse_raw_profile(text)) for key, text in texts if key in _EXIF_TEXTS]
-    stated += [parse_xmp(text) for key, text in texts if key == _XMP_TEXT]
+    # Text by text, for thousands of them would fill the memory, decompressed.
+    exif = (chunk.content for chunk in chunks if chunk.kind == b"eXIf")
+    profiles = (_parse_raw_profile(text) for text in _iter_texts(chunks, _EXIF_TEXTS))
+    stated = chain(
+        *(map(parse_exif, exif), map(parse_exif, profiles)),
+        map(parse_xmp, _iter_texts(chunks, {_XMP_TEXT})),
+    )
     return next((value for value in stated if value is not None), UPRIGHT)
 
 
-def _read_text(chunk: _Chunk) -> tuple[bytes, bytes]:
-    """Return keyword and text."""
-    key, _, text = chunk.content.partition(b"\0")
+def _iter_texts(chunks: Iterable[_Chunk], keys: Collection[bytes]) -> Iterator[bytes]:
+    """Yield the texts under some keywords."""
+    for chunk in chunks:
+        is_text = chunk.kind in {b"tEXt", b"zTXt", b"iTXt"}
+        if is_text and chunk.content.partition(b"\0")[0] in keys:
+            yield _read_text(chunk)
+
+
+def _read_text(chunk: _Chunk) -> bytes:
+    """Return the text behind the keyword."""
+    _, _, text = chunk.content.partition(b"\0")
     if chunk.kind == b"zTXt":
-        return key, _inflate(text[1:], _MAX_TEXT_BYTES)
+        return _inflate(text[1:], _MAX_TEXT_BYTES)
     if chunk.kind == b"iTXt":
         is_compressed = text[:1] == b"\1"
         text = text[2:].split(b"\0", 2)[-1]  # behind language and translated keyword
-        return key, _inflate(text, _MAX_TEXT_BYTES) if is_compressed else text
-    return key, text
+        return _inflate(text, _MAX_TEXT_BYTES) if is_compressed else text
+    return text
 
 
 def _parse_raw_profile(text: bytes) -> bytes:

@@ -6,6 +6,7 @@ attachments, metadata, keys of channels, lz4 and files without chunks.
 
 import os
 import struct
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,10 +19,11 @@ from mcap import records as mcap
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.reader import make_reader
-from mcap.stream_reader import get_chunk_data_stream
+from mcap.stream_reader import CRCValidationError
 from mcap.summary import Summary
 
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES, decompress, reject_oversized
+from anon_ros.bags.storage.mcap.summary import MAGIC, RECORD_HEAD, read_header, read_summary
 from anon_ros.bags.storage.mcap.writer import (
     CHUNK_COMPRESSIONS,
     QOS_KEY,
@@ -42,7 +44,6 @@ from anon_ros.bags.storage.records import (
 )
 from anon_ros.errors import BagDamageError, format_error
 
-_MAGIC = b"\x89MCAP0\r\n"
 _PARSERS: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
     Opcode.HEADER: mcap.Header.read,
     Opcode.CHUNK: mcap.Chunk.read,
@@ -51,8 +52,7 @@ _PARSERS: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
     Opcode.CHANNEL: mcap.Channel.read,
 }
 _MAX_SAMPLED_CHUNKS = 5  # per channel
-_RECORD_HEAD = struct.Struct("<BQ")  # opcode, length
-_CHECKSUM_OFFSET = _RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
+_CHECKSUM_OFFSET = RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
 _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 _TRUNCATED = "the file ends inside a record"
 _NO_END = "the file has no end mark: it is cut off"
@@ -61,13 +61,20 @@ _NO_END = "the file has no end mark: it is cut off"
 class McapReader:
     """StorageReader of an MCAP file, from front to end; its index only tells the contents."""
 
-    def __init__(self, path: Path, losses: DamageLog, content: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        losses: DamageLog,
+        content: Path | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
         """Open ``path``.
 
         Args:
             path: of the file.
             losses: receives the damage.
             content: copy that is read in its place; None for none.
+            max_bytes: of a record or chunk, as it declares it and as it is.
 
         Raises:
             BagDamageError: if it has no valid beginning, or, unless ``losses.salvage``, end.
@@ -75,6 +82,7 @@ class McapReader:
         """
         self.path = path
         self._stream = (content or path).open("rb")
+        self._max_bytes = max_bytes
         self._schemas: dict[int, mcap.Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.message_counts: dict[int, int] = defaultdict(int)
@@ -140,9 +148,9 @@ class McapReader:
         for offset in self._sampled_chunks.get(channel_id, ()):
             self._stream.seek(offset)
             try:
-                _, length = _RECORD_HEAD.unpack(self._stream.read(_RECORD_HEAD.size))
-                chunk = self._stream.read(min(length, self._size))
-                records = [self._convert(item) for item in self._parse(Opcode.CHUNK, chunk)]
+                _, length = RECORD_HEAD.unpack(self._stream.read(RECORD_HEAD.size))
+                items = self._parse(Opcode.CHUNK, self._read_body(length))
+                records = [self._convert(item) for item in items]
             except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; a run reports them
                 continue
             yield from (record for record in records if isinstance(record, Message))
@@ -152,7 +160,7 @@ class McapReader:
         return (record for record in records if isinstance(record, Message))
 
     def _open(self, losses: DamageLog) -> None:
-        if self._stream.read(len(_MAGIC)) != _MAGIC:
+        if self._stream.read(len(MAGIC)) != MAGIC:
             message = f"{self.path} is no MCAP file, or its beginning is damaged"
             raise BagDamageError(message)
         summary = self._read_summary(losses)
@@ -171,10 +179,9 @@ class McapReader:
     def _read_summary(self, losses: DamageLog) -> Summary | None:
         """Read the index; None if the file has none, or an incomplete one."""
         try:
-            self._stream.seek(0)
-            reader = make_reader(self._stream)
-            self.options = replace(self.options, profile=reader.get_header().profile)
-            summary = reader.get_summary()
+            profile = read_header(self._stream, self._max_bytes).profile
+            self.options = replace(self.options, profile=profile)
+            summary = read_summary(self._stream, self._size, self._max_bytes)
         except Exception as error:
             if losses.salvage:
                 return None
@@ -222,7 +229,7 @@ class McapReader:
         for _, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
             if opcode == Opcode.CHUNK:
                 with suppress(Exception):  # damaged bytes raise anything; a run reports them
-                    self._parse(opcode, self._stream.read(length))
+                    self._parse(opcode, self._read_body(length))
             if opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
                 return
 
@@ -256,7 +263,7 @@ class McapReader:
                 yield from self._iter_attachment(offset, length, losses)
                 continue
             try:
-                items = self._parse(opcode, self._stream.read(length))
+                items = self._parse(opcode, self._read_body(length))
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
                 continue
@@ -284,12 +291,12 @@ class McapReader:
 
         The file is read behind the head of the record.
         """
-        offset = len(_MAGIC)
+        offset = len(MAGIC)
         while offset < self._size:
             self._stream.seek(offset)
-            head = self._stream.read(_RECORD_HEAD.size)
-            is_complete = len(head) == _RECORD_HEAD.size
-            opcode, length = _RECORD_HEAD.unpack(head) if is_complete else (0, self._size)
+            head = self._stream.read(RECORD_HEAD.size)
+            is_complete = len(head) == RECORD_HEAD.size
+            opcode, length = RECORD_HEAD.unpack(head) if is_complete else (0, self._size)
             if opcode in {Opcode.DATA_END, Opcode.FOOTER}:
                 return
             if not opcode or length > self._size - offset - len(head):
@@ -305,6 +312,15 @@ class McapReader:
         """Return the offset of the next chunk that the index tells; the file's size if none."""
         return next((chunk for chunk in self._chunk_offsets if chunk > offset), self._size)
 
+    def _read_body(self, length: int) -> bytes:
+        """Read the rest of a record, from behind its head.
+
+        Raises:
+            SizeLimitError: if it is too large.
+        """
+        reject_oversized(length, self._max_bytes)
+        return self._stream.read(length)
+
     def _parse(self, opcode: int, body: bytes) -> list[mcap.McapRecord]:
         """Parse a record; a chunk into the records in it."""
         stream = ReadDataStream(BytesIO(body))
@@ -316,9 +332,24 @@ class McapReader:
         if chunk.compression not in CHUNK_COMPRESSIONS:
             message = f"compression {chunk.compression!r} is not known"
             raise ValueError(message)
-        stream, size = get_chunk_data_stream(chunk, validate_crc=True)
+        data = self._decompress(chunk)
         self._update_options(chunk.compression, has_checksums=chunk.uncompressed_crc != 0)
-        return list(_split_chunk(stream.read(size)))
+        return list(_split_chunk(data))
+
+    def _decompress(self, chunk: mcap.Chunk) -> bytes:
+        """Return the records of a chunk.
+
+        Raises:
+            ValueError: if they are damaged; SizeLimitError if they are too large.
+        """
+        data = chunk.data
+        if chunk.compression:
+            num_declared = chunk.uncompressed_size
+            data = decompress(data, chunk.compression, num_declared, self._max_bytes)
+        checksum = zlib.crc32(data)
+        if chunk.uncompressed_crc not in {0, checksum}:
+            raise CRCValidationError(chunk.uncompressed_crc, checksum, chunk)
+        return data
 
     def _convert(self, item: mcap.McapRecord) -> Record | None:
         """Convert a record of the library; None for one that only describes others."""
@@ -393,8 +424,8 @@ def _split_chunk(chunk: bytes) -> Iterator[mcap.McapRecord]:
     """Yield the records of a decompressed chunk."""
     view, offset = memoryview(chunk), 0
     while offset < len(view):
-        opcode, length = _RECORD_HEAD.unpack_from(view, offset)
-        offset += _RECORD_HEAD.size
+        opcode, length = RECORD_HEAD.unpack_from(view, offset)
+        offset += RECORD_HEAD.size
         if length > len(view) - offset:
             message = "a record reaches beyond its chunk"
             raise ValueError(message)
