@@ -21,6 +21,10 @@ class ImageFormatError(AnonRosError):
     """Image that cannot be decoded: unsupported encoding, too little data, or damage."""
 
 
+class TextLengthError(ImageFormatError):
+    """Text of a message that is so long that a picture may hide in it."""
+
+
 class ModelError(AnonRosError):
     """Weights that are missing or do not fit, or a model that cannot run as configured."""
 

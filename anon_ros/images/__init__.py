@@ -18,11 +18,17 @@ from anon_ros.images.pixel_content import (
     may_carry_pixels,
 )
 from anon_ros.images.raw import RawImage, decode_raw, encode_raw
-from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, describe_reduction
+from anon_ros.images.size_limit import (
+    DEFAULT_MAX_PIXELS,
+    MAX_TEXT_CHARACTERS,
+    describe_reduction,
+    reject_long_text,
+)
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "IMAGE_TYPES",
+    "MAX_TEXT_CHARACTERS",
     "POINT_CLOUD_TYPE",
     "THERMAL_ENCODING",
     "CompressedImageData",
@@ -45,4 +51,5 @@ __all__ = [
     "read_image",
     "read_samples",
     "reject_depth",
+    "reject_long_text",
 ]

@@ -16,9 +16,11 @@ from anon_ros.bags.run_files.masks_db import LOST, SKIPPED
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.compression import compress_message, decompress_message
 from anon_ros.bags.storage.records import (
+    ROSBAG2_METADATA_NAME,
     Attachment,
     Channel,
     DamageLog,
+    Extra,
     Loss,
     Message,
     MetadataRecord,
@@ -213,10 +215,7 @@ class _FileReader:
                     yield task, len(task.message.data)
                 elif decision.action is not TopicAction.DROP:
                     yield self._copy_message(record, decision), len(record.data)
-            elif isinstance(record, Attachment):
-                if self._keeps_attachment(record):
-                    yield record, 0
-            elif self._keeps_metadata(record):
+            elif self._keeps_extra(record):
                 yield record, 0
 
     def _read_image(self, message: Message, number: int) -> ImageTask:
@@ -254,24 +253,20 @@ class _FileReader:
         self.losses.record(Loss.of_message(self.source.path, message, problem))
         return None
 
-    def _keeps_attachment(self, attachment: Attachment) -> bool:
-        decision = self.reader.bag_plan.topics.get(attachment.name, attachment.media_type)
+    def _keeps_extra(self, extra: Extra) -> bool:
+        """Return True for an attachment or MCAP record to copy."""
+        if isinstance(extra, MetadataRecord) and extra.name == ROSBAG2_METADATA_NAME:
+            return True  # it is written anew
+        decision = self.reader.bag_plan.topics.get_extra(extra.name, extra.media_type)
         problem = ""
         if decision is None:
-            problem = "attachment missing from the plan (not listed in the bag's index)"
+            problem = "missing from the plan (not listed in the bag's index)"
         elif decision.action is not TopicAction.COPY:
             return False
         elif decision.verify_each_message:
-            problem = find_attachment_problem(attachment.data)
+            problem = _find_extra_problem(extra)
         if problem:
-            place = f"attachment {attachment.name}"
-            self.losses.record(Loss.of_place(self.source.path, place, problem))
-        return not problem
-
-    def _keeps_metadata(self, record: MetadataRecord) -> bool:
-        problem = find_metadata_problem(record.values)
-        if problem:
-            place = f"metadata {record.name}"
+            place = f"{extra.media_type or 'attachment'} {extra.name}"
             self.losses.record(Loss.of_place(self.source.path, place, problem))
         return not problem
 
@@ -288,3 +283,10 @@ class _FileReader:
     @property
     def _is_compressed(self) -> bool:
         return self.reader.bag.compression == "message"
+
+
+def _find_extra_problem(extra: Extra) -> str:
+    """Return why an extra must not be copied; empty if it may."""
+    if isinstance(extra, Attachment):
+        return find_attachment_problem(extra)
+    return find_metadata_problem(extra.values) if isinstance(extra, MetadataRecord) else ""

@@ -71,14 +71,20 @@ class RunReport:
 
     @cached_property
     def attachments(self) -> frozenset[tuple[str, str]]:
-        """Name and media type of the attachments that were copied."""
+        """Name and media type or kind of the extras that were copied."""
         topics = (topic for topic in self._topics_in_output if topic.is_attachment)
         return frozenset((topic.topic, topic.type_name) for topic in topics)
 
     @cached_property
     def dropped(self) -> frozenset[tuple[str, str]]:
-        """Topic and type, or name and media type, of what was left out."""
-        topics = (topic for topic in self.topics if not topic.is_in_output)
+        """Topic and type of what was left out."""
+        topics = (topic for topic in self._left_out if not topic.is_attachment)
+        return frozenset((topic.topic, topic.type_name) for topic in topics)
+
+    @cached_property
+    def dropped_extras(self) -> frozenset[tuple[str, str]]:
+        """Name and media type or kind of the extras that were left out."""
+        topics = (topic for topic in self._left_out if topic.is_attachment)
         return frozenset((topic.topic, topic.type_name) for topic in topics)
 
     @cached_property
@@ -95,6 +101,10 @@ class RunReport:
     @property
     def _topics_in_output(self) -> Iterator[TopicReport]:
         return (topic for topic in self.topics if topic.is_in_output)
+
+    @property
+    def _left_out(self) -> Iterator[TopicReport]:
+        return (topic for topic in self.topics if not topic.is_in_output)
 
     @property
     def image_counts(self) -> ImageCounts:

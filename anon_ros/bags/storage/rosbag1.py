@@ -10,7 +10,16 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag1
 from rosbags.rosbag1 import Writer
 
 from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
+from anon_ros.bags.storage.records import (
+    MAX_TIME_NS,
+    Channel,
+    DamageLog,
+    Loss,
+    Message,
+    MetadataRecord,
+    PrivateRecord,
+    Record,
+)
 from anon_ros.bags.storage.rosbag1_chunks import BoundedReader
 from anon_ros.errors import BagDamageError, format_error
 from anon_ros.utils.files import fsync_path
@@ -45,6 +54,10 @@ class Rosbag1Reader:
         self.start_ns = self._reader.start_time if has_messages else MAX_TIME_NS
         self.end_ns = self._reader.end_time - 1 if has_messages else 0
         self.compression = self._reader.compression
+
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read nothing: the storage has no such records."""
+        return iter(())
 
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         """Read the first messages of a channel; none if they cannot be read."""

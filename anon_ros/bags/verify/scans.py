@@ -17,8 +17,10 @@ from anon_ros.bags.storage.records import (
     Attachment,
     Channel,
     DamageLog,
+    Extra,
     Message,
     MetadataRecord,
+    PrivateRecord,
     Record,
     StorageReader,
 )
@@ -53,13 +55,18 @@ class BagScan:
         """
         return self.bag.open_in(self.scratch, file, self.losses)
 
-    def add_extra(self, record: Attachment | MetadataRecord) -> None:
-        """Count an attachment or a metadata record."""
+    def add_extra(self, record: Extra) -> None:
+        """Count an attachment or an MCAP record."""
         if isinstance(record, Attachment):
             digest = hashlib.sha256(repr(record[1:4]).encode())
             for block in record.iter_blocks():
                 digest.update(block)
             self.extras[f"attachment {record.name}", digest.hexdigest()] += 1
+        elif isinstance(record, PrivateRecord):
+            digest = hashlib.sha256()
+            for block in record.content.iter_blocks():
+                digest.update(block)
+            self.extras[f"private record {record.name}", digest.hexdigest()] += 1
         elif record.name != ROSBAG2_METADATA_NAME:
             digest = hashlib.sha256(repr(sorted(record.values.items())).encode())
             self.extras[f"metadata {record.name}", digest.hexdigest()] += 1
@@ -98,10 +105,11 @@ class InputScan:
                     elif self._is_in_output(record):
                         self.scan.add_extra(record)
 
-    def _is_in_output(self, record: Attachment | MetadataRecord) -> bool:
-        if isinstance(record, MetadataRecord):
-            return True
-        return (record.name, record.media_type) in self.report.attachments
+    def _is_in_output(self, record: Extra) -> bool:
+        key = record.name, record.media_type
+        if isinstance(record, MetadataRecord):  # reports of version 0.1 do not name them
+            return key not in self.report.dropped_extras
+        return key in self.report.attachments
 
     def _find_topic(self, channel: Channel) -> TopicReport | None:
         """Return the report of a topic that the output must have; None without it."""

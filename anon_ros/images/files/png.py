@@ -29,6 +29,7 @@ _PROFILE_NAME = b"profile\0\0"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick writes
 _XMP_TEXT = b"XML:com.adobe.xmp"
 _MAX_TEXT_BYTES = 2**20
+_SPACES = b" \t\n\r\v\f"
 _STORED_BYTES = 2**16 - 1
 # Adam7: first column and row, and steps
 _PASSES = (
@@ -276,6 +277,7 @@ def _read_text(chunk: _Chunk) -> bytes:
 def _parse_raw_profile(text: bytes) -> bytes:
     """Return the content of a text of name, length and hexadecimal digits, in lines."""
     try:
-        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
-    except ValueError:
+        digits = text.split(maxsplit=2)[2].translate(None, _SPACES)
+        return bytes.fromhex(digits.decode("ascii"))
+    except (ValueError, IndexError):
         return b""

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.core import AnonymizedFrame, RgbImage
+from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
     DEFAULT_MAX_PIXELS,
     THERMAL_ENCODING,
@@ -16,8 +17,11 @@ from anon_ros.images import (
     encode_compressed,
     encode_raw,
     reject_depth,
+    reject_long_text,
 )
 from anon_ros.utils.units import NS_PER_S
+
+_MAX_COEFFICIENTS = 64  # of a lens; OpenCV has 14 at most
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -29,12 +33,27 @@ def decode_message(
 
     Raises:
         ImageFormatError: if the encoding is not supported on this topic, the data is damaged, or
-            the image has more than ``max_pixels``.
+            the image has more than ``max_pixels`` or a text that is too long.
     """
+    reject_long_text("frame_id", message.header.frame_id)
     if isinstance(message, CompressedImage):
+        reject_long_text("format", message.format)
         return decode_compressed(_wrap_compressed(message), max_pixels)
     reject_depth(topic, message.encoding)
     return decode_raw(_wrap_raw(message), max_pixels)
+
+
+def reject_hidden_info(info: CameraInfo) -> None:
+    """Reject a CameraInfo with a text or a list in which a picture may hide.
+
+    Raises:
+        ImageFormatError: names the field.
+    """
+    reject_long_text("frame_id", info.header.frame_id)
+    reject_long_text("distortion_model", info.distortion_model)
+    if len(info.d) > _MAX_COEFFICIENTS:
+        message = f"{len(info.d)} distortion coefficients, more than {_MAX_COEFFICIENTS}"
+        raise ImageFormatError(message)
 
 
 def stamp_ns(message: ImageMessage | CameraInfo) -> int:

@@ -157,11 +157,11 @@ _KILL = """
 import os, signal, sys
 from anon_ros.bags.storage import bag
 from anon_ros.cli import main
-open_storage = bag._open_storage
+open_storage = bag.Bag.open_storage
 def die(*arguments):
     open_storage(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-bag._open_storage = die
+bag.Bag.open_storage = die
 main.main(sys.argv[1:])
 """
 

@@ -1,15 +1,20 @@
 """Conversion of image messages: encodings by topic, padding, limits."""
 
 from array import array
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import pytest
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from anon_ros.core import AnonymizedFrame, Detections, RgbImage
 from anon_ros.errors import ImageFormatError
-from anon_ros.ros.topics.image_messages import decode_message, encode_message
+from anon_ros.ros.topics.image_messages import (
+    decode_message,
+    encode_message,
+    reject_hidden_info,
+)
 from helpers.ros_images import make_raw_message
 
 
@@ -68,3 +73,35 @@ def test_image_over_pixel_limit_refused(suffix: str) -> None:
     decode_message(message, "/cam", 48 * 64)
     with pytest.raises(ImageFormatError, match=r"64 x 48 px is over.*fail\.max_pixels"):
         decode_message(message, "/cam", 48 * 64 - 1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", "raw"])
+def test_long_text_refused(suffix: str) -> None:
+    """A picture may hide in what is mirrored as it is."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    message: Image | CompressedImage = make_raw_message(image, 1)
+    if suffix != "raw":
+        data = cv2.imencode(suffix, image)[1].tobytes()
+        message = CompressedImage(format=f"jpeg; {'x' * 300}", data=array("B", data))
+        with pytest.raises(ImageFormatError, match="format of 306 characters"):
+            decode_message(message, "/cam")
+        message.format = "jpeg"
+    message.header.frame_id = "x" * 257
+    with pytest.raises(ImageFormatError, match="frame_id of 257 characters"):
+        decode_message(message, "/cam")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda info: setattr(info.header, "frame_id", "x" * 257), "frame_id of 257"),
+        (lambda info: setattr(info, "distortion_model", "x" * 257), "distortion_model of 257"),
+        (lambda info: setattr(info, "d", [0.0] * 65), "65 distortion coefficients"),
+    ],
+)
+def test_camera_info_hides_nothing(change: Callable[[CameraInfo], object], problem: str) -> None:
+    info = CameraInfo(distortion_model="plumb_bob", d=[0.0] * 14)
+    reject_hidden_info(info)
+    change(info)
+    with pytest.raises(ImageFormatError, match=problem):
+        reject_hidden_info(info)

@@ -6,54 +6,61 @@ attachments, metadata, keys of channels, lz4 and files without chunks.
 
 import os
 import struct
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 from mcap import records as mcap
-from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.stream_reader import CRCValidationError
 from mcap.summary import Summary
 
-from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES, decompress, reject_oversized
-from anon_ros.bags.storage.mcap.summary import MAGIC, RECORD_HEAD, read_header, read_summary
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES, reject_oversized
+from anon_ros.bags.storage.mcap.chunks import (
+    ParsedRecord,
+    StrayRecord,
+    make_channel,
+    open_chunk,
+    parse_record,
+    split_chunk,
+)
+from anon_ros.bags.storage.mcap.summary import (
+    MAGIC,
+    RECORD_HEAD,
+    is_complete_summary,
+    read_header,
+    read_summary,
+)
 from anon_ros.bags.storage.mcap.writer import (
     CHUNK_COMPRESSIONS,
-    QOS_KEY,
-    TYPE_HASH_KEY,
     McapOptions,
 )
 from anon_ros.bags.storage.mcap_attachments import read_attachment
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
-    UNKNOWN_ENCODING,
     Attachment,
     Channel,
     DamageLog,
+    FileExtent,
     Loss,
     Message,
     MetadataRecord,
+    PrivateRecord,
     Record,
 )
 from anon_ros.errors import BagDamageError, format_error
 
-_PARSERS: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
-    Opcode.HEADER: mcap.Header.read,
-    Opcode.CHUNK: mcap.Chunk.read,
-    Opcode.METADATA: mcap.Metadata.read,
-    Opcode.SCHEMA: mcap.Schema.read,
-    Opcode.CHANNEL: mcap.Channel.read,
+_PARSED = {
+    *(Opcode.HEADER, Opcode.CHUNK, Opcode.METADATA, Opcode.SCHEMA, Opcode.CHANNEL),
+    Opcode.MESSAGE,
 }
+_SKIPPED = {*Opcode} - _PARSED - {Opcode.ATTACHMENT}
+_NO_JUMPS: Mapping[int, int] = {}
 _MAX_SAMPLED_CHUNKS = 5  # per channel
 _CHECKSUM_OFFSET = RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
-_MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 _TRUNCATED = "the file ends inside a record"
 _NO_END = "the file has no end mark: it is cut off"
 
@@ -92,6 +99,7 @@ class McapReader:
         self._size = os.fstat(self._stream.fileno()).st_size
         self._chunk_offsets: list[int] = []
         self._sampled_chunks: dict[int, list[int]] = {}
+        self._jumps: dict[int, int] = {}  # from a chunk to what is behind its indexes
         self._num_announced: int | None = None  # messages, as the index tells
         self._summary_tables: tuple[dict[int, mcap.Schema], dict[int, Channel]] = {}, {}
         try:
@@ -135,6 +143,16 @@ class McapReader:
             )
             losses.record(Loss.of_place(self.path, "all of it", problem))
 
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read the metadata and private records; see ``StorageReader``."""
+        losses = DamageLog(salvage=True)
+        for offset, opcode, length in self._iter_raw_records(losses, self._jumps):
+            if opcode == Opcode.METADATA:
+                records = self._iter_converted(offset, opcode, length, losses)
+                yield from (record for record in records if isinstance(record, MetadataRecord))
+            elif opcode != Opcode.ATTACHMENT and opcode not in _PARSED:
+                yield self._make_private(offset, opcode, length)
+
     def read_samples(self, channel: Channel, count: int) -> list[bytes]:
         """Read the first messages of a channel; fewer where they cannot be read."""
         if not self.message_counts.get(channel.id):
@@ -149,11 +167,11 @@ class McapReader:
             self._stream.seek(offset)
             try:
                 _, length = RECORD_HEAD.unpack(self._stream.read(RECORD_HEAD.size))
-                items = self._parse(Opcode.CHUNK, self._read_body(length))
-                records = [self._convert(item) for item in items]
+                for item in self._iter_items(Opcode.CHUNK, length):
+                    if isinstance(record := self._convert(item), Message):
+                        yield record
             except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; a run reports them
                 continue
-            yield from (record for record in records if isinstance(record, Message))
 
     def _iter_messages(self) -> Iterator[Message]:
         records = self.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
@@ -190,11 +208,13 @@ class McapReader:
                 "--salvage keeps what can be read"
             )
             raise BagDamageError(message) from error
-        return summary if summary is not None and _is_complete(summary) else None
+        return summary if summary is not None and is_complete_summary(summary) else None
 
     def _use_summary(self, summary: Summary, statistics: mcap.Statistics) -> None:
         self._schemas = dict(summary.schemas)
-        self._channels = {item.id: self._make_channel(item) for item in summary.channels.values()}
+        self._channels = {
+            item.id: make_channel(item, self._schemas) for item in summary.channels.values()
+        }
         self._summary_tables = dict(self._schemas), dict(self._channels)
         self._num_announced = statistics.message_count
         counts = statistics.channel_message_counts
@@ -210,6 +230,8 @@ class McapReader:
     def _use_chunk_indexes(self, indexes: Sequence[mcap.ChunkIndex]) -> None:
         for index in sorted(indexes, key=lambda index: index.chunk_start_offset):
             self._chunk_offsets.append(index.chunk_start_offset)
+            end = index.chunk_start_offset + index.chunk_length + index.message_index_length
+            self._jumps[index.chunk_start_offset] = max(end, index.chunk_start_offset + 1)
             for channel_id in index.message_index_offsets:
                 offsets = self._sampled_chunks.setdefault(channel_id, [])
                 if len(offsets) < _MAX_SAMPLED_CHUNKS:
@@ -229,7 +251,7 @@ class McapReader:
         for _, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
             if opcode == Opcode.CHUNK:
                 with suppress(Exception):  # damaged bytes raise anything; a run reports them
-                    self._parse(opcode, self._read_body(length))
+                    next(self._iter_items(opcode, length), None)
             if opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
                 return
 
@@ -261,21 +283,36 @@ class McapReader:
         for offset, opcode, length in self._iter_raw_records(losses):
             if opcode == Opcode.ATTACHMENT:
                 yield from self._iter_attachment(offset, length, losses)
-                continue
+            elif opcode not in _PARSED:
+                yield self._make_private(offset, opcode, length)
+            else:
+                yield from self._iter_converted(offset, opcode, length, losses)
+
+    def _iter_converted(
+        self, offset: int, opcode: int, length: int, losses: DamageLog
+    ) -> Iterator[Record]:
+        """Yield the records of a record that is parsed, up to the first damaged place."""
+        items = self._iter_items(opcode, length)
+        while True:
             try:
-                items = self._parse(opcode, self._read_body(length))
+                item = next(items, None)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
+                return
+            if item is None:
+                return
+            try:
+                record = self._convert(item)
+            except Exception as error:  # noqa: BLE001 - as above
+                problem = _format_problem(error)
+                losses.record(Loss.of_place(self.path, f"byte {offset}", problem))
                 continue
-            for item in items:
-                try:
-                    record = self._convert(item)
-                except Exception as error:  # noqa: BLE001 - as above
-                    problem = _format_problem(error)
-                    losses.record(Loss.of_place(self.path, f"byte {offset}", problem))
-                    continue
-                if record is not None:
-                    yield record
+            if record is not None:
+                yield record
+
+    def _make_private(self, offset: int, opcode: int, length: int) -> PrivateRecord:
+        start = offset + RECORD_HEAD.size
+        return PrivateRecord(opcode, FileExtent(self._stream.fileno(), start, length))
 
     def _iter_attachment(self, offset: int, length: int, losses: DamageLog) -> Iterator[Attachment]:
         """Yield an attachment, unless it is damaged."""
@@ -286,10 +323,16 @@ class McapReader:
             return
         yield attachment
 
-    def _iter_raw_records(self, losses: DamageLog) -> Iterator[tuple[int, int, int]]:
+    def _iter_raw_records(
+        self, losses: DamageLog, jumps: Mapping[int, int] = _NO_JUMPS
+    ) -> Iterator[tuple[int, int, int]]:
         """Yield offset, opcode and length of records up to the end of the data section.
 
         The file is read behind the head of the record.
+
+        Args:
+            losses: receives the damage.
+            jumps: offsets at which to go on behind some records, by their offsets.
         """
         offset = len(MAGIC)
         while offset < self._size:
@@ -303,9 +346,9 @@ class McapReader:
                 losses.record(Loss.of_place(self.path, f"byte {offset}", _TRUNCATED))
                 offset = self._find_next_chunk(offset)
                 continue
-            if opcode in _PARSERS or opcode in {Opcode.MESSAGE, Opcode.ATTACHMENT}:
+            if opcode not in _SKIPPED:
                 yield offset, opcode, length
-            offset += len(head) + length
+            offset = jumps.get(offset, offset + len(head) + length)
         losses.record(Loss.of_place(self.path, f"byte {offset}", _NO_END))
 
     def _find_next_chunk(self, offset: int) -> int:
@@ -321,46 +364,29 @@ class McapReader:
         reject_oversized(length, self._max_bytes)
         return self._stream.read(length)
 
-    def _parse(self, opcode: int, body: bytes) -> list[mcap.McapRecord]:
-        """Parse a record; a chunk into the records in it."""
-        stream = ReadDataStream(BytesIO(body))
-        if opcode == Opcode.MESSAGE:
-            return [mcap.Message.read(stream, len(body))]
+    def _iter_items(self, opcode: int, length: int) -> Iterator[ParsedRecord]:
+        """Parse a record that the file is at; a chunk into the records in it."""
+        body = self._read_body(length)
         if opcode != Opcode.CHUNK:
-            return [_PARSERS[opcode](stream)]
-        chunk = mcap.Chunk.read(stream)
-        if chunk.compression not in CHUNK_COMPRESSIONS:
-            message = f"compression {chunk.compression!r} is not known"
-            raise ValueError(message)
-        data = self._decompress(chunk)
-        self._update_options(chunk.compression, has_checksums=chunk.uncompressed_crc != 0)
-        return list(_split_chunk(data))
+            yield parse_record(opcode, body)
+            return
+        chunk = open_chunk(body, self._max_bytes)
+        self._update_options(chunk.compression, has_checksums=chunk.has_checksum)
+        yield from split_chunk(chunk.data)
 
-    def _decompress(self, chunk: mcap.Chunk) -> bytes:
-        """Return the records of a chunk.
-
-        Raises:
-            ValueError: if they are damaged; SizeLimitError if they are too large.
-        """
-        data = chunk.data
-        if chunk.compression:
-            num_declared = chunk.uncompressed_size
-            data = decompress(data, chunk.compression, num_declared, self._max_bytes)
-        checksum = zlib.crc32(data)
-        if chunk.uncompressed_crc not in {0, checksum}:
-            raise CRCValidationError(chunk.uncompressed_crc, checksum, chunk)
-        return data
-
-    def _convert(self, item: mcap.McapRecord) -> Record | None:
+    def _convert(self, item: ParsedRecord) -> Record | None:
         """Convert a record of the library; None for one that only describes others."""
         if isinstance(item, mcap.Message):
             return self._make_message(item)
+        if isinstance(item, StrayRecord):
+            message = f"a record of kind 0x{item.opcode:02x}, which must not be in a chunk"
+            raise BagDamageError(message)
         if isinstance(item, mcap.Metadata):
             return MetadataRecord(item.name, item.metadata)
         if isinstance(item, mcap.Schema):
             self._schemas[item.id] = item
         elif isinstance(item, mcap.Channel):
-            self._channels[item.id] = self._make_channel(item)
+            self._channels[item.id] = make_channel(item, self._schemas)
         elif isinstance(item, mcap.Header):
             self.options = replace(self.options, profile=item.profile)
         return None
@@ -372,70 +398,12 @@ class McapReader:
         channel = self._channels[item.channel_id]
         return Message(channel, item.log_time, item.data, item.publish_time, item.sequence)
 
-    def _make_channel(self, item: mcap.Channel) -> Channel:
-        schema = self._schemas[item.schema_id] if item.schema_id else None
-        metadata = dict(item.metadata)
-        recorded = ("", "", "")
-        if schema is not None:
-            recorded = schema.name, schema.encoding, schema.data.decode(errors="surrogateescape")
-        standard = _make_standard_schema(item.message_encoding, *recorded)
-        type_name, encoding, definition = standard
-        return Channel(
-            id=item.id,
-            topic=item.topic,
-            type_name=type_name,
-            serialization=item.message_encoding,
-            definition=definition,
-            definition_encoding=encoding,
-            qos=metadata.get(QOS_KEY, ""),
-            type_hash=metadata.get(TYPE_HASH_KEY, ""),
-            extra=tuple(metadata.items()),
-            recorded_schema=recorded if recorded != standard else None,
-        )
-
     def _update_options(self, compression: str, *, has_checksums: bool) -> None:
         """Take over the options of a chunk, unless an earlier one had a compression or checksum."""
         options = self.options
         if not options.is_chunked or not (options.compression or options.has_checksums):
             options = replace(options, compression=compression, is_chunked=True)
             self.options = replace(options, has_checksums=has_checksums)
-
-
-def _make_standard_schema(
-    serialization: str, name: str, encoding: str, definition: str
-) -> tuple[str, str, str]:
-    """Return type name, encoding and definition in the form that ROS 2 has for all of them."""
-    if serialization == "ros1" and name.count("/") == 1:
-        name = name.replace("/", "/msg/")
-    is_unknown = encoding == UNKNOWN_ENCODING
-    return (name, "", "") if is_unknown else (name, encoding, definition)
-
-
-def _is_complete(summary: Summary) -> bool:
-    """Return True if an index has the statistics, channels and schemas that it refers to."""
-    if summary.statistics is None:
-        return False
-    schemas = {channel.schema_id for channel in summary.channels.values()} - {0}
-    channels = set(summary.statistics.channel_message_counts)
-    return channels <= set(summary.channels) and schemas <= set(summary.schemas)
-
-
-def _split_chunk(chunk: bytes) -> Iterator[mcap.McapRecord]:
-    """Yield the records of a decompressed chunk."""
-    view, offset = memoryview(chunk), 0
-    while offset < len(view):
-        opcode, length = RECORD_HEAD.unpack_from(view, offset)
-        offset += RECORD_HEAD.size
-        if length > len(view) - offset:
-            message = "a record reaches beyond its chunk"
-            raise ValueError(message)
-        if opcode == Opcode.MESSAGE:
-            channel_id, sequence, log_time, publish_time = _MESSAGE_HEAD.unpack_from(view, offset)
-            data = chunk[offset + _MESSAGE_HEAD.size : offset + length]
-            yield mcap.Message(channel_id, log_time, data, publish_time, sequence)
-        elif opcode in {Opcode.SCHEMA, Opcode.CHANNEL}:
-            yield _PARSERS[opcode](ReadDataStream(BytesIO(view[offset : offset + length])))
-        offset += length
 
 
 def _format_problem(error: Exception) -> str:

@@ -59,6 +59,15 @@ def read_summary(stream: BinaryIO, num_bytes: int, max_bytes: int) -> Summary | 
     return summary
 
 
+def is_complete_summary(summary: Summary) -> bool:
+    """Return True if an index has the statistics, channels and schemas that it refers to."""
+    if summary.statistics is None:
+        return False
+    schemas = {channel.schema_id for channel in summary.channels.values()} - {0}
+    channels = set(summary.statistics.channel_message_counts)
+    return channels <= set(summary.channels) and schemas <= set(summary.schemas)
+
+
 def _find_summary(stream: BinaryIO, num_bytes: int) -> int | None:
     """Return the offset of the index; None if there is none."""
     stream.seek(max(0, num_bytes - _FOOTER_BYTES))
