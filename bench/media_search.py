@@ -2,9 +2,10 @@
 
 Every message that is copied, and may hold bytes or text, is searched as a whole.
 
-usage: python bench/media_search.py
+usage: python bench/media_search.py [BYTES]
 """
 
+import sys
 import time
 from collections.abc import Mapping
 
@@ -12,23 +13,23 @@ import numpy as np
 
 from anon_ros.images.content.media import find_media
 
-NUM_BYTES, NUM_SMALL = 64_000_000, 20_000
+NUM_BYTES, NUM_SMALL = 64_000_000, 20_000  # bytes at once, messages one by one
 SMALL_BYTES = 400  # of an Imu, Odometry or short status
 
 
-def make_data() -> Mapping[str, bytes]:
+def make_data(num_bytes: int) -> Mapping[str, bytes]:
     random = np.random.default_rng(0)
     line = b'{"stamp": 123.456, "name": "wheel_front_left", "speed": 3.25}\n'
     return {
-        "noise": random.integers(0, 256, NUM_BYTES, np.uint8).tobytes(),
-        "float32": random.normal(0, 20, NUM_BYTES // 4).astype("<f4").tobytes(),
-        "zeros": bytes(NUM_BYTES),
-        "JSON": line * (NUM_BYTES // len(line)),
+        "noise": random.integers(0, 256, num_bytes, np.uint8).tobytes(),
+        "float32": random.normal(0, 20, num_bytes // 4).astype("<f4").tobytes(),
+        "zeros": bytes(num_bytes),
+        "JSON": line * (num_bytes // len(line)),
     }
 
 
 def main() -> None:
-    data = make_data()
+    data = make_data(int(sys.argv[1]) if sys.argv[1:] else NUM_BYTES)
     print("| data | MB/s |\n| --- | --- |")
     for name, content in data.items():
         started_s = time.process_time()
