@@ -96,7 +96,9 @@ class _Kinds:
         # Behind the end: a start of two bytes may be there.
         for start in range(0, len(data), _BLOCK_BYTES):
             block = np.frombuffer(data[start : start + _BLOCK_BYTES + 2] + b"\0\0", np.uint8)
-            first, second, third = (cv2.LUT(block, table)[:, 0] for table in self._tables)
+            first, second, third = (
+                np.asarray(cv2.LUT(block, table)[:, 0], np.uint8) for table in self._tables
+            )
             is_place = (first[:-2] & second[1:-1] & third[2:]) != 0
             yield from (start + np.flatnonzero(is_place)).tolist()
 
