@@ -26,6 +26,7 @@ from anon_ros.bags.storage.records import (
     MetadataRecord,
     Record,
     StorageReader,
+    format_extra,
 )
 from anon_ros.config import Config
 from anon_ros.core import RgbImage, SkipPolicy
@@ -266,8 +267,7 @@ class _FileReader:
         elif decision.verify_each_message:
             problem = _find_extra_problem(extra)
         if problem:
-            place = f"{extra.media_type or 'attachment'} {extra.name}"
-            self.losses.record(Loss.of_place(self.source.path, place, problem))
+            self.losses.record(Loss.of_place(self.source.path, format_extra(extra), problem))
         return not problem
 
     def _recompress(self, data: bytes) -> bytes:

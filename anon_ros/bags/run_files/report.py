@@ -98,6 +98,11 @@ class RunReport:
         losses = ((loss.topic, loss.log_time_ns) for loss in self.losses)
         return frozenset((topic, time_ns) for topic, time_ns in losses if time_ns is not None)
 
+    @cached_property
+    def lost_places(self) -> frozenset[str]:
+        """Places within the files of the losses that are no messages."""
+        return frozenset(loss.place for loss in self.losses if loss.place)
+
     @property
     def _topics_in_output(self) -> Iterator[TopicReport]:
         return (topic for topic in self.topics if topic.is_in_output)

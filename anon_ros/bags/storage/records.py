@@ -170,6 +170,11 @@ Extra: TypeAlias = Attachment | MetadataRecord | PrivateRecord
 Record: TypeAlias = Message | Extra
 
 
+def format_extra(extra: Extra) -> str:
+    """Return the place of a loss that is an extra."""
+    return f"{extra.media_type or 'attachment'} {extra.name}"
+
+
 @dataclass(frozen=True)
 class Loss:
     """A message, or a stretch of a storage file, that could not be read or anonymized.

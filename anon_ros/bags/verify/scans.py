@@ -23,6 +23,7 @@ from anon_ros.bags.storage.records import (
     PrivateRecord,
     Record,
     StorageReader,
+    format_extra,
 )
 from anon_ros.bags.verify.findings import Findings, format_location
 from anon_ros.bags.verify.message_matcher import ExpectedMessage, TopicKey
@@ -106,6 +107,9 @@ class InputScan:
                         self.scan.add_extra(record)
 
     def _is_in_output(self, record: Extra) -> bool:
+        if format_extra(record) in self.report.lost_places:
+            self.findings.count("left out")
+            return False
         key = record.name, record.media_type
         if isinstance(record, MetadataRecord):  # reports of version 0.1 do not name them
             return key not in self.report.dropped_extras

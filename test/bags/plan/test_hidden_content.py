@@ -273,6 +273,7 @@ def test_picture_in_attachment_or_metadata_never_copied(
     (private,) = [topic for topic in report["topics"] if topic["topic"] == "record-0x91"]
     assert private["decision"] == "DROP"
     assert "2 records, 9 bytes" in private["reason"]
+    assert main.main(["verify", str(source), str(output), "--no-redetection"]) == 0
     clean = tmp_path / "clean.mcap"
     assert run_bag(source, clean, *flags, "--drop", "notes.txt") == 0
     assert main.main(["verify", str(source), str(clean), "--no-redetection"]) == 0
