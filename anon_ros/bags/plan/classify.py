@@ -23,7 +23,7 @@ from anon_ros.bags.plan.nested_messages import (
     holds_nested,
     omit_nested,
 )
-from anon_ros.bags.storage.records import Attachment, Channel, MetadataRecord, PrivateRecord
+from anon_ros.bags.storage.records import PRIVATE_KIND, Attachment, Channel, MetadataRecord
 from anon_ros.bags.storage.type_definitions import get_definition, standard_types
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
@@ -108,12 +108,10 @@ def classify_metadata(record: MetadataRecord) -> TopicDecision:
     )
 
 
-def classify_private(records: Sequence[PrivateRecord]) -> TopicDecision:
-    """Choose the action for private records of a kind."""
-    num_bytes = sum(record.content.num_bytes for record in records)
-    reason = f"{len(records)} records, {num_bytes} bytes: nobody knows what they show"
-    record = records[0]
-    return TopicDecision(record.name, record.media_type, -1, TopicAction.DROP, reason)
+def classify_private(name: str, count: int, num_bytes: int) -> TopicDecision:
+    """Choose the action for ``count`` private records of a kind."""
+    reason = f"{count} records, {num_bytes} bytes: nobody knows what they show"
+    return TopicDecision(name, PRIVATE_KIND, -1, TopicAction.DROP, reason)
 
 
 def find_copy_problem(channel: Channel, data: bytes) -> str:

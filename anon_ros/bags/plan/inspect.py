@@ -66,7 +66,7 @@ class _BagContents:
             DESERIALIZED_TYPES those near the beginning of a file.
         attachments: names and media types.
         metadata: decisions for metadata records, by name and action.
-        private: private records, by their kind.
+        private: number and bytes of private records, by their name.
         start_ns: smallest log time.
     """
 
@@ -74,7 +74,7 @@ class _BagContents:
     samples: dict[Channel, list[bytes]] = field(default_factory=dict)
     attachments: list[tuple[str, str]] = field(default_factory=list)
     metadata: dict[tuple[str, TopicAction], TopicDecision] = field(default_factory=dict)
-    private: dict[int, list[PrivateRecord]] = field(default_factory=dict)
+    private: dict[str, tuple[int, int]] = field(default_factory=dict)
     start_ns: int = MAX_TIME_NS
     _num_bytes: int = 0  # of all samples
 
@@ -97,12 +97,13 @@ class _BagContents:
         return [
             *(classify_attachment(*attachment) for attachment in self.attachments),
             *self.metadata.values(),
-            *map(classify_private, self.private.values()),
+            *(classify_private(name, *totals) for name, totals in self.private.items()),
         ]
 
     def _add_extra(self, record: MetadataRecord | PrivateRecord) -> None:
         if isinstance(record, PrivateRecord):
-            self.private.setdefault(record.opcode, []).append(record)
+            count, num_bytes = self.private.get(record.name, (0, 0))
+            self.private[record.name] = count + 1, num_bytes + record.content.num_bytes
         elif record.name != ROSBAG2_METADATA_NAME:  # a run writes it anew
             decision = classify_metadata(record)
             self.metadata[decision.topic, decision.action] = decision
