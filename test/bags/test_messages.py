@@ -1,5 +1,6 @@
 """Deserialization of messages: padding, texts in which a picture may hide, other encapsulations."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +178,31 @@ def test_long_frame_id_stops_the_run(
     before = [each.topic for each in read_messages(source)]
     assert before.count(topic) - topics.count(topic) == 1
     assert len(before) - len(topics) == 1
+
+
+@pytest.mark.parametrize(
+    "type_name",
+    [
+        "point_cloud_interfaces/msg/CompressedPointCloud2",
+        "cloudini_msgs/msg/CompressedPointCloud",
+        "foxglove_msgs/msg/CompressedVideo",
+        "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
+        "theora_image_transport/msg/Packet",
+        "some_msgs/msg/VideoPackets",
+    ],
+)
+def test_other_compressions_are_never_decompressed(
+    type_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decision is needed, whatever they would become."""
+    monkeypatch.setattr("anon_ros.bags.messages.deserialize_with", None)
+    monkeypatch.setattr("anon_ros.bags.plan.nested_messages.deserialize_with", None)
+    channel = Channel(1, "/x", type_name, "cdr", "string format\nuint8[] data", "ros2msg")
+    bomb = b"\0\1\0\0" + zlib.compress(bytes(2**20))
+    assert classify_topic(channel, 1, [bomb]).action is TopicAction.UNDECIDED
+
+
+def test_depth_in_a_compressed_image_is_never_decompressed() -> None:
+    depth = replace(make_jpeg_image(PICTURE, 0), format="16UC1; compressedDepth png")
+    decision = classify_topic(make_channel(depth), 1, [serialize(depth)])
+    assert decision.action is TopicAction.UNDECIDED
