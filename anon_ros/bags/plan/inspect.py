@@ -69,12 +69,21 @@ class _BagContents:
         """Add the contents of one file of ``bag``."""
         for channel in reader.channels:
             self.counts[channel] += reader.message_counts.get(channel.id, 0)
-            if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel):
-                messages = reader.read_samples(channel, NUM_SAMPLES)
-                self.samples[channel] = [bag.decompress(data) for data in messages]
+        self._sample_deserialized(bag, reader)
         self.attachments += reader.attachments
         self.start_ns = min(self.start_ns, reader.start_ns)
         self._sample_opaque(bag, reader)
+
+    def _sample_deserialized(self, bag: Bag, reader: StorageReader) -> None:
+        missing = [
+            channel
+            for channel in reader.channels
+            if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel)
+        ]
+        samples = reader.read_samples(missing, NUM_SAMPLES) if missing else {}
+        for channel in missing:
+            messages = samples.get(channel.id, [])
+            self.samples[channel] = [bag.decompress(data) for data in messages]
 
     def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
         """Take samples of all other types in a single pass, which is short: a run checks the rest.
