@@ -2,9 +2,12 @@
 
 import logging
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -258,6 +261,21 @@ def test_damaged_weights_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ModelError, match=r"broken\.pt cannot be loaded") as caught:
         load_demo_segmenter(path)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_missing_package_install_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ultralytics would ask pip for the package that a checkpoint names."""
+    module = ModuleType("package_of_a_stranger")
+    module.Network = type("Network", (), {"__module__": module.__name__})  # type: ignore[attr-defined]
+    path = tmp_path / "strange.pt"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        torch.save({"model": module.Network()}, path)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with pytest.raises(ModelError, match=r"strange\.pt cannot be loaded"):
+        load_demo_segmenter(path)
 
 
 def test_opencv_threads_restored(demo_weights: Path) -> None:
