@@ -1,4 +1,4 @@
-"""Print how many labelled persons are found in 16-bit versions of pictures, as a table.
+"""Print how many labelled persons are found in 16-bit and in dim 8-bit pictures, as a table.
 
 Each version holds the gray of the same frames in other counts; the control is 8-bit gray. The looks
 are that of a run and the second one of `anon_ros verify`.
@@ -8,7 +8,6 @@ usage: python bench/bit_depth.py WEIGHTS, for example build/demo/yolov8s-seg-dem
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +18,7 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage, Segmenter
 from anon_ros.errors import ImageFormatError
 from anon_ros.evaluation.labels.boxes import read_yolo_boxes
-from anon_ros.images import RawImage, decode_raw, equalize_tone, measure_tone
+from anon_ros.images import RawImage, decode_raw, equalize_dim, equalize_tone, measure_tone
 from anon_ros.models.detection.segmenter import YoloSegmenter
 
 Gray = npt.NDArray[np.uint8]
@@ -69,13 +68,41 @@ VERSIONS: Mapping[str, Callable[[Gray], Counts]] = {
         for count in LEVELS
     },
 }
+DIM_VERSIONS: Mapping[str, Callable[[Gray], Counts]] = {
+    **{
+        f"8 bits, low contrast, {count} gray levels": lambda gray, count=count: stretch(
+            gray, 100, count - 1
+        )
+        for count in (4, 6, 8, 12, 16, 32)
+    },
+    "8 bits, low contrast, 16 bright gray levels": lambda gray: stretch(gray, 220, 15),
+    "8 bits, low contrast, 16 gray levels, noise": lambda gray: add_noise(
+        stretch(gray, 100, 15), 0.5
+    ),
+    "8 bits, low contrast, 16 gray levels, white rows": lambda gray: put_block(
+        stretch(gray, 100, 15), slice(100, 120), ALL, 255
+    ),
+    "8 bits, dark, 8 gray levels": lambda gray: stretch(gray, 0, 7),
+    "8 bits, dark, linear, 16 gray levels": lambda gray: make_linear_light(gray, 15),
+    "8 bits, dark, linear, 32 gray levels": lambda gray: make_linear_light(gray, 31),
+    "8 bits, dark, linear, 32 gray levels, a lamp": lambda gray: put_block(
+        make_linear_light(gray, 31), *SUN, 255
+    ),
+    "8 bits, dark, linear, 128 gray levels": lambda gray: make_linear_light(gray, 127),
+}
 
 
-def decode(counts: Counts, *, is_second_look: bool) -> RgbImage:
+def decode(counts: Counts, *, is_second_look: bool, is_8bit: bool) -> RgbImage:
     height_px, width_px = counts.shape
-    data = counts.astype("<u2").tobytes()
-    raw = RawImage(height_px, width_px, "mono16", is_bigendian=False, step=2 * width_px, data=data)
-    return decode_raw(replace(raw, tone_rule=equalize_tone if is_second_look else measure_tone))
+    encoding, sample_bytes = ("mono8", 1) if is_8bit else ("mono16", 2)
+    raw = RawImage(
+        *(height_px, width_px, encoding),
+        is_bigendian=False,
+        step=sample_bytes * width_px,
+        data=counts.astype(f"<u{sample_bytes}").tobytes(),
+        tone_rule=equalize_tone if is_second_look else measure_tone,
+    )
+    return equalize_dim(decode_raw(raw)) if is_second_look else decode_raw(raw)
 
 
 def count_found(segmenter: Segmenter, images: list[RgbImage], names: list[str]) -> int:
@@ -110,11 +137,12 @@ def main(weights: str) -> None:
     print("| version | found by a run | of the control | found by the second look |")
     print("| --- | --- | --- | --- |")
     print(f"| 8-bit gray (control) | {expected} | 1.00 | {expected} |")
-    for version, make in VERSIONS.items():
-        second = [decode(make(gray), is_second_look=True) for gray in grays]
+    for version, make in {**VERSIONS, **DIM_VERSIONS}.items():
+        is_8bit = version in DIM_VERSIONS
+        second = [decode(make(gray), is_second_look=True, is_8bit=is_8bit) for gray in grays]
         cells = ["refused", "", str(count_found(segmenter, second, names))]
         try:
-            first = [decode(make(gray), is_second_look=False) for gray in grays]
+            first = [decode(make(gray), is_second_look=False, is_8bit=is_8bit) for gray in grays]
         except ImageFormatError:
             pass
         else:

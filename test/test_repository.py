@@ -63,8 +63,11 @@ def test_fault_matrix_names_real_tests() -> None:
     rows = [r for r in table.splitlines() if r.startswith("| ") and not r.startswith(heads)]
     assert len(rows) > 45
     for row in rows:
-        path, name = re.search(r"`(test/\S+\.py)::(\w+)` \|$", row).groups()
-        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row
+        assert re.search(r"`test/\S+\.py::\w+` \|$", row), row
+    for page in ("reliability", "privacy"):
+        text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+        for path, name in re.findall(r"`(test/\S+\.py)::(\w+)`", text):
+            assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
 
 
 def test_launch_overrides_parameters() -> None:

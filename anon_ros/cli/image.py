@@ -19,7 +19,7 @@ from anon_ros.images import (
     encode_compressed,
 )
 from anon_ros.models import build_anonymizer
-from anon_ros.utils.files import walk_files, write_atomic
+from anon_ros.utils.files import require_regular, walk_files, write_atomic
 from anon_ros.utils.text import escape_controls
 
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
@@ -168,6 +168,7 @@ def _list_files(folder: Path, output: Path) -> list[Path]:
 def _anonymize_file(
     source: Path, destination: Path, anonymizer: Anonymizer, config: Config
 ) -> AnonymizedFrame:
+    require_regular(source)
     original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
     image = decode_compressed(original, config.fail.max_pixels)
     height_px, width_px = image.shape[:2]

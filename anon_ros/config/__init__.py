@@ -29,6 +29,7 @@ from anon_ros.config.parameters import (
     with_overrides,
 )
 from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
@@ -50,6 +51,7 @@ __all__ = [
     "TopicsConfig",
     "TrackingConfig",
     "all_parameters",
+    "check_yaml",
     "dump_markdown",
     "dump_yaml",
     "find_weaker",

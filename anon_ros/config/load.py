@@ -8,8 +8,10 @@ import yaml
 
 from anon_ros.config.groups import Config
 from anon_ros.config.parameters import with_overrides
+from anon_ros.config.yaml_limits import check_yaml
 from anon_ros.errors import ConfigError
 
+_MAX_CHARACTERS = 2**20
 _NODE_NAMES = {"/**", "anonymizer", "/anonymizer"}
 
 
@@ -40,8 +42,10 @@ def load_config(
 
 def _read_file(path: Path) -> dict[str, object]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = _read_text(path)
+        check_yaml(text)
+        document = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         message = " ".join(str(error).split())
         raise ConfigError(message) from error
     values: dict[str, object] = {}
@@ -51,6 +55,21 @@ def _read_file(path: Path) -> dict[str, object]:
             raise ConfigError(message)
         values |= dict(_flatten(section))
     return values
+
+
+def _read_text(path: Path) -> str:
+    """Read a file, which may be a pipe of the shell, but no device without an end.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is too large, or no text.
+    """
+    with path.open(encoding="utf-8") as stream:
+        text = stream.read(_MAX_CHARACTERS + 1)
+    if len(text) > _MAX_CHARACTERS:
+        message = f"it has more than {_MAX_CHARACTERS} characters"
+        raise ValueError(message)
+    return text
 
 
 def _iter_sections(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

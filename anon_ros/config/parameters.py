@@ -62,7 +62,8 @@ class Parameter:
     def validate(self, value: Any) -> ParameterValue:
         """Return ``value`` as this parameter's type.
 
-        An int is converted to a float and a list to a tuple, nothing else.
+        An int is converted to a float, a list to a tuple, and true and false to the choices on and
+        off, as which YAML and ROS read those words.
 
         Raises:
             ConfigError: if the type, range or choice is wrong.
@@ -73,6 +74,8 @@ class Parameter:
         return converted
 
     def _convert(self, value: Any) -> ParameterValue:
+        if self.spec.choices and isinstance(value, bool):
+            value = "on" if value else "off"
         if self.type == STRINGS:
             value = tuple(value) if isinstance(value, list | tuple) else value
             fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)

@@ -59,7 +59,7 @@ def _is_inside(output: Path, path: Path) -> bool:
 def _may_be_overwritten(path: Path) -> bool:
     try:
         report: Any = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return not path.exists()
     return isinstance(report, dict) and "summary" in report
 

@@ -7,6 +7,7 @@ from anon_ros.images.compressed import (
     encode_compressed,
     is_jpeg_or_png,
 )
+from anon_ros.images.dim_scenes import equalize_dim, stretch_dim
 from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
 from anon_ros.images.files.image_files import read_image, read_samples
 from anon_ros.images.pixel_content import (
@@ -40,6 +41,7 @@ __all__ = [
     "describe_reduction",
     "encode_compressed",
     "encode_raw",
+    "equalize_dim",
     "equalize_tone",
     "has_color_fields",
     "has_image_keyword",
@@ -52,4 +54,5 @@ __all__ = [
     "read_samples",
     "reject_depth",
     "reject_long_text",
+    "stretch_dim",
 ]

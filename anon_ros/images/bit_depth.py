@@ -65,6 +65,29 @@ class ToneMapping:
         return np.asarray(cv2.LUT(values, self.counts), np.uint16)
 
 
+@dataclass(frozen=True)
+class SceneRange:
+    """The counts that a scene fills.
+
+    Attributes:
+        low: first percentile.
+        median: of all samples.
+        high: 99th percentile.
+        darkest: smallest count that has a vote.
+        brightest: largest count that has a vote.
+        num_levels: different counts in use from ``low`` to ``high``.
+        is_constant: True if all samples are the same.
+    """
+
+    low: int
+    median: int
+    high: int
+    darkest: int
+    brightest: int
+    num_levels: int
+    is_constant: bool
+
+
 ToneRule: TypeAlias = Callable[[Samples], ToneMapping]
 """A choice of the mapping: ``measure_tone``, or another one for a second look."""
 
@@ -95,20 +118,15 @@ def measure_tone(samples: Samples) -> ToneMapping:
     """
     if samples.dtype == np.uint8:
         return _NO_MAPPING
-    histogram = _count(samples)
-    used = np.flatnonzero(histogram)
-    inner = _drop_extremes(histogram, used)
-    low, median, high = _find_percentiles(inner)
-    num_levels = np.count_nonzero(inner[low : high + 1])
-    if num_levels < MIN_GRAY_LEVELS and len(used) > 1:
+    scene = measure_scene(samples)
+    if scene.num_levels < MIN_GRAY_LEVELS and not scene.is_constant:
         message = (
-            f"16-bit image with {num_levels} gray levels between its percentiles (counts {low} to "
-            f"{high}): fewer than {MIN_GRAY_LEVELS} do not show persons reliably"
+            f"16-bit image with {scene.num_levels} gray levels between its percentiles (counts "
+            f"{scene.low} to {scene.high}): fewer than {MIN_GRAY_LEVELS} do not show persons "
+            "reliably"
         )
         raise ImageFormatError(message)
-    margin = _MARGIN_RATIO * (high - low)
-    darkest, brightest = np.flatnonzero(inner)[[0, -1]]
-    return _stretch(max(darkest, low - margin), median, min(brightest, high + margin))
+    return stretch_scene(scene)
 
 
 def equalize_tone(samples: Samples) -> ToneMapping:
@@ -125,13 +143,32 @@ def equalize_tone(samples: Samples) -> ToneMapping:
     return ToneMapping(np.rint(ranks / limited.sum() * (_NUM_LEVELS - 1)).astype(np.uint8))
 
 
+def measure_scene(samples: Samples) -> SceneRange:
+    """Return the counts that the scene in ``samples`` fills, the smallest and largest left out."""
+    histogram = _count(samples)
+    used = np.flatnonzero(histogram)
+    inner = _drop_extremes(histogram, used)
+    low, median, high = _find_percentiles(inner)
+    darkest, brightest = (int(count) for count in np.flatnonzero(inner)[[0, -1]])
+    num_levels = int(np.count_nonzero(inner[low : high + 1]))
+    return SceneRange(low, median, high, darkest, brightest, num_levels, len(used) == 1)
+
+
+def stretch_scene(scene: SceneRange) -> ToneMapping:
+    """Return the mapping that brings a scene, and a margin around it, to all gray levels."""
+    margin = _MARGIN_RATIO * (scene.high - scene.low)
+    black, white = max(scene.darkest, scene.low - margin), min(scene.brightest, scene.high + margin)
+    return _stretch(black, scene.median, white)
+
+
 _NO_MAPPING = ToneMapping(np.arange(_NUM_COUNTS).clip(0, _NUM_LEVELS - 1).astype(np.uint8))
 
 
 def _count(samples: Samples) -> npt.NDArray[np.float32]:
-    """Return (65536,) float32, the number of samples of every count."""
+    """Return (65536,) float32, the number of samples of every count; (256,) for uint8."""
+    num_counts = _NUM_LEVELS if samples.dtype == np.uint8 else _NUM_COUNTS
     rows = np.ascontiguousarray(samples.reshape(len(samples), -1))
-    histogram = cv2.calcHist([rows], [0], None, [_NUM_COUNTS], [0, _NUM_COUNTS])
+    histogram = cv2.calcHist([rows], [0], None, [num_counts], [0, num_counts])
     return np.asarray(histogram, np.float32).reshape(-1)
 
 

@@ -264,7 +264,6 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def _on_failure(self, name: str, error: Exception) -> None:
         """Log a failed frame; the worker's thread calls it."""
-        if self._failures.allows(name):
-            self.get_logger().error(
-                f"{name}: a frame failed and is not published: {format_error(error)}"
-            )
+        text = f"{name}: a frame failed and is not published: {format_error(error)}"
+        if self._failures.allows(name, text):
+            self.get_logger().error(text)

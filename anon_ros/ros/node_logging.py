@@ -2,10 +2,22 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from anon_ros.utils.text import escape_controls
+
+_FORGOTTEN_AFTER_S = 60.0
+
+
+@dataclass
+class _Entry:
+    """The last message of a topic: its text, when it was logged, and when it last was to be."""
+
+    text: str
+    logged_s: float
+    seen_s: float
 
 
 class NodeLogHandler(logging.Handler):
@@ -37,17 +49,27 @@ class LogThrottle:
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
-        self._logged_s: dict[str, float] = {}
+        self._entries: dict[str, _Entry] = {}
 
-    def allows(self, topic: str) -> bool:
-        """Return True, once per period and topic, if a message may be logged now."""
+    def allows(self, topic: str, text: str = "") -> bool:
+        """Return True if a message may be logged now: one per period and topic.
+
+        A message with the same text as the last one of its topic is logged again only once it has
+        stayed away for a minute: what lasts is told once.
+        """
         now_s = time.monotonic()
-        if now_s - self._logged_s.get(topic, -self._period_s) < self._period_s:
+        entry = self._entries.get(topic)
+        if entry is not None and text and text == entry.text:
+            was_away = now_s - entry.seen_s >= _FORGOTTEN_AFTER_S
+            entry.seen_s = now_s
+            if not was_away:
+                return False
+        if entry is not None and now_s - entry.logged_s < self._period_s:
             return False
-        self._logged_s = {
-            name: logged_s
-            for name, logged_s in self._logged_s.items()
-            if now_s - logged_s < self._period_s
+        self._entries = {
+            name: item
+            for name, item in self._entries.items()
+            if now_s - item.seen_s < max(self._period_s, _FORGOTTEN_AFTER_S)
         }
-        self._logged_s[topic] = now_s
+        self._entries[topic] = _Entry(text, now_s, now_s)
         return True

@@ -65,6 +65,16 @@ def make_private_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def require_regular(path: Path) -> None:
+    """Refuse a pipe or device in the place of a file: reading it may never end.
+
+    Raises:
+        OSError: if it is one, or cannot be looked at.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+
 def fsync_path(path: Path) -> None:
     """Wait until a file or folder is on disk, so that a power failure cannot undo it.
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from anon_ros.config import (
+    all_parameters,
     dump_yaml,
     get_value,
     load_config,
@@ -70,3 +71,21 @@ def test_later_file_wins(tmp_path: Path) -> None:
     second.write_text(head + "steps: 30}}}", encoding="utf-8")
     config = load_config([first, second])
     assert (config.inpaint.steps, config.inpaint.seed) == (30, 4)
+
+
+SWITCHES = [name for name, parameter in all_parameters().items() if "off" in parameter.spec.choices]
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("word", ["off", "Off", "no", "false", '"off"'])
+def test_off_without_quotes_is_off(tmp_path: Path, name: str, word: str) -> None:
+    """YAML and ROS read it as false."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    {name}: {word}\n")
+    assert get_value(load_config(path), name) == "off"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_switch_that_is_no_choice_refused(*, value: bool) -> None:
+    with pytest.raises(ConfigError, match=f"{value} is not allowed, expected one of sdxl, fill"):
+        load_config(None, {"inpaint.method": value})

@@ -1,5 +1,6 @@
 """Picture bombs: a few bytes that declare a huge picture are refused before they are decoded."""
 
+import struct
 import tracemalloc
 import zlib
 
@@ -101,3 +102,26 @@ def test_texts_of_png_never_fill_memory(kind: bytes, head: bytes) -> None:
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 20_000_000
+
+
+def make_text_bomb(kind: bytes) -> bytes:
+    """Return a PNG with 512 MB of text, compressed to 512 KB."""
+    compressor = zlib.compressobj(9)
+    packed = b"".join(compressor.compress(bytes(2**20)) for _ in range(512)) + compressor.flush()
+    between = b"\0\0" if kind == b"zTXt" else b"\0\1\0\0\0"
+    body = kind + b"XML:com.adobe.xmp" + between + packed
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return PNG[:33] + chunk + PNG[33:]
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt"])
+def test_text_bomb_fills_no_memory(kind: bytes) -> None:
+    data = make_text_bomb(kind)
+    tracemalloc.start()
+    compressed = CompressedImageData("png", data)
+    image = decode_compressed(compressed)
+    written = encode_compressed(compressed, image, np.zeros(image.shape[:2], np.bool_), 90)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2**25
+    assert len(written) <= len(PNG)

@@ -84,6 +84,16 @@ def test_live_parameters_can_change(peer: Any, start_live_node: Callable[..., An
         assert get_value(get_config(node), name) == value
 
 
+def test_off_of_the_command_line_is_off(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    """`-p memory.mode:=off` and `ros2 param set` make it false, as YAML does."""
+    node = start_live_node(topics__images=[TOPIC], memory__mode=False, allow_weaker=True)
+    assert get_config(node).memory.mode == "off"
+    for value, expected in (("past", "past"), (False, "off")):
+        (result,) = set_parameters(peer, memory__mode=value)
+        assert result.successful
+        assert get_config(node).memory.mode == expected
+
+
 @pytest.fixture(scope="module")
 def unchanged_node() -> Iterator[tuple[Peer, LiveNode]]:
     """A node that rejects every change, so that many cases can share it."""
@@ -103,7 +113,7 @@ def test_values_out_of_range_rejected(name: str, unchanged_node: tuple[Peer, Liv
     wrong: list[Any] = [True if kind is str else "many"]
     told = ["str" if kind is str else kind.__name__]
     if spec.choices:
-        wrong, told = [*wrong, "magic"], [*told, spec.choices[-1]]
+        wrong, told = [5, "magic"], ["str", spec.choices[-1]]
     if spec.minimum is not None:
         wrong += [kind(spec.minimum - 1)]
         told += [f"{spec.minimum:g}"]

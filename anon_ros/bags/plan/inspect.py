@@ -82,10 +82,7 @@ class _BagContents:
         """Add the contents of one file of ``bag``."""
         for channel in reader.channels:
             self.counts[channel] += reader.message_counts.get(channel.id, 0)
-            if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel):
-                self.samples[channel] = []
-                for data in reader.read_samples(channel, NUM_SAMPLES):
-                    self._add_sample(bag, channel, data)
+        self._sample_deserialized(bag, reader)
         self.attachments += reader.attachments
         for record in reader.iter_extras():
             self._add_extra(record)
@@ -107,6 +104,18 @@ class _BagContents:
         elif record.name != ROSBAG2_METADATA_NAME:  # a run writes it anew
             decision = classify_metadata(record)
             self.metadata[decision.topic, decision.action] = decision
+
+    def _sample_deserialized(self, bag: Bag, reader: StorageReader) -> None:
+        missing = [
+            channel
+            for channel in reader.channels
+            if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel)
+        ]
+        samples = reader.read_samples(missing, NUM_SAMPLES) if missing else {}
+        for channel in missing:
+            self.samples[channel] = []
+            for data in samples.get(channel.id, ()):
+                self._add_sample(bag, channel, data)
 
     def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
         """Take samples of all other types in a single pass, which is short: a run checks the rest.

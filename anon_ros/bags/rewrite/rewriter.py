@@ -132,15 +132,19 @@ class Rewriter:
                 with self._iter_finished(index, source, read_losses, output.num_done) as batches:
                     output.write_batches(batches, unfinished)
                 self._finish_file(name, output)
-        self._keep_warnings()
         self._stage_file(unfinished, self.job.target.staging_dir / name)
         shutil.rmtree(self.scratch)
         all_losses = [*read_losses.losses, *losses.losses]
         return FileRecord(name, output.statistics, all_losses, read_losses.count + losses.count)
 
-    def _keep_warnings(self) -> None:
-        warnings = self.size_warnings | self._reader.size_warnings
-        self.journal.set(_SIZE_WARNINGS, json.dumps(warnings))
+    def _keep_warnings(self, batches: Iterable[list[FinishedItem]]) -> Iterator[list[FinishedItem]]:
+        """Write warnings before the records of their images: no later run decodes those again."""
+        for batch in batches:
+            kept_warnings = self.size_warnings
+            warnings = kept_warnings | self._reader.size_warnings
+            if warnings != kept_warnings:
+                self.journal.set(_SIZE_WARNINGS, json.dumps(warnings))
+            yield batch
 
     def _make_file_writer(
         self, index: int, file: Path, writer: StorageWriter, losses: DamageLog
@@ -180,7 +184,7 @@ class Rewriter:
             Prefetcher(batches, _MAX_BATCHES_AHEAD, "reader") as tasks,
             Prefetcher(stage.run(tasks), _MAX_BATCHES_AHEAD, "models", tasks) as results,
         ):
-            yield results
+            yield self._keep_warnings(results)
 
     def _list_output_channels(self, source: StorageReader) -> list[Channel]:
         channels = [

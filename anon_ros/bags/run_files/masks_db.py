@@ -12,6 +12,7 @@ from typing import Any
 
 from anon_ros.bags.storage.sqlite3.schema import require_plain_tables
 from anon_ros.core import CoverReason
+from anon_ros.errors import format_error
 
 MASKS = "masks.db"
 ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS frames (
 );
 """
 _NUM_COLUMNS = 14
+_INVALID = (ValueError, LookupError, TypeError, OverflowError, RecursionError)  # of hostile JSON
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,15 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
 def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     file, number, topic, log_time_ns, outcome, reason, _, cover_reasons, boxes, *extra = row
     mask, delta, track_ids, num_propagated, is_keyframe = extra
-    return ImageRecord(
-        *(file, number, topic, log_time_ns, outcome, reason),
-        *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
-        *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
-    )
+    try:
+        return ImageRecord(
+            *(file, number, topic, log_time_ns, outcome, reason),
+            *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
+            *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
+        )
+    except _INVALID as error:
+        message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"
+        raise sqlite3.DataError(message) from error
 
 
 def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:

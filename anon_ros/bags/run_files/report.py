@@ -14,9 +14,14 @@ from anon_ros.bags.storage.output import OutputBag
 from anon_ros.bags.storage.records import Loss
 from anon_ros.config import Config, all_parameters, get_value, load_config
 from anon_ros.errors import AnonRosError, BagError
+from anon_ros.utils.files import require_regular
 
 REPORT = "report.json"
 SCHEMA_VERSION = 2
+_INVALID = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, AnonRosError),
+    *(OverflowError, RecursionError),  # of Infinity, and of deep nesting
+)
 # A segmenter does not take the results of these methods for persons.
 _METHODS_WITHOUT_PERSONS = ("fill", "telea")
 
@@ -215,11 +220,12 @@ class RunReport:
             BagError: if it is missing or makes no sense.
         """
         try:
+            require_regular(path)
             return cls.from_json(json.loads(path.read_text("utf-8")))
         except FileNotFoundError as error:
             message = f"{path} is missing; verify checks what `anon_ros bag` wrote, with its report"
             raise BagError(message) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, AnonRosError) as error:
+        except _INVALID as error:
             message = (
                 f"{path} cannot be understood ({error!r}); is it of another version of anon_ros?"
             )

@@ -108,9 +108,7 @@ class Bag:
         return file.suffix == COMPRESSED_SUFFIX or has_log
 
     def _open(self, file: Path, losses: DamageLog, scratch: Path) -> StorageReader:
-        if not file.exists():
-            message = f"{file} is missing, which {METADATA_NAME} names"
-            raise BagDamageError(message)
+        _check_file(file)
         if not self._needs_copy(file):
             return self.open_storage(file, losses)
         if file.suffix == COMPRESSED_SUFFIX:
@@ -209,14 +207,13 @@ def _find_folder(path: Path, *, salvage: bool) -> Bag:
         message = f"{path}: storage {storage!r} is not known; expected mcap or sqlite3"
         raise BagError(message)
     compression = _parse_compression(path, metadata)
-    missing = [file for file in files if not file.exists()]
+    missing = [file for file in files if not file.is_file()]
     unnamed = _list_unnamed(path, storage, files)
     if len(files) < len(names) and not salvage:
         message = f"{path / METADATA_NAME} names a file twice: {', '.join(names)}"
         raise BagDamageError(message)
     if missing and not salvage:
-        message = f"{missing[0]} is missing, which {METADATA_NAME} names"
-        raise BagDamageError(message)
+        _check_file(missing[0])
     if unnamed and not salvage:
         message = f"{unnamed[0]} is not named in {METADATA_NAME}; move it away if it is no part"
         raise BagDamageError(message)
@@ -225,6 +222,18 @@ def _find_folder(path: Path, *, salvage: bool) -> Bag:
         raise BagDamageError(message)
     all_files = tuple(sorted((*files, *unnamed), key=_order_file)) if unnamed else files
     return Bag(path, storage, all_files, compression, metadata)
+
+
+def _check_file(file: Path) -> None:
+    """Check that there is a file, and no pipe or device in its place: reading those may not end.
+
+    Raises:
+        BagDamageError: if not.
+    """
+    if not file.is_file():
+        problem = "is no regular file" if file.exists() else "is missing"
+        message = f"{file} {problem}, which {METADATA_NAME} names"
+        raise BagDamageError(message)
 
 
 def _guess_storage(files: Iterable[Path]) -> str:
@@ -295,6 +304,8 @@ def _detect_compression(bag: Bag) -> str:
 def _read_first(bag: Bag, file: Path) -> bytes | None:
     """Return the data of the first message; None if there is none that can be read."""
     losses = DamageLog(salvage=True)
+    if not file.is_file():
+        return None
     with suppress(BagDamageError, OSError), closing(bag.open_storage(file, losses)) as reader:
         if (data := _find_first(reader)) is not None:
             return data

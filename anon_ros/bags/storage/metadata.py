@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, Message
+from anon_ros.config import check_yaml
 from anon_ros.errors import BagDamageError, BagError
+from anon_ros.utils.files import require_regular
 
 METADATA_NAME = "metadata.yaml"
 TOPICS_KEY = "topics_with_message_count"
@@ -59,6 +61,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         OSError: if it cannot be read.
     """
     path = folder / METADATA_NAME
+    require_regular(path)
     try:
         metadata = _parse_yaml(path.read_text("utf-8"), _ROOT_KEY)
         is_supported = _is_supported(metadata)
@@ -168,6 +171,7 @@ def add_file_statistics(
 
 def _parse_yaml(text: str, root: str = "") -> dict[str, Any]:
     """Parse YAML, with custom data as text, even if they look like numbers."""
+    check_yaml(text)
     values, texts = (YAML(typ=typ).load(text) for typ in ("safe", "base"))
     if root:
         values, texts = values[root], texts[root]
@@ -225,8 +229,9 @@ def _sum_up(statistics: Sequence[FileStatistics]) -> dict[str, Any]:
 
 def _parse_qos(channel: Channel) -> list[dict[str, Any]]:
     try:
-        return YAML(typ="safe").load(channel.qos) or []
-    except YAMLError:
+        check_yaml(channel.qos)
+        return [dict(profile) for profile in YAML(typ="safe").load(channel.qos) or []]
+    except _INVALID:
         return []
 
 

@@ -1,7 +1,7 @@
 """Channels and records of a bag, and protocols of its storages."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -272,8 +272,8 @@ class StorageReader(Protocol):
         """
         ...
 
-    def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """Read the first messages of a channel; fewer where they cannot be read."""
+    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+        """Read the first messages of channels, by their ids; fewer where they cannot be read."""
         ...
 
     def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:

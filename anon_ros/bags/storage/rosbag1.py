@@ -1,6 +1,6 @@
 """Reader and writer of ROS 1 bags (wiki.ros.org/Bags/Format/2.0), through rosbags."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -59,11 +59,15 @@ class Rosbag1Reader:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """Read the first messages of a channel; none if they cannot be read."""
-        connections = [item for item in self._reader.connections if item.id == channel.id]
+    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+        """Read the first messages of channels; see ``StorageReader``."""
+        wanted = {channel.id for channel in channels}
+        connections = [item for item in self._reader.connections if item.id in wanted]
+        return {item.id: self._read_first(item, count) for item in connections}
+
+    def _read_first(self, connection: Connection, count: int) -> list[bytes]:
         try:
-            messages = islice(self._reader.messages(connections), count)
+            messages = islice(self._reader.messages([connection]), count)
             return [bytes(data) for _, _, data in messages]
         except Exception:  # noqa: BLE001 - damaged bytes raise anything; the run will say where
             return []

@@ -1,6 +1,6 @@
 """Reader of a storage file that cannot be opened."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from anon_ros.bags.storage.records import (
@@ -34,9 +34,9 @@ class UnreadableFile:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channel: Channel, count: int) -> list[bytes]:  # noqa: ARG002 - the protocol's
+    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:  # noqa: ARG002 - the protocol's
         """Read nothing."""
-        return []
+        return {}
 
     def close(self) -> None:
         """Close nothing."""

@@ -13,7 +13,7 @@ from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
 from anon_ros.errors import ImageFormatError
-from anon_ros.images import describe_reduction, equalize_tone
+from anon_ros.images import describe_reduction, equalize_dim, equalize_tone
 
 _MAX_REASONS = 2
 _MAX_COUNTED_PERSONS = 99
@@ -116,9 +116,9 @@ class ImageChecker:
             return RedetectionResult()
         self.findings.count("redetections")
         frame = deserialize_image(message.channel, self.output.decompress(message.data))
-        # 16 bits are mapped otherwise than by the run, which may have seen nobody for that.
+        # 16 bits and dim scenes are mapped otherwise than by the run, which may have seen nobody.
         image = replace(frame, tone_rule=equalize_tone).decode(self.report.config.fail.max_pixels)
-        return self.redetector.redetect(image, comparison.mask)
+        return self.redetector.redetect(equalize_dim(image), comparison.mask)
 
     def _judge_replaced(
         self, place: str, comparison: ImageComparison, redetection: RedetectionResult

@@ -9,6 +9,7 @@ import numpy as np
 
 from anon_ros.errors import LabelError, format_error
 from anon_ros.metrics import GroundTruth
+from anon_ros.utils.files import require_regular
 
 _MALFORMED = (
     ValueError,
@@ -44,6 +45,7 @@ def read_label_text(path: Path) -> str:
         LabelError: if it cannot be read.
     """
     try:
+        require_regular(path)
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         message = f"{path} cannot be read: {format_error(error)}"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from anon_ros.errors import LabelError
 from anon_ros.evaluation.labels.yolo import parse_polygon, parse_yolo_text
+from anon_ros.utils.files import require_regular
 
 _NUMBER = re.compile(r"\d+$")
 
@@ -82,6 +83,7 @@ def read_yolo_polygons(
         OSError: if the file cannot be read.
     """
     # Bytes that are no text are no numbers either: the error names their line.
+    require_regular(path)
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     polygons = parse_yolo_text(text, path, parse_polygon, class_ids)
     masks = [_fill_polygon(corners, height_px, width_px) for corners in polygons]

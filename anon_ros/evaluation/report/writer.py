@@ -49,7 +49,7 @@ def _remove_old_files(directory: Path) -> None:
     try:
         report = json.loads((directory / REPORT_JSON).read_text("utf-8"))
         names = [*(f"{table['name']}.csv" for table in report["tables"]), *report["plots"]]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return
     for name in names:
         (directory / Path(name).name).unlink(missing_ok=True)

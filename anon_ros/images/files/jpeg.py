@@ -86,6 +86,20 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     )
 
 
+def find_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height that the frame header of a JPEG, perhaps cut short, declares.
+
+    Raises:
+        ImageFormatError: if it ends before its frame header.
+        struct.error: if that is too short.
+    """
+    for segment in _iter_segments(data):
+        if segment.marker in START_OF_FRAME:
+            height_px, width_px = struct.unpack_from(">HH", segment.content, 1)
+            return width_px, height_px
+    return None
+
+
 def find_orientation(data: bytes) -> int:
     """Return how the stored pixels of a JPEG, perhaps cut short, are to be turned, 1..8.
 

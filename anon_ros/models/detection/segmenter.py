@@ -12,10 +12,14 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.images import stretch_dim
 from anon_ros.models.detection.letterbox import Letterbox
 from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
+
+# Between two looks at a dim scene the worse outline often has the better score: both are replaced.
+_SAME_IN_LOOKS_IOU = 0.9
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,15 @@ class YoloSegmenter:
     def segment(self, image: RgbImage) -> Detections:
         """Return every person of ``image``, with masks (N, H, W) at its full resolution.
 
+        A scene of low contrast, or a dark one, is searched stretched, too.
+
         Raises:
             SegmentationError: if the network's output is not finite or reaches ``max_persons``.
         """
+        looks = [self._search(picture) for picture in (image, *stretch_dim(image))]
+        return looks[0] if len(looks) == 1 else self._merge(looks)
+
+    def _search(self, image: RgbImage) -> Detections:
         height_px, width_px = image.shape[:2]
         letterbox = Letterbox.plan(
             (width_px, height_px), self.config.inference_px, self.network.stride_px
@@ -100,16 +110,34 @@ class YoloSegmenter:
         boxes = torchvision.ops.box_convert(rows[:, :4], "cxcywh", "xyxy")
         # Across classes, so that a person detected as two classes stays one person.
         indices = torchvision.ops.nms(boxes, scores[likely], self.config.nms_iou)
-        num_persons = int((scores[likely][indices] >= confidence).sum())
-        if num_persons >= self.config.max_persons:
-            message = (
-                f"{num_persons} persons reach detect.max_persons = {self.config.max_persons}; "
-                f"raise it, or detect.confidence = {confidence}"
-            )
-            raise SegmentationError(message)
-        indices = indices[: self.config.max_persons]  # by score
+        indices = self._limit(indices, scores[likely])
         selected = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
         return tuple(values[indices] for values in selected)
+
+    def _merge(self, looks: Sequence[Detections]) -> Detections:
+        """Return the persons of several looks at an image, each once if they agree."""
+        fields = zip(*(vars(look).values() for look in looks), strict=True)
+        boxes, scores, class_ids, masks = (np.concatenate(values) for values in fields)
+        same_iou = max(self.config.nms_iou, _SAME_IN_LOOKS_IOU)
+        indices = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), same_iou)
+        rows = self._limit(indices, torch.from_numpy(scores)).numpy()
+        return Detections(boxes[rows], scores[rows], class_ids[rows], masks[rows])
+
+    def _limit(self, indices: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the first ``max_persons`` of ``indices``, which are sorted by score.
+
+        Raises:
+            SegmentationError: if all of those are persons: there may be more.
+        """
+        confidence, max_persons = self.config.confidence, self.config.max_persons
+        num_persons = int((scores[indices] >= confidence).sum())
+        if num_persons >= max_persons:
+            message = (
+                f"{num_persons} persons reach detect.max_persons = {max_persons}; raise it, or "
+                f"detect.confidence = {confidence}"
+            )
+            raise SegmentationError(message)
+        return indices[:max_persons]
 
 
 def find_class_ids(network: DetectorNetwork, names: Sequence[str], path: Path) -> list[int]:

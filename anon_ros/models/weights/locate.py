@@ -149,7 +149,7 @@ def read_pipeline_index(directory: Path) -> dict[str, object]:
     path = directory / "model_index.json"
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         message = f"inpaint.model: {path} cannot be read ({error}); it is no diffusers pipeline"
         raise ModelError(message) from error
     return dict(index)

@@ -8,6 +8,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import Config, mirrored_topic
+from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
 from anon_ros.ros.topics.qos import (
@@ -19,6 +20,7 @@ from anon_ros.ros.topics.qos import (
 from anon_ros.utils.units import NS_PER_S
 
 _YIELD_S = 5e-5
+_JUMP_LOG_PERIOD_S = 10.0
 
 MESSAGE_TYPES: dict[str, type[ImageMessage]] = {
     "sensor_msgs/msg/Image": Image,
@@ -58,6 +60,7 @@ class ImageStream:
         self._on_image = on_image
         self._subscription: object = None
         self._newest_ns = 0
+        self._jump_log = LogThrottle(_JUMP_LOG_PERIOD_S)
         self.infos = infos
         self.num_time_jumps = 0
         self.name = str(node.resolve_topic_name(topic))
@@ -111,9 +114,11 @@ class ImageStream:
         if back_ns > TIME_JUMP_NS:
             self.num_time_jumps += 1
             self.infos.pairing.on_jump(stamp)
-            self._node.get_logger().warning(
-                f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; starting again"
-            )
+            if self._jump_log.allows(self.name):
+                self._node.get_logger().warning(
+                    f"{self.name}: the stamps jumped back by {back_ns / NS_PER_S:.1f} s; "
+                    "starting again"
+                )
             self._newest_ns = stamp
         self._newest_ns = max(self._newest_ns, stamp)
         self._on_image(self.name, image)

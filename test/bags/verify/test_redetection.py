@@ -190,3 +190,23 @@ def test_redetection_maps_16_bits_otherwise(
     assert min(np.ptp(first.images[0]), np.ptp(second.images[0])) >= 254
     difference = np.abs(first.images[0].astype(int) - second.images[0])
     assert difference.mean() > 5
+
+
+def test_redetection_maps_dim_scenes_otherwise(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run's own segmenter stretches a dim scene in its own way."""
+    first, second = RecordingSegmenter(), RecordingSegmenter()
+    sentinel_models.segmenter = first
+    monkeypatch.setattr(verify, "build_segmenter", lambda _: second)
+    dim = np.tile(np.arange(100, 112, dtype=np.uint8)[:, None, None], (4, 64, 3))
+    message = BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", START_NS, make_raw_image(dim, 0))
+    source = write_rosbag2(tmp_path / "in", messages=[message])
+    assert run_bag(source, tmp_path / "out") == 0
+    assert run_verify(source, tmp_path / "out") == 0
+    assert np.array_equal(first.images[0], dim)
+    assert np.ptp(second.images[0]) > 200

@@ -13,13 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from anon_ros.bags.run_files.journal import Journal
+from anon_ros.bags.run_files.masks_db import ImageRecord
 from helpers.bag_reading import ReadMessage, decode_image, deserialize, read_messages
 from helpers.bags import (
     IMAGE_TOPICS,
+    RAW_TOPIC,
+    START_NS,
+    BagMessage,
     generate_walking_messages,
+    make_raw_image,
     write_mcap,
     write_rosbag1,
     write_rosbag2,
@@ -327,3 +334,31 @@ def test_run_killed_at_start_restarts(
     partial.mkdir()
     (partial / "lock").touch()
     assert run.finish(tmp_path / "out") == FRAMES
+
+
+def test_warnings_survive_interruption(
+    tmp_path: Path, run_bag: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later run decodes the image again whose size was worth a warning."""
+    images = [make_raw_image(np.zeros((4, width, 3), np.uint8), 0) for width in (200, 40, 40)]
+    messages = [
+        BagMessage(RAW_TOPIC, "sensor_msgs/msg/Image", START_NS + index, image)
+        for index, image in enumerate(images)
+    ]
+    source, output = write_rosbag2(tmp_path / "in", messages=messages), tmp_path / "out"
+    flags = ("--detect.inference_px", 32)
+    add, added = Journal.add, []
+
+    def add_once(journal: Journal, records: list[ImageRecord]) -> None:
+        if added:
+            raise KeyboardInterrupt
+        add(journal, records)
+        added.extend(records)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", add_once)
+        assert run_bag(source, output, *flags) == 130
+    assert 0 < len(added) < len(images)
+    assert run_bag(source, output, *flags) == 0
+    (warning,) = json.loads((output / "report.json").read_text())["warnings"]
+    assert "images of 200 x 4 px" in warning

@@ -155,27 +155,73 @@ def test_read_only_input(tmp_path: Path, run_bag: RunCommand, kind: str) -> None
 
 _KILL = """
 import os, signal, sys
-from anon_ros.bags.storage import bag
-from anon_ros.cli import main
-open_storage = bag.Bag.open_storage
-def die(*arguments):
-    open_storage(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-bag.Bag.open_storage = die
-main.main(sys.argv[1:])
+from importlib import import_module
+from anon_ros.cli import image, main
+from helpers import cli_driver
+
+module, name, num_calls = sys.argv.pop(1), sys.argv.pop(1), int(sys.argv.pop(1))
+module, _, owner = module.partition(":")
+module = import_module(module)
+owner = getattr(module, owner) if owner else module
+function, called = getattr(owner, name), []
+
+def die(*arguments, **options):
+    result = function(*arguments, **options)
+    called.append(result)  # alive, as what is open in a run
+    if len(called) == num_calls:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, die)
+image.build_anonymizer = cli_driver.build_slow_anonymizer
+cli_driver.run()
 """
+OPEN = ("anon_ros.bags.storage.bag:Bag", "open_storage")
+DETECT = ("anon_ros.bags.rewrite.detection_pass", "observe_frame")
+
+
+def run_killed(
+    tmp_path: Path, function: tuple[str, str], num_calls: int, words: tuple[object, ...]
+) -> None:
+    """Run a command that is killed behind a call of a function."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"SEEN": str(tmp_path / "seen"), "SLOW_S": "0"}
+    process = subprocess.run(
+        [sys.executable, "-c", _KILL, *function, str(num_calls), *map(str, words)],
+        check=False,
+        env=environment,
+        capture_output=True,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
 
 @pytest.mark.parametrize("kind", ["sqlite3 log only", "sqlite3 journal", "mcap zstd", "mcap"])
-def test_killed_command_leaves_input(tmp_path: Path, kind: str) -> None:
+def test_killed_command_leaves_input(tmp_path: Path, run_bag: RunCommand, kind: str) -> None:
+    """In the plan, while persons are searched, while the output is written, and in ``verify``."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    source = make_source(folder, kind)
+    source, output = make_source(folder, kind), tmp_path / "out"
     before = hash_folder(folder)
-    words = ["bag", str(source), str(tmp_path / "out"), "--dry-run"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.run(
-        [sys.executable, "-c", _KILL, *words], check=False, env=environment, capture_output=True
-    )
-    assert process.returncode == -signal.SIGKILL
+    bag = ("bag", source, output, "--inpaint.method", "fill")
+    run_killed(tmp_path, OPEN, 1, (*bag, "--dry-run"))
     assert hash_folder(folder) == before
+    for function, num_calls in ((OPEN, 1), (DETECT, 2), (OPEN, 3)):
+        run_killed(tmp_path, function, num_calls, bag)
+        assert hash_folder(folder) == before
+    finished = tmp_path / "finished"
+    assert run_bag(source, finished) == 0
+    for num_calls in (1, 2):
+        run_killed(tmp_path, OPEN, num_calls, ("verify", source, finished, "--no-redetection"))
+        assert hash_folder(folder) == before
+
+
+def test_killed_image_command_leaves_input(tmp_path: Path, bus_rgb: RgbImage) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    for name in ("a.jpg", "b.png"):
+        cv2.imwrite(str(folder / name), bus_rgb[::4, ::4, ::-1])
+    before = hash_folder(folder)
+    words = ("image", folder, "-o", tmp_path / "out")
+    for name in ("decode_compressed", "encode_compressed", "write_atomic"):
+        run_killed(tmp_path, ("anon_ros.cli.image", name), 1, (*words, "--force"))
+        assert hash_folder(folder) == before

@@ -170,7 +170,13 @@ def test_no_file_named_is_no_empty_output(
     assert output.exists() == has_file
 
 
-@pytest.mark.parametrize("value", [".inf", "[" * 3000 + "]" * 3000])
+MERGES = "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "value", [".inf", "[" * 100_000, "-" * 3 + "{a: " * 100_000, f"1\na0: &a0 {{k: v}}\n{MERGES}"]
+)
 def test_hostile_metadata_gives_one_line(
     tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:

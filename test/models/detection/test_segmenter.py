@@ -2,20 +2,25 @@
 
 import logging
 import math
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torchvision  # type: ignore[import-untyped]  # ships no types
 from ultralytics import YOLO
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.evaluation.labels.boxes import read_yolo_boxes
 from anon_ros.models.detection.segmenter import YoloSegmenter
 from helpers.paths import MASKS
 
@@ -258,7 +263,64 @@ def test_damaged_weights_named(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_weights_of_missing_package_install_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ultralytics would ask pip for the package that a checkpoint names."""
+    module = ModuleType("package_of_a_stranger")
+    module.Network = type("Network", (), {"__module__": module.__name__})  # type: ignore[attr-defined]
+    path = tmp_path / "strange.pt"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        torch.save({"model": module.Network()}, path)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with pytest.raises(ModelError, match=r"strange\.pt cannot be loaded"):
+        load_demo_segmenter(path)
+
+
 def test_opencv_threads_restored(demo_weights: Path) -> None:
     threads = cv2.getNumThreads()
     load_demo_segmenter(demo_weights)
     assert cv2.getNumThreads() == threads
+
+
+def count_found(segmenter: YoloSegmenter, image: RgbImage, name: str) -> int:
+    """Return the number of labelled persons whom a detection overlaps."""
+    truth = read_yolo_boxes(MASKS / f"{name}.txt", *image.shape[:2]).boxes_xyxy
+    boxes = segmenter.segment(image).boxes_xyxy
+    overlaps = torchvision.ops.box_iou(torch.tensor(truth).float(), torch.from_numpy(boxes))
+    return int((overlaps > 0.5).any(dim=1).sum())
+
+
+DIM_VERSIONS: dict[str, Callable[[RgbImage], Any]] = {
+    "low contrast": lambda image: 100 + image / 255 * 12,
+    "bright, low contrast": lambda image: 220 + image / 255 * 12,
+    "dark": lambda image: image / 255 * 12,
+}
+
+
+@pytest.mark.parametrize("version", DIM_VERSIONS)
+def test_dim_scenes_are_searched_stretched(
+    vtest_rgb: dict[str, RgbImage], demo_weights: Path, version: str
+) -> None:
+    segmenter = YoloSegmenter.load(DetectionConfig(weights=str(demo_weights)), "cpu")
+    frames = [(name, vtest_rgb[name]) for name in ("vtest0120", "vtest0240")]
+    expected = sum(count_found(segmenter, image, name) for name, image in frames)
+    make = DIM_VERSIONS[version]
+    found = sum(
+        count_found(segmenter, np.rint(make(image)).astype(np.uint8), name)
+        for name, image in frames
+    )
+    assert found >= 0.9 * expected > 0
+
+
+def test_two_looks_reach_max_persons() -> None:
+    """The second look at a dim scene finds as many; nobody may be cut off by the limit."""
+    boxes = [[20.0, 30, 20, 30], [70.0, 30, 20, 30]]
+    candidates = [make_candidate(box, [0, 0.9, 0]) for box in boxes]
+    dim = np.full((96, 96, 3), 100, np.uint8)
+    dim[40:] = 104
+    segmenter = make_segmenter(*candidates, config=DetectionConfig(max_persons=3))
+    assert len(segmenter.segment(dim)) == 2
+    with pytest.raises(SegmentationError, match="max_persons"):
+        make_segmenter(*candidates, config=DetectionConfig(max_persons=2)).segment(dim)

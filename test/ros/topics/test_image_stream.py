@@ -120,6 +120,24 @@ def test_stamp_jump_restarts_stream(
     assert [message.width for message in infos] == [0] * 4 + [1] * 4
 
 
+def test_alternating_stamps_flood_no_log(
+    peer: Any, start_live_node: Callable[..., Any], wait_for_log: Callable[..., bool]
+) -> None:
+    """A second driver on the topic, or one with a broken clock, jumps back with every image."""
+    topic = "/cam/image_raw"
+    images = record_mirror(peer, topic, Image)
+    start_live_node(topics__images=[topic])
+    assert peer.spin_until(peer.is_connected)
+    for index in range(20):
+        before = len(images)
+        peer.publish(topic, make_raw_message(RAW_SCENE, 100 if index % 2 else 500))
+        assert peer.spin_until(lambda before=before: len(images) > before)
+    assert wait_for_log(topic, "jumped back")
+    peer.spin(0.5)
+    lines = [message.msg for message in peer.received["/rosout"] if "jumped back" in message.msg]
+    assert len(lines) == 1
+
+
 def test_camera_can_change_format(peer: Any, start_live_node: Callable[..., Any]) -> None:
     topic = "/cam/image"
     images = record_mirror(peer, topic, Image)

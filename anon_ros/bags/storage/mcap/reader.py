@@ -7,10 +7,9 @@ attachments, metadata, keys of channels, lz4 and files without chunks.
 import os
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from mcap import records as mcap
@@ -153,17 +152,27 @@ class McapReader:
             elif opcode != Opcode.ATTACHMENT and opcode not in _PARSED:
                 yield self._make_private(offset, opcode, length)
 
-    def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """Read the first messages of a channel; fewer where they cannot be read."""
-        if not self.message_counts.get(channel.id):
-            return []
-        has_index = channel.id in self._sampled_chunks
-        messages = self._iter_sampled(channel.id) if has_index else self._iter_messages()
-        return list(islice((m.data for m in messages if m.channel.id == channel.id), count))
+    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+        """Read the first messages of channels in one pass; see ``StorageReader``."""
+        samples: dict[int, list[bytes]] = {channel.id: [] for channel in channels}
+        totals = {number: min(count, self.message_counts.get(number, 0)) for number in samples}
+        missing = {number for number, total in totals.items() if total}
+        for message in self._iter_sampled(missing) if missing else ():
+            number = message.channel.id
+            if number in missing:
+                samples[number].append(message.data)
+                if len(samples[number]) == totals[number]:
+                    missing.remove(number)
+            if not missing:
+                break
+        return samples
 
-    def _iter_sampled(self, channel_id: int) -> Iterator[Message]:
-        """Yield the messages of the first chunks that hold some of a channel."""
-        for offset in self._sampled_chunks.get(channel_id, ()):
+    def _iter_sampled(self, channel_ids: set[int]) -> Iterator[Message]:
+        """Yield the messages of the first chunks that hold some of these channels."""
+        if not channel_ids <= self._sampled_chunks.keys():
+            yield from self._iter_messages()
+            return
+        for offset in sorted({at for key in channel_ids for at in self._sampled_chunks[key]}):
             self._stream.seek(offset)
             try:
                 _, length = RECORD_HEAD.unpack(self._stream.read(RECORD_HEAD.size))
@@ -268,7 +277,6 @@ class McapReader:
         """Learn the contents from the file itself."""
         self.message_counts.clear()
         self.attachments = []
-        channels: dict[int, Channel] = {}
         for record in self.records(DamageLog(salvage=True), 0, MAX_TIME_NS):
             if isinstance(record, Message):
                 self.message_counts[record.channel.id] += 1
@@ -276,8 +284,6 @@ class McapReader:
                 self.end_ns = max(self.end_ns, record.log_time_ns)
             elif isinstance(record, Attachment):
                 self.attachments.append((record.name, record.media_type))
-            channels.update(self._channels)
-        self._channels = channels | self._channels
 
     def _iter_records(self, losses: DamageLog) -> Iterator[Record]:
         for offset, opcode, length in self._iter_raw_records(losses):

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,15 +120,35 @@ class Sqlite3Reader:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channel: Channel, count: int) -> list[bytes]:
-        """Read the first messages of a channel; none if they cannot be read."""
-        select = "SELECT data FROM messages WHERE topic_id = ? ORDER BY id LIMIT ?"
+    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+        """Read the first messages of channels; see ``StorageReader``.
+
+        One pass over the topics of all messages, which have no index, then the data of a few.
+        """
+        rows: dict[int, list[int]] = {channel.id: [] for channel in channels}
+        num_missing = sum(min(count, self.message_counts.get(number, 0)) for number in rows)
         try:
-            rows = self._database.execute(select, (channel.id, count)).fetchall()
+            select = "SELECT id, topic_id FROM messages ORDER BY id"
+            for message_id, topic_id in self._database.execute(select):
+                if len(rows.get(topic_id, range(count))) < count:
+                    rows[topic_id].append(message_id)
+                    num_missing -= 1
+                if num_missing <= 0:
+                    break
         except _DAMAGE as error:
             raise_interrupt(error)
-            return []
-        return [data for (data,) in rows if isinstance(data, bytes)]
+        return {number: self._read_data(ids) for number, ids in rows.items()}
+
+    def _read_data(self, message_ids: Iterable[int]) -> list[bytes]:
+        """Read messages; those that cannot be read are left out."""
+        data: list[object] = []
+        select = "SELECT data FROM messages WHERE id = ?"
+        for message_id in message_ids:
+            try:
+                data += self._database.execute(select, (message_id,)).fetchone() or ()
+            except _DAMAGE as error:
+                raise_interrupt(error)
+        return [item for item in data if isinstance(item, bytes)]
 
     def read_template(self) -> Template:
         """Read what an output takes over; values that are none of rosbag2's are left out."""
