@@ -5,10 +5,12 @@ from anon_ros.images.compressed import (
     CompressedImageData,
     decode_compressed,
     encode_compressed,
+    has_mark,
     is_jpeg_or_png,
 )
 from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
 from anon_ros.images.files.image_files import read_image, read_samples
+from anon_ros.images.files.synthetic_mark import describe_mark
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
@@ -31,12 +33,14 @@ __all__ = [
     "ToneRule",
     "decode_compressed",
     "decode_raw",
+    "describe_mark",
     "describe_reduction",
     "encode_compressed",
     "encode_raw",
     "equalize_tone",
     "has_color_fields",
     "has_image_keyword",
+    "has_mark",
     "is_jpeg_or_png",
     "is_supported_encoding",
     "is_thermal_topic",

@@ -15,6 +15,8 @@ UNKNOWN_ENCODING = "unknown"
 """Encoding of a definition that the recorder did not find (rosbag2)."""
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
 """Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
+MARK_NAME = "anon_ros.mark"
+"""Name of our own MetadataRecord about persons that a model drew."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ class MetadataRecord(NamedTuple):
 
     name: str
     values: Mapping[str, str]
+
+    @classmethod
+    def of_mark(cls, mark: Mapping[str, Any]) -> "MetadataRecord":
+        """Return the record of a mark."""
+        return cls(MARK_NAME, {key: str(value) for key, value in mark.items()})
 
 
 Record: TypeAlias = Message | Attachment | MetadataRecord
