@@ -41,11 +41,11 @@ def inject_faults(seed: int) -> None:
             raise MemoryError
         return encode(message, result, output)
 
-    def faulty_publish(self: ImageStream, image: ImageMessage) -> None:
+    def faulty_publish(self: ImageStream, image: ImageMessage, drawn_beta_d: float | None) -> None:
         if chance.random() < _PUBLISH:
             text = "injected: the publisher is gone"
             raise RuntimeError(text)
-        publish(self, image)
+        publish(self, image, drawn_beta_d)
 
     anon_ros.ros.session.encode_message = faulty_encode
     ImageStream.publish = faulty_publish  # type: ignore[method-assign]
