@@ -70,3 +70,11 @@ def test_later_file_wins(tmp_path: Path) -> None:
     second.write_text(head + "steps: 30}}}", encoding="utf-8")
     config = load_config([first, second])
     assert (config.inpaint.steps, config.inpaint.seed) == (30, 4)
+
+
+@pytest.mark.parametrize("word", ["off", "false"])
+def test_switch_in_file_takes_words(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"/**: {{ros__parameters: {{output: {{mark: {word}}}}}}}")
+    assert load_config(path).output.mark is False
+    assert load_config().output.mark is True

@@ -12,6 +12,7 @@ from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
+from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
@@ -53,13 +54,21 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
 def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
     for topic, text in rewriter.size_warnings.items():
         yield f"{topic}: {text}"
-    target = rewriter.job.target
-    has_place = not target.is_file or target.storage == "mcap" or rewriter.input_metadata
-    if rewriter.find_mark() is not None and not has_place:
+    if rewriter.find_mark() is not None and not _has_place_for_mark(rewriter):
+        name = rewriter.job.target.path.name
         yield (
-            f"{target.path.name}: the file has no place for the mark that a model drew persons; "
+            f"{name}: the file has no place for the mark that a model drew persons; "
             "JPEG and PNG images in it are marked, raw images are not"
         )
+
+
+def _has_place_for_mark(rewriter: Rewriter) -> bool:
+    target = rewriter.job.target
+    if not target.is_file or target.storage == "mcap":
+        return True
+    if target.storage == "ros1" or rewriter.input_metadata is None:
+        return False
+    return has_metadata_table(target.staging_dir / target.path.name)
 
 
 def _report_topics(rewriter: Rewriter) -> list[TopicReport]:

@@ -164,10 +164,34 @@ def test_single_files_are_marked_where_there_is_a_place(
     mark = read_report(tmp_path / "out.db3")["mark"]
     assert yaml.safe_load(text)["custom_data"] == VEHICLE | list_texts(mark, PREFIX)
     assert "no place" not in capsys.readouterr().err
+    with sqlite3.connect(source) as database:  # older recorders knew no such table
+        database.execute("DROP TABLE metadata")
+    assert draw_bag(tmp_path / "in", tmp_path / "old.db3") == 0
+    assert "old.db3: the file has no place for the mark" in capsys.readouterr().err
     assert draw_bag(write_rosbag1(tmp_path / "in.bag"), tmp_path / "out.bag") == 0
     assert "out.bag: the file has no place for the mark" in capsys.readouterr().err
     (warning,) = read_report(tmp_path / "out.bag")["warnings"]
     assert "raw images are not" in warning
+
+
+def test_resumed_run_marks_what_an_earlier_one_drew(
+    tmp_path: Path, draw_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_split_rosbag2(tmp_path / "in", "mcap")
+    with monkeypatch.context() as patch:
+        patch.setattr("anon_ros.bags.rewrite.job.finalize_output", fail)
+        assert draw_bag(source, tmp_path / "out") == 2
+    assert draw_bag(source, tmp_path / "out") == 0
+    assert draw_bag(source, tmp_path / "again") == 0
+    for name in ("out", "again"):
+        files = sorted((tmp_path / name).glob("*.mcap"))
+        assert [len(read_records(path)) for path in files] == [1, 1, 1]
+    assert read_custom_data(tmp_path / "out") == read_custom_data(tmp_path / "again")
+    assert read_report(tmp_path / "out")["mark"] == read_report(tmp_path / "again")["mark"]
+
+
+def fail(*_: object) -> None:
+    raise OSError
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
