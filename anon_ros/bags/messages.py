@@ -11,6 +11,7 @@ from rosbags.typesys.store import Typestore
 
 from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import ros1_typestore, ros2_typestore
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError, format_error
 from anon_ros.images import (
@@ -101,18 +102,21 @@ class ImageMessage:
             return decode_raw(self.raw, max_pixels)
         return decode_compressed(self.compressed, max_pixels)
 
-    def encode(self, result: AnonymizedFrame, jpeg_quality: int) -> bytes:
+    def encode(self, result: AnonymizedFrame, output: OutputConfig) -> bytes:
         """Serialize the message with the pixels of ``result``.
 
         Args:
             result: of this image.
-            jpeg_quality: 1 to 100, for a CompressedImage in JPEG.
+            output: JPEG quality and mark, for a CompressedImage.
         """
         image, mask = result.image, result.replaced_mask
         if self.is_raw:
             data = encode_raw(self.raw, image, mask)
         else:
-            data = encode_compressed(self.compressed, image, mask, jpeg_quality)
+            adds_mark = output.mark and result.drawn_beta_d is not None
+            data = encode_compressed(
+                self.compressed, image, mask, output.jpeg_quality, adds_mark=adds_mark
+            )
         message = replace(self.ros_message, data=np.frombuffer(data, np.uint8))
         if self.channel.serialization == "ros1":
             return bytes(ros1_typestore().serialize_ros1(message, self.channel.type_name))

@@ -478,6 +478,12 @@ class OutputConfig:
         maximum=100,
         reconfigurable=True,
     )
+    mark: bool = param(
+        default=True,
+        help="State where a model drew persons: as XMP in JPEG and PNG (IPTC digital source type "
+        "compositeWithTrainedAlgorithmicMedia), in recordings, and on a topic beside each "
+        "mirrored one. Pixels and raw images do not change. off: state nothing.",
+    )
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from anon_ros.images.compressed import (
     CompressedImageData,
     decode_compressed,
     encode_compressed,
+    has_mark,
     is_jpeg_or_png,
 )
 from anon_ros.images.dim_scenes import equalize_dim, stretch_dim
 from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
 from anon_ros.images.files.image_files import read_image, read_samples
+from anon_ros.images.files.synthetic_mark import describe_mark
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
@@ -38,6 +40,7 @@ __all__ = [
     "ToneRule",
     "decode_compressed",
     "decode_raw",
+    "describe_mark",
     "describe_reduction",
     "encode_compressed",
     "encode_raw",
@@ -45,6 +48,7 @@ __all__ = [
     "equalize_tone",
     "has_color_fields",
     "has_image_keyword",
+    "has_mark",
     "is_jpeg_or_png",
     "is_supported_encoding",
     "is_thermal_topic",

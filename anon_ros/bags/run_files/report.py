@@ -47,7 +47,8 @@ class RunReport:
         cover_reasons: persons who were covered instead of inpainted, by reason.
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
-        warnings: of all that may have hidden persons from the detector.
+        warnings: of what may have hidden persons from the detector, and of a mark without place.
+        mark: what the output says about persons that a model drew; None if it says nothing.
     """
 
     fingerprint: str
@@ -67,6 +68,7 @@ class RunReport:
     losses: tuple[Loss, ...]
     num_losses: int
     warnings: tuple[str, ...] = ()
+    mark: Mapping[str, Any] | None = None
 
     @cached_property
     def topics_by_key(self) -> Mapping[tuple[str, str], TopicReport]:
@@ -168,6 +170,7 @@ class RunReport:
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
             "warnings": list(self.warnings),
+            "mark": None if self.mark is None else dict(self.mark),
         }
 
     @classmethod
@@ -202,6 +205,7 @@ class RunReport:
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
             warnings=tuple(map(str, values.get("warnings", ()))),
+            mark=dict(values["mark"]) if values.get("mark") else None,
         )
 
     def write(self, path: Path) -> None:

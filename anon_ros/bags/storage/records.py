@@ -17,6 +17,8 @@ METADATA_KIND, PRIVATE_KIND = "MCAP metadata", "private MCAP record"
 """Kinds of records that have a name, but no media type."""
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
 """Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
+MARK_NAME = "anon_ros.mark"
+"""Name of our own MetadataRecord about persons that a model drew."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,11 @@ class MetadataRecord(NamedTuple):
     def media_type(self) -> str:
         """The kind of record, in the place of an attachment's media type."""
         return METADATA_KIND
+
+    @classmethod
+    def of_mark(cls, mark: Mapping[str, Any]) -> "MetadataRecord":
+        """Return the record of a mark."""
+        return cls(MARK_NAME, {key: str(value) for key, value in mark.items()})
 
 
 class PrivateRecord(NamedTuple):

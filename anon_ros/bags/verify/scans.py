@@ -2,17 +2,21 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, ImageRecord, MasksDb
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import TopicReport
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.metadata import parse_embedded_metadata
 from anon_ros.bags.storage.records import (
+    MARK_NAME,
     MAX_TIME_NS,
+    ROSBAG2_METADATA_KEY,
     ROSBAG2_METADATA_NAME,
     Attachment,
     Channel,
@@ -40,6 +44,8 @@ class BagScan:
         losses: parts that could not be read.
         channels: by topic and type in the output.
         extras: number of attachments and metadata records, by name and hash.
+        marks: number of our own metadata records, by their sorted content.
+        embedded_metadata: of rosbag2, from inside the last file that has some; None without.
     """
 
     bag: Bag
@@ -47,6 +53,13 @@ class BagScan:
     losses: DamageLog = field(default_factory=lambda: DamageLog(salvage=True))
     channels: dict[TopicKey, set[Channel]] = field(default_factory=lambda: defaultdict(set))
     extras: Counter[tuple[str, str]] = field(default_factory=Counter)
+    marks: Counter[tuple[tuple[str, str], ...]] = field(default_factory=Counter)
+    embedded_metadata: Mapping[str, Any] | None = None
+
+    @property
+    def metadata(self) -> Mapping[str, Any] | None:
+        """The metadata of rosbag2; None without."""
+        return self.bag.metadata or self.embedded_metadata
 
     def open_file(self, file: Path) -> AbstractContextManager[StorageReader]:
         """Open a storage file; it is closed with the context.
@@ -68,7 +81,12 @@ class BagScan:
             for block in record.content.iter_blocks():
                 digest.update(block)
             self.extras[f"private record {record.name}", digest.hexdigest()] += 1
-        elif record.name != ROSBAG2_METADATA_NAME:
+        elif record.name == ROSBAG2_METADATA_NAME:
+            text = record.values.get(ROSBAG2_METADATA_KEY, "")
+            self.embedded_metadata = parse_embedded_metadata(text)
+        elif record.name == MARK_NAME:
+            self.marks[tuple(sorted(record.values.items()))] += 1
+        else:
             digest = hashlib.sha256(repr(sorted(record.values.items())).encode())
             self.extras[f"metadata {record.name}", digest.hexdigest()] += 1
 

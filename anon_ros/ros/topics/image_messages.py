@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
@@ -63,12 +64,16 @@ def stamp_ns(message: ImageMessage | CameraInfo) -> int:
 
 
 def encode_message(
-    message: ImageMessage, result: AnonymizedFrame, jpeg_quality: int
+    message: ImageMessage, result: AnonymizedFrame, output: OutputConfig
 ) -> ImageMessage:
     """Return a copy of ``message`` with the pixels of the anonymized image."""
     if isinstance(message, CompressedImage):
         data = encode_compressed(
-            _wrap_compressed(message), result.image, result.replaced_mask, jpeg_quality
+            _wrap_compressed(message),
+            result.image,
+            result.replaced_mask,
+            output.jpeg_quality,
+            adds_mark=output.mark and result.drawn_beta_d is not None,
         )
         return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
     # Without persons, too: nobody has looked into the padding.

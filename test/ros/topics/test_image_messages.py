@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame, Detections, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.ros.topics.image_messages import (
@@ -40,7 +41,7 @@ def test_padding_without_persons_never_published(padding: int) -> None:
     image = np.random.default_rng(0).integers(1, 256, (48, 64, 3), np.uint8)
     message = make_raw_message(image, 1, padding)
     message.data.frombytes(b"\x07" * 640)
-    mirrored = encode_message(message, make_result(image, is_replaced=False), 95)
+    mirrored = encode_message(message, make_result(image, is_replaced=False), OutputConfig())
     rows = np.frombuffer(mirrored.data, np.uint8)[: 48 * mirrored.step].reshape(48, -1)
     assert np.array_equal(rows[:, :192].reshape(48, 64, 3), image[..., ::-1])
     assert not rows[:, 192:].any()
@@ -53,7 +54,9 @@ def test_thermal_by_name_of_topic() -> None:
     message = make_thermal_message()
     image = decode_message(message, "/thermal/image_raw")
     assert np.ptp(image) > 200
-    mirrored = encode_message(message, make_result(np.zeros_like(image), is_replaced=True), 95)
+    mirrored = encode_message(
+        message, make_result(np.zeros_like(image), is_replaced=True), OutputConfig()
+    )
     assert mirrored.encoding == "16UC1"
     counts = np.frombuffer(mirrored.data, "<u2")
     assert np.ptp(counts) == 0

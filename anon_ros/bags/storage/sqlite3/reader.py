@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -258,6 +258,13 @@ class Sqlite3Reader:
         for record in self.records(DamageLog(salvage=True), 0, MAX_TIME_NS):
             if isinstance(record, Message):
                 yield record.channel.id, 1, record.log_time_ns, record.log_time_ns
+
+
+def has_metadata_table(path: Path) -> bool:
+    """Return True if a file has a place for the metadata of rosbag2; older ones have none."""
+    with closing(_connect(path)) as database:
+        select = "SELECT name FROM sqlite_master WHERE name = 'metadata'"
+        return database.execute(select).fetchone() is not None
 
 
 def _are_names(values: Iterable[object]) -> bool:
