@@ -36,11 +36,17 @@ def main() -> None:
     crops = CropMaker(figures, streets.to(device), random)
     print(f"{len(figures)} figures, {len(streets)} streets, {time.monotonic() - started:.0f} s")
     vae_clock = Clock(_VAE_RATIO * budget_s, deadline)
-    vae = train_vae(crops, random, vae_clock, max(4, batch_size // 4), work / "vae.pt", options.report_s)
+    vae = train_vae(
+        crops, random, vae_clock, max(4, batch_size // 4), work / "vae.pt", options.report_s
+    )
     unet_clock = Clock((1 - _VAE_RATIO) * budget_s, deadline)
-    unet = train_unet(vae, crops, random, unet_clock, batch_size, work / "unet.pt", options.report_s)
+    unet = train_unet(
+        vae, crops, random, unet_clock, batch_size, work / "unet.pt", options.report_s
+    )
     export_pipeline(vae, unet, options.out)
-    print(f"{options.out}: {time.monotonic() - started:.0f} s, {unet_clock.ratio:.0%} of the budget")
+    print(
+        f"{options.out}: {time.monotonic() - started:.0f} s, {unet_clock.ratio:.0%} of the budget"
+    )
 
 
 def _load_streets(path: Path, count: int, seed: int) -> torch.Tensor:

@@ -106,17 +106,13 @@ def compress_jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
     chroma = avg_pool2d(torch.cat([(blue - luma) / 1.772, (red - luma) / 1.402], 1), 2)
     luma = _quantize(luma, _LUMA_STEPS, quality)
-    chroma = interpolate(
-        _quantize(chroma, _CHROMA_STEPS, quality), scale_factor=2, mode="bilinear"
-    )
+    chroma = interpolate(_quantize(chroma, _CHROMA_STEPS, quality), scale_factor=2, mode="bilinear")
     blue, red = luma + 1.772 * chroma[:, :1], luma + 1.402 * chroma[:, 1:]
     green = (luma - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1]
     return torch.cat([red, green, blue], 1)
 
 
-def _quantize(
-    planes: torch.Tensor, steps: tuple[int, ...], quality: torch.Tensor
-) -> torch.Tensor:
+def _quantize(planes: torch.Tensor, steps: tuple[int, ...], quality: torch.Tensor) -> torch.Tensor:
     """Round the cosine transform of each 8 x 8 block to multiples of its step."""
     count, channels, height, width = planes.shape
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100

@@ -54,9 +54,7 @@ class CropMaker:
         random: on their device.
     """
 
-    def __init__(
-        self, figures: torch.Tensor, streets: torch.Tensor, random: RandomValues
-    ) -> None:
+    def __init__(self, figures: torch.Tensor, streets: torch.Tensor, random: RandomValues) -> None:
         self._figures, self._streets, self._random = figures, streets, random
 
     @torch.no_grad()
@@ -83,7 +81,9 @@ class CropMaker:
         """
         random, count = self._random, len(extents)
         share = random.uniform(0.55, 0.7, count)
-        share = torch.where(random.happens(0.4, count), share * random.uniform(0.5, 1, count), share)
+        share = torch.where(
+            random.happens(0.4, count), share * random.uniform(0.5, 1, count), share
+        )
         scale = share * torch.minimum(height / extents[:, 0], width / extents[:, 1])
         # Near the border of the camera image the crop is moved; then the person is off its center.
         wide = torch.where(random.happens(0.12, count), 0.25, 0.05)
@@ -93,15 +93,13 @@ class CropMaker:
 
     def _cut_streets(self, count: int, height: int, width: int) -> torch.Tensor:
         """Return parts of streets, (count, 3, height, width) in 0..1."""
-        return torch.cat([
-            self._cut_group(part, height, width) for part in _split_count(count)
-        ])
+        return torch.cat([self._cut_group(part, height, width) for part in _split_count(count)])
 
     def _cut_group(self, count: int, height: int, width: int) -> torch.Tensor:
         random, side = self._random, self._streets.shape[-1]
         streets = self._streets[random.choose(len(self._streets), count)].float() / 255
         zoom = random.uniform(0.5, 2.4, 1).clamp(max=side / max(height, width)).item()
-        if zoom > 1.5:  # noqa: PLR2004 - more than one pixel and a half per pixel
+        if zoom > 1.5:
             streets = avg_pool2d(streets, 2)
         scale_x, scale_y = zoom * width / side, zoom * height / side
         theta = torch.zeros(count, 2, 3, device=random.device)
@@ -213,7 +211,9 @@ class CropMaker:
         inside = torch.where(
             is_post, (x - left).abs() < 0.5 * size, (y > top) & (y < top + 2 * size)
         )
-        color = random.uniform(0.05, 0.85, count, 1, 1, 1) * random.uniform(0.8, 1.2, count, 3, 1, 1)
+        color = random.uniform(0.05, 0.85, count, 1, 1, 1) * random.uniform(
+            0.8, 1.2, count, 3, 1, 1
+        )
         alpha = inside.expand(count, height, width)[:, None].float()
         return torch.cat([color.clamp(0, 1) * alpha, alpha], 1)
 

@@ -52,8 +52,9 @@ def _color_materials(
     material: torch.Tensor, height: torch.Tensor, random: RandomValues
 ) -> torch.Tensor:
     """Return linear RGB, (B, 3, H, W)."""
-    colors, second_colors = _draw_palette(len(material), random), _draw_palette(
-        len(material), random
+    colors, second_colors = (
+        _draw_palette(len(material), random),
+        _draw_palette(len(material), random),
     )
     batch = torch.arange(len(material), device=material.device)[:, None, None]
     first, second = colors[batch, material], second_colors[batch, material]

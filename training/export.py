@@ -10,7 +10,6 @@ import torch
 from training.networks import TEXT_WIDTH
 from training.unet_training import BETA_END, BETA_START
 
-
 _TOKEN_WIDTH = TEXT_WIDTH // 2  # of each of the two encoders
 
 

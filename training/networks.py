@@ -1,6 +1,6 @@
 """Networks of the generator: a VAE of factor 4 and a UNet of SDXL's architecture."""
 
-import torch
+from typing import Any
 
 TEXT_WIDTH = 64
 _TIME_ID_WIDTH = 32
@@ -9,7 +9,7 @@ _UNET_WIDTHS = (64, 128, 144)
 _HEAD_WIDTH = 16
 
 
-def make_vae() -> torch.nn.Module:
+def make_vae() -> Any:
     """Return an untrained AutoencoderTiny: (B, 3, H, W) to (B, 4, H / 4, W / 4)."""
     from diffusers import AutoencoderTiny  # noqa: PLC0415 - slow
 
@@ -24,7 +24,7 @@ def make_vae() -> torch.nn.Module:
     )
 
 
-def make_unet() -> torch.nn.Module:
+def make_unet() -> Any:
     """Return an untrained UNet of 9 input channels, with SDXL's conditions."""
     from diffusers import UNet2DConditionModel  # noqa: PLC0415 - slow
 

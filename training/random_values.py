@@ -26,9 +26,7 @@ class RandomValues:
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Draw from low..high."""
-        return low + (high - low) * torch.rand(
-            shape, generator=self.generator, device=self.device
-        )
+        return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device)
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Draw from the standard normal distribution."""

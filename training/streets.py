@@ -15,7 +15,8 @@ _Color = tuple[int, int, int]
 SIDE_PX = 384
 _GROUND: tuple[_Color, ...] = (
     (120, 120, 122), (140, 138, 134), (95, 96, 100), (150, 140, 128), (85, 110, 60),
-    (100, 120, 70), (165, 160, 150), (70, 72, 76), (190, 186, 178), (110, 84, 66), (128, 126, 122), (104, 104, 106),
+    (100, 120, 70), (165, 160, 150), (70, 72, 76), (190, 186, 178), (110, 84, 66),
+    (128, 126, 122), (104, 104, 106),
 )  # fmt: skip
 _WALL: tuple[_Color, ...] = (
     (150, 90, 70), (190, 180, 165), (130, 130, 135), (210, 205, 195), (100, 70, 60),
@@ -33,7 +34,7 @@ _CAR: tuple[_Color, ...] = (
 
 def draw_streets(count: int, seed: int, workers: int) -> torch.Tensor:
     """Return different streets, (count, 3, SIDE_PX, SIDE_PX) uint8, in ``workers`` processes."""
-    if workers < 2:  # noqa: PLR2004 - one process is this one
+    if workers < 2:
         scenes = [draw_street(seed, index) for index in range(count)]
     else:
         with ProcessPoolExecutor(workers) as pool:
@@ -163,7 +164,10 @@ def _draw_facade(rng: np.random.Generator) -> FloatImage:
             corner = (x + width, y + height)
             cv2.rectangle(wall, (x, y), corner, _draw_color(rng, _GLASS), -1)
             if rng.random() < 0.5:
-                shine = (x + int(width * rng.uniform(0.2, 1)), y + int(height * rng.uniform(0.2, 1)))
+                shine = (
+                    x + int(width * rng.uniform(0.2, 1)),
+                    y + int(height * rng.uniform(0.2, 1)),
+                )
                 cv2.rectangle(wall, (x, y), shine, _draw_color(rng, _GLASS), -1)
             cv2.rectangle(wall, (x, y), corner, frame, frame_px)
     return wall

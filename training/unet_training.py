@@ -30,10 +30,16 @@ _LIKELY_RATIO = 0.8
 
 
 def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one training
-    vae: Any, crops: CropMaker, random: RandomValues, clock: Clock, batch_size: int, path: Path, report_s: float
+    vae: Any,
+    crops: CropMaker,
+    random: RandomValues,
+    clock: Clock,
+    batch_size: int,
+    path: Path,
+    report_s: float,
 ) -> Any:
     """Train, or go on from ``path``; return the UNet of the mean weights."""
-    unet = make_unet().to(random.device, memory_format=torch.channels_last)
+    unet: Any = make_unet().to(random.device, memory_format=torch.channels_last)
     mean_unet = copy.deepcopy(unet).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         unet.parameters(), _MAX_RATE, betas=(0.9, 0.99), fused=random.device.type == "cuda"

@@ -19,10 +19,15 @@ _LATENT_NOISE = 0.05
 
 
 def train_vae(  # noqa: PLR0913, PLR0917 - data, budget and place of one training
-    crops: CropMaker, random: RandomValues, clock: Clock, batch_size: int, path: Path, report_s: float
+    crops: CropMaker,
+    random: RandomValues,
+    clock: Clock,
+    batch_size: int,
+    path: Path,
+    report_s: float,
 ) -> Any:
     """Train, or go on from ``path``; return the VAE with latents of about unit variance."""
-    vae = make_vae().to(random.device, memory_format=torch.channels_last)
+    vae: Any = make_vae().to(random.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), _MAX_RATE, betas=(0.9, 0.99))
     step = load_checkpoint(path, clock, vae=vae, optimizer=optimizer)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from training.crops import CropMaker
 from training.figures import HEIGHT_PX, WIDTH_PX, Material
 from training.random_values import RandomValues
@@ -55,7 +56,5 @@ def figure_folder(figures: torch.Tensor, tmp_path: Path) -> Path:
     """A folder as the renderer writes it."""
     folder = tmp_path / "figures"
     folder.mkdir()
-    np.savez_compressed(
-        folder / "people_00000.npz", figures=figures.permute(0, 2, 3, 1).numpy()
-    )
+    np.savez_compressed(folder / "people_00000.npz", figures=figures.permute(0, 2, 3, 1).numpy())
     return folder

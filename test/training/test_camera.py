@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import torch
+
 from training.camera import blur, compress_jpeg, photograph
 from training.crops import CropMaker
 from training.random_values import RandomValues
@@ -33,7 +34,7 @@ def test_blur_per_image() -> None:
     assert abs(spread.item() - 1.5**2) < 0.15
 
 
-def test_photographs_are_images(crop_maker: CropMaker, random: RandomValues) -> None:
+def test_photographs_are_images(random: RandomValues) -> None:
     images = torch.rand(16, 3, 64, 32)
     seen = photograph(images, random)
     assert seen.shape == images.shape

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from training.crops import VAE_FACTOR, CropMaker
 
 
@@ -21,9 +22,7 @@ def test_masked_images_are_gray_in_all_cells(crop_maker: CropMaker) -> None:
                        batch.images[pixels.expand_as(masked) == 0])  # fmt: skip
 
 
-def test_cells_cover_the_figure(
-    crop_maker: CropMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cells_cover_the_figure(crop_maker: CropMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a bright figure before a dark street is left outside of the cells."""
     monkeypatch.setattr("training.crops.photograph", lambda images, _: images)
     monkeypatch.setattr("training.crops.dress", lambda figures, _: torch.cat(

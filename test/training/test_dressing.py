@@ -1,4 +1,5 @@
 import torch
+
 from training.dressing import dress
 from training.figures import Material
 from training.random_values import RandomValues

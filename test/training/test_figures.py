@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from training.errors import TrainingError
 from training.figures import load_figures, measure_extents
 

@@ -1,4 +1,5 @@
 import numpy as np
+
 from training.streets import SIDE_PX, draw_street, draw_streets
 
 

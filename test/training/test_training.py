@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.core import Crop, Roi
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.crops import CropMaker
 from training.networks import make_unet, make_vae
 from training.progress import Clock
 from training.random_values import RandomValues
 from training.unet_training import compute_loss, make_alphas
-
-from anon_ros.config import ComputeConfig, InpaintConfig
-from anon_ros.core import Crop, Roi
-from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,9 +82,7 @@ def test_loss_of_one_batch_falls(crop_maker: CropMaker, random: RandomValues) ->
 def test_alphas_are_those_of_the_exported_scheduler() -> None:
     from diffusers import DDPMScheduler  # noqa: PLC0415
 
-    scheduler = DDPMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
-    )
+    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     assert torch.allclose(make_alphas(torch.device("cpu")), scheduler.alphas_cumprod, rtol=1e-4)
 
 
