@@ -52,7 +52,7 @@ def draw_street(seed: int, index: int) -> npt.NDArray[np.uint8]:
         image[:horizon] = _draw_background(rng)[:horizon]
     for _ in range(rng.integers(0, 5)):
         _choose(rng, (_draw_post, _draw_car, _draw_car, _draw_plant))(rng, image, horizon)
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3))
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3)), np.float32)
     if rng.random() < 0.5:
         image *= 1 - rng.uniform(0.1, 0.55) * _draw_half_plane(rng, rng.uniform(1, 8))
     image += rng.normal(0, rng.uniform(0, 3), image.shape).astype(np.float32)
