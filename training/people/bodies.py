@@ -98,13 +98,13 @@ class BodyFactory:
     def sample(self, rng: np.random.Generator) -> Body:
         """Return a random body of 4 to 90 years."""
         stage = rng.random()
-        low, high = (0.12, 0.4) if stage < 0.14 else (0.4, 0.6) if stage < 0.26 else (0.6, 1.0)
+        low, high = (0.19, 0.4) if stage < 0.14 else (0.4, 0.6) if stage < 0.26 else (0.6, 1.0)
         values = {
             "age": rng.uniform(low, high),
             "gender": float(np.clip(rng.integers(2) + rng.normal(0, 0.12), 0, 1)),
             "muscle": rng.uniform(0.1, 0.9),
             "weight": float(np.clip(rng.normal(0.5, 0.25), 0.05, 1)),
-            "height": rng.uniform(0.05, 0.6),
+            "height": rng.uniform(0.1, 0.6),
             "proportions": rng.uniform(0.2, 0.9),
         }
         return self.make(values)

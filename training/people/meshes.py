@@ -136,7 +136,7 @@ def make_umbrella(rng: np.random.Generator, stance: Stance, side: str) -> list[P
     grid = np.stack(np.broadcast_arrays(ribs * np.cos(angle), ribs * np.sin(angle), rise), axis=-1)
     points = (grid.reshape(-1, 3) + top).astype(np.float32)
     canopy = Mesh(points, connect_grid(7, 33, is_closed=False))
-    pole = make_tube([hand - way * 0.08 * size, top], 0.006 * size)
+    pole = make_tube([hand - way * 0.08 * size, hand, top], 0.006 * size)
     bag = Look(Material.BAG, bump=SMOOTH)
     return [make_part(bag, canopy), make_part(Look(Material.TYRE), pole)]
 
