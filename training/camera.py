@@ -37,7 +37,7 @@ def photograph(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
     if random.happens(0.4, 1).item():
         images = lose_pixels(images, random)
     count = len(images)
-    sigma = random.uniform(0.2, 1.2, count) * random.happens(0.5, count)
+    sigma = random.uniform(0.2, 1.2, count) * random.happens(0.4, count)
     images = blur(images, sigma)
     sharpness = random.uniform(0, 1.2, count, 1, 1, 1) * random.happens(0.3, count, 1, 1, 1)
     images = images + sharpness * (images - blur(images, torch.full_like(sigma, 0.8)))
@@ -50,8 +50,8 @@ def photograph(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
 def expose(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
     """Change contrast, brightness, white balance and saturation; some cameras see no color."""
     count = len(images)
-    contrast = random.uniform(0.7, 1.25, count, 1, 1, 1)
-    brightness = 0.06 * random.normal(count, 1, 1, 1)
+    contrast = random.uniform(0.8, 1.25, count, 1, 1, 1)
+    brightness = 0.05 * random.normal(count, 1, 1, 1)
     balance = 1 + 0.06 * random.normal(count, 3, 1, 1)
     images = (((images - 0.5) * contrast + 0.5) * balance + brightness).clamp(0, 1)
     gray = sum(weight * images[:, [index]] for index, weight in enumerate(_LUMA))

@@ -15,19 +15,21 @@ _HAIR = (
     (18, 15, 14), (28, 21, 18), (42, 30, 24), (66, 46, 32), (100, 70, 44), (150, 114, 68),
     (196, 164, 110), (120, 116, 112), (176, 174, 170), (222, 220, 216), (110, 50, 28),
 )  # fmt: skip
+_DENIM = ((34, 38, 52), (48, 60, 88), (74, 92, 124), (110, 128, 156), (150, 164, 182))
+_DENIM_RATIO = 0.35
 # Materials of cloth and the probability that one of them is dark or without color.
 _CLOTHS = {
-    Material.TOP: 0.55,
-    Material.BOTTOM: 0.7,
+    Material.TOP: 0.6,
+    Material.BOTTOM: 0.75,
     Material.SHOES: 0.75,
     Material.SECOND_CLOTH: 0.45,
-    Material.BAG: 0.6,
-    Material.HEADGEAR: 0.55,
+    Material.BAG: 0.7,
+    Material.HEADGEAR: 0.65,
     Material.VEHICLE: 0.5,
     Material.LEGWEAR: 0.8,
     Material.BOOTS: 0.8,
 }
-_PATTERNED = (Material.TOP, Material.BOTTOM)
+_PATTERNED = {Material.TOP: 0.35, Material.BOTTOM: 0.1}
 _GAMMA = 2.2
 
 
@@ -59,8 +61,8 @@ def _color_materials(
     batch = torch.arange(len(material), device=material.device)[:, None, None]
     first, second = colors[batch, material], second_colors[batch, material]
     has_pattern = torch.zeros_like(material, dtype=torch.bool)
-    for cloth in _PATTERNED:
-        has_pattern |= (material == cloth) & _draw_pattern(height, random)
+    for cloth, ratio in _PATTERNED.items():
+        has_pattern |= (material == cloth) & _draw_pattern(height, ratio, random)
     mixed = torch.where(has_pattern[..., None], second, first).permute(0, 3, 1, 2)
     return mixed * _draw_folds(material.shape, random)
 
@@ -73,6 +75,9 @@ def _draw_palette(count: int, random: RandomValues) -> torch.Tensor:
     palette[:, Material.TYRE] = random.uniform(0.005, 0.06, count, 1)
     for cloth, neutral_ratio in _CLOTHS.items():
         palette[:, cloth] = _draw_cloth_color(count, neutral_ratio, random)
+    is_denim = random.happens(_DENIM_RATIO, count)[:, None]
+    denim = _mix_tones(_DENIM, count, random)
+    palette[:, Material.BOTTOM] = torch.where(is_denim, denim, palette[:, Material.BOTTOM])
     return palette
 
 
@@ -97,14 +102,14 @@ def _draw_cloth_color(count: int, neutral_ratio: float, random: RandomValues) ->
     )
     tint = 1 + random.uniform(-0.18, 0.18, count, 3)
     hue = random.uniform(0, 1, count, 1) + torch.tensor([0, 1 / 3, 2 / 3], device=random.device)
-    saturation = random.uniform(0.3, 0.95, count, 1)
+    saturation = 0.2 + 0.75 * random.uniform(0, 1, count, 1).square()
     pure = 1 - saturation * (0.5 - 0.5 * torch.cos(2 * torch.pi * hue))
     colored = (pure**_GAMMA) * random.uniform(0.03, 0.9, count, 1)
     return torch.where(is_neutral, value * tint, colored)
 
 
-def _draw_pattern(height: torch.Tensor, random: RandomValues) -> torch.Tensor:
-    """Return where cloth shows its second color, (B, H, W) bool; nowhere for most."""
+def _draw_pattern(height: torch.Tensor, ratio: float, random: RandomValues) -> torch.Tensor:
+    """Return where cloth shows its second color, (B, H, W) bool; anywhere in ``ratio`` of them."""
     count, height_px, width_px = height.shape
     frequency = random.uniform(8, 40, count, 1, 1)
     stripes = (height * frequency).frac() < random.uniform(0.2, 0.6, count, 1, 1)
@@ -114,11 +119,11 @@ def _draw_pattern(height: torch.Tensor, random: RandomValues) -> torch.Tensor:
     prints = interpolate(coarse, (height_px, width_px), mode="bicubic")[:, 0] > random.uniform(
         0.6, 1.5, count, 1, 1
     )
-    kind = random.uniform(0, 1, count, 1, 1)
+    kind = random.uniform(0, 1 / ratio, count, 1, 1)
     return (
-        (stripes & (kind < 0.1))
-        | (checks & (kind >= 0.1) & (kind < 0.15))
-        | (prints & (kind >= 0.15) & (kind < 0.35))
+        (stripes & (kind < 0.3))
+        | (checks & (kind >= 0.3) & (kind < 0.45))
+        | (prints & (kind >= 0.45) & (kind < 1))
     )
 
 
