@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.figures import Material
+from training.figures import Material, load_figures
 
 _SKINS = np.array([(241, 204, 177), (208, 160, 124), (172, 120, 84), (125, 82, 56), (84, 54, 38)])
 _HAIRS = np.array([(22, 18, 16), (74, 50, 32), (110, 78, 46), (176, 140, 86), (150, 148, 144)])
@@ -23,9 +23,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    shards = [np.load(path)["figures"] for path in sorted(options.folder.glob("people_*.npz"))]
-    figures = np.concatenate(shards)
-    chosen = rng.choice(len(figures), options.count, replace=False)
+    figures = load_figures(options.folder).permute(0, 2, 3, 1).numpy()
+    chosen = rng.permutation(len(figures))[: options.count]
     pictures = [dress_figure(rng, figures[index]) for index in chosen]
     rows = [
         np.concatenate(pictures[start : start + options.columns], axis=1)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from training.errors import TrainingError
 from training.people.shards import list_jobs, run_jobs
 
 
@@ -15,7 +16,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    run_jobs(list_jobs(options.out, options.count, options.seed), options.workers)
+    try:
+        run_jobs(list_jobs(options.out, options.count, options.seed), options.workers)
+    except TrainingError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
-import anny
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from training.people.extras import import_extra
 from training.people.geometry import Floats, Ints, compute_normals
 
 Mask = npt.NDArray[np.bool_]
@@ -92,7 +93,7 @@ class BodyFactory:
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
-        self._model = anny.Anny().to(dtype=torch.float32)
+        self._model = import_extra("anny").Anny().to(dtype=torch.float32)
         self.template = _make_template(self._model)
 
     def sample(self, rng: np.random.Generator) -> Body:
@@ -126,7 +127,7 @@ class BodyFactory:
         )
 
 
-def _make_template(model: "anny.Anny") -> Template:
+def _make_template(model: Any) -> Template:
     faces = model.faces.numpy().astype(np.int32)
     weights = model.vertex_bone_weights.numpy()
     bones = model.vertex_bone_indices.numpy().astype(np.int32)

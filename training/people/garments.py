@@ -9,8 +9,9 @@ from training.people.bodies import Body
 from training.people.geometry import Floats
 from training.people.heads import make_head_parts, sample_head
 from training.people.layers import cut_part, drop_hidden, make_layer, widen_legs
+from training.people.limbs import SIDES
 from training.people.parts import CLOTH, SMOOTH, TIGHT, Look, Part
-from training.people.poses import SEATED, SIDES
+from training.people.poses import SEATED
 from training.people.shells import SkirtShape, make_skirt
 from training.people.shoes import make_shoe
 

@@ -15,8 +15,9 @@ from training.people.geometry import (
     to_vector,
 )
 from training.people.layers import make_layer
+from training.people.limbs import SIDES
 from training.people.parts import SMOOTH, Look, Part, hang, make_part
-from training.people.poses import SIDES, Stance
+from training.people.poses import Stance
 
 _BAG = Look(Material.BAG, bump=(0.004, 9.0, 9.0, 9.0))
 

@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import moderngl
 import numpy as np
 import numpy.typing as npt
 import torch  # noqa: F401 - before Mesa: loaded after Mesa's LLVM it crashes
 
+from training.errors import TrainingError
 from training.figures import HEIGHT_PX, WIDTH_PX
 from training.people.cameras import Camera, fit_window
+from training.people.extras import import_extra
 from training.people.geometry import Floats
 from training.people.parts import PosedPart
 
@@ -79,7 +80,12 @@ class Rasterizer:
     def __init__(self) -> None:
         # Mesa makes threads of its own, which only wait where workers share the cores.
         os.environ.setdefault("LP_NUM_THREADS", "0")
-        self._context = moderngl.create_context(standalone=True, backend="egl")
+        moderngl = import_extra("moderngl")
+        try:
+            self._context = moderngl.create_context(standalone=True, backend="egl")
+        except Exception as error:  # moderngl raises no class of its own
+            message = f"no OpenGL ({error}); install Mesa's EGL (libegl1, libgl1-mesa-dri)"
+            raise TrainingError(message) from error
         self._program: Any = self._context.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
         self._frame = self._context.simple_framebuffer((WIDTH_PX, HEIGHT_PX), 4)
         self._context.enable(moderngl.DEPTH_TEST)

@@ -9,6 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from training.people.bodies import BodyFactory
+from training.people.rasterizer import Rasterizer
+from training.people.sampler import iterate_figures
+
 SHARD = 256  # figures per file
 
 
@@ -31,7 +35,11 @@ def list_jobs(folder: Path, count: int, seed: int) -> list[Job]:
 
 
 def run_jobs(jobs: list[Job], workers: int) -> None:
-    """Write shards, in some processes."""
+    """Write shards, in some processes.
+
+    Raises:
+        TrainingError: if a package or OpenGL is missing.
+    """
     if workers == 1:
         _write_shards(jobs)
         return
@@ -45,11 +53,7 @@ def run_jobs(jobs: list[Job], workers: int) -> None:
 def _write_shards(jobs: list[Job]) -> None:
     if not jobs:
         return
-    # Imported late: the command's help needs neither the model nor OpenGL.
-    from training.people.bodies import BodyFactory  # noqa: PLC0415
-    from training.people.rasterizer import Rasterizer  # noqa: PLC0415
-    from training.people.sampler import iterate_figures  # noqa: PLC0415
-
+    # In this order: libraries that are loaded after Mesa crash.
     factory, rasterizer = BodyFactory(), Rasterizer()
     for job in jobs:
         figures = iterate_figures(np.random.default_rng(job.seed), factory, rasterizer)

@@ -14,9 +14,10 @@ from training.people.geometry import (
     merge,
     to_vector,
 )
+from training.people.limbs import SIDES, measure_leg
 from training.people.meshes import find_ground, find_hand
 from training.people.parts import Look, Part, make_part
-from training.people.poses import SIDES, Stance, measure_leg
+from training.people.poses import Stance
 
 _SIDE = (1.0, 0.0, 0.0)
 

@@ -1,15 +1,11 @@
 """Bodies of the real model, and a shard of the real renderer."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 
 from helpers.locks import hold_lock
 from helpers.people import Rendering, has_opengl, render_people
-
-if TYPE_CHECKING:
-    from training.people.bodies import Body, BodyFactory
+from training.people.bodies import Body, BodyFactory
 
 
 @pytest.fixture
@@ -18,23 +14,21 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def factory(tmp_path_factory: pytest.TempPathFactory) -> "BodyFactory":
+def factory(tmp_path_factory: pytest.TempPathFactory) -> BodyFactory:
     pytest.importorskip("anny", reason="needs anny, which only the training uses")
-    from training.people.bodies import BodyFactory  # noqa: PLC0415
-
     # The first start on a machine builds the model, and caches it for all.
     with hold_lock(tmp_path_factory.getbasetemp().parent / "anny.lock"):
         return BodyFactory()
 
 
 @pytest.fixture(scope="session")
-def body(factory: "BodyFactory") -> "Body":
+def body(factory: BodyFactory) -> Body:
     return factory.sample(np.random.default_rng(2))
 
 
 @pytest.fixture(scope="session")
 def rendering(
-    factory: "BodyFactory",  # noqa: ARG001 - skips without it, and fills its cache
+    factory: BodyFactory,  # noqa: ARG001 - skips without it, and fills its cache
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Rendering:
     """Figures of a process of its own: Mesa shares none with the libraries of other tests."""

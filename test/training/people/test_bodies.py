@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("anny", reason="needs anny, which only the training uses")
 from training.figures import Material
 from training.people.bodies import Body, BodyFactory
 from training.people.garments import make_outfit, sample_outfit

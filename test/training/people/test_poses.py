@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("anny", reason="needs anny, which only the training uses")
 from training.people.bodies import Body
 from training.people.geometry import to_vector
 from training.people.poses import ACTIVITIES, SEATED, sample_stance

@@ -113,3 +113,20 @@ def test_sheet_shows_figures(rendering: Rendering, tmp_path: Path) -> None:
     with Image.open(out) as sheet:
         assert sheet.size == (6 * WIDTH_PX, 2 * HEIGHT_PX)
         assert np.asarray(sheet).std() > 20
+
+
+def test_missing_package_is_named(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['anny'] = None"
+    code = f"{hide}; import training.people.__main__ as command; command.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--out", tmp_path, "--count", "1"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("; run pip install '.[training]'\n")
+    assert "anny" in done.stderr
+    assert not list(tmp_path.iterdir())
