@@ -18,7 +18,11 @@ setup(
     ],
     # The rest stands in package.xml (ROS) and requirements.txt (make).
     install_requires=["setuptools"],
-    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "rosbags"]},
+    extras_require={
+        "test": ["pytest", "pytest-timeout", "hypothesis", "rosbags"],
+        # Renders the synthetic people of training/, which is not installed.
+        "training": ["anny==0.6.*", "roma", "trimesh", "warp-lang", "moderngl"],
+    },
     zip_safe=True,
     maintainer="The anon_ros maintainers",
     maintainer_email="maintainers@anon-ros.dev",
