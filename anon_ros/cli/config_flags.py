@@ -1,6 +1,6 @@
 """Command-line flags of the parameters, derived from their declarations."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,9 +10,11 @@ from anon_ros.config import (
     Parameter,
     ParameterValue,
     all_parameters,
+    find_profile,
     load_config,
     rename_deprecated,
 )
+from anon_ros.errors import ConfigError
 
 _ELEMENT_TYPES = {"int": int, "float": float}
 
@@ -20,7 +22,7 @@ _ELEMENT_TYPES = {"int": int, "float": float}
 def add_config_flags(
     parser: ArgumentParser, groups: tuple[str, ...], without: tuple[str, ...] = ()
 ) -> None:
-    """Add ``--config`` and one flag for each parameter of ``groups``.
+    """Add ``--config``, ``--profile`` and one flag for each parameter of ``groups``.
 
     Args:
         parser: to add to.
@@ -33,8 +35,18 @@ def add_config_flags(
         action="append",
         default=[],
         metavar="FILE",
-        help="ROS parameter file to start from (anon_ros config dump writes one), or one of "
-        "config/profiles; may be repeated, later ones win",
+        help="ROS parameter file to start from (anon_ros config dump writes one); may be "
+        "repeated, later ones win",
+    )
+    parser.add_argument(
+        "--profile",
+        dest="config",
+        type=_parse_profile,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="shipped parameter file: paper, quality, balanced, fast, or street, which needs no "
+        "diffusion model but the shipped generator; among --config files in the order given",
     )
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
@@ -70,6 +82,13 @@ def collect_parameters(arguments: Namespace) -> dict[str, object]:
     return rename_deprecated(
         {name: value for name, value in vars(arguments).items() if name in names}
     )
+
+
+def _parse_profile(name: str) -> Path:
+    try:
+        return find_profile(name)
+    except ConfigError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _add_flag(section: object, parameter: Parameter) -> None:

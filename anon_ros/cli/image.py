@@ -33,7 +33,7 @@ _EXAMPLES = """\
 examples:
   anon_ros image photos/ -o anonymized/
   anon_ros image a.jpg -o b.jpg --inpaint.method fill
-  anon_ros image photos/ -o anonymized/ --config config/profiles/balanced.yaml
+  anon_ros image photos/ -o anonymized/ --profile street
 """
 _CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
 
