@@ -234,3 +234,17 @@ def test_linked_folders_are_followed(
     assert not (out / "camera_2").is_symlink()
     assert run_image(image_folder, "-o", elsewhere / "out") == 2
     assert "to which a link leads" in capsys.readouterr().err
+
+
+def test_image_tells_who_drew(
+    image_folder: Path,
+    tmp_path: Path,
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
+    flags += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "2", "--compute.device", "cpu"]
+    flags += ["--inpaint.small_model", "generator", "--inpaint.small_below_px", "4000"]
+    assert main(["image", str(image_folder / "a.jpg"), "-o", str(tmp_path / "a.jpg"), *flags]) == 0
+    assert "by inpaint.small_model), " in capsys.readouterr().out

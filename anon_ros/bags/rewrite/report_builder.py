@@ -83,12 +83,12 @@ def _count_images(journal: Journal) -> dict[str, ImageCounts]:
     """Return the counts of images and persons by topic."""
     rows = journal.run_query(
         "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
-        "sum(carried) FROM frames GROUP BY 1, 2"
+        "sum(carried), sum(small) FROM frames GROUP BY 1, 2"
     )
     counts = dict[str, ImageCounts]()
-    for topic, outcome, images, persons, covered, propagated in rows:
+    for topic, outcome, images, persons, covered, propagated, small in rows:
         is_anonymized = outcome == ANONYMIZED
-        persons_by_outcome = (persons, persons - covered, covered, propagated)
+        persons_by_outcome = (persons, persons - covered, covered, propagated, small)
         counts[topic] = counts.get(topic, ImageCounts()) + ImageCounts(
             *(images * (outcome == status) for status in (ANONYMIZED, SKIPPED, LOST)),
             *(count * is_anonymized for count in persons_by_outcome),

@@ -68,6 +68,14 @@ def _look_up_diffusion(inpaint: InpaintConfig) -> Iterator[RequiredModel]:
         lambda: find_pipeline(inpaint.model, inpaint.revision),
         fetch_pipeline_command(inpaint.model, inpaint.revision),
     )
+    if inpaint.has_small_model:
+        yield _look_up(
+            "inpaint.small_model",
+            inpaint.small_model,
+            _get_license(inpaint.small_model),
+            lambda: find_pipeline(inpaint.small_model, "", "inpaint.small_model"),
+            fetch_pipeline_command(inpaint.small_model, ""),
+        )
     parts = ("vae", inpaint.vae, find_vae), ("lora", inpaint.lora, find_lora)
     for part, name, find in parts:
         if name:

@@ -82,8 +82,13 @@ def fetch_weights_command(name: str) -> str:
     )
 
 
-def find_pipeline(model: str, revision: str) -> Path:
-    """Return the directory of ``inpaint.model``: "generator", a path, or a hub id in the cache.
+def find_pipeline(model: str, revision: str, parameter: str = "inpaint.model") -> Path:
+    """Return the directory of a diffusion model: "generator", a path, or a hub id in the cache.
+
+    Args:
+        model: value of ``parameter``.
+        revision: commit of a hub id; empty for any.
+        parameter: the parameter that names it.
 
     Raises:
         ModelError: if there is none or it is incomplete; names the command to fetch it.
@@ -98,7 +103,7 @@ def find_pipeline(model: str, revision: str) -> Path:
     else:
         problem = next(_find_defects(directory), "")
     if directory is None or problem:
-        message = f"inpaint.model: {problem}; {_suggest_pipeline(model, revision)}"
+        message = f"{parameter}: {problem}; {_suggest_pipeline(model, revision)}"
         raise ModelError(message)
     return directory
 
@@ -257,7 +262,7 @@ def _download_directory(model: str) -> Path:
 def _suggest_pipeline(model: str, revision: str) -> str:
     command = fetch_pipeline_command(model, revision)
     if not command:
-        return f"set inpaint.model to the directory of a diffusers pipeline, {GENERATOR_HINT}"
+        return f"set it to the directory of a diffusers pipeline, {GENERATOR_HINT}"
     return (
         f"on a connected machine: {command} ; put the folder at the same place here, "
         f"{GENERATOR_HINT}"
