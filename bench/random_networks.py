@@ -1,12 +1,17 @@
 """Real architectures with random weights: their speed does not depend on the values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
+
+# Now, not at their first use: inside ``with device`` their constants would land on the device.
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from start_timesteps import make_published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -51,28 +56,49 @@ _VAE: dict[str, Any] = {
 }
 _TINY_VAE = _VAE | {"block_out_channels": (8, 8, 16, 16), "norm_num_groups": 8}
 _TOKENS = 77
+# Of the full UNet, by longer and shorter side of an image in px; a test counts one of them.
+_TFLOP_PER_IMAGE = {
+    (512, 256): 0.8089698304,
+    (512, 512): 1.58889672704,
+    (768, 384): 1.7875484672,
+    (1024, 512): 3.21921482752,
+    (768, 768): 3.64147441664,
+    (1024, 1024): 6.76170825728,
+}
 
 
 def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
+@contextmanager
+def _create_on(device: torch.device) -> Iterator[None]:
+    """Create parameters on the device and in its dtype, without a copy in float32."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(choose_dtype(device))
+    try:
+        with device:
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@cache
 def make_unet(device: torch.device, *, tiny: bool) -> Any:
-    torch.manual_seed(0)
-    options = _TINY_UNET if tiny else _UNET
-    with device:
-        return diffusers.UNet2DConditionModel(**options).to(choose_dtype(device)).eval()
+    """Make the UNet that the whole process shares."""
+    with _create_on(device):
+        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
+    return unet.eval().requires_grad_(requires_grad=False)
 
 
+@cache
 def make_vae(kind: str, device: torch.device, *, tiny: bool) -> Any:
-    """AutoencoderKL, or AutoencoderTiny for ``kind`` "tiny"."""
-    torch.manual_seed(0)
-    with device:
-        if kind == "tiny":
-            vae = diffusers.AutoencoderTiny()
-        else:
-            vae = diffusers.AutoencoderKL(**(_TINY_VAE if tiny else _VAE))
-    return vae.to(choose_dtype(device)).eval()
+    """Make AutoencoderKL, or AutoencoderTiny for ``kind`` "tiny"; the whole process shares it."""
+    with _create_on(device):
+        vae = (
+            AutoencoderTiny() if kind == "tiny" else AutoencoderKL(**(_TINY_VAE if tiny else _VAE))
+        )
+    return vae.eval().requires_grad_(requires_grad=False)
 
 
 def make_prompt(device: torch.device, rows: int, width: int) -> Prompt:
@@ -101,9 +127,13 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
     )
 
 
-def make_inpainter(config: Config, device: torch.device, *, tiny: bool) -> DiffusionInpainter:
+def make_inpainter(
+    config: Config, device: torch.device, *, tiny: bool, unet: Any = None
+) -> DiffusionInpainter:
+    """Make an inpainter as ``DiffusionInpainter.load`` does, over another UNet if given."""
     compute = replace(config.compute, device=str(device))
     diffusion = make_diffusion(config, device, tiny=tiny)
+    diffusion.unet = unet or diffusion.unet
     return DiffusionInpainter(diffusion, config.inpaint, compute)
 
 
@@ -127,31 +157,44 @@ class SceneNetwork(YoloNetwork):
         return persons, prototypes
 
 
-def make_segmenter(
-    config: Config, device: torch.device, boxes_xyxy: np.ndarray, *, tiny: bool
-) -> YoloSegmenter:
+@cache
+def make_yolo(device: torch.device, *, tiny: bool) -> torch.nn.Module:
+    """Make the detector's network, in float32; the whole process shares it."""
     from ultralytics.nn.tasks import SegmentationModel  # noqa: PLC0415 - after the switches
 
     torch.manual_seed(0)
-    model = SegmentationModel(f"yolov8{'n' if tiny else 'x'}-seg.yaml", nc=80, verbose=False)
-    model.model[-1].export = True
-    model.eval().requires_grad_(requires_grad=False).to(device)
+    model: torch.nn.Module = SegmentationModel(
+        f"yolov8{'n' if tiny else 'x'}-seg.yaml", nc=80, verbose=False
+    )
+    model.model[-1].export = True  # type: ignore[index, union-attr]
+    return model.eval().requires_grad_(requires_grad=False).to(device)
+
+
+def make_segmenter(
+    config: Config, device: torch.device, boxes_xyxy: np.ndarray, *, tiny: bool
+) -> YoloSegmenter:
+    model = make_yolo(device, tiny=tiny)
     names = {index: str(index) for index in range(80)}
-    network = SceneNetwork(model, names, int(model.stride.max()))
+    network = SceneNetwork(model, names, int(model.stride.max()))  # type: ignore[operator]
     object.__setattr__(network, "boxes_xyxy", boxes_xyxy)
     return YoloSegmenter(network, [0], config.detect, device)
 
 
-def count_unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:
-    """Count the TFLOP of a call on the architecture, without running it."""
+def get_unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:
+    """Return the TFLOP of a call, which grow with the number of images."""
+    if tiny:
+        return images * count_unet_tflop(height_px, width_px, tiny=True)
+    return images * _TFLOP_PER_IMAGE[max(height_px, width_px), min(height_px, width_px)]
+
+
+@cache
+def count_unet_tflop(height_px: int, width_px: int, *, tiny: bool) -> float:
+    """Count the TFLOP of an image on the architecture, without running it; takes seconds."""
     with torch.device("meta"):
-        unet = diffusers.UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
-        latents = torch.empty(images, 9, height_px // 8, width_px // 8)
-        tokens = torch.empty(images, _TOKENS, unet.config.cross_attention_dim)
-        conditions = {
-            "text_embeds": torch.empty(images, 1280),
-            "time_ids": torch.empty(images, 6),
-        }
+        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
+        latents = torch.empty(1, 9, height_px // 8, width_px // 8)
+        tokens = torch.empty(1, _TOKENS, unet.config.cross_attention_dim)
+        conditions = {"text_embeds": torch.empty(1, 1280), "time_ids": torch.empty(1, 6)}
         with FlopCounterMode(display=False) as counter:
             unet(latents, torch.tensor(1.0), tokens, added_cond_kwargs=conditions)
     return float(counter.get_total_flops()) / 1e12

@@ -1,9 +1,12 @@
 """The benchmarks run; their figures are for machines with a GPU."""
 
+import importlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,40 +22,78 @@ def run_script(*arguments: str) -> str:
     return done.stdout
 
 
-def test_gpu_benchmark_runs(tmp_path: Path) -> None:
-    output = tmp_path / "gpu.json"
-    table = run_script(
-        "bench/gpu.py", "--tiny", "--repeat", "1", "--scenes", "5", "--output", str(output)
-    )
-    report = json.loads(output.read_text(encoding="utf-8"))
-    assert report["tiny"]
-    assert report["matmul_tflop_per_s"] > 0
-    results = report["results"]
-    profiles = ["paper", "quality", "balanced", "fast"]
-    assert list(results) == ["diffusers, one by one", "diffusers, batched", *profiles]
+def run_gpu_part(part: str, folder: Path) -> dict[str, Any]:
+    """Run a part with tiny networks; return the results by step, after checking the table."""
+    run_script(
+        "bench/gpu.py", "--tiny", "--repeat", "1", "--only", part, "--out", str(folder),
+        "--commit", "abc1234",
+    )  # fmt: skip
+    steps = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+    assert {name: step for name, step in steps.items() if "result" not in step} == {}
+    results = {name: step["result"] for name, step in steps.items()}
+    assert results["machine"]["tiny"]
+    assert results["machine"]["commit"] == "abc1234"
+    assert results["ceiling"]["matmul_tflop_per_s"] > 0
+    table = run_script("bench/gpu.py", "--page", str(folder))
     for name, result in results.items():
-        scene = result["scenes"]["5"]
-        assert scene["persons"] == 5
-        assert scene["frame_s"] > 0
-        assert f"| {name} | 5 |" in table
-    for name in profiles:
-        scene = results[name]["scenes"]["5"]
+        assert ("scenes" in result or "ms" in result) == (f"| {name} |" in table)
+    return results
+
+
+def test_gpu_benchmark_measures_profiles(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    results = run_gpu_part("eager", tmp_path)
+    assert results["our loop against diffusers'"]["relative_error"] < 1e-4
+    for name in ("paper", "quality", "balanced", "fast"):
         assert results[name]["timesteps"][0] == 599
-        assert scene["inpainted"] == 5
-        assert set(scene["stages_s"]) == {"segment", "encode", "denoise", "decode", "host"}
-        assert all(seconds > 0 for seconds in scene["stages_s"].values())
-        assert scene["unet_tflop"] > 0
         assert not results[name]["fallbacks"]
-    for name in profiles[1:]:
-        shapes = [batch["shape"] for batch in results[name]["batches"]]
-        assert shapes == ["64x64 x 1", "32x32 x 8", "24x48 x 8"]
-        assert all(batch["person_s"] > 0 for batch in results[name]["batches"])
+        for count, scene in results[name]["scenes"].items():
+            assert scene["inpainted"] == scene["persons"] == int(count)
+            assert set(scene["stages_s"]) == {"segment", "encode", "denoise", "decode", "host"}
+            assert all(seconds > 0 for seconds in scene["stages_s"].values())
     # The paper's way draws everybody in a square of its own.
-    assert results["paper"]["scenes"]["5"]["unet_images"] == ["64x64 x 2"] * 5
-    assert (
-        results["quality"]["scenes"]["5"]["unet_tflop"]
-        < results["paper"]["scenes"]["5"]["unet_tflop"]
+    assert results["paper"]["scenes"]["1"]["unet_images"] == ["64x64 x 2"]
+    assert results["fast, batch"]["is_finite"]
+    # Figures of tiny networks never reach the page.
+    assert (ROOT / "docs" / "performance.md").read_text(encoding="utf-8") == page
+
+
+def test_gpu_benchmark_compares_graphs(tmp_path: Path) -> None:
+    results = run_gpu_part("graphs", tmp_path)
+    ways = ("graph", "fused graph", "compiled graph")
+    for errors in (results[f"{way} against plain call"] for way in ways):
+        assert len(errors) == 2
+        assert max(errors.values()) < 1e-4
+    assert results["compilations"]["unique_graphs"] > 0
+
+
+def test_gpu_report_outlives_failed_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    module = importlib.import_module("bench.gpu_speed.report")
+    path = tmp_path / "part.json"
+    report = module.Report(path, time.monotonic(), 60)
+    assert report.run("broken", lambda: 1 / 0) is None
+    assert report.run("sound", lambda: {"ms": 1.0}) == {"ms": 1.0}
+    assert report.run("long", lambda: pytest.fail("ran"), needs_s=61) is None
+    steps = json.loads(path.read_text(encoding="utf-8"))
+    assert "ZeroDivisionError" in steps["broken"]["error"]
+    assert steps["sound"]["result"] == {"ms": 1.0}
+    assert "61 s needed" in steps["long"]["skipped"]
+    assert module.read_results(tmp_path) == {"part": {"sound": {"ms": 1.0}}}
+
+
+def test_gpu_benchmark_outlives_failed_part(tmp_path: Path) -> None:
+    # Too short for the first part to import anything: it is ended, and the run says so.
+    done = subprocess.run(
+        [sys.executable, "bench/gpu.py", "--tiny", "--deadline-s", "1", "--out", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 2
+    assert "eager ended with -1" in done.stdout
+    assert "graphs ended with -1" in done.stdout
 
 
 def test_live_benchmark_compares_relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +134,22 @@ def test_bag_benchmark_compares_copy(tmp_path: Path) -> None:
 
 
 def test_prediction_counts_full_network() -> None:
-    table = run_script("bench/gpu.py", "--predict", "--scenes", "1")
+    table = run_script("bench/gpu.py", "--predict")
     # One person of 150 x 400 px: 384 x 768 px of 1.79 TFLOP, 30 steps, with guidance; and the
     # paper's square of 6.76 TFLOP. Both counts agree with published ones for these sizes.
     assert "| quality | 1 | 107 |" in table
     assert "| paper | 1 | 406 |" in table
     assert "| fast | 1 | 5 |" in table
+
+
+def test_written_tflop_are_those_counted() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'bench'); import random_networks as n;"
+        "print([f(512, 256, *a, tiny=False)"
+        " for f, a in ((n.count_unet_tflop, ()), (n.get_unet_tflop, (1,)))])"
+    )
+    counted, written = json.loads(run_script("-c", code))
+    assert counted == written
 
 
 def test_start_timesteps_up_to_date() -> None:

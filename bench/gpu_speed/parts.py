@@ -1,0 +1,341 @@
+"""The figures of each part, most valuable first."""
+
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from datetime import datetime, timezone
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+import random_networks as networks
+import torch
+from gpu_speed.bench import ROOT, Bench, Shape
+from gpu_speed.graphs import GraphedUnet, compile_modules, count_compilations
+from gpu_speed.report import Report
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+from torch.profiler import ProfilerActivity, profile
+
+from anon_ros.config import load_config
+from anon_ros.models.inpainting.acceleration import fuse_qkv
+
+# Height, width, images in the UNet. The first three are those of the goals.
+FAST_BATCH: Shape = (768, 384, 8)
+SHAPES: tuple[Shape, ...] = (
+    FAST_BATCH,
+    (1024, 1024, 2),
+    (512, 512, 16),
+    (768, 384, 2),
+    (512, 256, 8),
+    (1024, 512, 2),
+)
+# Keywords of UNet calls and what they returned, by a name.
+Calls = dict[str, tuple[dict[str, Any], torch.Tensor]]
+_PACKAGES = ("torchvision", "triton", "numpy", "diffusers", "transformers", "ultralytics")
+_COMPILE_S = 130
+
+
+def describe_machine(bench: Bench, commit: str) -> dict[str, Any]:
+    """Return the machine, its packages, and the commit, asked of git if empty."""
+    device = bench.device
+    gpu: dict[str, Any] = {"gpu": "no GPU"}
+    if device.type == "cuda":
+        gpu = {"gpu": torch.cuda.get_device_name(device), "driver": _run_nvidia_smi()}
+        gpu["memory_gib"] = round(torch.cuda.mem_get_info(device)[1] / 2**30, 1)
+    return gpu | {
+        "tiny": bench.tiny,
+        "cpu": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "commit": commit or _ask_git(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def _ask_git() -> str:
+    return _run("git", "describe", "--always", "--dirty") or "unknown"
+
+
+def _run_nvidia_smi() -> str:
+    query = "driver_version,clocks.sm,clocks.max.sm,power.limit,temperature.gpu"
+    return _run("nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader")
+
+
+def _run(*command: str) -> str:
+    """Return what a command prints; empty if it is missing or fails."""
+    path = shutil.which(command[0])
+    if path is None:
+        return ""
+    done = subprocess.run(
+        [path, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=20
+    )
+    return done.stdout.strip()
+
+
+def check(bench: Bench) -> dict[str, float]:
+    """Return the relative error of the latents after a step, against diffusers."""
+    device = bench.device
+    config = load_config(overrides={"inpaint.steps": 2, "inpaint.beta_d": 0.6})
+    ours = networks.make_diffusion(config, device, tiny=bench.tiny)
+    height, width, _ = bench.scale((512, 256, 1))
+    images = (bench.randn(1, 3, height, width) / 2).clamp(-1, 1)
+    cells = torch.zeros(1, 1, height // 8, width // 8, device=device, dtype=ours.dtype)
+    cells[..., : height // 16, : width // 16] = 1
+    pixels = torch.nn.functional.interpolate(cells, scale_factor=8)
+    latents, masked = ours.encode(images), ours.encode(images * (1 - pixels))
+    start = time.perf_counter()
+    actual = ours.denoise(latents, masked, cells, [7])
+    bench.wait()
+    ours_s = time.perf_counter() - start
+    pipeline = networks.make_pipeline(ours)
+    pipeline.scheduler = ours.scheduler
+    with torch.no_grad():
+        expected = pipeline(
+            image=latents,
+            mask_image=pixels.float(),
+            masked_image_latents=masked,
+            height=height,
+            width=width,
+            timesteps=[999, *ours.noise_schedule.timesteps],
+            strength=0.75,
+            guidance_scale=7.0,
+            generator=[torch.Generator(device).manual_seed(7)],
+            output_type="latent",
+            **networks.make_prompt_options(ours.prompt, 1),
+        ).images
+    return {
+        "relative_error": _compare(actual, expected),
+        "relative_change": _compare(actual, latents),
+        "step_s": ours_s,
+    }
+
+
+def _compare(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return the norm of the difference in units of the norm of ``expected``."""
+    expected = expected.float()
+    return float((actual.float() - expected).norm() / expected.norm())
+
+
+def _name(shape: Shape) -> str:
+    height, width, count = shape
+    return f"{width}x{height} x {count}"
+
+
+def begin(report: Report, bench: Bench, commit: str) -> None:
+    """Describe the machine and measure its ceilings, which each part needs."""
+    report.run("machine", lambda: describe_machine(bench, commit))
+    report.run("ceiling", bench.measure_ceiling)
+
+
+def run_eager(report: Report, bench: Bench) -> None:
+    """Measure what ships, uncompiled, against diffusers."""
+    report.run("our loop against diffusers'", lambda: check(bench), 15)
+    one_by_one = partial(bench.measure_diffusers, (1, 5), batched=False)
+    report.run("diffusers, one by one", one_by_one, 20)
+    for profile_name, counts in (("fast", (1, 5)), ("paper", (1,)), ("quality", (1, 5))):
+        report.run(profile_name, partial(bench.measure_scenes, profile_name, counts), 15)
+    # From here the UNet is fused and channels last, as the profiles' inpainters left it.
+    for shape in SHAPES[:5]:
+        report.run(f"UNet, {_name(shape)}", partial(bench.measure_unet, bench.unet, shape))
+    report.run("fast, batch", partial(bench.measure_batch, "fast", FAST_BATCH), 5)
+    for kind in ("full", "tiny"):
+        for shape in ((1024, 1024, 1), (768, 384, 1), (768, 384, 7), (768, 384, 8)):
+            report.run(f"VAE {kind}, {_name(shape)}", partial(_measure_vae, bench, kind, shape))
+    _measure_kernels(report, bench)
+    for dtype in (torch.float32, networks.choose_dtype(bench.device)):
+        report.run(f"detector, {dtype}", partial(_measure_detector, bench, dtype), 5)
+    report.run(f"profile, {_name(FAST_BATCH)}", lambda: _profile_unet(bench), 8)
+    report.run("fast, 20 persons", lambda: bench.measure_scenes("fast", (20,)), 10)
+    report.run("balanced", lambda: bench.measure_scenes("balanced", (5,)), 12)
+    report.run("diffusers, batched", lambda: _measure_batched_diffusers(bench), 25)
+    report.run("quality, 20 persons", lambda: bench.measure_scenes("quality", (20,)), 35)
+
+
+def _measure_vae(bench: Bench, kind: str, shape: Shape) -> dict[str, Any]:
+    vae = bench.get_vae(kind)
+    height, width, count = bench.scale(shape)
+    images = bench.randn(count, 3, height, width)
+    latents = bench.randn(count, 4, height // 8, width // 8)
+    return {
+        "encode": bench.measure_call(lambda: vae.encode(images), repeat=5),
+        "decode": bench.measure_call(lambda: vae.decode(latents, return_dict=False), repeat=5),
+    }
+
+
+def _measure_kernels(report: Report, bench: Bench) -> None:
+    """Measure the kernels of attention, at the sizes of the UNet's two levels."""
+    for shape in SHAPES[:3]:
+        height, width, count = bench.scale(shape)
+        for heads, factor in ((10, 16), (20, 32)):
+            tokens = max(1, (height // factor) * (width // factor))
+            for backend in _list_backends(bench.device):
+                name = f"attention, {_name(shape)}, {heads} heads, {backend.name}"
+                sizes = (count, heads, tokens)
+                report.run(name, partial(_measure_attention, bench, sizes, backend))
+
+
+def _list_backends(device: torch.device) -> list[SDPBackend]:
+    if device.type != "cuda":
+        return [SDPBackend.MATH]
+    return [
+        SDPBackend.FLASH_ATTENTION,
+        SDPBackend.CUDNN_ATTENTION,
+        SDPBackend.EFFICIENT_ATTENTION,
+    ]
+
+
+def _measure_attention(
+    bench: Bench, sizes: Shape, backend: SDPBackend
+) -> dict[str, dict[str, float]]:
+    query, key, value = (bench.randn(*sizes, 64) for _ in range(3))
+    count, heads, _ = sizes
+    prompt_key, prompt_value = (bench.randn(count, heads, 77, 64) for _ in range(2))
+    with sdpa_kernel(backend):
+        return {
+            "self": bench.measure_call(lambda: scaled_dot_product_attention(query, key, value)),
+            "prompt": bench.measure_call(
+                lambda: scaled_dot_product_attention(query, prompt_key, prompt_value)
+            ),
+        }
+
+
+def _measure_detector(bench: Bench, dtype: torch.dtype) -> dict[str, Any]:
+    """Measure the detector's network alone, on one image and on four."""
+    config = bench.make_config("fast").detect
+    model = deepcopy(networks.make_yolo(bench.device, tiny=bench.tiny)).to(dtype)
+    width = config.inference_px
+    height = -(-width * 9 // 16 // 32) * 32
+    results = {}
+    for count in (1, 4):
+        images = torch.rand(count, 3, height, width, device=bench.device).to(dtype)
+        results[count] = bench.measure_call(partial(model, images))
+    return {"size": f"{width}x{height}", "images": results}
+
+
+def _profile_unet(bench: Bench) -> dict[str, Any]:
+    """Return the kernels of a call by the device's time."""
+    inputs = bench.make_unet_inputs(FAST_BATCH)
+    on_gpu = bench.device.type == "cuda"
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
+    with torch.no_grad(), profile(activities=activities) as profiler:
+        bench.unet(**inputs)
+        bench.wait()
+    field = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    kernels = [
+        (event.key[:90], event.count, round(getattr(event, field) / 1e3, 3))
+        for event in profiler.key_averages()
+        if not on_gpu or "CUDA" in str(event.device_type)
+    ]
+    kernels.sort(key=lambda kernel: kernel[2], reverse=True)
+    return {
+        "kernels": sum(count for _, count, _ in kernels),
+        "busy_ms": round(sum(busy_ms for _, _, busy_ms in kernels), 2),
+        "slowest": kernels[:25],
+    }
+
+
+def _measure_batched_diffusers(bench: Bench) -> dict[str, Any]:
+    _restore_networks(bench)
+    return bench.measure_diffusers((5,), batched=True)
+
+
+def _restore_networks(bench: Bench) -> None:
+    """Undo what an inpainter did to the networks that the process shares."""
+    from diffusers.models.attention_processor import AttnProcessor2_0  # noqa: PLC0415
+
+    for network in (bench.unet, bench.get_vae("full")):
+        network.set_attn_processor(AttnProcessor2_0())
+        network.to(memory_format=torch.contiguous_format)
+
+
+def run_graphs(report: Report, bench: Bench) -> None:
+    """Measure the same behind CUDA graphs, then with compiled blocks."""
+    unet = bench.unet
+    for shape in SHAPES[:3]:
+        report.run(f"UNet, as made, {_name(shape)}", partial(bench.measure_unet, unet, shape))
+    plain = _call_plainly(bench)
+    graphed = GraphedUnet(unet)
+    _measure_graphed(report, bench, graphed, "as made", SHAPES[:3])
+    report.run("graph against plain call", partial(_compare_calls, graphed, plain))
+    del graphed
+    fuse_qkv(unet, bench.get_vae("tiny"))
+    fuse_qkv(unet, bench.get_vae("full"))
+    unet.to(memory_format=torch.contiguous_format)
+    _measure_graphed(report, bench, GraphedUnet(unet), "fused", SHAPES[:2])
+    unet.to(memory_format=torch.channels_last)
+    graphed = GraphedUnet(unet)
+    _measure_graphed(report, bench, graphed, "fused, channels last", SHAPES)
+    report.run("fused graph against plain call", partial(_compare_calls, graphed, plain))
+    _measure_frames(report, bench, graphed, "graphs")
+    del graphed
+    _run_blocks(report, bench, plain)
+
+
+def _measure_frames(report: Report, bench: Bench, graphed: GraphedUnet, name: str) -> None:
+    batch = partial(bench.measure_batch, "fast", FAST_BATCH, graphed)
+    report.run(f"fast, batch, {name}", batch, 5)
+    report.run(f"fast, {name}", partial(bench.measure_scenes, "fast", (1, 5), graphed), 12)
+    report.run(f"quality, {name}", partial(bench.measure_scenes, "quality", (5,), graphed), 15)
+
+
+def _run_blocks(report: Report, bench: Bench, plain: Calls) -> None:
+    unet = bench.unet
+    backend = "eager" if bench.tiny else "inductor"
+    # One compilation for all shapes, as a service that starts in seconds needs.
+    compile_modules(unet, "BasicTransformerBlock", backend, dynamic=True)
+    graphed = GraphedUnet(unet)
+    _measure_graphed(report, bench, graphed, "blocks compiled", SHAPES, 15)
+    report.run("compiled graph against plain call", partial(_compare_calls, graphed, plain))
+    _measure_frames(report, bench, graphed, "graphs, blocks compiled")
+    report.run("compilations", count_compilations)
+    del graphed
+    torch._dynamo.reset()  # noqa: SLF001 - its only home
+    compile_modules(unet, "BasicTransformerBlock", backend, dynamic=False)
+    name = "blocks compiled for the shape"
+    _measure_graphed(report, bench, GraphedUnet(unet), name, SHAPES[:2], 15)
+    compile_modules(unet, "ResnetBlock2D", backend, dynamic=False)
+    name = "all blocks compiled for the shape"
+    _measure_graphed(report, bench, GraphedUnet(unet), name, SHAPES[:2], 35)
+    report.run("compilations in all", count_compilations)
+
+
+def _measure_graphed(  # noqa: PLR0913, PLR0917 - steps of the report
+    report: Report,
+    bench: Bench,
+    graphed: GraphedUnet,
+    name: str,
+    shapes: Sequence[Shape],
+    needs_s: float = 5,
+) -> None:
+    for shape in shapes:
+        work = partial(bench.measure_unet, graphed, shape)
+        report.run(f"UNet, graph, {name}, {_name(shape)}", work, needs_s)
+
+
+@torch.no_grad()
+def _call_plainly(bench: Bench) -> Calls:
+    """Return inputs and outputs of the UNet as made, by the shape's name."""
+    inputs = {_name(shape): bench.make_unet_inputs(shape) for shape in SHAPES[:2]}
+    return {name: (keywords, bench.unet(**keywords)[0]) for name, keywords in inputs.items()}
+
+
+@torch.no_grad()
+def _compare_calls(unet: Any, plain: Calls) -> dict[str, float]:
+    """Return the relative error of another way to call the UNet, for the same inputs."""
+    return {
+        name: _compare(unet(**keywords)[0], expected)
+        for name, (keywords, expected) in plain.items()
+    }
+
+
+def run_compiled(report: Report, bench: Bench) -> None:
+    """Measure the UNet compiled as a whole, a shape after another; each takes minutes."""
+    fuse_qkv(bench.unet, bench.get_vae("tiny"))
+    options = {"backend": "eager"} if bench.tiny else {"mode": "default"}
+    bench.unet.compile(fullgraph=True, dynamic=False, **options)
+    graphed = GraphedUnet(bench.unet)
+    _measure_graphed(report, bench, graphed, "compiled whole", SHAPES[:3], _COMPILE_S)
