@@ -23,10 +23,10 @@ CREATE TABLE IF NOT EXISTS frames (
     log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
     mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
-    is_key INTEGER NOT NULL, PRIMARY KEY (file, number)
+    is_key INTEGER NOT NULL, small INTEGER NOT NULL, PRIMARY KEY (file, number)
 );
 """
-_NUM_COLUMNS = 14
+_NUM_COLUMNS = 15
 _INVALID = (ValueError, LookupError, TypeError, OverflowError, RecursionError)  # of hostile JSON
 
 
@@ -48,6 +48,7 @@ class ImageRecord:
         track_ids: of the persons; None for a person without a track.
         num_propagated: persons, the last ones, who were detected in neighboring images only.
         is_keyframe: later results depend on nothing before this image.
+        num_small: persons whom ``inpaint.small_model`` drew.
     """
 
     file: int
@@ -63,6 +64,7 @@ class ImageRecord:
     track_ids: Sequence[int | None] = ()
     num_propagated: int = 0
     is_keyframe: bool = False
+    num_small: int = 0
 
 
 class MasksDb:
@@ -121,17 +123,19 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
         *(len(record.boxes_xyxy), _dump_cover_reasons(record.cover_reasons)),
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
+        record.num_small,
     )
 
 
 def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     file, number, topic, log_time_ns, outcome, reason, _, cover_reasons, boxes, *extra = row
-    mask, delta, track_ids, num_propagated, is_keyframe = extra
+    mask, delta, track_ids, num_propagated, is_keyframe, *num_small = extra
     try:
         return ImageRecord(
             *(file, number, topic, log_time_ns, outcome, reason),
             *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
             *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
+            *num_small,  # masks.db of version 0.1 has none
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"

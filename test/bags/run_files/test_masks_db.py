@@ -22,6 +22,7 @@ RECORDS = [
         track_ids=[None],
         num_propagated=1,
         is_keyframe=True,
+        num_small=2,
     ),
     ImageRecord(0, 1, "/cam", 200, "lost", reason="broken: at byte 3"),
     ImageRecord(1, 0, "/rear", 300, "skipped"),
@@ -65,3 +66,12 @@ def test_masks_db_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         MasksDb(tmp_path / "masks.db")
     assert not list(tmp_path.iterdir())
+
+
+def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
+    path = write_masks_db(tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE frames DROP COLUMN small")
+    with closing(MasksDb(path)) as masks_db:
+        (record, _) = masks_db.iter_file(0)
+    assert (record.num_propagated, record.is_keyframe, record.num_small) == (1, True, 0)
