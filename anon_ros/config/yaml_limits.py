@@ -4,12 +4,14 @@ A few lines can describe a document that fills the memory: aliases to nodes that
 merge keys over lists of them. Deep nesting ends each parser in its own way.
 """
 
+import re
 from collections.abc import Iterator
 
 import yaml
 
 _MAX_DEPTH = 50
 _MERGE_KEY = "<<"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -41,6 +43,8 @@ def check_yaml(text: str) -> None:
 
 
 def _parse_events(text: str) -> Iterator[yaml.Event]:
+    # The bytes of a file name that is no UTF-8, which the C parser refuses.
+    text = _SURROGATE.sub(r"\\u0020", text)
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.YAMLError as error:

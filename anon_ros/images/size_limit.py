@@ -25,7 +25,7 @@ def reject_oversized(width_px: int, height_px: int, max_pixels: int) -> None:
         raise ImageFormatError(message)
 
 
-def reject_long_text(name: str, text: str) -> None:
+def reject_long_text(name: str, text: str | bytes) -> None:
     """Reject a text of a message that is mirrored, but that nobody looks at.
 
     Raises:

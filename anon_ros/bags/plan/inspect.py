@@ -106,16 +106,14 @@ class _BagContents:
             self.metadata[decision.topic, decision.action] = decision
 
     def _sample_deserialized(self, bag: Bag, reader: StorageReader) -> None:
-        missing = [
-            channel
+        missing = {
+            channel.id: channel
             for channel in reader.channels
             if channel.type_name in DESERIALIZED_TYPES and not self.samples.get(channel)
-        ]
-        samples = reader.read_samples(missing, NUM_SAMPLES) if missing else {}
-        for channel in missing:
-            self.samples[channel] = []
-            for data in samples.get(channel.id, ()):
-                self._add_sample(bag, channel, data)
+        }
+        if missing:
+            for number, data in reader.iter_samples(missing.values(), NUM_SAMPLES):
+                self._add_sample(bag, missing[number], data)
 
     def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
         """Take samples of all other types in a single pass, which is short: a run checks the rest.

@@ -279,8 +279,13 @@ class StorageReader(Protocol):
         """
         ...
 
-    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
-        """Read the first messages of channels, by their ids; fewer where they cannot be read."""
+    def iter_samples(
+        self, channels: Collection[Channel], count: int
+    ) -> Iterator[tuple[int, bytes]]:
+        """Read the first messages of channels, with their ids; fewer where they cannot be read.
+
+        One by one: together they may be larger than the memory.
+        """
         ...
 
     def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:

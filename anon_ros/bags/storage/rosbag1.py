@@ -1,6 +1,7 @@
 """Reader and writer of ROS 1 bags (wiki.ros.org/Bags/Format/2.0), through rosbags."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -59,18 +60,15 @@ class Rosbag1Reader:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+    def iter_samples(
+        self, channels: Collection[Channel], count: int
+    ) -> Iterator[tuple[int, bytes]]:
         """Read the first messages of channels; see ``StorageReader``."""
         wanted = {channel.id for channel in channels}
-        connections = [item for item in self._reader.connections if item.id in wanted]
-        return {item.id: self._read_first(item, count) for item in connections}
-
-    def _read_first(self, connection: Connection, count: int) -> list[bytes]:
-        try:
-            messages = islice(self._reader.messages([connection]), count)
-            return [bytes(data) for _, _, data in messages]
-        except Exception:  # noqa: BLE001 - damaged bytes raise anything; the run will say where
-            return []
+        for connection in [item for item in self._reader.connections if item.id in wanted]:
+            with suppress(Exception):  # damaged bytes raise anything; the run will say where
+                for _, _, data in islice(self._reader.messages([connection]), count):
+                    yield connection.id, bytes(data)
 
     def close(self) -> None:
         """Close the file."""

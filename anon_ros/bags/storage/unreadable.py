@@ -34,9 +34,13 @@ class UnreadableFile:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:  # noqa: ARG002 - the protocol's
+    def iter_samples(
+        self,
+        channels: Collection[Channel],  # noqa: ARG002 - the protocol's
+        count: int,  # noqa: ARG002 - the protocol's
+    ) -> Iterator[tuple[int, bytes]]:
         """Read nothing."""
-        return {}
+        return iter(())
 
     def close(self) -> None:
         """Close nothing."""

@@ -8,7 +8,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from anon_ros.errors import ConfigError, format_error
-from anon_ros.images import POINT_CLOUD_TYPE
+from anon_ros.images import MAX_TEXT_CHARACTERS, POINT_CLOUD_TYPE
 from anon_ros.images.content.definitions import inspect_definition
 from anon_ros.images.content.media import find_media
 from anon_ros.images.content.multi_arrays import find_picture_shape, is_multi_array
@@ -16,6 +16,7 @@ from anon_ros.images.content.point_clouds import find_cloud_problem
 from anon_ros.live import GateClosed, OutputGate
 from anon_ros.ros.message_types import describe_type, find_pixel_type, import_message_type
 from anon_ros.ros.node_logging import LogThrottle
+from anon_ros.ros.topics.frame_ids import reject_long_frame_ids, reject_long_header
 from anon_ros.ros.topics.qos import matched_profiles, publisher_options, subscription_options
 
 # Late subscribers of latched topics such as /tf_static need the messages of all publishers.
@@ -52,6 +53,7 @@ class TopicRelay:
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
         self._type = _import_pixel_free(topic, self.type_name, node.get_logger().warning)
+        self._has_frame_ids = "frame_id" in describe_type(self._type)
         self._num_messages = 0
         self._throttle = LogThrottle(_LOG_PERIOD_S)
         self._profile, published = matched_profiles(publishers, _DEPTH)
@@ -105,9 +107,15 @@ class TopicRelay:
                 self._node.get_logger().error(f"{self._topic}: not relayed: {format_error(error)}")
 
     def _find_problem(self, data: bytes) -> str:
-        """Return why a message must not be relayed; empty if it may."""
+        """Return why a message must not be relayed; empty if it may.
+
+        Raises:
+            TextLengthError: if a frame_id is too long.
+        """
         if self.type_name == POINT_CLOUD_TYPE:
-            return find_cloud_problem(deserialize_message(data, self._type))
+            cloud = deserialize_message(data, self._type)
+            reject_long_frame_ids(cloud)
+            return find_cloud_problem(cloud)
         if is_multi_array(self.type_name):
             layout = deserialize_message(data, self._type).layout
             if shape := find_picture_shape(self.type_name, layout.dim):
@@ -115,8 +123,16 @@ class TopicRelay:
         # Large messages at a high rate would hold up the other topics.
         self._num_messages += 1
         is_whole = self._num_messages <= _NUM_WHOLE_MESSAGES
+        if is_whole or len(data) <= _MAX_CHECKED_BYTES:
+            self._reject_long_frame_ids(data)
+        else:
+            reject_long_header(self._type, data)
         media = find_media(data if is_whole else data[:_MAX_CHECKED_BYTES])
         return f"holds {media}" if media else ""
+
+    def _reject_long_frame_ids(self, data: bytes) -> None:
+        if self._has_frame_ids and len(data) > MAX_TEXT_CHARACTERS:
+            reject_long_frame_ids(deserialize_message(data, self._type))
 
 
 def _import_pixel_free(topic: str, type_name: str, notify: Callable[[str], object]) -> Any:

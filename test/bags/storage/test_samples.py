@@ -29,7 +29,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
 def test_samples_are_first_messages(tmp_path: Path, storage: str, count: int) -> None:
     bag = open_bag(WRITERS[storage](tmp_path))
     with bag.open_in(tmp_path, bag.files[0], DamageLog()) as reader:
-        samples = reader.read_samples(reader.channels, count)
+        samples: dict[int, list[bytes]] = {channel.id: [] for channel in reader.channels}
+        for number, data in reader.iter_samples(reader.channels, count):
+            samples[number].append(data)
         expected: dict[int, list[bytes]] = {channel.id: [] for channel in reader.channels}
         for record in reader.records(DamageLog(), 0, MAX_TIME_NS):
             if isinstance(record, Message):

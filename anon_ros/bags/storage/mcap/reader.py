@@ -152,20 +152,21 @@ class McapReader:
             elif opcode != Opcode.ATTACHMENT and opcode not in _PARSED:
                 yield self._make_private(offset, opcode, length)
 
-    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+    def iter_samples(
+        self, channels: Collection[Channel], count: int
+    ) -> Iterator[tuple[int, bytes]]:
         """Read the first messages of channels in one pass; see ``StorageReader``."""
-        samples: dict[int, list[bytes]] = {channel.id: [] for channel in channels}
-        totals = {number: min(count, self.message_counts.get(number, 0)) for number in samples}
-        missing = {number for number, total in totals.items() if total}
-        for message in self._iter_sampled(missing) if missing else ():
+        counts = {item.id: min(count, self.message_counts.get(item.id, 0)) for item in channels}
+        missing = {number: total for number, total in counts.items() if total}
+        for message in self._iter_sampled(set(missing)) if missing else ():
             number = message.channel.id
             if number in missing:
-                samples[number].append(message.data)
-                if len(samples[number]) == totals[number]:
-                    missing.remove(number)
+                yield number, message.data
+                missing[number] -= 1
+                if not missing[number]:
+                    del missing[number]
             if not missing:
-                break
-        return samples
+                return
 
     def _iter_sampled(self, channel_ids: set[int]) -> Iterator[Message]:
         """Yield the messages of the first chunks that hold some of these channels."""

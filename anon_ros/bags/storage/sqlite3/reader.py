@@ -120,7 +120,9 @@ class Sqlite3Reader:
         """Read nothing: the storage has no such records."""
         return iter(())
 
-    def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
+    def iter_samples(
+        self, channels: Collection[Channel], count: int
+    ) -> Iterator[tuple[int, bytes]]:
         """Read the first messages of channels; see ``StorageReader``.
 
         One pass over the topics of all messages, which have no index, then the data of a few.
@@ -137,18 +139,20 @@ class Sqlite3Reader:
                     break
         except _DAMAGE as error:
             raise_interrupt(error)
-        return {number: self._read_data(ids) for number, ids in rows.items()}
+        for number, message_ids in rows.items():
+            for data in map(self._read_data, message_ids):
+                if isinstance(data, bytes):
+                    yield number, data
 
-    def _read_data(self, message_ids: Iterable[int]) -> list[bytes]:
-        """Read messages; those that cannot be read are left out."""
-        data: list[object] = []
-        select = "SELECT data FROM messages WHERE id = ?"
-        for message_id in message_ids:
-            try:
-                data += self._database.execute(select, (message_id,)).fetchone() or ()
-            except _DAMAGE as error:
-                raise_interrupt(error)
-        return [item for item in data if isinstance(item, bytes)]
+    def _read_data(self, message_id: int) -> object:
+        """Read a message; None if it cannot be read."""
+        try:
+            select = "SELECT data FROM messages WHERE id = ?"
+            row = self._database.execute(select, (message_id,)).fetchone()
+        except _DAMAGE as error:
+            raise_interrupt(error)
+            return None
+        return row[0] if row else None
 
     def read_template(self) -> Template:
         """Read what an output takes over; values that are none of rosbag2's are left out."""
