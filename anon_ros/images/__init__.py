@@ -8,7 +8,12 @@ from anon_ros.images.compressed import (
     is_jpeg_or_png,
 )
 from anon_ros.images.dim_scenes import equalize_dim, stretch_dim
-from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
+from anon_ros.images.encodings import (
+    THERMAL_ENCODING,
+    is_supported_encoding,
+    reject_depth,
+    take_as_gray,
+)
 from anon_ros.images.files.image_files import read_image, read_samples
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
@@ -48,4 +53,5 @@ __all__ = [
     "read_samples",
     "reject_depth",
     "stretch_dim",
+    "take_as_gray",
 ]

@@ -8,7 +8,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.images import (
     DEFAULT_MAX_PIXELS,
-    THERMAL_ENCODING,
     CompressedImageData,
     RawImage,
     decode_compressed,
@@ -16,6 +15,7 @@ from anon_ros.images import (
     encode_compressed,
     encode_raw,
     reject_depth,
+    take_as_gray,
 )
 from anon_ros.utils.units import NS_PER_S
 
@@ -32,6 +32,7 @@ def decode_message(
             the image has more than ``max_pixels``.
     """
     if isinstance(message, CompressedImage):
+        reject_depth(topic, message.format.partition(";")[0].strip())
         return decode_compressed(_wrap_compressed(message), max_pixels)
     reject_depth(topic, message.encoding)
     return decode_raw(_wrap_raw(message), max_pixels)
@@ -68,7 +69,7 @@ def _wrap_raw(message: Image) -> RawImage:
     return RawImage(
         height=message.height,
         width=message.width,
-        encoding="mono16" if message.encoding == THERMAL_ENCODING else message.encoding,
+        encoding=take_as_gray(message.encoding),
         is_bigendian=bool(message.is_bigendian),
         step=message.step,
         data=message.data,
@@ -76,7 +77,7 @@ def _wrap_raw(message: Image) -> RawImage:
 
 
 def _wrap_compressed(message: CompressedImage) -> CompressedImageData:
-    return CompressedImageData(format=message.format, data=message.data)
+    return CompressedImageData(format=take_as_gray(message.format), data=message.data)
 
 
 def _make_array(data: bytes) -> "array[int]":
