@@ -56,6 +56,7 @@ sbom: $(INSTALLED)  ## list what is installed: build/sbom.json (CycloneDX) and b
 bench: $(INSTALLED)  ## cost of the core, of bags and of the node
 	$(BIN)/python bench/frame_overhead.py
 	$(BIN)/python bench/bag_throughput.py
+	$(BIN)/python bench/media_search.py
 	$(BIN)/python bench/node_latency.py $(ARGS)
 
 bench-gpu: $(INSTALLED)  ## speed of the full-size networks on this GPU

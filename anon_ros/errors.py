@@ -21,6 +21,10 @@ class ImageFormatError(AnonRosError):
     """Image that cannot be decoded: unsupported encoding, too little data, or damage."""
 
 
+class TextLengthError(ImageFormatError):
+    """Text of a message that is so long that a picture may hide in it."""
+
+
 class ModelError(AnonRosError):
     """Weights that are missing or do not fit, or a model that cannot run as configured."""
 
@@ -47,6 +51,10 @@ class BagError(AnonRosError):
 
 class BagDamageError(BagError):
     """Damage in a recording, at a place that the message names."""
+
+
+class SizeLimitError(AnonRosError, ValueError):
+    """Data that are larger than allowed, or declare to be."""
 
 
 def format_error(error: BaseException) -> str:

@@ -32,6 +32,7 @@ NAVIGATION = {
         ],
         "Trust": [
             "privacy",
+            "marking",
             "reliability",
             "evaluation",
             "mask_memory",

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rosbags.serde import SerdeError
+from rosbags.typesys.store import Typestore
 
 from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import ros1_typestore, ros2_typestore
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError, format_error
 from anon_ros.images import (
@@ -25,6 +27,7 @@ from anon_ros.images import (
     encode_raw,
     is_thermal_topic,
     measure_tone,
+    reject_long_text,
     take_as_gray,
 )
 
@@ -32,6 +35,7 @@ IMAGE_TYPE = IMAGE_TYPES[0]
 DESERIALIZED_TYPES = (*IMAGE_TYPES, POINT_CLOUD_TYPE)
 """Message types that are looked into."""
 
+_TEXT_FIELDS = ("format", "encoding")
 _CDR_PADDINGS = (0, 4, 8)  # rosbags ignores up to 3 bytes more
 
 
@@ -102,18 +106,21 @@ class ImageMessage:
             return decode_raw(self.raw, max_pixels)
         return decode_compressed(self.compressed, max_pixels)
 
-    def encode(self, result: AnonymizedFrame, jpeg_quality: int) -> bytes:
+    def encode(self, result: AnonymizedFrame, output: OutputConfig) -> bytes:
         """Serialize the message with the pixels of ``result``.
 
         Args:
             result: of this image.
-            jpeg_quality: 1 to 100, for a CompressedImage in JPEG.
+            output: JPEG quality and mark, for a CompressedImage.
         """
         image, mask = result.image, result.replaced_mask
         if self.is_raw:
             data = encode_raw(self.raw, image, mask)
         else:
-            data = encode_compressed(self.compressed, image, mask, jpeg_quality)
+            adds_mark = output.mark and result.drawn_beta_d is not None
+            data = encode_compressed(
+                self.compressed, image, mask, output.jpeg_quality, adds_mark=adds_mark
+            )
         message = replace(self.ros_message, data=np.frombuffer(data, np.uint8))
         if self.channel.serialization == "ros1":
             return bytes(ros1_typestore().serialize_ros1(message, self.channel.type_name))
@@ -124,20 +131,42 @@ def deserialize(channel: Channel, data: bytes) -> Any:
     """Deserialize a message of one of DESERIALIZED_TYPES.
 
     Raises:
-        ImageFormatError: if the bytes are damaged.
+        ImageFormatError: if the bytes are damaged, or a text is too long.
+    """
+    is_ros1 = channel.serialization == "ros1"
+    message = deserialize_with(ros1_typestore() if is_ros1 else ros2_typestore(), channel, data)
+    for name in _TEXT_FIELDS:
+        reject_long_text(name, getattr(message, name, ""))
+    for field in getattr(message, "fields", ()):  # of a point cloud
+        reject_long_text("name of a field", field.name)
+    if hasattr(message, "header"):
+        reject_long_text("frame_id", message.header.frame_id)
+    return message
+
+
+def deserialize_with(store: Typestore, channel: Channel, data: bytes) -> Any:
+    """Deserialize a message of any type.
+
+    Args:
+        store: has the channel's type.
+        channel: of the message.
+        data: of the message.
+
+    Raises:
+        ImageFormatError: if the bytes are damaged, no UTF-8 where they should be, or CDR of
+            another encapsulation than plain CDR (PL_CDR, XCDR2).
     """
     try:
         if channel.serialization == "ros1":
-            return ros1_typestore().deserialize_ros1(data, channel.type_name)
-        return _deserialize_cdr(data, channel.type_name)
+            return store.deserialize_ros1(data, channel.type_name)
+        return _deserialize_cdr(store, data, channel.type_name)
     except Exception as error:  # damaged bytes raise anything
         message = f"message of {len(data)} bytes is no {channel.type_name}: {format_error(error)}"
         raise ImageFormatError(message) from error
 
 
-def _deserialize_cdr(data: bytes, type_name: str) -> Any:
+def _deserialize_cdr(store: Typestore, data: bytes, type_name: str) -> Any:
     """Deserialize a message that some middlewares and loaned buffers pad with up to 8 bytes."""
-    store = ros2_typestore()
     for num_padding in _CDR_PADDINGS[:-1]:
         with suppress(SerdeError):
             return store.deserialize_cdr(data[: len(data) - num_padding], type_name)

@@ -48,7 +48,7 @@ examples:
 _CONFIG_GROUPS = (
     *("detect", "mask", "inpaint", "compute", "output", "track", "memory", "identity"),
     *("skip.every_nth", "skip.max_rate_hz", "skip.on_skipped", "fail.max_consecutive"),
-    "fail.max_pixels",
+    *("fail.max_pixels", "fail.max_decompressed_mib"),
 )
 
 
@@ -171,7 +171,8 @@ def run_bag(arguments: Namespace, config: Config) -> int:
         raise BagError(message)
     target = None
     try:
-        bag = open_bag(arguments.input, salvage=arguments.salvage)
+        max_bytes = config.fail.max_decompressed_bytes
+        bag = open_bag(arguments.input, salvage=arguments.salvage, max_bytes=max_bytes)
         target = plan_output(bag, arguments.output, arguments.storage, arguments.compression)
         bag_plan = _inspect(bag, target, rules, arguments)
         print(bag_plan.topics.format_table(), flush=True)

@@ -1,8 +1,9 @@
 """Command-line flags of the parameters, derived from their declarations."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Mapping
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from anon_ros.config import (
     RENAMED_PARAMETERS,
@@ -14,7 +15,7 @@ from anon_ros.config import (
     rename_deprecated,
 )
 
-_ELEMENT_TYPES = {"int": int, "float": float}
+_SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 
 
 def add_config_flags(
@@ -70,6 +71,16 @@ def collect_parameters(arguments: Namespace) -> dict[str, object]:
     return rename_deprecated(
         {name: value for name, value in vars(arguments).items() if name in names}
     )
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in _SWITCHES:
+        message = f"expected {', '.join(_SWITCHES)}, got {text}"
+        raise ArgumentTypeError(message)
+    return _SWITCHES[text.lower()]
+
+
+_ELEMENT_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": _parse_bool}
 
 
 def _add_flag(section: object, parameter: Parameter) -> None:

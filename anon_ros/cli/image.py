@@ -26,6 +26,7 @@ _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _DESCRIPTION = """\
 Anonymize JPEG and PNG files. A folder is mirrored below OUT. An image without persons keeps its
 pixels as they are. Of all metadata only orientation and colors stay: pictures may hide in others.
+An image in which a model drew persons says so in its metadata, unless --output.mark off.
 An image that fails is reported and not written. Exit code: 0, or 1 if an image failed or existed
 already.
 """
@@ -176,7 +177,11 @@ def _anonymize_file(
         print(escape_controls(f"{source}: {warning}"), file=sys.stderr)
     result = anonymizer.anonymize(image, config.inpaint.seed)
     data = encode_compressed(
-        original, result.image, result.replaced_mask, config.output.jpeg_quality
+        original,
+        result.image,
+        result.replaced_mask,
+        config.output.jpeg_quality,
+        adds_mark=config.output.mark and result.drawn_beta_d is not None,
     )
     write_atomic(destination, data)
     return result

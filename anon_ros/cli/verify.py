@@ -69,7 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="page with the most doubtful images of OUT (default: review.html in or beside OUT)",
     )
     add_deprecated_flag(parser, "--review", html)
-    add_config_flags(parser, ("detect", "compute.device"))
+    add_config_flags(parser, ("detect", "compute.device", "fail.max_decompressed_mib"))
     parser.set_defaults(run=run_verify)
 
 
@@ -90,7 +90,11 @@ def run_verify(arguments: Namespace) -> int:
     Raises:
         AnonRosError: if they cannot be compared.
     """
-    source, output = (open_bag(path, salvage=True) for path in (arguments.input, arguments.output))
+    max_bytes = parse_config(arguments).fail.max_decompressed_bytes
+    source, output = (
+        open_bag(path, salvage=True, max_bytes=max_bytes)
+        for path in (arguments.input, arguments.output)
+    )
     review: Path = arguments.html or sidecar_path(output, REVIEW_HTML)
     if not review.parent.is_dir():
         message = f"--html: the folder {review.parent} does not exist"

@@ -7,6 +7,7 @@ ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the ta
 from dataclasses import dataclass, field, replace
 
 from anon_ros.config.parameter_spec import param
+from anon_ros.utils.units import BYTES_PER_MIB
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,20 @@ class FailureConfig:
         minimum=1,
         maximum=2**31 - 1,
     )
+    max_decompressed_mib: int = param(
+        512,
+        "Max size of a record, chunk or message of a recording, as it declares it and as it turns "
+        "out to be: a larger one is damage. A compressed file may also become up to 100 times as "
+        "large as it is.",
+        unit="MiB",
+        minimum=1,
+        maximum=2**20,
+    )
+
+    @property
+    def max_decompressed_bytes(self) -> int:
+        """``max_decompressed_mib`` in bytes."""
+        return self.max_decompressed_mib * BYTES_PER_MIB
 
 
 @dataclass(frozen=True)
@@ -462,6 +477,12 @@ class OutputConfig:
         minimum=1,
         maximum=100,
         reconfigurable=True,
+    )
+    mark: bool = param(
+        default=True,
+        help="State where a model drew persons: as XMP in JPEG and PNG (IPTC digital source type "
+        "compositeWithTrainedAlgorithmicMedia), in recordings, and on a topic beside each "
+        "mirrored one. Pixels and raw images do not change. off: state nothing.",
     )
 
 

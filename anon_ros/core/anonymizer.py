@@ -215,8 +215,15 @@ class Anonymizer:
             )
             for index, count in enumerate(coverage.tolist())
         ]
+        is_drawn = bool(inpainted) and self.inpainter.draws_persons
         return AnonymizedFrame(
-            image, persons.detections, replaced, outcomes, persons.track_ids, inpainted
+            image=image,
+            detections=persons.detections,
+            replaced_mask=replaced,
+            outcomes=outcomes,
+            track_ids=persons.track_ids,
+            inpainted_crops=inpainted,
+            drawn_beta_d=self.inpaint.beta_d if is_drawn else None,
         )
 
     def _plan_crop(self, persons_mask: Mask, region: PersonRegion, window: Roi | None) -> Roi:

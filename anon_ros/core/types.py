@@ -206,6 +206,8 @@ class AnonymizedFrame:
         outcomes: one per detection, in the same order.
         track_ids: (N,) the persons' tracks; None for no track.
         inpainted_crops: the inpainter's results, by index of the person.
+        drawn_beta_d: noise level of the model that drew at least one of the persons; None if none
+            was drawn by a model.
     """
 
     image: RgbImage
@@ -214,3 +216,4 @@ class AnonymizedFrame:
     outcomes: Sequence[Outcome]
     track_ids: Sequence[int | None] = ()
     inpainted_crops: Mapping[int, RgbImage] = field(default_factory=dict)
+    drawn_beta_d: float | None = None

@@ -5,6 +5,7 @@ from anon_ros.images.compressed import (
     CompressedImageData,
     decode_compressed,
     encode_compressed,
+    has_mark,
     is_jpeg_or_png,
 )
 from anon_ros.images.dim_scenes import equalize_dim, stretch_dim
@@ -15,6 +16,7 @@ from anon_ros.images.encodings import (
     take_as_gray,
 )
 from anon_ros.images.files.image_files import read_image, read_samples
+from anon_ros.images.files.synthetic_mark import describe_mark
 from anon_ros.images.pixel_content import (
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
@@ -24,11 +26,17 @@ from anon_ros.images.pixel_content import (
     may_carry_pixels,
 )
 from anon_ros.images.raw import RawImage, decode_raw, encode_raw
-from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, describe_reduction
+from anon_ros.images.size_limit import (
+    DEFAULT_MAX_PIXELS,
+    MAX_TEXT_CHARACTERS,
+    describe_reduction,
+    reject_long_text,
+)
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "IMAGE_TYPES",
+    "MAX_TEXT_CHARACTERS",
     "POINT_CLOUD_TYPE",
     "THERMAL_ENCODING",
     "CompressedImageData",
@@ -37,6 +45,7 @@ __all__ = [
     "ToneRule",
     "decode_compressed",
     "decode_raw",
+    "describe_mark",
     "describe_reduction",
     "encode_compressed",
     "encode_raw",
@@ -44,6 +53,7 @@ __all__ = [
     "equalize_tone",
     "has_color_fields",
     "has_image_keyword",
+    "has_mark",
     "is_jpeg_or_png",
     "is_supported_encoding",
     "is_thermal_topic",
@@ -52,6 +62,7 @@ __all__ = [
     "read_image",
     "read_samples",
     "reject_depth",
+    "reject_long_text",
     "stretch_dim",
     "take_as_gray",
 ]

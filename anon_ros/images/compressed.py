@@ -83,14 +83,31 @@ def is_jpeg_or_png(compressed: CompressedImageData) -> bool:
     return True
 
 
+def has_mark(compressed: CompressedImageData) -> bool:
+    """Return True if a file has our own mark of synthetic persons.
+
+    Raises:
+        ImageFormatError: if the data is neither JPEG nor PNG, cut short or damaged.
+    """
+    data = bytes(compressed.data)
+    is_jpeg = _is_jpeg(compressed.format, data)
+    return jpeg.parse_jpeg(data).is_marked if is_jpeg else png.parse_png(data).is_marked
+
+
 def encode_compressed(
-    compressed: CompressedImageData, image: RgbImage, mask: Mask, jpeg_quality: int
+    compressed: CompressedImageData,
+    image: RgbImage,
+    mask: Mask,
+    jpeg_quality: int,
+    *,
+    adds_mark: bool = False,
 ) -> bytes:
     """Return a file like ``compressed`` that shows ``image``.
 
     An empty mask gives the original pixels, not encoded again. In any case metadata are cut down to
     what is known to hold no picture (see ``jpeg`` and ``png``), and nothing stays behind the end:
-    nobody has looked at those. Pixels stay stored as they lie, with their orientation.
+    nobody has looked at those. Pixels stay stored as they lie, with their orientation. A mark of
+    our own (see ``synthetic_mark``) stays.
 
     JPEG is encoded anew from ``image``, so pixels outside the mask change by its compression
     error; gray stays gray, and chroma subsampling stays where OpenCV (4.7 or newer) can set it.
@@ -101,6 +118,7 @@ def encode_compressed(
         image: (H, W, 3) uint8 RGB, as large as ``decode_compressed`` returned it.
         mask: (H, W) bool.
         jpeg_quality: 1..100.
+        adds_mark: state in the file that a model drew persons.
 
     Raises:
         ImageFormatError: as ``decode_compressed``, or if OpenCV cannot encode the image.
@@ -112,18 +130,22 @@ def encode_compressed(
         info = jpeg.parse_jpeg(data)
         if mask.any():
             data = _encode_jpeg(info, turn_back(image, info.orientation), jpeg_quality)
-        return jpeg.cut_metadata(data, info.orientation, info.profile)
+        is_marked = adds_mark or info.is_marked
+        return jpeg.cut_metadata(data, info.orientation, info.profile, is_marked=is_marked)
     png_info = png.parse_png(data)
+    is_marked = adds_mark or png_info.is_marked
     if not mask.any():
         used_colors = _list_colors(_decode_png(data)[0]) if png_info.has_palette else None
-        return png.cut_metadata(data, png_info.orientation, used_colors=used_colors)
+        return png.cut_metadata(
+            data, png_info.orientation, used_colors=used_colors, is_marked=is_marked
+        )
     samples, order = _decode_png(data)
     image, mask = (turn_back(array, png_info.orientation) for array in (image, mask))
     validate_result(image, mask, *samples.shape[:2])
     roi = Roi.from_mask(mask, align_px=2)
     write_masked(samples, order, image, mask, roi, compressed.tone_rule)
     encoded = _encode(".png", samples, [])
-    return png.cut_metadata(encoded, png_info.orientation, png_info.color)
+    return png.cut_metadata(encoded, png_info.orientation, png_info.color, is_marked=is_marked)
 
 
 def _is_jpeg(declared: str, data: bytes) -> bool:

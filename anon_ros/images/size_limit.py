@@ -1,9 +1,11 @@
-"""Sizes of pictures: too large to decode, or too large for the detector to see persons."""
+"""Sizes of pictures, too large to decode or for the detector to see persons, and of texts."""
 
 from anon_ros.config import Config
-from anon_ros.errors import ImageFormatError
+from anon_ros.errors import ImageFormatError, TextLengthError
 
 DEFAULT_MAX_PIXELS = Config().fail.max_pixels
+MAX_TEXT_CHARACTERS = 256
+"""Characters of a frame_id or format: in more, a picture may hide."""
 
 # At 8192 x 4096 px, with 640 px, six of thirteen persons were found, at 20000 x 5000 px none.
 _MAX_REDUCTION = 4
@@ -21,6 +23,20 @@ def reject_oversized(width_px: int, height_px: int, max_pixels: int) -> None:
             "(fail.max_pixels)"
         )
         raise ImageFormatError(message)
+
+
+def reject_long_text(name: str, text: str) -> None:
+    """Reject a text of a message that is mirrored, but that nobody looks at.
+
+    Raises:
+        TextLengthError: names the field.
+    """
+    if len(text) > MAX_TEXT_CHARACTERS:
+        message = (
+            f"{name} of {len(text)} characters, more than {MAX_TEXT_CHARACTERS}: a picture may "
+            "hide in it"
+        )
+        raise TextLengthError(message)
 
 
 def describe_reduction(width_px: int, height_px: int, inference_px: int) -> str:

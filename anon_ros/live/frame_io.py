@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from anon_ros.config import Config
+from anon_ros.config import Config, OutputConfig
 from anon_ros.core import AnonymizedFrame, Anonymizer, RgbImage
 from anon_ros.live.mailbox import QueuedFrame
 from anon_ros.tracking import Tracker
@@ -43,12 +43,12 @@ class FrameIO(Generic[T]):
     Attributes:
         stamp_ns: time of a frame; 0 if it has none.
         decode: pixels of a frame; raises if it is damaged or of an unknown kind.
-        encode: a frame like the given one that shows the result; the int is the JPEG quality.
+        encode: a frame like the given one that shows the result.
         publish: sends the last one, of the first, out; raises GateClosed if it is not wanted any
             more.
     """
 
     stamp_ns: Callable[[T], int]
     decode: Callable[[QueuedFrame[T]], RgbImage]
-    encode: Callable[[T, AnonymizedFrame, int], T]
+    encode: Callable[[T, AnonymizedFrame, OutputConfig], T]
     publish: Callable[[QueuedFrame[T], T, AnonymizedFrame], None]

@@ -182,7 +182,7 @@ class FramePipeline(Generic[T]):
 
     def _publish(self, queued: QueuedFrame[T], result: AnonymizedFrame, config: Config) -> None:
         started_ns = self._clock_ns()
-        message = self._frame_io.encode(queued.frame, result, config.output.jpeg_quality)
+        message = self._frame_io.encode(queued.frame, result, config.output)
         encoded_ns = self._record_stage("encode", started_ns)
         self._frame_io.publish(queued, message, result)
         published_ns = self._record_stage("publish", encoded_ns)

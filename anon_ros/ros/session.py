@@ -192,7 +192,7 @@ class ActiveSession:
         stream = self.topics.get(queued.stream)
         if stream is None or queued.epoch != self.mailbox.epoch:
             raise GateClosed  # the publisher is gone, or the frame is older than a pause
-        stream.publish(message)
+        stream.publish(message, result.drawn_beta_d)
         self._debug.publish(message.header, result)
 
     def _publish(

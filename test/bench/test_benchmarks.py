@@ -155,3 +155,9 @@ def test_written_tflop_are_those_counted() -> None:
 def test_start_timesteps_up_to_date() -> None:
     written = (ROOT / "docs" / "start_timesteps.csv").read_text(encoding="utf-8")
     assert run_script("bench/start_timesteps.py") == written
+
+
+def test_media_search_benchmark_runs() -> None:
+    table = run_script("bench/media_search.py", "100000")
+    assert table.count("| ") >= 6
+    assert "where there is none" not in table

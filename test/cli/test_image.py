@@ -12,11 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from anon_ros.cli.image import _FORMATS
 from anon_ros.cli.main import main
 from anon_ros.core import RgbImage
-from helpers.hidden_pictures import HIDDEN_IN_JPEG, HIDDEN_IN_PNG, holds_marker
+from anon_ros.images.files.synthetic_mark import DIGITAL_SOURCE_TYPE, XMP_MARK
+from helpers.exiftool import read_by_exiftool, requires_exiftool
+from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
+from helpers.hidden_pictures import HIDDEN_IN_JPEG, HIDDEN_IN_PNG, SKY, holds_marker
 
 RunCommand = Callable[..., int]
+STREET = make_street_image(320, 240)
 
 
 @pytest.fixture
@@ -234,3 +239,60 @@ def test_linked_folders_are_followed(
     assert not (out / "camera_2").is_symlink()
     assert run_image(image_folder, "-o", elsewhere / "out") == 2
     assert "to which a link leads" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "draws", "marked"),
+    [
+        ((), True, {"a.jpg", "b.png"}),
+        (("--output.mark", "off"), True, set()),
+        ((), False, set()),
+        (("--inpaint.min_person_px", "4096"), True, set()),
+    ],
+    ids=["drawn", "off", "filled", "all covered"],
+)
+def test_image_marks_drawn_persons(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    marked: set[str],
+    *,
+    draws: bool,
+) -> None:
+    """Only files in which a model drew somebody are marked; nobody is drawn in the sky."""
+    models = SentinelModelProvider(inpainter=NoiseInpainter(draws_persons=draws))
+    monkeypatch.setattr("anon_ros.cli.image.build_anonymizer", models.anonymizer)
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name, image in {"a.jpg": STREET, "b.png": STREET, "sky.jpg": SKY, "sky.png": SKY}.items():
+        Image.fromarray(image).save(folder / name, quality=95)
+    assert main(["image", str(folder), "-o", str(out), *flags]) == 0
+    assert {path.name for path in out.iterdir() if XMP_MARK in path.read_bytes()} == marked
+    assert main(["image", str(folder), "-o", str(tmp_path / "off"), "--output.mark", "off"]) == 0
+    for path in out.iterdir():
+        if draws and not flags:
+            assert np.array_equal(read_image(path), read_image(tmp_path / "off" / path.name))
+
+
+@requires_exiftool
+def test_exiftool_reads_marks_of_image_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = SentinelModelProvider(inpainter=NoiseInpainter(draws_persons=True))
+    monkeypatch.setattr("anon_ros.cli.image.build_anonymizer", models.anonymizer)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for suffix in _FORMATS:
+        Image.fromarray(STREET).save(folder / f"a{suffix}", quality=95)
+        Image.fromarray(SKY).save(folder / f"sky{suffix}", quality=95)
+    assert main(["image", str(folder), "-o", str(tmp_path / "out")]) == 0
+    for path in (tmp_path / "out").iterdir():
+        is_drawn = path.stem == "a"
+        tags = read_by_exiftool(path)
+        assert tags.get("XMP:DigitalSourceType") == (DIGITAL_SOURCE_TYPE if is_drawn else None)
+
+
+def test_switches_take_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["image", str(tmp_path), "-o", str(tmp_path / "out"), "--output.mark", "maybe"])
+    assert "--output.mark: expected on, true, off, false, got maybe" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from anon_ros.config import all_parameters
 
 _NOT_OF_ONE_IMAGE = (
     *("autostart", "allow_weaker", "topics.", "qos.", "skip."),
-    *("fail.error_after", "fail.max_consecutive"),
+    *("fail.error_after", "fail.max_consecutive", "fail.max_decompressed_mib"),
     *("track.", "memory.", "identity."),
 )
 

@@ -89,3 +89,11 @@ def test_off_without_quotes_is_off(tmp_path: Path, name: str, word: str) -> None
 def test_switch_that_is_no_choice_refused(*, value: bool) -> None:
     with pytest.raises(ConfigError, match=f"{value} is not allowed, expected one of sdxl, fill"):
         load_config(None, {"inpaint.method": value})
+
+
+@pytest.mark.parametrize("word", ["off", "false"])
+def test_switch_in_file_takes_words(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"/**: {{ros__parameters: {{output: {{mark: {word}}}}}}}")
+    assert load_config(path).output.mark is False
+    assert load_config().output.mark is True

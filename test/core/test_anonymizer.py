@@ -297,3 +297,25 @@ def test_detections_reject_nan_boxes() -> None:
 def test_anonymize_rejects_other_images(image: RgbImage) -> None:
     with pytest.raises(ValueError, match="expected a"):
         make_anonymizer(Detections.empty(4, 4)).anonymize(image)
+
+
+@pytest.mark.parametrize(
+    ("draw", "draws_persons", "expected"),
+    [
+        (inpaint_noise, True, 0.45),
+        (inpaint_noise, False, None),
+        (raise_out_of_memory, True, None),
+        (lambda crop: crop.image.copy(), True, None),
+    ],
+    ids=["drawn", "classical", "failed", "refused"],
+)
+def test_frame_says_if_a_model_drew_somebody(
+    draw: Callable[[Crop], RgbImage], *, draws_persons: bool, expected: float | None
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    mask = make_rectangle(60, 60, slice(10, 40), slice(10, 40))
+    inpainter = FunctionInpainter(draw, draws_persons=draws_persons)
+    config = InpaintConfig(min_person_px=0, beta_d=0.45)
+    for found in (Detections.empty(60, 60), make_detections([mask])):
+        anonymizer = Anonymizer(FixedSegmenter(found), inpainter, MaskConfig(), config)
+        assert anonymizer.anonymize(image).drawn_beta_d == (expected if len(found) else None)

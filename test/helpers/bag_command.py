@@ -28,3 +28,12 @@ def run_bag(sentinel_models: SentinelModelProvider) -> Callable[..., int]:
         return main.main([str(word) for word in words])
 
     return run_bag
+
+
+@pytest.fixture
+def draw_bag(
+    sentinel_models: SentinelModelProvider, run_bag: Callable[..., int]
+) -> Callable[..., int]:
+    """Run ``anon_ros bag IN OUT`` with a model that draws small persons, too, as a diffusion."""
+    sentinel_models.inpainter.draws_persons = True
+    return lambda *words: run_bag(*words[:2], "--inpaint.min_person_px", "0", *words[2:])

@@ -230,8 +230,11 @@ def write_mcap(path: Path, compression: str = "zstd", messages: Any = None, **op
     return path
 
 
-def write_rosbag1(path: Path, compression: str = "none", frames: int = 6) -> Path:
+def write_rosbag1(
+    path: Path, compression: str = "none", frames: int = 6, chunk_bytes: int = 2**20
+) -> Path:
     writer = Ros1Writer(path)
+    writer.chunk_threshold = chunk_bytes
     if compression != "none":
         writer.set_compression(Ros1Writer.CompressionFormat[compression.upper()])
     with writer:

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import anon_ros.ros.session
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame
 from anon_ros.ros.main import main
 from anon_ros.ros.topics.image_messages import ImageMessage
@@ -33,16 +34,18 @@ def inject_faults(seed: int) -> None:
     chance = random.Random(seed + 3)  # noqa: S311 - nothing secret
     encode, publish = anon_ros.ros.session.encode_message, ImageStream.publish
 
-    def faulty_encode(message: ImageMessage, result: AnonymizedFrame, quality: int) -> ImageMessage:
+    def faulty_encode(
+        message: ImageMessage, result: AnonymizedFrame, output: OutputConfig
+    ) -> ImageMessage:
         if chance.random() < _ENCODE:
             raise MemoryError
-        return encode(message, result, quality)
+        return encode(message, result, output)
 
-    def faulty_publish(self: ImageStream, image: ImageMessage) -> None:
+    def faulty_publish(self: ImageStream, image: ImageMessage, drawn_beta_d: float | None) -> None:
         if chance.random() < _PUBLISH:
             text = "injected: the publisher is gone"
             raise RuntimeError(text)
-        publish(self, image)
+        publish(self, image, drawn_beta_d)
 
     anon_ros.ros.session.encode_message = faulty_encode
     ImageStream.publish = faulty_publish  # type: ignore[method-assign]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from anon_ros.config import load_config
+from anon_ros.config import OutputConfig, load_config
 from anon_ros.core import AnonymizedFrame, CoverReason, RgbImage
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
@@ -30,7 +30,7 @@ class FakeFrameIO:
         self._maybe_fail("decode")
         return queued.frame
 
-    def encode(self, _: RgbImage, result: AnonymizedFrame, _quality: int) -> RgbImage:
+    def encode(self, _: RgbImage, result: AnonymizedFrame, _output: OutputConfig) -> RgbImage:
         self._maybe_fail("encode")
         return result.image
 

@@ -78,6 +78,32 @@ def test_much_reduced_image_is_told() -> None:
         assert "persons may be missed" in describe_reduction(*size, 640)
 
 
+def pack_chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + checksum
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (b"zTXt", b"Raw profile type exif\0\0"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
+        (b"iCCP", b"profile\0\0"),
+    ],
+)
+def test_texts_of_png_never_fill_memory(kind: bytes, head: bytes) -> None:
+    """Each of them is allowed to become a mebibyte, but not all of them at once."""
+    chunk = pack_chunk(kind, head + zlib.compress(b"0 " * 2**19))
+    data = PNG[:33] + chunk * 100 + PNG[33:]
+    compressed = CompressedImageData("", data)
+    tracemalloc.start()
+    image = decode_compressed(compressed)
+    encode_compressed(compressed, image, np.zeros((8, 8), np.bool_), 95)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 20_000_000
+
+
 def make_text_bomb(kind: bytes) -> bytes:
     """Return a PNG with 512 MB of text, compressed to 512 KB."""
     compressor = zlib.compressobj(9)

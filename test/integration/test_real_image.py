@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from anon_ros import build_anonymizer, load_config
+from anon_ros.cli.main import main
 from anon_ros.core import AnonymizedFrame, OutcomeKind, RgbImage
 from anon_ros.errors import SegmentationError
+from anon_ros.images.files.synthetic_mark import DIGITAL_SOURCE_TYPE
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from helpers.exiftool import read_by_exiftool, requires_exiftool
 
 # A point in the body of each person and in each face, x and y px.
 BODIES = [(130, 560), (280, 520), (785, 560), (20, 680)]
@@ -104,3 +108,24 @@ def test_too_many_persons_raise(demo_weights: Path, bus_rgb: RgbImage) -> None:
     }
     with pytest.raises(SegmentationError, match="max_persons"):
         build_anonymizer(load_config(overrides=overrides)).anonymize(bus_rgb)
+
+
+@requires_exiftool
+@pytest.mark.parametrize(("method", "is_marked"), [("sdxl", True), ("fill", False)])
+def test_command_marks_what_a_diffusion_drew(
+    demo_weights: Path,
+    bus_rgb: RgbImage,
+    tiny_sdxl: Path,
+    tmp_path: Path,
+    method: str,
+    *,
+    is_marked: bool,
+) -> None:
+    source = tmp_path / "bus.jpg"
+    Image.fromarray(bus_rgb).save(source)
+    flags = ["--detect.weights", demo_weights, "--detect.classes", "person", "fallen person"]
+    flags += ["--inpaint.model", tiny_sdxl, "--inpaint.generate_px", 64, "--inpaint.steps", 10]
+    words = ["image", source, "-o", tmp_path / "out", "--inpaint.method", method, *flags]
+    assert main(list(map(str, words))) == 0
+    tags = read_by_exiftool(tmp_path / "out" / source.name)
+    assert tags.get("XMP:DigitalSourceType") == (DIGITAL_SOURCE_TYPE if is_marked else None)

@@ -234,3 +234,20 @@ def test_reused_persons_follow_keyframe() -> None:
     processor.reconfigure(config)
     (again,) = process_all(processor, models, config, make_task(4))
     assert again.is_keyframe
+
+
+def test_reused_persons_were_drawn_by_a_model() -> None:
+    """A skipped frame shows what a model drew into another; after a change nothing of it stays."""
+    config = make_config(**CONFIGS[2], **{"inpaint.beta_d": 0.45})
+    models = SentinelModelProvider(inpainter=NoiseInpainter(draws_persons=True))
+    processor = FrameProcessor(config, build_tracker)
+    reasons = [None, CoverReason.SKIPPED]
+    results = [
+        process_all(processor, models, config, make_task(index, cover_reason=reason))[0]
+        for index, reason in enumerate(reasons)
+    ]
+    processor.reconfigure(config)
+    results += process_all(
+        processor, models, config, make_task(2, cover_reason=CoverReason.SKIPPED)
+    )
+    assert [result.frame.drawn_beta_d for result in results] == [0.45, 0.45, None]

@@ -4,7 +4,8 @@ If in doubt the action is UNDECIDED, and the user has to decide.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,12 +17,13 @@ from anon_ros.bags.messages import (
 )
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.plan.nested_messages import (
+    find_long_frame_id,
     find_nested_problem,
     has_colored_markers,
     holds_nested,
     omit_nested,
 )
-from anon_ros.bags.storage.records import Channel
+from anon_ros.bags.storage.records import PRIVATE_KIND, Attachment, Channel, MetadataRecord
 from anon_ros.bags.storage.type_definitions import get_definition, standard_types
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
@@ -33,7 +35,7 @@ from anon_ros.images import (
     may_carry_pixels,
 )
 from anon_ros.images.content.definitions import Finding, can_hold_media, inspect_definition
-from anon_ros.images.content.media import find_media
+from anon_ros.images.content.media import find_media, find_media_in_blocks
 from anon_ros.images.content.point_clouds import find_cloud_problem, list_cloud_notices
 
 NUM_SAMPLES = 5
@@ -73,6 +75,9 @@ def classify_topic(channel: Channel, count: int, samples: Sequence[bytes]) -> To
         count: messages in the input.
         samples: first messages of the channel, decompressed.
     """
+    if problem := _find_description_problem(channel):
+        action = TopicAction.UNDECIDED
+        return TopicDecision(channel.topic, channel.type_name, count, action, problem)
     is_deserialized = channel.type_name in DESERIALIZED_TYPES
     classify = _classify_deserialized if is_deserialized else _classify_opaque
     action, reason = classify(channel, samples)
@@ -93,6 +98,22 @@ def classify_attachment(name: str, media_type: str) -> TopicDecision:
     )
 
 
+def classify_metadata(record: MetadataRecord) -> TopicDecision:
+    """Choose the action for a metadata record."""
+    problem = find_metadata_problem(record.values)
+    action = TopicAction.UNDECIDED if problem else TopicAction.COPY
+    reason = problem or "metadata"
+    return TopicDecision(
+        record.name, record.media_type, -1, action, reason, verify_each_message=not problem
+    )
+
+
+def classify_private(name: str, count: int, num_bytes: int) -> TopicDecision:
+    """Choose the action for ``count`` private records of a kind."""
+    reason = f"{count} records, {num_bytes} bytes: nobody knows what they show"
+    return TopicDecision(name, PRIVATE_KIND, -1, TopicAction.DROP, reason)
+
+
 def find_copy_problem(channel: Channel, data: bytes) -> str:
     """Return why a message of a copied topic must not be copied; empty if it may.
 
@@ -110,27 +131,45 @@ def find_copy_problem(channel: Channel, data: bytes) -> str:
         is_depth = image.is_raw and image.encoding in DEPTH_ENCODINGS
         return "" if is_depth else f"encoding {image.encoding!r} is no depth"
     problem = find_nested_problem(channel, data) if _holds_nested(channel) else ""
-    return problem or _find_media(data)
+    return problem or _find_media(data) or find_long_frame_id(channel, data)
 
 
-def find_attachment_problem(data: bytes) -> str:
-    """Return why an attachment that is named as a text must not be copied; empty if it may."""
-    if not is_utf8_text(data):
+def find_attachment_problem(attachment: Attachment) -> str:
+    """Return why an attachment that is named as a text must not be copied; empty if it may.
+
+    It is read block by block, for it may be larger than the memory.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if not _is_utf8_text(attachment.iter_blocks()):
         return "its name or type is that of a text, its data are not"
-    return _find_media(data)
+    media = find_media_in_blocks(attachment.iter_blocks())
+    return f"holds {media}" if media else ""
 
 
 def find_metadata_problem(values: Mapping[str, str]) -> str:
     """Return why a metadata record must not be copied; empty if it may."""
-    return next(filter(None, (_find_media(value.encode()) for value in values.values())), "")
+    texts = (text.encode(errors="surrogateescape") for pair in values.items() for text in pair)
+    return next(filter(None, map(_find_media, texts)), "")
 
 
-def is_utf8_text(data: bytes) -> bool:
-    """Return True if an attachment is UTF-8 without NUL characters."""
+def _is_utf8_text(blocks: Iterable[bytes]) -> bool:
+    """Return True if blocks are UTF-8 without NUL characters."""
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        return "\0" not in data.decode()
+        has_nul = any("\0" in decoder.decode(block) for block in blocks)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
+    return not has_nul
+
+
+def _find_description_problem(channel: Channel) -> str:
+    """Return the picture in what is copied of a channel beside its messages; empty if none."""
+    texts = {"definition": channel.definition, "qos": channel.qos, **dict(channel.extra)}
+    problem = find_metadata_problem(texts)
+    return f"its description {problem}" if problem else ""
 
 
 def _classify_deserialized(channel: Channel, samples: Sequence[bytes]) -> _Classification:
@@ -247,4 +286,5 @@ def _holds_markers(channel: Channel) -> bool:
 
 
 def _can_hide_media(channel: Channel) -> bool:
+    """Return True if messages have bytes, numbers or text, such as a frame_id."""
     return can_hold_media(channel.definition or get_definition(channel))

@@ -23,16 +23,16 @@ class DecisionOrigin(Enum):
 
 @dataclass(frozen=True)
 class TopicDecision:
-    """Decision for one topic and type, or for one attachment.
+    """Decision for one topic and type, or for one extra: an attachment or an MCAP record.
 
     Attributes:
-        topic: as recorded; name of an attachment.
-        type_name: of the messages; media type of an attachment.
-        count: messages in the input; -1 for an attachment.
+        topic: as recorded; name of an extra.
+        type_name: of the messages; media type or kind of an extra.
+        count: messages in the input; -1 for an extra.
         action: for the topic.
         reason: of the action; empty if it needs none.
         verify_each_message: copied, but only messages that are like the first ones: depth, or a
-            point cloud without colors; or an attachment, only if it is text.
+            point cloud without colors; or an extra, only if it is text.
         origin: of the decision.
     """
 
@@ -43,6 +43,11 @@ class TopicDecision:
     reason: str = ""
     verify_each_message: bool = False
     origin: DecisionOrigin = DecisionOrigin.PLAN
+
+    @property
+    def is_extra(self) -> bool:
+        """True for an attachment or an MCAP record, which has no messages."""
+        return self.count < 0
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,30 @@
 """Inspection of a bag before anything is decided."""
 
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from anon_ros.bags.messages import DESERIALIZED_TYPES
-from anon_ros.bags.plan.classify import NUM_SAMPLES, find_metadata_problem
-from anon_ros.bags.plan.decisions import TopicAction, TopicRules
+from anon_ros.bags.plan.classify import (
+    NUM_SAMPLES,
+    classify_attachment,
+    classify_metadata,
+    classify_private,
+    find_metadata_problem,
+)
+from anon_ros.bags.plan.decisions import TopicAction, TopicDecision, TopicRules
 from anon_ros.bags.plan.topic_plan import TopicPlan, plan_topics
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.metadata import list_channels
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
+    ROSBAG2_METADATA_NAME,
     Channel,
     DamageLog,
     Message,
+    MetadataRecord,
+    PrivateRecord,
     StorageReader,
 )
 from anon_ros.bags.storage.unreadable import UnreadableFile
@@ -57,13 +65,18 @@ class _BagContents:
         samples: first messages of the channels, decompressed; of channels not of
             DESERIALIZED_TYPES those near the beginning of a file.
         attachments: names and media types.
+        metadata: decisions for metadata records, by name and action.
+        private: number and bytes of private records, by their name.
         start_ns: smallest log time.
     """
 
     counts: Counter[Channel] = field(default_factory=Counter)
     samples: dict[Channel, list[bytes]] = field(default_factory=dict)
     attachments: list[tuple[str, str]] = field(default_factory=list)
+    metadata: dict[tuple[str, TopicAction], TopicDecision] = field(default_factory=dict)
+    private: dict[str, tuple[int, int]] = field(default_factory=dict)
     start_ns: int = MAX_TIME_NS
+    _num_bytes: int = 0  # of all samples
 
     def add(self, bag: Bag, reader: StorageReader) -> None:
         """Add the contents of one file of ``bag``."""
@@ -71,8 +84,26 @@ class _BagContents:
             self.counts[channel] += reader.message_counts.get(channel.id, 0)
         self._sample_deserialized(bag, reader)
         self.attachments += reader.attachments
+        for record in reader.iter_extras():
+            self._add_extra(record)
         self.start_ns = min(self.start_ns, reader.start_ns)
         self._sample_opaque(bag, reader)
+
+    def list_extras(self) -> list[TopicDecision]:
+        """Return decisions for all that is no message."""
+        return [
+            *(classify_attachment(*attachment) for attachment in self.attachments),
+            *self.metadata.values(),
+            *(classify_private(name, *totals) for name, totals in self.private.items()),
+        ]
+
+    def _add_extra(self, record: MetadataRecord | PrivateRecord) -> None:
+        if isinstance(record, PrivateRecord):
+            count, num_bytes = self.private.get(record.name, (0, 0))
+            self.private[record.name] = count + 1, num_bytes + record.content.num_bytes
+        elif record.name != ROSBAG2_METADATA_NAME:  # a run writes it anew
+            decision = classify_metadata(record)
+            self.metadata[decision.topic, decision.action] = decision
 
     def _sample_deserialized(self, bag: Bag, reader: StorageReader) -> None:
         missing = [
@@ -82,8 +113,9 @@ class _BagContents:
         ]
         samples = reader.read_samples(missing, NUM_SAMPLES) if missing else {}
         for channel in missing:
-            messages = samples.get(channel.id, [])
-            self.samples[channel] = [bag.decompress(data) for data in messages]
+            self.samples[channel] = []
+            for data in samples.get(channel.id, ()):
+                self._add_sample(bag, channel, data)
 
     def _sample_opaque(self, bag: Bag, reader: StorageReader) -> None:
         """Take samples of all other types in a single pass, which is short: a run checks the rest.
@@ -99,10 +131,22 @@ class _BagContents:
             if isinstance(record, Message):
                 num_bytes += len(record.data)
                 if record.channel in missing:
-                    samples = self.samples.setdefault(record.channel, [])
-                    samples.append(bag.decompress(record.data))
-                    if len(samples) >= NUM_SAMPLES:
+                    num_bytes += self._add_sample(bag, record.channel, record.data)
+                    if len(self.samples[record.channel]) >= NUM_SAMPLES:
                         missing.remove(record.channel)
+
+    def _add_sample(self, bag: Bag, channel: Channel, data: bytes) -> int:
+        """Add a message, and return its size, bytes.
+
+        Samples that become too large together are left out: a run checks the rest.
+        """
+        samples = self.samples.setdefault(channel, [])
+        plain = bag.decompress(data)
+        is_small = sum(map(len, samples)) + len(plain) <= _MAX_SCANNED_BYTES
+        if (is_small or not samples) and self._num_bytes + len(plain) <= bag.max_bytes:
+            self._num_bytes += len(plain)
+            samples.append(plain)
+        return len(plain)
 
 
 def inspect_bag(  # noqa: PLR0913 - the flags of the command
@@ -132,10 +176,14 @@ def inspect_bag(  # noqa: PLR0913 - the flags of the command
     if not is_readable:
         message = f"{bag.path}: none of its {len(bag.files)} files can be opened"
         raise BagDamageError(message)
-    topics = plan_topics(contents.counts, contents.samples, contents.attachments, rules)
-    channels = _find_first_channels(contents.counts, topics)
     announced = {channel.topic for channel in contents.counts}
-    channels += _find_silent_channels(bag, announced, rules)
+    silent = [c for c in list_channels(bag.metadata or {}) if c.topic not in announced]
+    topics = plan_topics(
+        *(contents.counts, contents.samples, contents.list_extras(), rules),
+        [channel.topic for channel in silent],
+    )
+    channels = _find_first_channels(contents.counts, topics)
+    channels += tuple(channel for channel in silent if _is_wanted(channel.topic, rules))
     start_ns, stop_ns = _find_time_range(contents.start_ns, start_s, duration_s)
     to_anonymize = [d for d in topics.decisions if d.action is TopicAction.ANONYMIZE]
     num_images = -1 if start_s or duration_s else sum(item.count for item in to_anonymize)
@@ -162,20 +210,11 @@ def _find_first_channels(channels: Counter[Channel], topics: TopicPlan) -> tuple
     return tuple(first.values())
 
 
-def _find_silent_channels(
-    bag: Bag, announced: Collection[str], rules: TopicRules
-) -> tuple[Channel, ...]:
-    """Return the channels of topics that metadata.yaml names, but no file announces."""
-    return tuple(
-        channel
-        for channel in list_channels(bag.metadata or {})
-        if channel.topic not in announced
-        and not any(topic_matches(channel.topic, pattern) for pattern in rules.drop)
-        and (
-            not rules.topics
-            or any(topic_matches(channel.topic, pattern) for pattern in rules.topics)
-        )
-    )
+def _is_wanted(topic: str, rules: TopicRules) -> bool:
+    """Return True if the rules do not leave out a topic without messages."""
+    if any(topic_matches(topic, pattern) for pattern in rules.drop):
+        return False
+    return not rules.topics or any(topic_matches(topic, pattern) for pattern in rules.topics)
 
 
 def _find_time_range(first_ns: int, start_s: float, duration_s: float) -> tuple[int, int]:

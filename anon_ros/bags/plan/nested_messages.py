@@ -9,11 +9,17 @@ from typing import Any
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from anon_ros.bags.messages import deserialize
+from anon_ros.bags.messages import deserialize, deserialize_with
 from anon_ros.bags.storage.records import Channel
 from anon_ros.bags.storage.type_definitions import get_definition, ros2_typestore
-from anon_ros.errors import ImageFormatError, format_error
-from anon_ros.images import IMAGE_TYPES, POINT_CLOUD_TYPE, has_color_fields
+from anon_ros.errors import ImageFormatError, TextLengthError
+from anon_ros.images import (
+    IMAGE_TYPES,
+    MAX_TEXT_CHARACTERS,
+    POINT_CLOUD_TYPE,
+    has_color_fields,
+    reject_long_text,
+)
 from anon_ros.images.content.multi_arrays import find_picture_shape, is_multi_array
 
 _NESTED_TYPE = re.compile(r"\bsensor_msgs/(?:msg/)?(?:Image|CompressedImage|PointCloud2)\b")
@@ -70,15 +76,45 @@ def has_colored_markers(channel: Channel, data: bytes) -> bool:
     return any(len(getattr(marker, "colors", ())) >= _MIN_CLOUD_COLORS for marker in markers)
 
 
-def _deserialize(channel: Channel, data: bytes) -> Any:
+def find_long_frame_id(channel: Channel, data: bytes) -> str:
+    """Return the frame_id of a message in which a picture may hide; empty if there is none.
+
+    Args:
+        channel: of any type.
+        data: of a message, decompressed; if it cannot be read, nothing is found.
+    """
+    if len(data) <= MAX_TEXT_CHARACTERS or not _has_frame_ids(channel):
+        return ""
     try:
-        store = _build_typestore(channel.type_name, channel.definition or get_definition(channel))
-        if channel.serialization == "ros1":
-            return store.deserialize_ros1(data, channel.type_name)
-        return store.deserialize_cdr(data, channel.type_name)
-    except Exception as error:  # damaged bytes raise anything
-        message = f"message of {len(data)} bytes is no {channel.type_name}: {format_error(error)}"
-        raise ImageFormatError(message) from error
+        for message in _iter_nested(_deserialize(channel, data), 0):
+            for name, value in vars(message).items():
+                if name.endswith("frame_id") and isinstance(value, str):
+                    reject_long_text(name, value)
+    except TextLengthError as error:
+        return f"holds {error}"
+    except ImageFormatError:
+        return ""
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _has_frame_ids(channel: Channel) -> bool:
+    """Return True if messages have a frame_id, and a definition by which they can be read."""
+    if channel.definition_encoding not in {"", "ros1msg", "ros2msg"}:
+        return False
+    definition = channel.definition or get_definition(channel)
+    if "frame_id" not in definition and "Header" not in definition:
+        return False
+    try:
+        _build_typestore(channel.type_name, definition)
+    except Exception:  # noqa: BLE001 - a definition from outside raises anything
+        return False
+    return True
+
+
+def _deserialize(channel: Channel, data: bytes) -> Any:
+    store = _build_typestore(channel.type_name, channel.definition or get_definition(channel))
+    return deserialize_with(store, channel, data)
 
 
 @lru_cache(maxsize=256)

@@ -1,18 +1,19 @@
 """Plan of a run: one decision per topic, made before any model is loaded."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anon_ros.bags.plan.classify import classify_attachment, classify_topic
+from anon_ros.bags.plan.classify import classify_topic
 from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecision, TopicRules
-from anon_ros.bags.storage.records import Channel
+from anon_ros.bags.storage.records import METADATA_KIND, PRIVATE_KIND, Channel
 from anon_ros.config import topic_matches
 from anon_ros.errors import BagError
 from anon_ros.images import IMAGE_TYPES
 from anon_ros.utils.text import escape_controls, mask_controls
 
 _TABLE_HEADER = ("DECISION", "TOPIC", "TYPE", "MESSAGES", "NOTE")
+_COPIED_BY_NAME = (*IMAGE_TYPES, METADATA_KIND, PRIVATE_KIND)
 _FROM_STRICT_TO_LAX = (TopicAction.UNDECIDED, TopicAction.ANONYMIZE, TopicAction.COPY)
 
 
@@ -28,9 +29,17 @@ class TopicPlan:
         return [item for item in self.decisions if item.action is TopicAction.UNDECIDED]
 
     def get(self, topic: str, type_name: str) -> TopicDecision | None:
-        """Return the decision for a topic and type, or an attachment; None if there is none."""
-        key = topic, type_name
-        return next((d for d in self.decisions if (d.topic, d.type_name) == key), None)
+        """Return the decision for a topic and type; None if there is none."""
+        return self._find(topic, type_name, is_extra=False)
+
+    def get_extra(self, name: str, media_type: str) -> TopicDecision | None:
+        """Return the decision for an extra; None if there is none."""
+        return self._find(name, media_type, is_extra=True)
+
+    def _find(self, topic: str, type_name: str, *, is_extra: bool) -> TopicDecision | None:
+        # A topic may have the name and type of an extra.
+        key = topic, type_name, is_extra
+        return next((d for d in self.decisions if (d.topic, d.type_name, d.is_extra) == key), None)
 
     def require_decided(self) -> None:
         """Refuse a plan with open decisions.
@@ -62,16 +71,18 @@ class TopicPlan:
 def plan_topics(
     counts: Mapping[Channel, int],
     samples: Mapping[Channel, Sequence[bytes]],
-    attachments: Iterable[tuple[str, str]],
+    extras: Iterable[TopicDecision],
     rules: TopicRules,
+    silent_topics: Collection[str] = (),
 ) -> TopicPlan:
-    """Decide about all topics and attachments of a bag.
+    """Decide about all topics of a bag; extras are decided already, but for the rules.
 
     Args:
         counts: messages by channel.
         samples: first messages of the channels, decompressed.
-        attachments: names and media types.
+        extras: decisions for attachments and other extras.
         rules: of the user.
+        silent_topics: names of topics without messages, which no file announces.
 
     Raises:
         BagError: if a rule fits nothing in the bag.
@@ -82,8 +93,19 @@ def plan_topics(
         key = decision.topic, decision.type_name
         earlier = decisions.get(key)
         decisions[key] = _merge(earlier, decision) if earlier else decision
-    texts = [classify_attachment(*attachment) for attachment in dict.fromkeys(attachments)]
-    return _apply_rules([*decisions.values(), *texts], rules)
+    all_decisions = [*decisions.values(), *_unite(extras)]
+    _check_rules({*silent_topics, *(item.topic for item in all_decisions)}, rules)
+    return TopicPlan(tuple(_apply_rules_to(decision, rules) for decision in all_decisions))
+
+
+def _unite(extras: Iterable[TopicDecision]) -> list[TopicDecision]:
+    """Return one decision per name and kind: the strictest."""
+    united: dict[tuple[str, str], TopicDecision] = {}
+    for extra in extras:
+        earlier = united.setdefault((extra.topic, extra.type_name), extra)
+        if earlier.action is TopicAction.COPY:
+            united[extra.topic, extra.type_name] = extra
+    return list(united.values())
 
 
 def _merge(left: TopicDecision, right: TopicDecision) -> TopicDecision:
@@ -98,13 +120,12 @@ def _merge(left: TopicDecision, right: TopicDecision) -> TopicDecision:
     )
 
 
-def _apply_rules(decisions: Sequence[TopicDecision], rules: TopicRules) -> TopicPlan:
+def _check_rules(names: Collection[str], rules: TopicRules) -> None:
     for pattern in (*rules.topics, *rules.drop, *rules.copy):
-        if not any(topic_matches(item.topic, pattern) for item in decisions):
-            topics = ", ".join(item.topic for item in decisions)
+        if not any(topic_matches(name, pattern) for name in names):
+            topics = ", ".join(sorted(names))
             message = f"no topic of the recording fits {pattern!r}: {topics}"
             raise BagError(message)
-    return TopicPlan(tuple(_apply_rules_to(decision, rules) for decision in decisions))
 
 
 def _apply_rules_to(decision: TopicDecision, rules: TopicRules) -> TopicDecision:
@@ -115,8 +136,10 @@ def _apply_rules_to(decision: TopicDecision, rules: TopicRules) -> TopicDecision
     is_copied_anyway = decision.action is TopicAction.COPY and not decision.verify_each_message
     if is_copied_anyway or not _matches_any(decision, rules.copy):
         return decision
-    if decision.type_name in IMAGE_TYPES and not _is_named(decision, rules.copy):
+    if decision.type_name in _COPIED_BY_NAME and not _is_named(decision, rules.copy):
         note = "--copy by pattern takes no images along: name the topic"
+        if decision.is_extra:
+            note = "--copy by pattern does not take it along: name it"
         return replace(decision, reason="; ".join(filter(None, [decision.reason, note])))
     return replace(
         decision,

@@ -16,14 +16,17 @@ from anon_ros.bags.run_files.masks_db import LOST, SKIPPED
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.compression import compress_message, decompress_message
 from anon_ros.bags.storage.records import (
+    ROSBAG2_METADATA_NAME,
     Attachment,
     Channel,
     DamageLog,
+    Extra,
     Loss,
     Message,
     MetadataRecord,
     Record,
     StorageReader,
+    format_extra,
 )
 from anon_ros.config import Config
 from anon_ros.core import RgbImage, SkipPolicy
@@ -35,6 +38,7 @@ IN_JOURNAL = "in journal"
 # A batch goes from thread to thread, and into the journal, as a unit.
 _MAX_BATCH_BYTES = 16 * 2**20
 _MAX_BATCH_RECORDS = 1000
+_MAX_BATCH_IMAGE_BYTES = 512 * 2**20  # decoded: eight frames of a camera are less by far
 
 
 @dataclass(frozen=True)
@@ -163,18 +167,22 @@ class _Batch:
     items: list[Item] = field(default_factory=list)
     _num_images: int = 0
     _num_bytes: int = 0
+    _num_image_bytes: int = 0
 
     def add(self, item: Item | None, num_bytes: int) -> None:
         self._num_bytes += num_bytes
         if item is not None:
             self.items.append(item)
-            self._num_images += isinstance(item, ImageTask) and item.outcome != SKIPPED
+            if isinstance(item, ImageTask):
+                self._num_images += item.outcome != SKIPPED
+                self._num_image_bytes += 0 if item.image is None else item.image.nbytes
 
     @property
     def is_full(self) -> bool:
         return (
             self._num_images >= self.max_images
             or self._num_bytes >= _MAX_BATCH_BYTES
+            or self._num_image_bytes >= _MAX_BATCH_IMAGE_BYTES
             or len(self.items) >= _MAX_BATCH_RECORDS
         )
 
@@ -204,13 +212,11 @@ class _FileReader:
                     problem = "topic missing from the plan (not listed in the bag's index)"
                     self.losses.record(Loss.of_message(self.source.path, record, problem))
                 elif decision.action is TopicAction.ANONYMIZE:
-                    yield self._read_image(record, next(numbers)), len(record.data)
+                    task = self._read_image(record, next(numbers))
+                    yield task, len(task.message.data)
                 elif decision.action is not TopicAction.DROP:
                     yield self._copy_message(record, decision), len(record.data)
-            elif isinstance(record, Attachment):
-                if self._keeps_attachment(record):
-                    yield record, 0
-            elif self._keeps_metadata(record):
+            elif self._keeps_extra(record):
                 yield record, 0
 
     def _read_image(self, message: Message, number: int) -> ImageTask:
@@ -220,7 +226,7 @@ class _FileReader:
         task = ImageTask(message, self.file, number, is_cover_only=not is_accepted)
         try:
             if self._is_compressed:
-                data = decompress_message(message.data)
+                data = self._decompress(message.data)
                 task = replace(task, message=message._replace(data=data))
             if not is_accepted and self.reader.config.skip.on_skipped == "drop":
                 return replace(task, outcome=SKIPPED)
@@ -239,7 +245,7 @@ class _FileReader:
         problem = ""
         try:
             if decision.verify_each_message:
-                data = decompress_message(message.data) if self._is_compressed else message.data
+                data = self._decompress(message.data) if self._is_compressed else message.data
                 problem = find_copy_problem(message.channel, data)
             if not problem:
                 return message._replace(data=self._recompress(message.data))
@@ -248,25 +254,20 @@ class _FileReader:
         self.losses.record(Loss.of_message(self.source.path, message, problem))
         return None
 
-    def _keeps_attachment(self, attachment: Attachment) -> bool:
-        decision = self.reader.bag_plan.topics.get(attachment.name, attachment.media_type)
+    def _keeps_extra(self, extra: Extra) -> bool:
+        """Return True for an attachment or MCAP record to copy."""
+        if isinstance(extra, MetadataRecord) and extra.name == ROSBAG2_METADATA_NAME:
+            return True  # it is written anew
+        decision = self.reader.bag_plan.topics.get_extra(extra.name, extra.media_type)
         problem = ""
         if decision is None:
-            problem = "attachment missing from the plan (not listed in the bag's index)"
+            problem = "missing from the plan (not listed in the bag's index)"
         elif decision.action is not TopicAction.COPY:
             return False
         elif decision.verify_each_message:
-            problem = find_attachment_problem(attachment.data)
+            problem = _find_extra_problem(extra)
         if problem:
-            place = f"attachment {attachment.name}"
-            self.losses.record(Loss.of_place(self.source.path, place, problem))
-        return not problem
-
-    def _keeps_metadata(self, record: MetadataRecord) -> bool:
-        problem = find_metadata_problem(record.values)
-        if problem:
-            place = f"metadata {record.name}"
-            self.losses.record(Loss.of_place(self.source.path, place, problem))
+            self.losses.record(Loss.of_place(self.source.path, format_extra(extra), problem))
         return not problem
 
     def _recompress(self, data: bytes) -> bytes:
@@ -274,8 +275,18 @@ class _FileReader:
         if self._is_compressed == self.reader.output_compression:
             return data
         is_wanted = self.reader.output_compression
-        return compress_message(data) if is_wanted else decompress_message(data)
+        return compress_message(data) if is_wanted else self._decompress(data)
+
+    def _decompress(self, data: bytes) -> bytes:
+        return decompress_message(data, self.reader.bag.max_bytes)
 
     @property
     def _is_compressed(self) -> bool:
         return self.reader.bag.compression == "message"
+
+
+def _find_extra_problem(extra: Extra) -> str:
+    """Return why an extra must not be copied; empty if it may."""
+    if isinstance(extra, Attachment):
+        return find_attachment_problem(extra)
+    return find_metadata_problem(extra.values) if isinstance(extra, MetadataRecord) else ""

@@ -8,7 +8,12 @@ from rosbags.convert import ConverterError, convert
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.masks_db import MASKS
 from anon_ros.bags.run_files.report import REPORT, RunReport
-from anon_ros.bags.storage.metadata import add_file_statistics, write_metadata
+from anon_ros.bags.storage.metadata import (
+    add_file_statistics,
+    add_mark,
+    read_metadata,
+    write_metadata,
+)
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.errors import BagError
 from anon_ros.utils.files import fsync_path
@@ -49,7 +54,10 @@ def _complete_folder(rewriter: Rewriter) -> Path:
     """Return the folder that becomes the output; of an output of one file, for its sidecars."""
     target = rewriter.job.target
     if target.write_storage != target.storage:
-        return convert_to_ros2(target)
+        folder = convert_to_ros2(target)
+        if mark := rewriter.find_mark():
+            write_metadata(folder, add_mark(read_metadata(folder), mark))
+        return folder
     if target.is_file:
         return target.partial_dir
     records = rewriter.journal.read_finished_files().values()

@@ -53,7 +53,7 @@ class ImageEncoder:
             raise result
         assert result is not None  # noqa: S101 - narrows the type
         assert frame is not None  # noqa: S101 - narrows the type
-        return frame.encode(result, self.config.output.jpeg_quality), result
+        return frame.encode(result, self.config.output), result
 
     def _complete_record(
         self, record: ImageRecord, finished: ImageResult, result: AnonymizedFrame, data: bytes

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import chain, islice
 
@@ -11,6 +12,7 @@ from anon_ros.bags.run_files.journal import Journal
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
+from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
@@ -44,15 +46,36 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         cover_reasons=_count_cover_reasons(journal),
         losses=tuple(islice(losses, _MAX_LOSSES)),
         num_losses=sum(file.num_losses for file in files),
-        warnings=tuple(f"{topic}: {text}" for topic, text in rewriter.size_warnings.items()),
+        warnings=tuple(_list_warnings(rewriter)),
+        mark=rewriter.find_mark(),
     )
+
+
+def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
+    for topic, text in rewriter.size_warnings.items():
+        yield f"{topic}: {text}"
+    if rewriter.find_mark() is not None and not _has_place_for_mark(rewriter):
+        name = rewriter.job.target.path.name
+        yield (
+            f"{name}: the file has no place for the mark that a model drew persons; "
+            "JPEG and PNG images in it are marked, raw images are not"
+        )
+
+
+def _has_place_for_mark(rewriter: Rewriter) -> bool:
+    target = rewriter.job.target
+    if not target.is_file or target.storage == "mcap":
+        return True
+    if target.storage == "ros1" or rewriter.input_metadata is None:
+        return False
+    return has_metadata_table(target.staging_dir / target.path.name)
 
 
 def _report_topics(rewriter: Rewriter) -> list[TopicReport]:
     num_written = Counter[str]()
     for file in rewriter.journal.read_finished_files().values():
         num_written.update(file.statistics.counts)
-    images = _count_images(rewriter.journal)
+    images = _count_images(rewriter.journal, draws=rewriter.anonymizer.inpainter.draws_persons)
     return [
         _report_topic(decision, rewriter.rename_topic(decision.topic), num_written, images)
         for decision in rewriter.job.bag_plan.topics.decisions
@@ -79,16 +102,22 @@ def _report_topic(
     )
 
 
-def _count_images(journal: Journal) -> dict[str, ImageCounts]:
-    """Return the counts of images and persons by topic."""
+def _count_images(journal: Journal, *, draws: bool) -> dict[str, ImageCounts]:
+    """Return the counts of images and persons by topic.
+
+    Args:
+        journal: of the run.
+        draws: the inpainter is a model that draws persons.
+    """
     rows = journal.run_query(
         "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
-        "sum(carried) FROM frames GROUP BY 1, 2"
+        "sum(carried), sum(persons > json_array_length(covered)) FROM frames GROUP BY 1, 2"
     )
     counts = dict[str, ImageCounts]()
-    for topic, outcome, images, persons, covered, propagated in rows:
+    for topic, outcome, images, persons, covered, propagated, num_inpainted_images in rows:
         is_anonymized = outcome == ANONYMIZED
-        persons_by_outcome = (persons, persons - covered, covered, propagated)
+        num_drawn = num_inpainted_images * draws
+        persons_by_outcome = (persons, persons - covered, covered, propagated, num_drawn)
         counts[topic] = counts.get(topic, ImageCounts()) + ImageCounts(
             *(images * (outcome == status) for status in (ANONYMIZED, SKIPPED, LOST)),
             *(count * is_anonymized for count in persons_by_outcome),

@@ -18,11 +18,18 @@ from anon_ros.bags.rewrite.job_spec import RewriteJob
 from anon_ros.bags.rewrite.tracked_persons import TrackedPersons
 from anon_ros.bags.run_files.journal import FileRecord, Journal
 from anon_ros.bags.storage.compression import COMPRESSED_SUFFIX, compress_file
-from anon_ros.bags.storage.metadata import add_file_statistics, build_metadata
-from anon_ros.bags.storage.records import Channel, DamageLog, StorageReader, StorageWriter
+from anon_ros.bags.storage.metadata import add_file_statistics, add_mark, build_metadata
+from anon_ros.bags.storage.records import (
+    Channel,
+    DamageLog,
+    MetadataRecord,
+    StorageReader,
+    StorageWriter,
+)
 from anon_ros.bags.storage.type_definitions import complete_channel
 from anon_ros.config import mirrored_topic
 from anon_ros.core import Anonymizer
+from anon_ros.images import describe_mark
 from anon_ros.tracking import reuses_synthetics
 from anon_ros.utils.prefetch import Prefetcher
 from anon_ros.utils.progress import ProgressListener
@@ -82,12 +89,24 @@ class Rewriter:
         """Return the name of a topic in the output."""
         return mirrored_topic(topic, self.job.prefix) if self.job.prefix else topic
 
-    def make_output_metadata(self) -> dict[str, Any]:
-        """Return the metadata of the output, still without numbers of messages."""
+    def find_mark(self, file: int | None = None) -> dict[str, Any] | None:
+        """Return the mark of the output; None if no model drew persons, or nothing is to be marked.
+
+        Args:
+            file: index of a finished file, for its mark; None for that of all.
+        """
+        config = self.job.config
+        is_drawn = self.anonymizer.inpainter.draws_persons and self.journal.has_inpainted(file)
+        return describe_mark(config.inpaint.beta_d) if is_drawn and config.output.mark else None
+
+    def make_output_metadata(self, file: int | None = None) -> dict[str, Any]:
+        """Return metadata of the output, or of one file, still without numbers of messages."""
         channels = {
             self.rename_topic(channel.topic): channel for channel in self.job.bag_plan.channels
         }
-        return build_metadata(channels, self.job.target.storage, self.input_metadata)
+        metadata = build_metadata(channels, self.job.target.storage, self.input_metadata)
+        mark = self.find_mark(file)
+        return metadata if mark is None else add_mark(metadata, mark)
 
     @property
     def input_metadata(self) -> Mapping[str, Any] | None:
@@ -131,7 +150,7 @@ class Rewriter:
                 output = self._make_file_writer(index, file, writer, losses)
                 with self._iter_finished(index, source, read_losses, output.num_done) as batches:
                     output.write_batches(batches, unfinished)
-                self._finish_file(name, output)
+                self._finish_file(index, name, output)
         self._stage_file(unfinished, self.job.target.staging_dir / name)
         shutil.rmtree(self.scratch)
         all_losses = [*read_losses.losses, *losses.losses]
@@ -161,13 +180,16 @@ class Rewriter:
             progress=self.progress,
         )
 
-    def _finish_file(self, name: str, output: FileWriter) -> None:
+    def _finish_file(self, index: int, name: str, output: FileWriter) -> None:
         if output.embedded_metadata is not None:
             self.journal.set(_INPUT_METADATA, json.dumps(output.embedded_metadata, default=str))
         metadata = None
         if self.input_metadata is not None:
             files = [(name, output.statistics)]
-            metadata = add_file_statistics(self.make_output_metadata(), files, self.compression)
+            metadata = self.make_output_metadata(index)
+            metadata = add_file_statistics(metadata, files, self.compression)
+        if mark := self.find_mark(index):
+            output.writer.write(MetadataRecord.of_mark(mark))
         output.writer.finish(metadata)
 
     @contextmanager

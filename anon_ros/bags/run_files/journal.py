@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anon_ros.bags.run_files.masks_db import (
+    ANONYMIZED,
     FRAMES_TABLE,
     ImageRecord,
     insert_records,
@@ -98,6 +99,14 @@ class Journal:
         """Return the number of the last key frame of a file, by topic."""
         select = "SELECT topic, max(number) FROM frames WHERE file = ? AND is_key GROUP BY 1"
         return dict(self._database.execute(select, (file,)).fetchall())
+
+    def has_inpainted(self, file: int | None = None) -> bool:
+        """Return True if a person in an image of a file, or for None of any, was inpainted."""
+        select = (
+            "SELECT EXISTS (SELECT * FROM frames WHERE file = coalesce(?, file) "
+            "AND outcome = ? AND persons > json_array_length(covered))"
+        )
+        return bool(self._database.execute(select, (file, ANONYMIZED)).fetchone()[0])
 
     def finish_file(self, file: int, record: FileRecord) -> None:
         """Add a complete storage file, and drop its deltas, which are not needed any more."""

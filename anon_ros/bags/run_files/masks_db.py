@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anon_ros.bags.storage.sqlite3.schema import require_plain_tables
 from anon_ros.core import CoverReason
 from anon_ros.errors import format_error
 
@@ -71,9 +72,10 @@ class MasksDb:
         """Open it.
 
         Raises:
-            sqlite3.Error: if it cannot be opened.
+            sqlite3.Error: if it cannot be opened, or is none: it may be anybody's.
         """
         self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        require_plain_tables(self._database, ["frames"])
 
     def close(self) -> None:
         """Close the file."""

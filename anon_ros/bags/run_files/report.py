@@ -47,7 +47,8 @@ class RunReport:
         cover_reasons: persons who were covered instead of inpainted, by reason.
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
-        warnings: of all that may have hidden persons from the detector.
+        warnings: of what may have hidden persons from the detector, and of a mark without place.
+        mark: what the output says about persons that a model drew; None if it says nothing.
     """
 
     fingerprint: str
@@ -67,6 +68,7 @@ class RunReport:
     losses: tuple[Loss, ...]
     num_losses: int
     warnings: tuple[str, ...] = ()
+    mark: Mapping[str, Any] | None = None
 
     @cached_property
     def topics_by_key(self) -> Mapping[tuple[str, str], TopicReport]:
@@ -76,14 +78,20 @@ class RunReport:
 
     @cached_property
     def attachments(self) -> frozenset[tuple[str, str]]:
-        """Name and media type of the attachments that were copied."""
+        """Name and media type or kind of the extras that were copied."""
         topics = (topic for topic in self._topics_in_output if topic.is_attachment)
         return frozenset((topic.topic, topic.type_name) for topic in topics)
 
     @cached_property
     def dropped(self) -> frozenset[tuple[str, str]]:
-        """Topic and type, or name and media type, of what was left out."""
-        topics = (topic for topic in self.topics if not topic.is_in_output)
+        """Topic and type of what was left out."""
+        topics = (topic for topic in self._left_out if not topic.is_attachment)
+        return frozenset((topic.topic, topic.type_name) for topic in topics)
+
+    @cached_property
+    def dropped_extras(self) -> frozenset[tuple[str, str]]:
+        """Name and media type or kind of the extras that were left out."""
+        topics = (topic for topic in self._left_out if topic.is_attachment)
         return frozenset((topic.topic, topic.type_name) for topic in topics)
 
     @cached_property
@@ -97,9 +105,18 @@ class RunReport:
         losses = ((loss.topic, loss.log_time_ns) for loss in self.losses)
         return frozenset((topic, time_ns) for topic, time_ns in losses if time_ns is not None)
 
+    @cached_property
+    def lost_places(self) -> frozenset[str]:
+        """Places within the files of the losses that are no messages."""
+        return frozenset(loss.place for loss in self.losses if loss.place)
+
     @property
     def _topics_in_output(self) -> Iterator[TopicReport]:
         return (topic for topic in self.topics if topic.is_in_output)
+
+    @property
+    def _left_out(self) -> Iterator[TopicReport]:
+        return (topic for topic in self.topics if not topic.is_in_output)
 
     @property
     def image_counts(self) -> ImageCounts:
@@ -153,6 +170,7 @@ class RunReport:
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
             "warnings": list(self.warnings),
+            "mark": None if self.mark is None else dict(self.mark),
         }
 
     @classmethod
@@ -187,6 +205,7 @@ class RunReport:
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
             warnings=tuple(map(str, values.get("warnings", ()))),
+            mark=dict(values["mark"]) if values.get("mark") else None,
         )
 
     def write(self, path: Path) -> None:

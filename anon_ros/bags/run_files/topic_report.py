@@ -19,6 +19,7 @@ class ImageCounts:
         inpainted: persons who were replaced as configured.
         covered: persons who were only covered.
         propagated: persons who were detected in neighboring images only.
+        drawn: images in which a model drew at least one person.
     """
 
     anonymized: int = 0
@@ -28,6 +29,7 @@ class ImageCounts:
     inpainted: int = 0
     covered: int = 0
     propagated: int = 0
+    drawn: int = 0
 
     def __add__(self, addend: "ImageCounts") -> "ImageCounts":
         """Return the sums of the counts."""
@@ -96,7 +98,8 @@ class TopicReport:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "TopicReport":
         """Return the report of an entry of ``topics`` in report.json."""
-        names = ("anonymized", "skipped", "lost", "persons", "inpainted", "covered", "carried")
+        persons = ("persons", "inpainted", "covered", "carried", "drawn")
+        names = ("anonymized", "skipped", "lost", *persons)
         has_images = "anonymized" in entry
         return cls(
             *(entry["topic"], entry["type"], TopicAction(entry["decision"])),

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
@@ -14,6 +14,7 @@ from anon_ros.bags.storage.compression import (
     decompress_message,
     is_compressed_message,
 )
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES
 from anon_ros.bags.storage.mcap.reader import McapReader
 from anon_ros.bags.storage.metadata import METADATA_NAME, read_metadata
 from anon_ros.bags.storage.records import MAX_TIME_NS, DamageLog, Loss, Message, StorageReader
@@ -42,6 +43,7 @@ class Bag:
         files: storage files in order.
         compression: "file" or "message" as in metadata.yaml, else "none".
         metadata: content of metadata.yaml; None for a file without one.
+        max_bytes: of a record, chunk or message, as it declares it and as it is.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Bag:
     files: tuple[Path, ...]
     compression: str
     metadata: Mapping[str, Any] | None
+    max_bytes: int = DEFAULT_MAX_BYTES
 
     @property
     def needs_scratch(self) -> bool:
@@ -107,46 +110,69 @@ class Bag:
     def _open(self, file: Path, losses: DamageLog, scratch: Path) -> StorageReader:
         _check_file(file)
         if not self._needs_copy(file):
-            return _open_storage(self.storage, file, losses)
+            return self.open_storage(file, losses)
         if file.suffix == COMPRESSED_SUFFIX:
             plain = scratch / file.stem
-            decompress_file(file, plain, losses)
+            decompress_file(file, plain, losses, self.max_bytes)
         else:
             plain = recover_copy(file, scratch)
         try:
-            return _open_storage(self.storage, file, losses, plain)
+            return self.open_storage(file, losses, plain)
         finally:
             plain.unlink()  # it is open, and gone when this process is
+
+    def open_storage(
+        self, file: Path, losses: DamageLog, content: Path | None = None
+    ) -> StorageReader:
+        """Open one of ``files`` as it is, or a copy of it; see ``open``.
+
+        Args:
+            file: to open.
+            losses: receives the damage.
+            content: copy that is read in its place; None for none.
+        """
+        if self.storage == "mcap":
+            return McapReader(file, losses, content, self.max_bytes)
+        if self.storage == "sqlite3":
+            return Sqlite3Reader(file, content)
+        return Rosbag1Reader(file, content, self.max_bytes)
 
     def decompress(self, data: bytes) -> bytes:
         """Return the data of a message, decompressed if needed; empty if they are damaged."""
         if self.compression != "message":
             return data
         try:
-            return decompress_message(data)
+            return decompress_message(data, self.max_bytes)
         except ValueError:
             return b""
 
 
-def open_bag(path: Path, *, salvage: bool = False) -> Bag:
+def open_bag(path: Path, *, salvage: bool = False, max_bytes: int = DEFAULT_MAX_BYTES) -> Bag:
     """Find the bag at ``path``: a rosbag2 folder, or a .mcap, .db3 or .bag file.
 
     Args:
         path: of the bag.
         salvage: accept a folder without metadata.yaml, by the names of its files, and a folder
             whose files are not those that metadata.yaml names.
+        max_bytes: of a record, chunk or message.
 
     Raises:
         BagError: if there is no bag.
         BagDamageError: if metadata.yaml is missing or damaged.
     """
+    bag = replace(_find_bag(path, salvage=salvage), max_bytes=max_bytes)
+    return bag if bag.metadata is not None else replace(bag, compression=_detect_compression(bag))
+
+
+def _find_bag(path: Path, *, salvage: bool) -> Bag:
+    """Return the bag at a path; of one without metadata the compression is still missing."""
     if path.is_file():
-        return _open_file(path)
+        return _find_file(path)
     if not path.is_dir():
         message = f"{path} does not exist"
         raise BagError(message)
     try:
-        return _open_folder(path, salvage=salvage)
+        return _find_folder(path, salvage=salvage)
     except (BagDamageError, FileNotFoundError) as error:
         if salvage:
             return _collect_files(path)
@@ -155,7 +181,7 @@ def open_bag(path: Path, *, salvage: bool = False) -> Bag:
         raise BagDamageError(message) from error
 
 
-def _open_file(path: Path) -> Bag:
+def _find_file(path: Path) -> Bag:
     if path.suffix == _ACTIVE_SUFFIX:
         target = path.with_suffix("")
         names = shlex.quote(str(path)), shlex.quote(str(target))
@@ -168,10 +194,10 @@ def _open_file(path: Path) -> Bag:
     if storage is None:
         message = f"{path} is no recording; expected a folder, {', '.join(STORAGES)}"
         raise BagError(message)
-    return Bag(path, storage, (path,), _detect_compression(storage, (path,)), None)
+    return Bag(path, storage, (path,), "none", None)
 
 
-def _open_folder(path: Path, *, salvage: bool) -> Bag:
+def _find_folder(path: Path, *, salvage: bool) -> Bag:
     metadata = read_metadata(path)
     names = [Path(name).name for name in metadata["relative_file_paths"]]
     files = tuple(path / name for name in dict.fromkeys(names))
@@ -262,29 +288,29 @@ def _collect_files(path: Path) -> Bag:
     # A recorder that died may have left a file and the beginning of its compressed copy.
     names = {file.name.removesuffix(COMPRESSED_SUFFIX): file for file in reversed(files)}
     unique = tuple(sorted(names.values(), key=_order_file))
-    return Bag(path, storage, unique, _detect_compression(storage, unique), None)
+    return Bag(path, storage, unique, "none", None)
 
 
-def _detect_compression(storage: str, files: tuple[Path, ...]) -> str:
+def _detect_compression(bag: Bag) -> str:
     """Return the compression of a bag without metadata, by its first message."""
-    if any(file.suffix == COMPRESSED_SUFFIX for file in files):
+    if any(file.suffix == COMPRESSED_SUFFIX for file in bag.files):
         return "file"
-    for file in files:
-        if (data := _read_first(storage, file)) is not None:
+    for file in bag.files:
+        if (data := _read_first(bag, file)) is not None:
             return "message" if is_compressed_message(data) else "none"
     return "none"
 
 
-def _read_first(storage: str, file: Path) -> bytes | None:
+def _read_first(bag: Bag, file: Path) -> bytes | None:
     """Return the data of the first message; None if there is none that can be read."""
     losses = DamageLog(salvage=True)
     if not file.is_file():
         return None
-    with suppress(BagDamageError, OSError), closing(_open_storage(storage, file, losses)) as reader:
+    with suppress(BagDamageError, OSError), closing(bag.open_storage(file, losses)) as reader:
         if (data := _find_first(reader)) is not None:
             return data
-    if storage == "sqlite3" and list_logs(file):  # all of it may be in the log
-        bag, folder = Bag(file, storage, (file,), "none", None), Path(gettempdir())
+    if bag.storage == "sqlite3" and list_logs(file):  # all of it may be in the log
+        folder = Path(gettempdir())
         with suppress(BagDamageError, OSError), bag.open_in(folder, file, losses) as reader:
             return _find_first(reader)
     return None
@@ -295,15 +321,6 @@ def _find_first(reader: StorageReader) -> bytes | None:
         if isinstance(record, Message):
             return record.data
     return None
-
-
-def _open_storage(
-    storage: str, file: Path, losses: DamageLog, content: Path | None = None
-) -> StorageReader:
-    if storage == "mcap":
-        return McapReader(file, losses, content)
-    is_sqlite3 = storage == "sqlite3"
-    return Sqlite3Reader(file, content) if is_sqlite3 else Rosbag1Reader(file, content)
 
 
 def _find_suffix(path: Path) -> str:

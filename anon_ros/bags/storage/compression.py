@@ -4,12 +4,19 @@ from pathlib import Path
 
 import zstandard
 
+from anon_ros.bags.storage.decompression import (
+    DEFAULT_MAX_BYTES,
+    decompress,
+    iter_zstd_frames,
+    reject_oversized,
+)
 from anon_ros.bags.storage.records import DamageLog, Loss
 
 COMPRESSED_SUFFIX = ".zstd"
 """Suffix of a compressed storage file, after that of the storage."""
 
-_BLOCK_BYTES = 2**20
+_MAX_FILE_RATIO = 100  # of a recording's size to that of its compressed file
+_MAX_HEADER_BYTES = 18  # of a zstd frame
 _FRAME_MAGIC = b"\x28\xb5\x2f\xfd"  # no CDR begins so
 
 
@@ -23,22 +30,13 @@ def compress_message(data: bytes) -> bytes:
     return zstandard.compress(data)
 
 
-def decompress_message(data: bytes) -> bytes:
+def decompress_message(data: bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     """Decompress the data of one message.
 
     Raises:
-        ValueError: if they are damaged.
+        ValueError: if they are damaged; SizeLimitError if they become more than ``max_bytes``.
     """
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        plain = decompressor.decompress(data)
-    except zstandard.ZstdError as error:
-        message = f"cannot be decompressed: {error}"
-        raise ValueError(message) from error
-    if not decompressor.eof:
-        message = "cannot be decompressed: it is cut off"
-        raise ValueError(message)
-    return plain
+    return decompress(data, "zstd", None, max_bytes)
 
 
 def compress_file(path: Path, output: Path) -> None:
@@ -58,30 +56,29 @@ def compress_file(path: Path, output: Path) -> None:
     unfinished.replace(output)
 
 
-def decompress_file(path: Path, output: Path, losses: DamageLog) -> None:
+def decompress_file(
+    path: Path, output: Path, losses: DamageLog, max_bytes: int = DEFAULT_MAX_BYTES
+) -> None:
     """Decompress a file, up to the first damaged place.
 
     Args:
         path: of the file.
         output: must not exist.
         losses: receives the damaged place.
+        max_bytes: that it may become, or 100 times its size if that is more.
 
     Raises:
         BagDamageError: if it is damaged, unless ``losses.salvage``.
         OSError: if a file cannot be read or written.
     """
+    limit = max(max_bytes, _MAX_FILE_RATIO * path.stat().st_size)
     with path.open("rb") as source, output.open("xb") as target:
-        decompressor = zstandard.ZstdDecompressor().decompressobj()
         try:
-            while block := source.read(_BLOCK_BYTES):
-                while block:
-                    if decompressor.eof:  # there may be several frames
-                        decompressor = zstandard.ZstdDecompressor().decompressobj()
-                    target.write(decompressor.decompress(block))
-                    block = decompressor.unused_data if decompressor.eof else b""
-            problem = "" if decompressor.eof else "it is cut off"
-        except zstandard.ZstdError as error:
-            problem = str(error)
-        if problem:
+            header = source.peek(_MAX_HEADER_BYTES)
+            reject_oversized(zstandard.frame_content_size(header), limit)
+            for block in iter_zstd_frames(source):
+                reject_oversized(target.tell() + len(block), limit)
+                target.write(block)
+        except (zstandard.ZstdError, ValueError) as error:
             place = f"after {target.tell()} bytes"
-            losses.record(Loss.of_place(path, place, f"cannot be decompressed: {problem}"))
+            losses.record(Loss.of_place(path, place, f"cannot be decompressed: {error}"))

@@ -1,16 +1,17 @@
-"""Attachments of MCAP files, block by block: they may be larger than the memory."""
+"""Attachments and private records of MCAP files, block by block: they may exceed the memory."""
 
 import struct
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import AttachmentIndex
 from mcap.writer import Writer
 
-from anon_ros.bags.storage.records import Attachment, FileExtent
+from anon_ros.bags.storage.records import Attachment, FileExtent, PrivateRecord
 
 _RECORD_HEAD = struct.Struct("<BQ")  # opcode, length
 _MAX_HEAD_BYTES = 2**24  # two times, a name and a media type
@@ -47,9 +48,7 @@ class StreamingWriter(Writer):
         Raises:
             OSError: if it cannot be read or written.
         """
-        private = {name.removeprefix("_Writer__"): value for name, value in vars(self).items()}
-        stream: BinaryIO = private["stream"]
-        stream.write(private["record_builder"].end())
+        private, stream = self._get_private()
         offset, head = stream.tell(), _pack_head(attachment)
         length = len(head) + attachment.num_bytes + 4
         stream.write(_RECORD_HEAD.pack(Opcode.ATTACHMENT, length) + head)
@@ -70,6 +69,24 @@ class StreamingWriter(Writer):
                 media_type=attachment.media_type,
             )
         )
+
+    def stream_private(self, record: PrivateRecord) -> None:
+        """Append a private record.
+
+        Raises:
+            OSError: if it cannot be read or written.
+        """
+        _, stream = self._get_private()
+        stream.write(_RECORD_HEAD.pack(record.opcode, record.content.num_bytes))
+        for block in record.content.iter_blocks():
+            stream.write(block)
+
+    def _get_private(self) -> tuple[Mapping[str, Any], BinaryIO]:
+        """Return the private attributes of the library's writer, and its stream, for a record."""
+        private = {name.removeprefix("_Writer__"): value for name, value in vars(self).items()}
+        stream: BinaryIO = private["stream"]
+        stream.write(private["record_builder"].end())
+        return private, stream
 
 
 def _pack_head(attachment: Attachment) -> bytes:

@@ -19,6 +19,7 @@ METADATA_NAME = "metadata.yaml"
 TOPICS_KEY = "topics_with_message_count"
 """Key of the topics in the metadata."""
 
+_MARK_PREFIX = "anon_ros."
 _ROOT_KEY = "rosbag2_bagfile_information"
 _NEWEST_VERSION = 9
 # Up to this version QoS profiles are YAML text of numbers, from then on a list of words.
@@ -140,6 +141,23 @@ def build_metadata(
         entry = entries.get(channel.topic) or _make_topic(channel, int(template["version"]))
         topics.append({**entry, "topic_metadata": {**entry["topic_metadata"], "name": name}})
     return {**template, "storage_identifier": storage, TOPICS_KEY: topics}
+
+
+def add_mark(metadata: Mapping[str, Any], mark: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``metadata`` with a mark among the custom data."""
+    custom_data = {**(metadata.get("custom_data") or {}), **make_custom_data(mark)}
+    return {**metadata, "custom_data": custom_data}
+
+
+def make_custom_data(mark: Mapping[str, Any]) -> dict[str, str]:
+    """Return a mark as custom data, of which other tools have theirs."""
+    return {f"{_MARK_PREFIX}{key}": str(value) for key, value in mark.items()}
+
+
+def find_mark(metadata: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the custom data that are a mark; empty for none."""
+    custom_data = (metadata or {}).get("custom_data") or {}
+    return {key: text for key, text in custom_data.items() if key.startswith(_MARK_PREFIX)}
 
 
 def add_file_statistics(

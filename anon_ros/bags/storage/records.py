@@ -13,8 +13,12 @@ _MAX_LOSSES = 1000
 _BLOCK_BYTES = 2**20
 UNKNOWN_ENCODING = "unknown"
 """Encoding of a definition that the recorder did not find (rosbag2)."""
+METADATA_KIND, PRIVATE_KIND = "MCAP metadata", "private MCAP record"
+"""Kinds of records that have a name, but no media type."""
 ROSBAG2_METADATA_NAME, ROSBAG2_METADATA_KEY = "rosbag2", "serialized_metadata"
 """Name and key of the MetadataRecord that rosbag2 writes about the file that it is in."""
+MARK_NAME = "anon_ros.mark"
+"""Name of our own MetadataRecord about persons that a model drew."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,42 @@ class MetadataRecord(NamedTuple):
     name: str
     values: Mapping[str, str]
 
+    @property
+    def media_type(self) -> str:
+        """The kind of record, in the place of an attachment's media type."""
+        return METADATA_KIND
 
-Record: TypeAlias = Message | Attachment | MetadataRecord
+    @classmethod
+    def of_mark(cls, mark: Mapping[str, Any]) -> "MetadataRecord":
+        """Return the record of a mark."""
+        return cls(MARK_NAME, {key: str(value) for key, value in mark.items()})
+
+
+class PrivateRecord(NamedTuple):
+    """A record of an MCAP file whose kind the format leaves to others, or to later versions."""
+
+    opcode: int
+    content: FileExtent
+
+    @property
+    def name(self) -> str:
+        """The name of all records of this kind."""
+        return f"record-0x{self.opcode:02x}"
+
+    @property
+    def media_type(self) -> str:
+        """The kind of record, in the place of an attachment's media type."""
+        return PRIVATE_KIND
+
+
+Extra: TypeAlias = Attachment | MetadataRecord | PrivateRecord
+"""What a file holds beside messages; has a name and a media type."""
+Record: TypeAlias = Message | Extra
+
+
+def format_extra(extra: Extra) -> str:
+    """Return the place of a loss that is an extra."""
+    return f"{extra.media_type or 'attachment'} {extra.name}"
 
 
 @dataclass(frozen=True)
@@ -243,6 +281,13 @@ class StorageReader(Protocol):
 
     def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
         """Read the first messages of channels, by their ids; fewer where they cannot be read."""
+        ...
+
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read the records that are neither messages nor attachments, where the index tells of any.
+
+        Damage is left to ``records``.
+        """
         ...
 
     def close(self) -> None:

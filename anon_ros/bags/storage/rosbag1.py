@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag1
-from rosbags.rosbag1 import Reader, Writer
-from rosbags.rosbag1.reader import decompressors
+from rosbags.rosbag1 import Writer
 
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Loss, Message, Record
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES
+from anon_ros.bags.storage.records import (
+    MAX_TIME_NS,
+    Channel,
+    DamageLog,
+    Loss,
+    Message,
+    MetadataRecord,
+    PrivateRecord,
+    Record,
+)
+from anon_ros.bags.storage.rosbag1_chunks import BoundedReader
 from anon_ros.errors import BagDamageError, format_error
 from anon_ros.utils.files import fsync_path
 
@@ -20,19 +30,22 @@ class Rosbag1Reader:
 
     attachments: Sequence[tuple[str, str]] = ()
 
-    def __init__(self, path: Path, content: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, content: Path | None = None, max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> None:
         """Open ``path``.
 
         Args:
             path: of the file.
             content: copy that is read in its place; None for none.
+            max_bytes: of a chunk, as it declares it and as it is.
 
         Raises:
             BagDamageError: if it is no bag of ROS 1, or has no index.
             OSError: if it cannot be read.
         """
         self.path = path
-        self._reader = _open_reader(path, content or path)
+        self._reader = _open_reader(path, content or path, max_bytes)
         connections = self._reader.connections
         self._channels = {item.id: _make_channel(item) for item in connections}
         self.channels = list(self._channels.values())
@@ -40,7 +53,11 @@ class Rosbag1Reader:
         has_messages = any(self.message_counts.values())
         self.start_ns = self._reader.start_time if has_messages else MAX_TIME_NS
         self.end_ns = self._reader.end_time - 1 if has_messages else 0
-        self.compression = _find_compression(self._reader)
+        self.compression = self._reader.compression
+
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read nothing: the storage has no such records."""
+        return iter(())
 
     def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
         """Read the first messages of channels; see ``StorageReader``."""
@@ -129,8 +146,8 @@ class Rosbag1Writer:
         )
 
 
-def _open_reader(path: Path, content: Path) -> Reader:
-    reader = Reader(content)
+def _open_reader(path: Path, content: Path, max_bytes: int) -> BoundedReader:
+    reader = BoundedReader(content, max_bytes)
     try:
         reader.open()
     except OSError:
@@ -140,13 +157,6 @@ def _open_reader(path: Path, content: Path) -> Reader:
         message = f"{path} is no ROS 1 bag, or damaged: {format_error(error)}; {remedy}"
         raise BagDamageError(message) from error
     return reader
-
-
-def _find_compression(reader: Reader) -> str:
-    """Return the first compression of chunks that is in use; empty if there is none."""
-    used = {chunk.decompressor for chunk in reader.chunks.values()}
-    names = [name for name, function in decompressors.items() if function in used]
-    return next((name for name in names if name != "none"), "")
 
 
 def _make_channel(connection: Connection) -> Channel:

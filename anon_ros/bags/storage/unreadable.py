@@ -3,7 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from anon_ros.bags.storage.records import MAX_TIME_NS, Channel, DamageLog, Record
+from anon_ros.bags.storage.records import (
+    MAX_TIME_NS,
+    Channel,
+    DamageLog,
+    MetadataRecord,
+    PrivateRecord,
+    Record,
+)
 
 
 class UnreadableFile:
@@ -21,6 +28,10 @@ class UnreadableFile:
 
     def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:  # noqa: ARG002 - the protocol's
         """Read nothing."""
+        return iter(())
+
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read nothing: the storage has no such records."""
         return iter(())
 
     def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:  # noqa: ARG002 - the protocol's

@@ -8,6 +8,7 @@ from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import Message
 from anon_ros.bags.verify.findings import Findings, format_location
+from anon_ros.bags.verify.mark_checks import ImageMarkChecker
 from anon_ros.bags.verify.message_matcher import ExpectedMessage, TopicKey
 from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
@@ -45,6 +46,10 @@ class ImageChecker:
     counts: Counter[TopicKey] = field(default_factory=Counter)
     num_unchanged: int = 0
     _reduced_topics: set[str] = field(default_factory=set)
+    _marks: ImageMarkChecker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._marks = ImageMarkChecker(self.report, self.findings)
 
     def check(self, expected: ExpectedMessage, message: Message) -> None:
         """Check an image of the output.
@@ -60,6 +65,7 @@ class ImageChecker:
         for problem in comparison.problems:
             self.findings.add_error(place, problem)
         self._check_size(message.channel.topic, comparison)
+        self._marks.check(place, expected, comparison)
         has_record = expected.record is not None
         redetection = self._redetect(message, comparison, has_record=has_record)
         self._judge_replaced(place, comparison, redetection)
@@ -81,6 +87,7 @@ class ImageChecker:
 
     def check_totals(self) -> None:
         """Check the numbers of images, after the last of them."""
+        self._marks.check_totals()
         for topic in self.report.topics_by_key.values():
             count = self.counts[topic.output_topic, topic.type_name]
             expected = topic.images.anonymized if topic.images else 0

@@ -22,6 +22,7 @@ from anon_ros.images import (
     decode_compressed,
     encode_compressed,
     encode_raw,
+    has_mark,
 )
 from anon_ros.images.files.jpeg import JpegInfo, parse_jpeg
 from anon_ros.images.files.orientation import turn_back, turn_upright
@@ -58,6 +59,8 @@ class ImageComparison:
         mask: (H, W) bool, replaced pixels; None if they are not known.
         is_unchanged: the output's pixels are those of the input.
         persons: judges a person by the pixels of both; None if they cannot be compared.
+        was_marked: the input's file has a mark of synthetic persons.
+        is_marked: the output's has; None for an image that is no file.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -66,6 +69,8 @@ class ImageComparison:
     mask: Mask | None = None
     is_unchanged: bool = False
     persons: PersonComparison | None = None
+    was_marked: bool = False
+    is_marked: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,9 @@ def compare_images(
         return comparison
     if problem := _check_metadata(output_frame, comparison.image):
         comparison.problems.append(problem)
+    if not (input_frame.is_raw or output_frame.is_raw):
+        comparison.was_marked = has_mark(input_frame.compressed)
+        comparison.is_marked = has_mark(output_frame.compressed)
     comparison.is_unchanged = np.array_equal(input_image, comparison.image)
     if input_image.shape != comparison.image.shape:
         problem = f"the image is {_format_size(comparison.image)}, not {_format_size(input_image)}"
@@ -269,7 +277,7 @@ def _check_png_background(
     """Compare the samples, alpha and 16 bits included, with black painted into the mask."""
     black = np.zeros((*mask.shape, 3), np.uint8)
     source_png, output_png = (
-        encode_compressed(image, black, mask, 1) for image in (source, output)
+        encode_compressed(image, black, mask, 1, adds_mark=True) for image in (source, output)
     )
     return "" if source_png == output_png else "the PNG differs outside the mask"
 
@@ -288,8 +296,9 @@ def _check_jpeg_background(pair: _DecodedPair, mask: Mask) -> str:
     """Compare the output with what encoding makes of the input with the output's persons in it."""
     source, output = pair.input_frame.compressed, pair.output_frame.compressed
     pasted = np.where(mask[..., None], pair.output_image, pair.input_image)
-    expected = encode_compressed(source, pasted, mask, pair.jpeg_quality)
-    if expected == bytes(output.data):
+    nobody = np.zeros_like(mask)
+    expected = encode_compressed(source, pasted, mask, pair.jpeg_quality, adds_mark=True)
+    if expected == encode_compressed(output, pasted, nobody, 1, adds_mark=True):
         return ""
     if not mask.any():
         return "the JPEG is not that of the input without its metadata, yet nobody was replaced"

@@ -152,11 +152,14 @@ def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Co
             if f"detect.{name}" in weaker
         },
     )
+    # A class more finds more; a report alone may not say that persons are called otherwise.
+    classes = dict.fromkeys((*DetectionConfig().classes, *report.config.detect.classes))
     enlarged_px = round(detect.inference_px * _ENLARGEMENT / _STRIDE_PX) * _STRIDE_PX
     max_px = all_parameters()["detect.inference_px"].spec.maximum
     values = {
         **{f"detect.{name}": value for name, value in vars(detect).items() if name != "weights"},
         "detect.inference_px": enlarged_px if max_px is None else min(enlarged_px, int(max_px)),
+        "detect.classes": tuple(classes),
         "detect.confidence": max(detect.confidence, _MIN_SCORE),
     }
     return load_config(None, {**values, **overrides})

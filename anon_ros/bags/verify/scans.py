@@ -2,25 +2,32 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, ImageRecord, MasksDb
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import TopicReport
 from anon_ros.bags.storage.bag import Bag
+from anon_ros.bags.storage.metadata import parse_embedded_metadata
 from anon_ros.bags.storage.records import (
+    MARK_NAME,
     MAX_TIME_NS,
+    ROSBAG2_METADATA_KEY,
     ROSBAG2_METADATA_NAME,
     Attachment,
     Channel,
     DamageLog,
+    Extra,
     Message,
     MetadataRecord,
+    PrivateRecord,
     Record,
     StorageReader,
+    format_extra,
 )
 from anon_ros.bags.verify.findings import Findings, format_location
 from anon_ros.bags.verify.message_matcher import ExpectedMessage, TopicKey
@@ -37,6 +44,8 @@ class BagScan:
         losses: parts that could not be read.
         channels: by topic and type in the output.
         extras: number of attachments and metadata records, by name and hash.
+        marks: number of our own metadata records, by their sorted content.
+        embedded_metadata: of rosbag2, from inside the last file that has some; None without.
     """
 
     bag: Bag
@@ -44,6 +53,13 @@ class BagScan:
     losses: DamageLog = field(default_factory=lambda: DamageLog(salvage=True))
     channels: dict[TopicKey, set[Channel]] = field(default_factory=lambda: defaultdict(set))
     extras: Counter[tuple[str, str]] = field(default_factory=Counter)
+    marks: Counter[tuple[tuple[str, str], ...]] = field(default_factory=Counter)
+    embedded_metadata: Mapping[str, Any] | None = None
+
+    @property
+    def metadata(self) -> Mapping[str, Any] | None:
+        """The metadata of rosbag2; None without."""
+        return self.bag.metadata or self.embedded_metadata
 
     def open_file(self, file: Path) -> AbstractContextManager[StorageReader]:
         """Open a storage file; it is closed with the context.
@@ -53,14 +69,24 @@ class BagScan:
         """
         return self.bag.open_in(self.scratch, file, self.losses)
 
-    def add_extra(self, record: Attachment | MetadataRecord) -> None:
-        """Count an attachment or a metadata record."""
+    def add_extra(self, record: Extra) -> None:
+        """Count an attachment or an MCAP record."""
         if isinstance(record, Attachment):
             digest = hashlib.sha256(repr(record[1:4]).encode())
             for block in record.iter_blocks():
                 digest.update(block)
             self.extras[f"attachment {record.name}", digest.hexdigest()] += 1
-        elif record.name != ROSBAG2_METADATA_NAME:
+        elif isinstance(record, PrivateRecord):
+            digest = hashlib.sha256()
+            for block in record.content.iter_blocks():
+                digest.update(block)
+            self.extras[f"private record {record.name}", digest.hexdigest()] += 1
+        elif record.name == ROSBAG2_METADATA_NAME:
+            text = record.values.get(ROSBAG2_METADATA_KEY, "")
+            self.embedded_metadata = parse_embedded_metadata(text)
+        elif record.name == MARK_NAME:
+            self.marks[tuple(sorted(record.values.items()))] += 1
+        else:
             digest = hashlib.sha256(repr(sorted(record.values.items())).encode())
             self.extras[f"metadata {record.name}", digest.hexdigest()] += 1
 
@@ -98,10 +124,14 @@ class InputScan:
                     elif self._is_in_output(record):
                         self.scan.add_extra(record)
 
-    def _is_in_output(self, record: Attachment | MetadataRecord) -> bool:
-        if isinstance(record, MetadataRecord):
-            return True
-        return (record.name, record.media_type) in self.report.attachments
+    def _is_in_output(self, record: Extra) -> bool:
+        if format_extra(record) in self.report.lost_places:
+            self.findings.count("left out")
+            return False
+        key = record.name, record.media_type
+        if isinstance(record, MetadataRecord):  # reports of version 0.1 do not name them
+            return key not in self.report.dropped_extras
+        return key in self.report.attachments
 
     def _find_topic(self, channel: Channel) -> TopicReport | None:
         """Return the report of a topic that the output must have; None without it."""

@@ -12,6 +12,7 @@ from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import Message
 from anon_ros.bags.verify.findings import Findings, format_location
 from anon_ros.bags.verify.image_checks import ImageChecker
+from anon_ros.bags.verify.mark_checks import check_recording_mark
 from anon_ros.bags.verify.message_matcher import ExpectedMessage, MessageMatcher, TopicKey
 from anon_ros.bags.verify.metadata_checks import (
     compare_attachments,
@@ -144,6 +145,7 @@ class _Verifier:
         self._report_damage(source, output)
         compare_channels(source, output, self.findings)
         compare_attachments(source, output, self.findings)
+        check_recording_mark(source, output, report, self.findings)
         compare_counts(job.output, report, output_scan.counts, self.findings)
         compare_qos(job.source, job.output, report, self.findings)
         self.images.check_totals()

@@ -123,9 +123,9 @@ def inspect_definition(topic: str, type_name: str, definition: str) -> Finding:
 
 
 def can_hold_media(definition: str) -> bool:
-    """Return True if a type has bytes, numbers or text, other than ``frame_id``, in its fields."""
-    text = re.sub(r"\bstring(?:<[^>]*>)?\s+(?:\w*frame_id)\b", " ", definition)
-    return bool(_BYTE_ARRAY.search(text) or _NUMBER_ARRAY.search(text)) or "string" in text
+    """Return True if a type has bytes, numbers or text in its fields, or a header with its text."""
+    has_array = _BYTE_ARRAY.search(definition) or _NUMBER_ARRAY.search(definition)
+    return has_array is not None or "string" in definition or "Header" in definition
 
 
 def _find_image_type(definition: str) -> str:

@@ -1,14 +1,23 @@
 """Search for pictures, films and sounds in the bytes of a message, file or text."""
 
 import re
+import struct
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
 
 _MAX_JPEG_SEGMENTS = 64
 _MIN_JPEG_SEGMENTS = 2  # three bytes alone are found in any noise
 _MAX_TEXT_CHARACTERS = 4096
+_BLOCK_BYTES = 2**20  # searched at once
+_NUM_TABLES = 3
+_SHORT_STARTS = b"B\1"  # of files that begin with two bytes only
+_OVERLAP_BYTES = 2**18  # of the start of a file, enough to recognize it
 _MAX_PARAMETER_SET_BYTES = 512
 _H265_SET = 0x40
 _BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
@@ -17,6 +26,9 @@ _BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"isom", b"iso2", b"mp4"
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _SEGMENT_HEAD_BYTES, _MARKER, _START_OF_SCAN = 4, 0xFF, 0xDA
 _MIN_BOX_BYTES, _MAX_BOX_BYTES = 8, 4096
+_FRAME_HEADER = struct.Struct(">HBHHB")  # length, bits, height, width, channels
+_JPEG_BITS = range(2, 17)
+_MAX_TIFF_KIND = 18  # of BigTIFF
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _IN_HEADER = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}
 _ARCHIVED_PICTURE = re.compile(rb"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|avi)", re.IGNORECASE)
@@ -39,17 +51,62 @@ def find_media(data: bytes) -> str:
     Also pictures written as text: base64, hexadecimal or decimal numbers. Raw pixels, and whatever
     is compressed or encrypted as a whole, are not recognized.
     """
-    return _find_kind(data, _FILES) or _find_kind(data, _TEXTS)
+    return _find_kind(data, _FILES_AND_TEXTS)
 
 
-def _find_kind(data: bytes, kinds: tuple[_Kind, ...]) -> str:
-    for kind in kinds:
-        place = data.find(kind.start)
-        while place >= 0:
-            if name := kind.name_at(data, place):
-                return name
-            place = data.find(kind.start, place + 1)
+def find_media_in_blocks(blocks: Iterable[bytes]) -> str:
+    """Return what ``find_media`` finds in data that come block by block."""
+    rest = b""
+    for block in blocks:
+        window = rest + block
+        if name := find_media(window):
+            return name
+        rest = window[-_OVERLAP_BYTES:]
     return ""
+
+
+def _find_kind(data: bytes, kinds: "_Kinds") -> str:
+    for place in kinds.iter_places(data):
+        for kind in kinds.by_first_byte[data[place]]:
+            if data.startswith(kind.start, place) and (name := kind.name_at(data, place)):
+                return name
+    return ""
+
+
+class _Kinds:
+    """Kinds of media files, to be looked for all at once.
+
+    Each kind belongs to a group, a bit. A table for each of the first three bytes of a file has the
+    groups of which a kind has that byte there, so that a place is worth a look where a group is in
+    all three.
+    """
+
+    def __init__(self, kinds: Sequence[_Kind]) -> None:
+        self.by_first_byte: Mapping[int, list[_Kind]] = defaultdict(list)
+        self._tables = np.zeros((_NUM_TABLES, 256), np.uint8)
+        for kind in kinds:
+            self.by_first_byte[kind.start[0]].append(kind)
+            group = np.uint8(1 << _choose_group(kind.start))
+            for place, table in enumerate(self._tables):
+                is_end = place >= len(kind.start)
+                table[slice(None) if is_end else kind.start[place]] |= group
+
+    def iter_places(self, data: bytes) -> Iterator[int]:
+        """Yield the places at which a file may begin."""
+        # Behind the end: a start of two bytes may be there.
+        for start in range(0, len(data), _BLOCK_BYTES):
+            block = np.frombuffer(data[start : start + _BLOCK_BYTES + 2] + b"\0\0", np.uint8)
+            first, second, third = (
+                np.asarray(cv2.LUT(block, table)[:, 0], np.uint8) for table in self._tables
+            )
+            is_place = (first[:-2] & second[1:-1] & third[2:]) != 0
+            yield from (start + np.flatnonzero(is_place)).tolist()
+
+
+def _choose_group(start: bytes) -> int:
+    """Return one of 8 groups; those whose third byte may be any are for short starts alone."""
+    first = start[0]
+    return _SHORT_STARTS.index(first) if first in _SHORT_STARTS else 2 + first % 6
 
 
 def _name_jpeg(data: bytes, place: int) -> str:
@@ -61,10 +118,21 @@ def _name_jpeg(data: bytes, place: int) -> str:
             return "a JPEG picture" if number >= _MIN_JPEG_SEGMENTS else ""
         if head[0] != _MARKER or head[1] not in _IN_HEADER:
             return ""
-        if head[1] == _START_OF_SCAN or head[1] in _START_OF_FRAME:
-            return "a JPEG picture"
+        if head[1] in _START_OF_FRAME:
+            return "a JPEG picture" if _is_frame_header(data, place, number) else ""
+        if head[1] == _START_OF_SCAN:
+            return "a JPEG picture" if number else ""
         place += 2 + int.from_bytes(head[2:], "big")
     return ""
+
+
+def _is_frame_header(data: bytes, place: int, number: int) -> bool:
+    """Return True for the frame header of a JPEG, as segment ``number``: noise has many markers."""
+    header = data[place + 2 : place + 2 + _FRAME_HEADER.size]
+    if len(header) < _FRAME_HEADER.size:
+        return number >= _MIN_JPEG_SEGMENTS
+    length, bits, _, width_px, num_channels = _FRAME_HEADER.unpack(header)
+    return width_px > 0 and bits in _JPEG_BITS and length == 8 + 3 * num_channels
 
 
 def _name_riff(data: bytes, place: int) -> str:
@@ -80,11 +148,15 @@ def _name_bmp(data: bytes, place: int) -> str:
 
 
 def _name_tiff(data: bytes, place: int) -> str:
-    """Follow the head of a TIFF to its first directory, whose tags ascend."""
+    """Follow the head of a TIFF to its first directory, whose tags ascend and have a kind."""
     order: Literal["little", "big"] = "little" if data[place] == ord("I") else "big"
     place += int.from_bytes(data[place + 4 : place + 8], order) + 2
-    tags = [int.from_bytes(data[place + i : place + i + 2], order) for i in (0, 12)]
-    return "a TIFF picture" if 0 < tags[0] < tags[1] else ""
+    tags, kinds = (
+        [int.from_bytes(data[place + i : place + i + 2], order) for i in (start, start + 12)]
+        for start in (0, 2)
+    )
+    is_directory = 0 < tags[0] < tags[1] and all(0 < kind <= _MAX_TIFF_KIND for kind in kinds)
+    return "a TIFF picture" if is_directory else ""
 
 
 def _name_container(data: bytes, place: int) -> str:
@@ -144,7 +216,7 @@ def _always(name: str) -> Callable[[bytes, int], str]:
     return lambda _data, _place: name
 
 
-_FILES = (
+_FILE_KINDS = (
     _Kind(_JPEG_START, _name_jpeg),
     _Kind(_PNG_START, _always("a PNG picture")),
     _Kind(b"GIF87a", _always("a GIF picture")),
@@ -165,10 +237,11 @@ _FILES = (
     _Kind(b"OggS\0", _always("a sound or film (Ogg)")),
     _Kind(b"fLaC\0", _always("a sound (FLAC)")),
 )
-_TEXTS = (
+_TEXT_KINDS = (
     *(_Kind(start, _name_base64) for start in (b"/9j/", rb"\/9j\/", b"_9j_", b"iVBORw0KGgo")),
     *(_Kind(start, _name_base64) for start in (b"R0lGOD", b"UklGR", b"SUkqA", b"Qk0")),
     *(_Kind(start, _name_hex) for start in (b"ffd8ff", b"FFD8FF", b"89504e47", b"89504E47")),
     *(_Kind(start, _name_numbers) for start in (b"255, 216, 255", b"255,216,255")),
     *(_Kind(start, _name_numbers) for start in (b"137, 80, 78, 71", b"137,80,78,71")),
 )
+_FILES, _FILES_AND_TEXTS = _Kinds(_FILE_KINDS), _Kinds((*_FILE_KINDS, *_TEXT_KINDS))

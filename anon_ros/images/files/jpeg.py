@@ -1,7 +1,7 @@
 """The segments of a JPEG: its completeness, its chroma sampling, and what of its metadata is kept.
 
 Only what is known to hold no picture is kept: the JFIF head without thumbnail, a color profile of
-numbers, the orientation, Adobe's color transform and what the pixels themselves need.
+numbers, the orientation, Adobe's color transform, our own mark and what the pixels themselves need.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from anon_ros.errors import ImageFormatError
 from anon_ros.images.files.color_profile import reduce_profile
 from anon_ros.images.files.jpeg_tables import START_OF_FRAME, START_OF_SCAN, drop_unused_tables
 from anon_ros.images.files.orientation import EXIF_HEAD, UPRIGHT, make_exif, parse_exif, parse_xmp
+from anon_ros.images.files.synthetic_mark import XMP_MARK
 
 SIGNATURE = b"\xff\xd8\xff"
 
@@ -41,6 +42,7 @@ class JpegInfo:
         chroma_hw: pixels per chroma sample: (1, 1) is 4:4:4, (1, 2) 4:2:2, (2, 2) 4:2:0.
         orientation: 1..8, how the stored pixels are to be turned.
         profile: its color profile, reduced to numbers; None for none.
+        is_marked: it has our own mark of synthetic persons.
     """
 
     end: int
@@ -49,6 +51,7 @@ class JpegInfo:
     chroma_hw: tuple[int, int]
     orientation: int
     profile: bytes | None
+    is_marked: bool
 
 
 class _Segment(NamedTuple):
@@ -83,6 +86,7 @@ def parse_jpeg(data: bytes) -> JpegInfo:
         chroma_hw,
         _find_orientation(segments),
         profile,
+        _XMP_HEAD + XMP_MARK in _list_contents(segments, _APP1, _XMP_HEAD),
     )
 
 
@@ -110,13 +114,14 @@ def find_orientation(data: bytes) -> int:
     return _find_orientation(list(head))
 
 
-def cut_metadata(data: bytes, orientation: int, profile: bytes | None) -> bytes:
+def cut_metadata(data: bytes, orientation: int, profile: bytes | None, *, is_marked: bool) -> bytes:
     """Return a JPEG with the same pixels, and with no more metadata than is known to be safe.
 
     Args:
         data: a whole JPEG; zeros behind it, padding of a message, stay.
         orientation: 1..8, to be stated.
         profile: a reduced color profile, to be stated; None for none.
+        is_marked: state that a model drew persons.
 
     Raises:
         ImageFormatError: if it is cut short or damaged.
@@ -125,6 +130,8 @@ def cut_metadata(data: bytes, orientation: int, profile: bytes | None) -> bytes:
     head = [_Segment(_APP0, content, 0) for content in _find_jfif(segments)[:1]]
     if orientation != UPRIGHT:
         head.append(_Segment(_APP1, EXIF_HEAD + make_exif(orientation), 0))
+    if is_marked:
+        head.append(_Segment(_APP1, _XMP_HEAD + XMP_MARK, 0))
     if profile is not None:
         head.append(_Segment(_APP2, _PROFILE_HEAD + b"\1\1" + profile, 0))
     adobe = _list_contents(segments, _APP14, _ADOBE_HEAD, _ADOBE_BYTES)

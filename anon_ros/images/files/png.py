@@ -1,18 +1,20 @@
 """The chunks of a PNG (third edition, W3C): its completeness, and what of its metadata is kept.
 
 Only what is known to hold no picture is kept: chunks that say how the pixels look, each at its
-fixed size, a color profile of numbers and the orientation.
+fixed size, a color profile of numbers, the orientation and our own mark.
 """
 
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from anon_ros.errors import ImageFormatError
 from anon_ros.images.files.color_profile import reduce_profile
 from anon_ros.images.files.orientation import UPRIGHT, make_exif, parse_exif, parse_xmp
+from anon_ros.images.files.synthetic_mark import XMP_MARK
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -27,7 +29,9 @@ _TRANSPARENT_SIZES = {0: 2, 2: 6}  # of tRNS
 _PROFILE_NAME = b"profile\0\0"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick writes
 _XMP_TEXT = b"XML:com.adobe.xmp"
+_MARK = _XMP_TEXT + bytes(5) + XMP_MARK  # not compressed, in no language
 _MAX_TEXT_BYTES = 2**20
+_SPACES = b" \t\n\r\v\f"
 _STORED_BYTES = 2**16 - 1
 # Adam7: first column and row, and steps
 _PASSES = (
@@ -51,12 +55,14 @@ class PngInfo:
         orientation: 1..8, how the stored pixels are to be turned.
         has_palette: its pixels are numbers of colors.
         color: chunks that say how colors look, type and content.
+        is_marked: it has our own mark of synthetic persons.
     """
 
     size_wh: tuple[int, int]
     orientation: int
     has_palette: bool
     color: Sequence[tuple[bytes, bytes]]
+    is_marked: bool
 
 
 def parse_png(data: bytes) -> PngInfo:
@@ -69,7 +75,8 @@ def parse_png(data: bytes) -> PngInfo:
     color = [chunk for chunk in _list_ancillary(chunks) if chunk[0] not in {b"PLTE", b"tRNS"}]
     has_palette = chunks[0].content[9] == _PALETTE
     size_wh = _IHDR.unpack(chunks[0].content)[:2]
-    return PngInfo(size_wh, _find_orientation(chunks), has_palette, color)
+    is_marked = any(chunk.kind == b"iTXt" and chunk.content == _MARK for chunk in chunks)
+    return PngInfo(size_wh, _find_orientation(chunks), has_palette, color, is_marked)
 
 
 def cut_metadata(
@@ -77,6 +84,8 @@ def cut_metadata(
     orientation: int,
     color: Sequence[tuple[bytes, bytes]] = (),
     used_colors: Collection[bytes] | None = None,
+    *,
+    is_marked: bool,
 ) -> bytes:
     """Return a PNG with the same pixels, and with no more metadata than is known to be safe.
 
@@ -85,6 +94,7 @@ def cut_metadata(
         orientation: 1..8, to be stated.
         color: chunks of another PNG that say how colors look, in place of its own.
         used_colors: RGB or RGBA of the pixels, of a PNG with a palette; None for any other.
+        is_marked: state that a model drew persons.
 
     Raises:
         ImageFormatError: if it is cut short, damaged or animated.
@@ -94,6 +104,8 @@ def cut_metadata(
     parts = [SIGNATURE, _join(b"IHDR", header)]
     if orientation != UPRIGHT:
         parts.append(_join(b"eXIf", make_exif(orientation)))
+    if is_marked:
+        parts.append(_join(b"iTXt", _MARK))
     chunks[1:1] = [_Chunk(kind, content, 0) for kind, content in color]
     ancillary = dict(_list_ancillary(chunks))
     if used_colors is not None:
@@ -242,28 +254,40 @@ def _inflate(data: bytes, max_bytes: int) -> bytes:
 
 def _find_orientation(chunks: Iterable[_Chunk]) -> int:
     chunks = list(chunks)
-    texts = [_read_text(chunk) for chunk in chunks if chunk.kind in {b"tEXt", b"zTXt", b"iTXt"}]
-    stated = [parse_exif(chunk.content) for chunk in chunks if chunk.kind == b"eXIf"]
-    stated += [parse_exif(_parse_raw_profile(text)) for key, text in texts if key in _EXIF_TEXTS]
-    stated += [parse_xmp(text) for key, text in texts if key == _XMP_TEXT]
+    # Text by text, for thousands of them would fill the memory, decompressed.
+    exif = (chunk.content for chunk in chunks if chunk.kind == b"eXIf")
+    profiles = (_parse_raw_profile(text) for text in _iter_texts(chunks, _EXIF_TEXTS))
+    stated = chain(
+        *(map(parse_exif, exif), map(parse_exif, profiles)),
+        map(parse_xmp, _iter_texts(chunks, {_XMP_TEXT})),
+    )
     return next((value for value in stated if value is not None), UPRIGHT)
 
 
-def _read_text(chunk: _Chunk) -> tuple[bytes, bytes]:
-    """Return keyword and text."""
-    key, _, text = chunk.content.partition(b"\0")
+def _iter_texts(chunks: Iterable[_Chunk], keys: Collection[bytes]) -> Iterator[bytes]:
+    """Yield the texts under some keywords."""
+    for chunk in chunks:
+        is_text = chunk.kind in {b"tEXt", b"zTXt", b"iTXt"}
+        if is_text and chunk.content.partition(b"\0")[0] in keys:
+            yield _read_text(chunk)
+
+
+def _read_text(chunk: _Chunk) -> bytes:
+    """Return the text behind the keyword."""
+    _, _, text = chunk.content.partition(b"\0")
     if chunk.kind == b"zTXt":
-        return key, _inflate(text[1:], _MAX_TEXT_BYTES)
+        return _inflate(text[1:], _MAX_TEXT_BYTES)
     if chunk.kind == b"iTXt":
         is_compressed = text[:1] == b"\1"
         text = text[2:].split(b"\0", 2)[-1]  # behind language and translated keyword
-        return key, _inflate(text, _MAX_TEXT_BYTES) if is_compressed else text
-    return key, text
+        return _inflate(text, _MAX_TEXT_BYTES) if is_compressed else text
+    return text
 
 
 def _parse_raw_profile(text: bytes) -> bytes:
     """Return the content of a text of name, length and hexadecimal digits, in lines."""
     try:
-        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
-    except ValueError:
+        digits = text.split(maxsplit=2)[2].translate(None, _SPACES)
+        return bytes.fromhex(digits.decode("ascii"))
+    except (ValueError, IndexError):
         return b""

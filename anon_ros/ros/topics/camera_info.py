@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo
 
 from anon_ros.errors import format_error
 from anon_ros.live import GateClosed, OutputGate
-from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.image_messages import ImageMessage, reject_hidden_info, stamp_ns
 from anon_ros.ros.topics.qos import default_profiles, publisher_options, subscription_options
 
 # Ten seconds of a 30 Hz camera: as long as a slow inpainter may take for a frame.
@@ -132,6 +132,7 @@ class CameraInfoMirror:
         if info is None:
             return
         try:
+            reject_hidden_info(info)
             self._gate.send(lambda: self.publisher.publish(info))
         except GateClosed:
             pass

@@ -5,7 +5,9 @@ from typing import TypeAlias
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from anon_ros.config import OutputConfig
 from anon_ros.core import AnonymizedFrame, RgbImage
+from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
     DEFAULT_MAX_PIXELS,
     CompressedImageData,
@@ -15,9 +17,12 @@ from anon_ros.images import (
     encode_compressed,
     encode_raw,
     reject_depth,
+    reject_long_text,
     take_as_gray,
 )
 from anon_ros.utils.units import NS_PER_S
+
+_MAX_COEFFICIENTS = 64  # of a lens; OpenCV has 14 at most
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -29,13 +34,28 @@ def decode_message(
 
     Raises:
         ImageFormatError: if the encoding is not supported on this topic, the data is damaged, or
-            the image has more than ``max_pixels``.
+            the image has more than ``max_pixels`` or a text that is too long.
     """
+    reject_long_text("frame_id", message.header.frame_id)
     if isinstance(message, CompressedImage):
+        reject_long_text("format", message.format)
         reject_depth(topic, message.format.partition(";")[0].strip())
         return decode_compressed(_wrap_compressed(message), max_pixels)
     reject_depth(topic, message.encoding)
     return decode_raw(_wrap_raw(message), max_pixels)
+
+
+def reject_hidden_info(info: CameraInfo) -> None:
+    """Reject a CameraInfo with a text or a list in which a picture may hide.
+
+    Raises:
+        ImageFormatError: names the field.
+    """
+    reject_long_text("frame_id", info.header.frame_id)
+    reject_long_text("distortion_model", info.distortion_model)
+    if len(info.d) > _MAX_COEFFICIENTS:
+        message = f"{len(info.d)} distortion coefficients, more than {_MAX_COEFFICIENTS}"
+        raise ImageFormatError(message)
 
 
 def stamp_ns(message: ImageMessage | CameraInfo) -> int:
@@ -45,12 +65,16 @@ def stamp_ns(message: ImageMessage | CameraInfo) -> int:
 
 
 def encode_message(
-    message: ImageMessage, result: AnonymizedFrame, jpeg_quality: int
+    message: ImageMessage, result: AnonymizedFrame, output: OutputConfig
 ) -> ImageMessage:
     """Return a copy of ``message`` with the pixels of the anonymized image."""
     if isinstance(message, CompressedImage):
         data = encode_compressed(
-            _wrap_compressed(message), result.image, result.replaced_mask, jpeg_quality
+            _wrap_compressed(message),
+            result.image,
+            result.replaced_mask,
+            output.jpeg_quality,
+            adds_mark=output.mark and result.drawn_beta_d is not None,
         )
         return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
     # Without persons, too: nobody has looked into the padding.

@@ -11,6 +11,7 @@ from anon_ros.config import Config, mirrored_topic
 from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.mark_topic import MarkPublisher
 from anon_ros.ros.topics.qos import (
     default_profiles,
     matched_profiles,
@@ -36,7 +37,7 @@ class ImageStream:
         topic: as configured, where remapping applies, or fully qualified.
         publishers: of the topic, for its type and, with ``qos.match_publisher``, its QoS.
         infos: CameraInfo of the camera.
-        config: prefix and QoS.
+        config: prefix, QoS and mark.
         on_image: called in the executor's thread with name and image.
 
     Attributes:
@@ -74,6 +75,7 @@ class ImageStream:
             MESSAGE_TYPES[self.type_name], mirrored, published, **publisher_options(node, mirrored)
         )
         self.mirrored_topic = str(self._images.topic_name)
+        self._marks = MarkPublisher(node, self.mirrored_topic) if config.output.mark else None
 
     @property
     def is_subscribed(self) -> bool:
@@ -99,14 +101,25 @@ class ImageStream:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def publish(self, image: ImageMessage) -> None:
-        """Publish an anonymized image and its CameraInfo. Any thread may call it."""
+    def publish(self, image: ImageMessage, drawn_beta_d: float | None) -> None:
+        """Publish an anonymized image, its mark before it and its CameraInfo behind it.
+
+        Any thread may call it.
+
+        Args:
+            image: to publish.
+            drawn_beta_d: noise level of the model that drew persons in it; None if none did.
+        """
+        if self._marks is not None:
+            self._marks.update(drawn_beta_d)
         self._images.publish(image)
         self.infos.on_image(image)
 
     def close(self) -> None:
         self.set_subscribed(wanted=False)
         self._node.destroy_publisher(self._images)
+        if self._marks is not None:
+            self._marks.close()
 
     def _receive(self, image: ImageMessage) -> None:
         stamp = stamp_ns(image)

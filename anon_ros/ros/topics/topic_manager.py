@@ -16,6 +16,7 @@ from anon_ros.ros.topics.camera_info import CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
+from anon_ros.ros.topics.mark_topic import mark_topic
 from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
 from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
@@ -214,7 +215,8 @@ class TopicManager:
             return []
         below = mirrored_topic("/", self._config.topics.prefix)
         own = f"{self._node.get_fully_qualified_name()}/"
-        ours = {stream.mirrored_topic for stream in self._open.values()}
+        mirrored = [stream.mirrored_topic for stream in self._open.values()]
+        ours = {*mirrored, *map(mark_topic, mirrored)}
         names = [
             name
             for name, offered in self._node.get_topic_names_and_types()

@@ -8,7 +8,6 @@ from anon_ros.bags.plan.classify import (
     classify_attachment,
     classify_topic,
     find_copy_problem,
-    is_utf8_text,
 )
 from anon_ros.bags.plan.decisions import TopicAction
 from anon_ros.bags.storage.records import Channel
@@ -121,10 +120,3 @@ def test_copied_message_must_stay_harmless() -> None:
     assert "colours" in find_copy_problem(points, cloud("rgb"))
     with pytest.raises(ImageFormatError):
         find_copy_problem(depth, b"")
-
-
-@pytest.mark.parametrize(
-    ("data", "is_text"), [("Käfer".encode(), True), (b"a\0b", False), (b"\xff\xd8\xff", False)]
-)
-def test_text_is_utf8_without_nul(data: bytes, is_text: bool) -> None:  # noqa: FBT001 - of a table
-    assert is_utf8_text(data) == is_text

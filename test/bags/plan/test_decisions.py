@@ -32,5 +32,6 @@ def test_origin_of_decision(rules: TopicRules, action: TopicAction, origin: Deci
 
 
 def test_topic_copied_anyway_keeps_origin() -> None:
-    plan = plan_topics({IMU: 1}, {}, (), TopicRules(copy=("/imu",)))
+    speed = Channel(3, "/speed", "geometry_msgs/msg/Vector3", "cdr")
+    plan = plan_topics({speed: 1}, {}, (), TopicRules(copy=("/speed",)))
     assert plan.decisions[0].origin is DecisionOrigin.PLAN

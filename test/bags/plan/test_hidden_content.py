@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 import yaml
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from anon_ros.bags.plan.classify import classify_topic
+from anon_ros.bags.plan.classify import classify_topic, find_attachment_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision, TopicRules
 from anon_ros.bags.plan.topic_plan import plan_topics
-from anon_ros.bags.storage.records import Channel
+from anon_ros.bags.storage.records import Attachment, Channel, FileExtent
+from anon_ros.cli import main
 from helpers.bag_reading import read_messages
 from helpers.bags import (
     RAW_TOPIC,
@@ -25,8 +27,10 @@ from helpers.bags import (
     make_header,
     make_jpeg_image,
     make_raw_image,
+    write_mcap,
     write_rosbag2,
 )
+from helpers.bombs import insert_record, make_chunk
 from helpers.fake_models import make_street_image
 
 RunCommand = Callable[..., int]
@@ -35,6 +39,8 @@ COPY, UNDECIDED, ANONYMIZE = TopicAction.COPY, TopicAction.UNDECIDED, TopicActio
 FLOATS = "std_msgs/msg/Float32MultiArray"
 IMAGE, CLOUD = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 MARKER, MARKERS = "visualization_msgs/msg/Marker", "visualization_msgs/msg/MarkerArray"
+IMU = "sensor_msgs/msg/Imu"
+PRIVATE = b"\x91" + (9).to_bytes(8, "little") + b"a picture"
 STRING, BYTES = "std_msgs/msg/String", "std_msgs/msg/UInt8MultiArray"
 STORE = get_typestore(Stores.ROS2_JAZZY)
 UPDATE = "map_msgs/msg/PointCloud2Update"
@@ -213,26 +219,141 @@ def test_picture_in_later_message_never_copied(
     assert read_messages(tmp_path / "copied") == read_messages(source)
 
 
-def test_picture_in_attachment_or_metadata_never_copied(
-    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = tmp_path / "in.mcap"
-    with source.open("wb") as stream:
+def write_extras(path: Path) -> Path:
+    """An MCAP file without messages: attachments, metadata and two private records."""
+    with path.open("wb") as stream:
         writer = mcap.writer.Writer(stream)
         writer.start("ros2")
         writer.add_attachment(1, 1, "notes.txt", "text/plain", f"see {BASE64}".encode())
         writer.add_attachment(1, 1, "map.yaml", "", b"a: 1")
+        writer.add_metadata("operator", {"name": "R2"})
         writer.add_metadata("operator", {"name": "R2", "portrait": BASE64})
         writer.add_metadata("robot", {"name": "R2"})
+        writer.add_metadata("badge", {BASE64: ""})
         writer.finish()
+    insert_record(path, PRIVATE)
+    return insert_record(path, PRIVATE[:1] + (0).to_bytes(8, "little"))
+
+
+def read_extras(path: Path) -> tuple[list[str], list[str], int]:
+    """Names of attachments and of metadata, and the number of private records with their bytes."""
+    reader = mcap.reader.make_reader(path.open("rb"))
+    attachments = [attachment.name for attachment in reader.iter_attachments()]
+    metadata = [record.name for record in reader.iter_metadata()]
+    return attachments, metadata, path.read_bytes().count(PRIVATE)
+
+
+def test_extras_are_in_the_plan(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_extras(tmp_path / "in.mcap")
+    assert run_bag(source, tmp_path / "out.mcap", "--dry-run") == 0
+    rows = [tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert sorted(rows) == [
+        ("?", "badge"),
+        ("?", "operator"),
+        *(("COPY", "map.yaml"), ("COPY", "notes.txt"), ("COPY", "robot")),
+        ("DROP", "record-0x91"),
+    ]
     assert run_bag(source, tmp_path / "out.mcap") == 2
+    assert "operator (MCAP metadata: holds a JPEG picture in base64)" in capsys.readouterr().err
+
+
+def test_picture_in_attachment_or_metadata_never_copied(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = write_extras(tmp_path / "in.mcap"), tmp_path / "out.mcap"
+    flags = "--drop", "operator", "--drop", "badge"
+    assert run_bag(source, output, *flags) == 2
     assert "notes.txt: holds a JPEG picture in base64" in capsys.readouterr().err
+    assert run_bag(source, output, *flags, "--salvage") == 0
+    assert read_extras(output) == (["map.yaml"], ["robot"], 0)
+    report = json.loads(_read_report(tmp_path))
+    assert [loss["place"] for loss in report["losses"]] == ["text/plain notes.txt"]
+    (private,) = [topic for topic in report["topics"] if topic["topic"] == "record-0x91"]
+    assert private["decision"] == "DROP"
+    assert "2 records, 9 bytes" in private["reason"]
+    assert main.main(["verify", str(source), str(output), "--no-redetection"]) == 0
+    clean = tmp_path / "clean.mcap"
+    assert run_bag(source, clean, *flags, "--drop", "notes.txt") == 0
+    assert main.main(["verify", str(source), str(clean), "--no-redetection"]) == 0
+
+
+def test_extras_are_copied_by_name(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = write_extras(tmp_path / "in.mcap"), tmp_path / "out.mcap"
+    patterns = "--copy", "o*", "--copy", "b*", "--copy", "record*", "--copy", "notes.txt"
+    assert run_bag(source, output, *patterns) == 2  # no pattern takes them along
+    assert "operator (MCAP metadata" in capsys.readouterr().err
+    names = [f for n in ("operator", "badge", "record-0x91", "notes.txt") for f in ("--copy", n)]
+    assert run_bag(source, output, *names) == 0
+    metadata = ["operator", "operator", "robot", "badge"]
+    assert read_extras(output) == (["notes.txt", "map.yaml"], metadata, 1)
+    assert main.main(["verify", str(source), str(output), "--no-redetection"]) == 0
+
+
+def test_topic_never_speaks_for_an_extra(tmp_path: Path, run_bag: RunCommand) -> None:
+    """A topic with the name and type of an attachment and of a private record."""
+    source = write_extras(tmp_path / "in.mcap")
+    with source.open("wb") as stream:
+        writer = mcap.writer.Writer(stream)
+        writer.start("ros2")
+        for topic, kind in (("notes.txt", "text/plain"), ("record-0x91", "private MCAP record")):
+            schema = writer.register_schema(kind, "ros2msg", b"int32 x")
+            channel = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channel, 1, b"\0\1\0\0\1\0\0\0", 1)
+        writer.add_attachment(1, 1, "notes.txt", "text/plain", f"see {BASE64}".encode())
+        writer.finish()
+    insert_record(source, PRIVATE)
     assert run_bag(source, tmp_path / "out.mcap", "--salvage") == 0
-    reader = mcap.reader.make_reader((tmp_path / "out.mcap").open("rb"))
-    assert [attachment.name for attachment in reader.iter_attachments()] == ["map.yaml"]
-    assert [record.name for record in reader.iter_metadata()] == ["robot"]
-    places = [loss["place"] for loss in json.loads(_read_report(tmp_path))["losses"]]
-    assert places == ["attachment notes.txt", "metadata operator"]
+    assert read_extras(tmp_path / "out.mcap") == ([], [], 0)
+    assert len(read_messages(tmp_path / "out.mcap")) == 2
+
+
+def test_private_record_in_chunk_is_a_loss(
+    tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = insert_record(write_mcap(tmp_path / "in.mcap"), make_chunk("", PRIVATE, len(PRIVATE)))
+    assert run_bag(source, tmp_path / "out.mcap") == 2
+    assert "a record of kind 0x91, which must not be in a chunk" in capsys.readouterr().err
+    assert run_bag(source, tmp_path / "out.mcap", "--salvage") == 0
+    assert PRIVATE[9:] not in (tmp_path / "out.mcap").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["definition", "qos", "metadata"])
+def test_picture_in_description_needs_decision(place: str) -> None:
+    channel = {
+        "definition": Channel(0, "/imu", IMU, "cdr", f"# {BASE64}\nint32 x", "ros2msg"),
+        "qos": Channel(0, "/imu", IMU, "cdr", qos=BASE64),
+        "metadata": Channel(0, "/imu", IMU, "cdr", extra=(("portrait", BASE64),)),
+    }[place]
+    decision = classify_topic(channel, 1, ())
+    assert decision.action is UNDECIDED
+    assert decision.reason == "its description holds a JPEG picture in base64"
+
+
+def test_text_attachment_is_streamed(tmp_path: Path) -> None:
+    """Text whose picture, or bad character, lies across two blocks."""
+    block = 2**20
+    for place in (0, block - 5, block - len(BASE64) // 2, 3 * block - 1):
+        text = b"x " * (place // 2) + BASE64.encode() + b" y" * block
+        for content in (text, _place_in_file(tmp_path / "text", text)):
+            attachment = Attachment("notes.txt", "text/plain", 0, 0, content)
+            assert find_attachment_problem(attachment) == "holds a JPEG picture in base64"
+    for data, is_text in (
+        (b"x" * (block - 1) + "ä".encode() + b"x", True),
+        (b"x" * (block - 1) + b"\xc3", False),
+        (b"x" * block + b"\0", False),
+        (b"\xff\xd8\xff", False),
+    ):
+        attachment = Attachment("a.txt", "", 0, 0, _place_in_file(tmp_path / "text", data))
+        assert (not find_attachment_problem(attachment)) == is_text
+
+
+def _place_in_file(path: Path, data: bytes) -> FileExtent:
+    path.write_bytes(b"head" + data + b"tail")
+    return FileExtent(os.open(path, os.O_RDONLY), 4, len(data))
 
 
 def test_picture_in_custom_data_refused(

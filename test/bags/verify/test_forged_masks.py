@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,24 @@ def test_redetection_judges_inside_masks(
         assert any("looks as in the input" in line for line in errors) == is_noticed, errors
 
 
+def test_mask_bomb_never_decoded(
+    tmp_path: Path,
+    make_anonymized_bag: Callable[[str], tuple[Path, Path]],
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A few bytes that declare 20000 x 20000 px."""
+    source, clean = make_anonymized_bag("mcap")
+    output = forge_output(clean, tmp_path / "out", CORNER_BOX)
+    content = struct.pack(">II", 20000, 20000) + FULL_MASK[24:29]
+    bomb = FULL_MASK[:16] + content + struct.pack(">I", zlib.crc32(b"IHDR" + content))
+    with sqlite3.connect(output / "masks.db") as database:
+        database.execute("UPDATE frames SET mask = ?", (bomb + FULL_MASK[33:],))
+    assert run_verify(source, output, "--no-redetection") == 2
+    errors = read_findings(capsys, "error")
+    assert any("masks.db: picture of 20000 x 20000 px is over the limit" in e for e in errors)
+
+
 def test_redetection_never_weaker_than_default(
     make_anonymized_bag: Callable[[str], tuple[Path, Path]],
 ) -> None:
@@ -114,8 +134,10 @@ def test_redetection_never_weaker_than_default(
         "detect.confidence": 1.0,
         "detect.inference_px": 32,
         "detect.nms_iou": 0.5,
+        "detect.classes": ["toothbrush"],
     }
     detect = redetection_config(RunReport.from_json(content), {}).detect
     assert (detect.confidence, detect.inference_px, detect.nms_iou) == (0.25, 960, 0.7)
+    assert detect.classes == ("person", "toothbrush")
     content["parameters"]["detect.inference_px"] = 1280
     assert redetection_config(RunReport.from_json(content), {}).detect.inference_px == 1920

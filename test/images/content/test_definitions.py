@@ -89,8 +89,9 @@ def test_other_types_cause_no_finding(topic: str, type_name: str, definition: st
     [
         ("uint8[] data", True),
         ("string text", True),
-        ("std_msgs/Header header\nfloat64 x\nstring frame_id", False),
-        ("string frame_id\nstring text", True),
+        ("std_msgs/Header header\nfloat64 x", True),
+        ("string frame_id", True),
+        ("float64 x", False),
     ],
 )
 def test_media_need_bytes_or_text(definition: str, can_hold: bool) -> None:  # noqa: FBT001 - of a table

@@ -97,3 +97,25 @@ def test_picture_written_as_text_recognized(text: bytes) -> None:
 )
 def test_other_bytes_are_no_media(data: bytes) -> None:
     assert not find_media(data)
+
+
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xda", b"II*\0\x08\0\0\0"])
+def test_noise_behind_a_start_is_no_picture(start: bytes) -> None:
+    """Four bytes occur in every few gigabytes of a lidar's packets."""
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 60), np.uint8)
+    assert not find_media(b"".join(start + row.tobytes() for row in noise))
+
+
+@pytest.mark.parametrize("place", [0, 2**20 - 5, 2**20 - 2, 2**20 - 1, 2**20, 2**20 + 1])
+def test_pictures_lie_at_any_place(place: int) -> None:
+    """Also across the blocks in which data are searched."""
+    assert find_media(b" " * place + JPEG + b" " * 100) == "a JPEG picture"
+    assert find_media(b" " * place + base64.b64encode(JPEG)) == "a JPEG picture in base64"
+    bmp = encode(".bmp")
+    assert find_media(b"B" * place + bmp) == "a BMP picture"
+
+
+@pytest.mark.parametrize("length", range(5))
+def test_short_data_are_no_picture(length: int) -> None:
+    for start in (JPEG, encode(".bmp"), b"\1\x67\1\x40"):
+        assert not find_media(start[:length])

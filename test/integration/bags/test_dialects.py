@@ -298,3 +298,6 @@ def test_silent_topics_follow_the_rules(tmp_path: Path, run_bag: RunCommand) -> 
     assert not any("late" in name for name in names)
     assert run_bag(source, tmp_path / "few", "--topics", "/imu/*") == 0
     assert [entry["name"] for entry in read_topic_entries(tmp_path / "few")] == ["/imu/data"]
+    assert run_bag(source, tmp_path / "less", "--drop", "/screen") == 0  # it alone has the name
+    assert "/screen" not in {entry["name"] for entry in read_topic_entries(tmp_path / "less")}
+    assert run_bag(source, tmp_path / "none", "--drop", "/nowhere") == 2

@@ -160,8 +160,10 @@ from anon_ros.cli import image, main
 from helpers import cli_driver
 
 module, name, num_calls = sys.argv.pop(1), sys.argv.pop(1), int(sys.argv.pop(1))
+module, _, owner = module.partition(":")
 module = import_module(module)
-function, called = getattr(module, name), []
+owner = getattr(module, owner) if owner else module
+function, called = getattr(owner, name), []
 
 def die(*arguments, **options):
     result = function(*arguments, **options)
@@ -170,11 +172,11 @@ def die(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
-setattr(module, name, die)
+setattr(owner, name, die)
 image.build_anonymizer = cli_driver.build_slow_anonymizer
 cli_driver.run()
 """
-OPEN = ("anon_ros.bags.storage.bag", "_open_storage")
+OPEN = ("anon_ros.bags.storage.bag:Bag", "open_storage")
 DETECT = ("anon_ros.bags.rewrite.detection_pass", "observe_frame")
 
 

@@ -7,52 +7,59 @@ attachments, metadata, keys of channels, lz4 and files without chunks.
 import os
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 from mcap import records as mcap
-from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.reader import make_reader
-from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES, reject_oversized
+from anon_ros.bags.storage.mcap.chunks import (
+    ParsedRecord,
+    StrayRecord,
+    make_channel,
+    open_chunk,
+    parse_record,
+    split_chunk,
+)
+from anon_ros.bags.storage.mcap.summary import (
+    MAGIC,
+    RECORD_HEAD,
+    is_complete_summary,
+    read_header,
+    read_summary,
+)
 from anon_ros.bags.storage.mcap.writer import (
     CHUNK_COMPRESSIONS,
-    QOS_KEY,
-    TYPE_HASH_KEY,
     McapOptions,
 )
 from anon_ros.bags.storage.mcap_attachments import read_attachment
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
-    UNKNOWN_ENCODING,
     Attachment,
     Channel,
     DamageLog,
+    FileExtent,
     Loss,
     Message,
     MetadataRecord,
+    PrivateRecord,
     Record,
 )
 from anon_ros.errors import BagDamageError, format_error
 
-_MAGIC = b"\x89MCAP0\r\n"
-_PARSERS: Mapping[int, Callable[[ReadDataStream], mcap.McapRecord]] = {
-    Opcode.HEADER: mcap.Header.read,
-    Opcode.CHUNK: mcap.Chunk.read,
-    Opcode.METADATA: mcap.Metadata.read,
-    Opcode.SCHEMA: mcap.Schema.read,
-    Opcode.CHANNEL: mcap.Channel.read,
+_PARSED = {
+    *(Opcode.HEADER, Opcode.CHUNK, Opcode.METADATA, Opcode.SCHEMA, Opcode.CHANNEL),
+    Opcode.MESSAGE,
 }
+_SKIPPED = {*Opcode} - _PARSED - {Opcode.ATTACHMENT}
+_NO_JUMPS: Mapping[int, int] = {}
 _MAX_SAMPLED_CHUNKS = 5  # per channel
-_RECORD_HEAD = struct.Struct("<BQ")  # opcode, length
-_CHECKSUM_OFFSET = _RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
-_MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
+_CHECKSUM_OFFSET = RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
 _TRUNCATED = "the file ends inside a record"
 _NO_END = "the file has no end mark: it is cut off"
 
@@ -60,13 +67,20 @@ _NO_END = "the file has no end mark: it is cut off"
 class McapReader:
     """StorageReader of an MCAP file, from front to end; its index only tells the contents."""
 
-    def __init__(self, path: Path, losses: DamageLog, content: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        losses: DamageLog,
+        content: Path | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
         """Open ``path``.
 
         Args:
             path: of the file.
             losses: receives the damage.
             content: copy that is read in its place; None for none.
+            max_bytes: of a record or chunk, as it declares it and as it is.
 
         Raises:
             BagDamageError: if it has no valid beginning, or, unless ``losses.salvage``, end.
@@ -74,6 +88,7 @@ class McapReader:
         """
         self.path = path
         self._stream = (content or path).open("rb")
+        self._max_bytes = max_bytes
         self._schemas: dict[int, mcap.Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.message_counts: dict[int, int] = defaultdict(int)
@@ -83,6 +98,7 @@ class McapReader:
         self._size = os.fstat(self._stream.fileno()).st_size
         self._chunk_offsets: list[int] = []
         self._sampled_chunks: dict[int, list[int]] = {}
+        self._jumps: dict[int, int] = {}  # from a chunk to what is behind its indexes
         self._num_announced: int | None = None  # messages, as the index tells
         self._summary_tables: tuple[dict[int, mcap.Schema], dict[int, Channel]] = {}, {}
         try:
@@ -126,6 +142,16 @@ class McapReader:
             )
             losses.record(Loss.of_place(self.path, "all of it", problem))
 
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read the metadata and private records; see ``StorageReader``."""
+        losses = DamageLog(salvage=True)
+        for offset, opcode, length in self._iter_raw_records(losses, self._jumps):
+            if opcode == Opcode.METADATA:
+                records = self._iter_converted(offset, opcode, length, losses)
+                yield from (record for record in records if isinstance(record, MetadataRecord))
+            elif opcode != Opcode.ATTACHMENT and opcode not in _PARSED:
+                yield self._make_private(offset, opcode, length)
+
     def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
         """Read the first messages of channels in one pass; see ``StorageReader``."""
         samples: dict[int, list[bytes]] = {channel.id: [] for channel in channels}
@@ -149,19 +175,19 @@ class McapReader:
         for offset in sorted({at for key in channel_ids for at in self._sampled_chunks[key]}):
             self._stream.seek(offset)
             try:
-                _, length = _RECORD_HEAD.unpack(self._stream.read(_RECORD_HEAD.size))
-                chunk = self._stream.read(min(length, self._size))
-                records = [self._convert(item) for item in self._parse(Opcode.CHUNK, chunk)]
+                _, length = RECORD_HEAD.unpack(self._stream.read(RECORD_HEAD.size))
+                for item in self._iter_items(Opcode.CHUNK, length):
+                    if isinstance(record := self._convert(item), Message):
+                        yield record
             except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; a run reports them
                 continue
-            yield from (record for record in records if isinstance(record, Message))
 
     def _iter_messages(self) -> Iterator[Message]:
         records = self.records(DamageLog(salvage=True), 0, MAX_TIME_NS)
         return (record for record in records if isinstance(record, Message))
 
     def _open(self, losses: DamageLog) -> None:
-        if self._stream.read(len(_MAGIC)) != _MAGIC:
+        if self._stream.read(len(MAGIC)) != MAGIC:
             message = f"{self.path} is no MCAP file, or its beginning is damaged"
             raise BagDamageError(message)
         summary = self._read_summary(losses)
@@ -180,10 +206,9 @@ class McapReader:
     def _read_summary(self, losses: DamageLog) -> Summary | None:
         """Read the index; None if the file has none, or an incomplete one."""
         try:
-            self._stream.seek(0)
-            reader = make_reader(self._stream)
-            self.options = replace(self.options, profile=reader.get_header().profile)
-            summary = reader.get_summary()
+            profile = read_header(self._stream, self._max_bytes).profile
+            self.options = replace(self.options, profile=profile)
+            summary = read_summary(self._stream, self._size, self._max_bytes)
         except Exception as error:
             if losses.salvage:
                 return None
@@ -192,11 +217,13 @@ class McapReader:
                 "--salvage keeps what can be read"
             )
             raise BagDamageError(message) from error
-        return summary if summary is not None and _is_complete(summary) else None
+        return summary if summary is not None and is_complete_summary(summary) else None
 
     def _use_summary(self, summary: Summary, statistics: mcap.Statistics) -> None:
         self._schemas = dict(summary.schemas)
-        self._channels = {item.id: self._make_channel(item) for item in summary.channels.values()}
+        self._channels = {
+            item.id: make_channel(item, self._schemas) for item in summary.channels.values()
+        }
         self._summary_tables = dict(self._schemas), dict(self._channels)
         self._num_announced = statistics.message_count
         counts = statistics.channel_message_counts
@@ -212,6 +239,8 @@ class McapReader:
     def _use_chunk_indexes(self, indexes: Sequence[mcap.ChunkIndex]) -> None:
         for index in sorted(indexes, key=lambda index: index.chunk_start_offset):
             self._chunk_offsets.append(index.chunk_start_offset)
+            end = index.chunk_start_offset + index.chunk_length + index.message_index_length
+            self._jumps[index.chunk_start_offset] = max(end, index.chunk_start_offset + 1)
             for channel_id in index.message_index_offsets:
                 offsets = self._sampled_chunks.setdefault(channel_id, [])
                 if len(offsets) < _MAX_SAMPLED_CHUNKS:
@@ -231,7 +260,7 @@ class McapReader:
         for _, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
             if opcode == Opcode.CHUNK:
                 with suppress(Exception):  # damaged bytes raise anything; a run reports them
-                    self._parse(opcode, self._stream.read(length))
+                    next(self._iter_items(opcode, length), None)
             if opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
                 return
 
@@ -260,21 +289,36 @@ class McapReader:
         for offset, opcode, length in self._iter_raw_records(losses):
             if opcode == Opcode.ATTACHMENT:
                 yield from self._iter_attachment(offset, length, losses)
-                continue
+            elif opcode not in _PARSED:
+                yield self._make_private(offset, opcode, length)
+            else:
+                yield from self._iter_converted(offset, opcode, length, losses)
+
+    def _iter_converted(
+        self, offset: int, opcode: int, length: int, losses: DamageLog
+    ) -> Iterator[Record]:
+        """Yield the records of a record that is parsed, up to the first damaged place."""
+        items = self._iter_items(opcode, length)
+        while True:
             try:
-                items = self._parse(opcode, self._stream.read(length))
+                item = next(items, None)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
                 losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
+                return
+            if item is None:
+                return
+            try:
+                record = self._convert(item)
+            except Exception as error:  # noqa: BLE001 - as above
+                problem = _format_problem(error)
+                losses.record(Loss.of_place(self.path, f"byte {offset}", problem))
                 continue
-            for item in items:
-                try:
-                    record = self._convert(item)
-                except Exception as error:  # noqa: BLE001 - as above
-                    problem = _format_problem(error)
-                    losses.record(Loss.of_place(self.path, f"byte {offset}", problem))
-                    continue
-                if record is not None:
-                    yield record
+            if record is not None:
+                yield record
+
+    def _make_private(self, offset: int, opcode: int, length: int) -> PrivateRecord:
+        start = offset + RECORD_HEAD.size
+        return PrivateRecord(opcode, FileExtent(self._stream.fileno(), start, length))
 
     def _iter_attachment(self, offset: int, length: int, losses: DamageLog) -> Iterator[Attachment]:
         """Yield an attachment, unless it is damaged."""
@@ -285,57 +329,70 @@ class McapReader:
             return
         yield attachment
 
-    def _iter_raw_records(self, losses: DamageLog) -> Iterator[tuple[int, int, int]]:
+    def _iter_raw_records(
+        self, losses: DamageLog, jumps: Mapping[int, int] = _NO_JUMPS
+    ) -> Iterator[tuple[int, int, int]]:
         """Yield offset, opcode and length of records up to the end of the data section.
 
         The file is read behind the head of the record.
+
+        Args:
+            losses: receives the damage.
+            jumps: offsets at which to go on behind some records, by their offsets.
         """
-        offset = len(_MAGIC)
+        offset = len(MAGIC)
         while offset < self._size:
             self._stream.seek(offset)
-            head = self._stream.read(_RECORD_HEAD.size)
-            is_complete = len(head) == _RECORD_HEAD.size
-            opcode, length = _RECORD_HEAD.unpack(head) if is_complete else (0, self._size)
+            head = self._stream.read(RECORD_HEAD.size)
+            is_complete = len(head) == RECORD_HEAD.size
+            opcode, length = RECORD_HEAD.unpack(head) if is_complete else (0, self._size)
             if opcode in {Opcode.DATA_END, Opcode.FOOTER}:
                 return
             if not opcode or length > self._size - offset - len(head):
                 losses.record(Loss.of_place(self.path, f"byte {offset}", _TRUNCATED))
                 offset = self._find_next_chunk(offset)
                 continue
-            if opcode in _PARSERS or opcode in {Opcode.MESSAGE, Opcode.ATTACHMENT}:
+            if opcode not in _SKIPPED:
                 yield offset, opcode, length
-            offset += len(head) + length
+            offset = jumps.get(offset, offset + len(head) + length)
         losses.record(Loss.of_place(self.path, f"byte {offset}", _NO_END))
 
     def _find_next_chunk(self, offset: int) -> int:
         """Return the offset of the next chunk that the index tells; the file's size if none."""
         return next((chunk for chunk in self._chunk_offsets if chunk > offset), self._size)
 
-    def _parse(self, opcode: int, body: bytes) -> list[mcap.McapRecord]:
-        """Parse a record; a chunk into the records in it."""
-        stream = ReadDataStream(BytesIO(body))
-        if opcode == Opcode.MESSAGE:
-            return [mcap.Message.read(stream, len(body))]
-        if opcode != Opcode.CHUNK:
-            return [_PARSERS[opcode](stream)]
-        chunk = mcap.Chunk.read(stream)
-        if chunk.compression not in CHUNK_COMPRESSIONS:
-            message = f"compression {chunk.compression!r} is not known"
-            raise ValueError(message)
-        stream, size = get_chunk_data_stream(chunk, validate_crc=True)
-        self._update_options(chunk.compression, has_checksums=chunk.uncompressed_crc != 0)
-        return list(_split_chunk(stream.read(size)))
+    def _read_body(self, length: int) -> bytes:
+        """Read the rest of a record, from behind its head.
 
-    def _convert(self, item: mcap.McapRecord) -> Record | None:
+        Raises:
+            SizeLimitError: if it is too large.
+        """
+        reject_oversized(length, self._max_bytes)
+        return self._stream.read(length)
+
+    def _iter_items(self, opcode: int, length: int) -> Iterator[ParsedRecord]:
+        """Parse a record that the file is at; a chunk into the records in it."""
+        body = self._read_body(length)
+        if opcode != Opcode.CHUNK:
+            yield parse_record(opcode, body)
+            return
+        chunk = open_chunk(body, self._max_bytes)
+        self._update_options(chunk.compression, has_checksums=chunk.has_checksum)
+        yield from split_chunk(chunk.data)
+
+    def _convert(self, item: ParsedRecord) -> Record | None:
         """Convert a record of the library; None for one that only describes others."""
         if isinstance(item, mcap.Message):
             return self._make_message(item)
+        if isinstance(item, StrayRecord):
+            message = f"a record of kind 0x{item.opcode:02x}, which must not be in a chunk"
+            raise BagDamageError(message)
         if isinstance(item, mcap.Metadata):
             return MetadataRecord(item.name, item.metadata)
         if isinstance(item, mcap.Schema):
             self._schemas[item.id] = item
         elif isinstance(item, mcap.Channel):
-            self._channels[item.id] = self._make_channel(item)
+            self._channels[item.id] = make_channel(item, self._schemas)
         elif isinstance(item, mcap.Header):
             self.options = replace(self.options, profile=item.profile)
         return None
@@ -347,70 +404,12 @@ class McapReader:
         channel = self._channels[item.channel_id]
         return Message(channel, item.log_time, item.data, item.publish_time, item.sequence)
 
-    def _make_channel(self, item: mcap.Channel) -> Channel:
-        schema = self._schemas[item.schema_id] if item.schema_id else None
-        metadata = dict(item.metadata)
-        recorded = ("", "", "")
-        if schema is not None:
-            recorded = schema.name, schema.encoding, schema.data.decode(errors="surrogateescape")
-        standard = _make_standard_schema(item.message_encoding, *recorded)
-        type_name, encoding, definition = standard
-        return Channel(
-            id=item.id,
-            topic=item.topic,
-            type_name=type_name,
-            serialization=item.message_encoding,
-            definition=definition,
-            definition_encoding=encoding,
-            qos=metadata.get(QOS_KEY, ""),
-            type_hash=metadata.get(TYPE_HASH_KEY, ""),
-            extra=tuple(metadata.items()),
-            recorded_schema=recorded if recorded != standard else None,
-        )
-
     def _update_options(self, compression: str, *, has_checksums: bool) -> None:
         """Take over the options of a chunk, unless an earlier one had a compression or checksum."""
         options = self.options
         if not options.is_chunked or not (options.compression or options.has_checksums):
             options = replace(options, compression=compression, is_chunked=True)
             self.options = replace(options, has_checksums=has_checksums)
-
-
-def _make_standard_schema(
-    serialization: str, name: str, encoding: str, definition: str
-) -> tuple[str, str, str]:
-    """Return type name, encoding and definition in the form that ROS 2 has for all of them."""
-    if serialization == "ros1" and name.count("/") == 1:
-        name = name.replace("/", "/msg/")
-    is_unknown = encoding == UNKNOWN_ENCODING
-    return (name, "", "") if is_unknown else (name, encoding, definition)
-
-
-def _is_complete(summary: Summary) -> bool:
-    """Return True if an index has the statistics, channels and schemas that it refers to."""
-    if summary.statistics is None:
-        return False
-    schemas = {channel.schema_id for channel in summary.channels.values()} - {0}
-    channels = set(summary.statistics.channel_message_counts)
-    return channels <= set(summary.channels) and schemas <= set(summary.schemas)
-
-
-def _split_chunk(chunk: bytes) -> Iterator[mcap.McapRecord]:
-    """Yield the records of a decompressed chunk."""
-    view, offset = memoryview(chunk), 0
-    while offset < len(view):
-        opcode, length = _RECORD_HEAD.unpack_from(view, offset)
-        offset += _RECORD_HEAD.size
-        if length > len(view) - offset:
-            message = "a record reaches beyond its chunk"
-            raise ValueError(message)
-        if opcode == Opcode.MESSAGE:
-            channel_id, sequence, log_time, publish_time = _MESSAGE_HEAD.unpack_from(view, offset)
-            data = chunk[offset + _MESSAGE_HEAD.size : offset + length]
-            yield mcap.Message(channel_id, log_time, data, publish_time, sequence)
-        elif opcode in {Opcode.SCHEMA, Opcode.CHANNEL}:
-            yield _PARSERS[opcode](ReadDataStream(BytesIO(view[offset : offset + length])))
-        offset += length
 
 
 def _format_problem(error: Exception) -> str:

@@ -16,6 +16,7 @@ from anon_ros.bags.storage.records import (
     Attachment,
     Channel,
     Message,
+    PrivateRecord,
     Record,
 )
 
@@ -81,6 +82,8 @@ class McapWriter:
             self._writer.add_message(channel_id, record.log_time_ns, record.data, *times)
         elif isinstance(record, Attachment):
             self._writer.stream_attachment(record)
+        elif isinstance(record, PrivateRecord):
+            self._writer.stream_private(record)
         elif record.name != ROSBAG2_METADATA_NAME:  # ``finish`` writes it anew
             self._writer.add_metadata(record.name, dict(record.values))
 

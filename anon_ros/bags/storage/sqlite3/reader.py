@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -18,22 +18,31 @@ from anon_ros.bags.storage.records import (
     Loss,
     Message,
     MetadataRecord,
+    PrivateRecord,
     Record,
 )
+from anon_ros.bags.storage.sqlite3.schema import (
+    TABLES,
+    interrupt_by_signals,
+    raise_interrupt,
+    require_plain_tables,
+)
 from anon_ros.errors import BagDamageError, format_error
-
-TABLES = ("schema", "metadata", "topics", "message_definitions", "messages")
-"""Tables of rosbag2; others are not taken over."""
 
 # Raised by sqlite3 for damaged files.
 _DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
 _MAX_ROW_SKIP = 2**40
-_COPIED_TABLES = ("schema", "message_definitions")
+_MAX_NAME_CHARACTERS = 256  # of a distribution or hash: in more, a picture may hide
 # The plus keeps SQLite from reading in the order of an index and sorting all data by id.
 _SELECT_MESSAGES = (
     "SELECT id, topic_id, timestamp, data FROM messages WHERE id > ?1 "
     "AND (+timestamp >= ?2 AND +timestamp < ?3 OR "
     "typeof(+timestamp) != 'integer' OR +timestamp < 0) ORDER BY id"
+)
+_SELECT_SCHEMA = "SELECT schema_version, ros_distro FROM schema"
+_SELECT_DEFINITIONS = (
+    "SELECT topic_type, encoding, encoded_message_definition, type_description_hash "
+    "FROM message_definitions"
 )
 _SELECT_STATISTICS = (
     "SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages "
@@ -41,18 +50,18 @@ _SELECT_STATISTICS = (
 )
 
 
-class Table(NamedTuple):
-    """A table or index of a database.
+class Template(NamedTuple):
+    """Rows of an input that an output takes over, beside topics and messages, and its columns.
 
     Attributes:
-        name: of the table or index.
-        sql: that creates it.
-        rows: to be copied; empty for tables that are written anew.
+        columns: by table.
+        schema: rows of schema: version, distribution.
+        definitions: rows of message_definitions: type, encoding, definition, hash.
     """
 
-    name: str
-    sql: str
-    rows: list[tuple[Any, ...]]
+    columns: dict[str, list[str]]
+    schema: list[tuple[int, str]]
+    definitions: list[tuple[str, str, str, str]]
 
 
 class Sqlite3Reader:
@@ -79,10 +88,12 @@ class Sqlite3Reader:
         content.open("rb").close()  # sqlite3 would not say why it cannot
         self._database = _connect(content)
         try:
+            require_plain_tables(self._database, TABLES)
             self.channels = self._read_channels()
             self._read_statistics()
         except _DAMAGE as error:
             self.close()
+            raise_interrupt(error)
             remedy = "sqlite3's .recover may mend it"
             message = (
                 f"{path} is damaged or no SQLite file of rosbag2: {format_error(error)}; {remedy}"
@@ -105,6 +116,10 @@ class Sqlite3Reader:
                 yield Message(channels[topic_id], time_ns, data, time_ns, 0)
         yield from self._iter_metadata()
 
+    def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
+        """Read nothing: the storage has no such records."""
+        return iter(())
+
     def read_samples(self, channels: Collection[Channel], count: int) -> dict[int, list[bytes]]:
         """Read the first messages of channels; see ``StorageReader``.
 
@@ -112,7 +127,7 @@ class Sqlite3Reader:
         """
         rows: dict[int, list[int]] = {channel.id: [] for channel in channels}
         num_missing = sum(min(count, self.message_counts.get(number, 0)) for number in rows)
-        with suppress(*_DAMAGE):
+        try:
             select = "SELECT id, topic_id FROM messages ORDER BY id"
             for message_id, topic_id in self._database.execute(select):
                 if len(rows.get(topic_id, range(count))) < count:
@@ -120,6 +135,8 @@ class Sqlite3Reader:
                     num_missing -= 1
                 if num_missing <= 0:
                     break
+        except _DAMAGE as error:
+            raise_interrupt(error)
         return {number: self._read_data(ids) for number, ids in rows.items()}
 
     def _read_data(self, message_ids: Iterable[int]) -> list[bytes]:
@@ -127,21 +144,25 @@ class Sqlite3Reader:
         data: list[object] = []
         select = "SELECT data FROM messages WHERE id = ?"
         for message_id in message_ids:
-            with suppress(*_DAMAGE):
+            try:
                 data += self._database.execute(select, (message_id,)).fetchone() or ()
+            except _DAMAGE as error:
+                raise_interrupt(error)
         return [item for item in data if isinstance(item, bytes)]
 
-    def read_tables(self) -> list[Table]:
-        """Read the tables and their indices, with the rows of those that are copied."""
-        entries = self._database.execute(
-            "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL "
-            "ORDER BY type DESC"
-        ).fetchall()
-        return [
-            Table(name, sql, self._read_rows(name) if _is_copied(kind, name) else [])
-            for kind, name, table, sql in entries
-            if table in TABLES
-        ]
+    def read_template(self) -> Template:
+        """Read what an output takes over; values that are none of rosbag2's are left out."""
+        columns = {name: self._read_columns(name) for name in TABLES}
+        schema = definitions = []
+        if set(TABLES["schema"]) <= set(columns["schema"]):
+            schema = self._database.execute(_SELECT_SCHEMA).fetchall()
+        if set(TABLES["message_definitions"]) <= set(columns["message_definitions"]):
+            definitions = self._database.execute(_SELECT_DEFINITIONS).fetchall()
+        return Template(
+            {name: names for name, names in columns.items() if names},
+            [row for row in schema if isinstance(row[0], int) and _are_names(row[1:])],
+            [row for row in definitions if isinstance(row[2], str) and _are_names(row[::3])],
+        )
 
     def _iter_metadata(self) -> Iterator[MetadataRecord]:
         with suppress(*_DAMAGE):  # older recorders wrote none
@@ -166,6 +187,7 @@ class Sqlite3Reader:
                     message = "the messages are out of order"
                     raise sqlite3.DatabaseError(message)
             except _DAMAGE as error:
+                raise_interrupt(error)
                 problem, rows = format_error(error), None
                 skip = 2 * skip or 1
                 if losses.salvage and skip <= _MAX_ROW_SKIP:
@@ -188,9 +210,6 @@ class Sqlite3Reader:
         except _DAMAGE:
             return 0
         return min(first - 1, 0) if isinstance(first, int) else 0
-
-    def _read_rows(self, table: str) -> list[tuple[Any, ...]]:
-        return self._database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - of TABLES
 
     def _read_columns(self, table: str) -> list[str]:
         return [row[1] for row in self._database.execute(f"PRAGMA table_info({table})")]
@@ -227,7 +246,8 @@ class Sqlite3Reader:
     def _read_statistics(self) -> None:
         try:
             totals: Iterable[Any] = self._database.execute(_SELECT_STATISTICS).fetchall()
-        except _DAMAGE:  # the run will say where
+        except _DAMAGE as error:  # the run will say where
+            raise_interrupt(error)
             totals = self._count_messages()
         for topic_id, count, first_ns, last_ns in totals:
             self.message_counts[topic_id] = self.message_counts.get(topic_id, 0) + count
@@ -240,8 +260,15 @@ class Sqlite3Reader:
                 yield record.channel.id, 1, record.log_time_ns, record.log_time_ns
 
 
-def _is_copied(kind: str, name: str) -> bool:
-    return kind == "table" and name in _COPIED_TABLES
+def has_metadata_table(path: Path) -> bool:
+    """Return True if a file has a place for the metadata of rosbag2; older ones have none."""
+    with closing(_connect(path)) as database:
+        select = "SELECT name FROM sqlite_master WHERE name = 'metadata'"
+        return database.execute(select).fetchone() is not None
+
+
+def _are_names(values: Iterable[object]) -> bool:
+    return all(isinstance(v, str) and len(v) <= _MAX_NAME_CHARACTERS for v in values)
 
 
 def _make_channel(row: Sequence[Any], definitions: dict[str, tuple[str, str]]) -> Channel:
@@ -260,6 +287,8 @@ def _make_channel(row: Sequence[Any], definitions: dict[str, tuple[str, str]]) -
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Immutable: without it SQLite writes and removes files beside the database.
-    return sqlite3.connect(
+    database = sqlite3.connect(
         f"file:{quote(os.fsencode(path))}?immutable=1", uri=True, check_same_thread=False
     )
+    interrupt_by_signals(database)
+    return database

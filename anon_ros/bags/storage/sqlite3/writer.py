@@ -1,16 +1,17 @@
 """Writer of SQLite files of rosbag2 (rosbag2_storage_sqlite3)."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer as RosbagsWriter
-
 from anon_ros.bags.storage.metadata import dump_yaml
 from anon_ros.bags.storage.records import Channel, Message, Record
-from anon_ros.bags.storage.sqlite3.reader import TABLES, Sqlite3Reader
+from anon_ros.bags.storage.sqlite3.reader import Sqlite3Reader, Template
+from anon_ros.bags.storage.sqlite3.schema import CREATE_INDEX, TABLES, create_table
 from anon_ros.utils.files import fsync_path
+
+_LIBRARY = "rosbags"  # as the distribution, which nobody knows
 
 
 class Sqlite3Writer:
@@ -24,7 +25,7 @@ class Sqlite3Writer:
         Args:
             path: must not exist.
             channels: all that the file will have.
-            template: file with the tables to create; None for those of the newest version.
+            template: file whose version to write; None for the newest version.
 
         Raises:
             OSError, sqlite3.Error: if it cannot be created.
@@ -34,15 +35,14 @@ class Sqlite3Writer:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=OFF")
         self._database.execute("PRAGMA synchronous=OFF")
-        self._indices: list[str] = []
-        if template is None:
-            self._database.executescript(RosbagsWriter.SQLITE_SCHEMA)
         self._database.execute("BEGIN")
-        if template is not None:
-            self._copy_tables(template)
-        self._add_topics(channels)
         if template is None:
+            self._create_tables(TABLES)
+            self._database.execute(f"INSERT INTO schema VALUES (4, '{_LIBRARY}')")  # noqa: S608
             self._add_definitions(channels)
+        else:
+            self._create_like(template.read_template(), channels)
+        self._add_topics(channels)
 
     def write(self, record: Record) -> None:
         """Append a message; the storage has no other records."""
@@ -60,8 +60,7 @@ class Sqlite3Writer:
                 "INSERT INTO metadata (metadata_version, metadata) VALUES (?, ?)",
                 (metadata["version"], dump_yaml(metadata)),
             )
-        for index in self._indices:
-            self._database.execute(index)
+        self._database.execute(CREATE_INDEX)  # filled at once when all messages are there
         self._database.execute("COMMIT")
         self._database.close()
         fsync_path(self._path)
@@ -70,15 +69,17 @@ class Sqlite3Writer:
         """Close a file that may be unfinished."""
         self._database.close()
 
-    def _copy_tables(self, template: Sqlite3Reader) -> None:
-        for name, sql, rows in template.read_tables():
-            if name not in TABLES:
-                self._indices.append(sql)  # filled at once when all messages are there
-                continue
-            self._database.execute(sql)
-            for row in rows:
-                marks = ",".join("?" * len(row))
-                self._database.execute(f"INSERT INTO {name} VALUES ({marks})", row)  # noqa: S608
+    def _create_tables(self, columns: Mapping[str, Collection[str]]) -> None:
+        for name, names in columns.items():
+            self._database.execute(create_table(name, names))
+
+    def _create_like(self, template: Template, channels: Sequence[Channel]) -> None:
+        self._create_tables(template.columns)
+        if template.schema:  # else there may be no such table
+            self._database.executemany("INSERT INTO schema VALUES (?, ?)", template.schema)
+        types = {channel.type_name for channel in channels}
+        if template.definitions:
+            self._insert_definitions([row for row in template.definitions if row[0] in types])
 
     def _read_columns(self, table: str) -> list[str]:
         return [row[1] for row in self._database.execute(f"PRAGMA table_info({table})")]
@@ -102,10 +103,17 @@ class Sqlite3Writer:
             )
 
     def _add_definitions(self, channels: Sequence[Channel]) -> None:
-        for channel in {channel.type_name: channel for channel in channels}.values():
-            definition = channel.definition_encoding, channel.definition
-            self._database.execute(
-                "INSERT INTO message_definitions (topic_type, encoding, "
-                "encoded_message_definition, type_description_hash) VALUES (?, ?, ?, ?)",
-                (channel.type_name, *definition, channel.type_hash),
-            )
+        unique = {channel.type_name: channel for channel in channels}
+        self._insert_definitions(
+            [
+                (name, channel.definition_encoding, channel.definition, channel.type_hash)
+                for name, channel in unique.items()
+            ]
+        )
+
+    def _insert_definitions(self, rows: Sequence[tuple[str, str, str, str]]) -> None:
+        self._database.executemany(
+            "INSERT INTO message_definitions (topic_type, encoding, encoded_message_definition, "
+            "type_description_hash) VALUES (?, ?, ?, ?)",
+            rows,
+        )
