@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from training.checkpoint import read_num_steps
 from training.crops import CropMaker
 from training.export import export_pipeline
 from training.figures import load_figures
@@ -30,7 +31,8 @@ def main() -> None:
     work: Path = options.work
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    random = RandomValues.seed(options.seed, device)
+    # A resumed run sees other crops.
+    random = RandomValues.seed(options.seed + read_num_steps(work / "unet.pt"), device)
     figures = load_figures(options.figures).to(device)
     streets = _load_streets(work / "streets.pt", options.streets, options.seed)
     crops = CropMaker(figures, streets.to(device), random)
@@ -62,16 +64,24 @@ def _load_streets(path: Path, count: int, seed: int) -> torch.Tensor:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("--figures", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--stop-after-s", type=float, default=float("inf"))
-    parser.add_argument("--streets", type=int, default=1200)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch-size", type=int, default=0)
-    parser.add_argument("--device", default="")
-    parser.add_argument("--report-s", type=float, default=20)
+    add = parser.add_argument
+    add("--figures", type=Path, required=True, help="folder of python -m training.people")
+    add("--work", type=Path, required=True, help="folder of checkpoints; a later run resumes them")
+    add("--out", type=Path, required=True, help="folder of the diffusers pipeline to write")
+    add("--minutes", type=float, default=60, help="training time of all runs (%(default)s)")
+    add(
+        "--stop-after-s", type=float, default=float("inf"), help="end this run, to be resumed later"
+    )
+    add("--streets", type=int, default=1500, help="different streets (%(default)s)")
+    add("--seed", type=int, default=0)
+    add("--batch-size", type=int, default=0, help="crops of 128 x 64 px a step (GPU 512, CPU 16)")
+    add("--device", default="", help="cuda or cpu; default: cuda where there is one")
+    add(
+        "--report-s",
+        type=float,
+        default=20,
+        help="seconds between lines (%(default)s)",
+    )
     return parser.parse_args()
 
 

@@ -25,3 +25,10 @@ def load_checkpoint(path: Path, clock: Clock, **parts: Any) -> int:
         part.load_state_dict(state[name])
     clock.restore(state["spent_s"])
     return int(state["step"])
+
+
+def read_num_steps(path: Path) -> int:
+    """Return the steps that a checkpoint has behind it; 0 without one."""
+    if not path.exists():
+        return 0
+    return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["step"])

@@ -1,7 +1,13 @@
+import sys
+from typing import Any
+
+import cv2
 import pytest
 import torch
 
 from training.crops import VAE_FACTOR, CropMaker
+from training.random_values import RandomValues
+from training.streets import draw_streets
 
 
 @pytest.mark.parametrize(("height", "width"), [(128, 64), (64, 32), (96, 96), (64, 128)])
@@ -47,10 +53,30 @@ def test_persons_take_the_products_share(crop_maker: CropMaker) -> None:
 
 
 def test_same_seed_same_crops(figures: torch.Tensor, streets: torch.Tensor) -> None:
-    from training.random_values import RandomValues  # noqa: PLC0415
-
     batches = [
         CropMaker(figures, streets, RandomValues.seed(1, torch.device("cpu"))).make_batch(4, 64, 32)
         for _ in range(2)
     ]
     assert torch.equal(batches[0].images, batches[1].images)
+
+
+_WATCHED: list[str] = []
+
+
+def _watch_open(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _WATCHED:
+        _WATCHED.append(str(arguments[0]))
+
+
+def test_no_image_file_is_opened(
+    figures: torch.Tensor, random: RandomValues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No real person is in the data: streets are drawn, figures come as arrays."""
+    for name in ("imread", "imdecode", "VideoCapture"):
+        monkeypatch.delattr(cv2, name)
+    sys.addaudithook(_watch_open)
+    _WATCHED.append("started")
+    CropMaker(figures, draw_streets(6, 5, 1), random).make_batch(8, 128, 64)
+    opened, _WATCHED[:] = _WATCHED[1:], []
+    suffixes = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".npy", ".avi", ".mp4")
+    assert not [path for path in opened if path.endswith(suffixes)]

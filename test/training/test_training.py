@@ -13,7 +13,7 @@ import torch
 from anon_ros.config import ComputeConfig, InpaintConfig
 from anon_ros.core import Crop, Roi
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, read_num_steps, save_checkpoint
 from training.crops import CropMaker
 from training.networks import make_unet, make_vae
 from training.progress import Clock
@@ -94,6 +94,7 @@ def test_checkpoint_restores_weights_and_time(tmp_path: Path) -> None:
     assert clock.spent_s == 12
     assert torch.equal(saved.weight, restored.weight)
     assert load_checkpoint(tmp_path / "missing.pt", clock, part=restored) == 0
+    assert (read_num_steps(tmp_path / "part.pt"), read_num_steps(tmp_path / "missing.pt")) == (7, 0)
 
 
 def test_clock_stops_at_its_deadline() -> None:
