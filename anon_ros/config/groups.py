@@ -312,7 +312,7 @@ def num_denoising_steps(steps: int, beta_d: float) -> int:
     return int(steps * beta_d + 1e-6)
 
 
-_SMALL_MODEL_STEPS = 17
+_SMALL_MODEL_STEPS = 10
 _SMALL_MODEL_PX = 128
 _SMALL_MODEL_MIN_PERSON_PX = 8
 

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS frames (
 );
 """
 _NUM_COLUMNS = 15
+_NUM_SIDES = 4
 _INVALID = (ValueError, LookupError, TypeError, OverflowError, RecursionError)  # of hostile JSON
 
 
@@ -133,13 +135,25 @@ def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     try:
         return ImageRecord(
             *(file, number, topic, log_time_ns, outcome, reason),
-            *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
-            *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
+            *(_load_boxes(boxes), _load_cover_reasons(cover_reasons), mask, delta),
+            *(_load_track_ids(track_ids), num_propagated, bool(is_keyframe)),
             *num_small,  # masks.db of version 0.1 has none
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"
         raise sqlite3.DataError(message) from error
+
+
+def _load_boxes(column: str) -> list[list[float]]:
+    boxes = [[float(side) for side in box] for box in json.loads(column)]
+    if not all(len(box) == _NUM_SIDES and all(map(isfinite, box)) for box in boxes):
+        message = "a box is not four numbers"
+        raise ValueError(message)
+    return boxes
+
+
+def _load_track_ids(column: str) -> list[int | None]:
+    return [None if number is None else int(number) for number in json.loads(column)]
 
 
 def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:

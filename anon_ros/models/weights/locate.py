@@ -280,7 +280,7 @@ def _find_in_hub_cache(model: str, file: str, revision: str) -> Path | None:
 def _find_defects(directory: Path) -> Iterator[str]:
     """Yield the parts that an incomplete download lacks."""
     for part, entry in read_pipeline_index(directory).items():
-        if part in _UNUSED_PARTS or not isinstance(entry, list) or entry[0] is None:
+        if part[0] == "_" or part in _UNUSED_PARTS or not isinstance(entry, list) or not entry[0]:
             continue
         if not (directory / part).is_dir():
             yield f"{directory / part} is missing"

@@ -75,3 +75,26 @@ def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
     with closing(MasksDb(path)) as masks_db:
         (record, _) = masks_db.iter_file(0)
     assert (record.num_propagated, record.is_keyframe, record.num_small) == (1, True, 0)
+
+
+HOSTILE_COLUMNS = [
+    *((column, "[" * 100_000) for column in ("boxes", "covered", "tracks")),
+    *((column, "no JSON") for column in ("boxes", "covered", "tracks")),
+    *((column, "5") for column in ("boxes", "covered", "tracks")),
+    *(("boxes", text) for text in ("[5]", "[[1, 2, 3]]", '[["a", 0, 0, 0]]', "[[1, 2, 3, NaN]]")),
+    ("covered", '[["NO_REASON", "text"]]'),
+    ("tracks", '[Infinity, "a"]'),
+]
+
+
+@pytest.mark.parametrize(("column", "text"), HOSTILE_COLUMNS)
+def test_hostile_record_is_one_error(tmp_path: Path, column: str, text: str) -> None:
+    """Of somebody else's output."""
+    path = write_masks_db(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"UPDATE frames SET {column} = ?", (text,))  # noqa: S608
+    with (
+        closing(MasksDb(path)) as masks_db,
+        pytest.raises(sqlite3.DataError, match=r"image 0 of file 0 in masks\.db is damaged"),
+    ):
+        list(masks_db.iter_file(0))

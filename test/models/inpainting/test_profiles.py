@@ -20,7 +20,7 @@ PROFILES = ROOT / "config" / "profiles"
         ("quality", range(599, 0, -20), True),
         ("balanced", range(599, 0, -50), True),
         ("fast", range(599, 0, -200), False),
-        ("street", range(599, 0, -60), False),
+        ("street", range(599, 0, -100), False),
     ],
 )
 def test_profile_runs_its_timesteps(
