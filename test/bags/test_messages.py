@@ -162,6 +162,21 @@ def test_long_frame_id_is_never_copied(make: Callable[[str], Any], name: str) ->
         assert not find_copy_problem(channel, serialize(message)[:-9])
 
 
+@pytest.mark.parametrize("kind", ["ros1", "little endian", "big endian"])
+def test_long_frame_id_is_found_in_any_order(kind: str) -> None:
+    types = ROS1_TYPES if kind == "ros1" else STORE
+    _, imu = make_other_message(IMU_TOPIC, 0, types)
+    channel = make_channel(imu, "ros1" if kind == "ros1" else "cdr")
+    for text in ("", "imu", LONGEST, LONG, LONG + "x", "\0" * 5000):
+        message = replace(imu, header=make_header(0, text, types))
+        if kind == "ros1":
+            data = serialize(message, types)
+        else:
+            is_little = kind == "little endian"
+            data = bytes(types.serialize_cdr(message, IMU, little_endian=is_little))
+        assert bool(find_copy_problem(channel, data)) == (len(text) > MAX_TEXT_CHARACTERS)
+
+
 @pytest.mark.parametrize(("topic", "index"), [(RAW_TOPIC, 2), (IMU_TOPIC, 9)])
 def test_long_frame_id_stops_the_run(
     tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str], topic: str, index: int

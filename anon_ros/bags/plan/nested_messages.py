@@ -6,6 +6,7 @@ from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -83,7 +84,7 @@ def find_long_frame_id(channel: Channel, data: bytes) -> str:
         channel: of any type.
         data: of a message, decompressed; if it cannot be read, nothing is found.
     """
-    if len(data) <= MAX_TEXT_CHARACTERS or not _has_frame_ids(channel):
+    if not _may_hold_long_text(data, channel.serialization) or not _has_frame_ids(channel):
         return ""
     try:
         for message in _iter_nested(_deserialize(channel, data), 0):
@@ -95,6 +96,23 @@ def find_long_frame_id(channel: Channel, data: bytes) -> str:
     except ImageFormatError:
         return ""
     return ""
+
+
+def _may_hold_long_text(data: bytes, serialization: str) -> bool:
+    """Return True if a number stands where it may be the length of a long text.
+
+    Most messages have none: it costs far less than to read them.
+    """
+    is_ros1 = serialization == "ros1"
+    kind = "<u4" if is_ros1 or data[1:2] == b"\1" else ">u4"
+    for start in range(4) if is_ros1 else (4,):  # CDR aligns numbers, ROS 1 does not
+        count = (len(data) - start) // 4
+        if count > MAX_TEXT_CHARACTERS // 4:
+            lengths = np.frombuffer(data, kind, count, start)
+            num_left = len(data) - start - 4 * np.arange(1, count + 1)
+            if ((lengths > MAX_TEXT_CHARACTERS) & (lengths <= num_left)).any():
+                return True
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -4,10 +4,9 @@ The reader of rosbags leaves out what an unchanged bag must keep: publish times,
 attachments, metadata, keys of channels, lz4 and files without chunks.
 """
 
-import os
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.summary import Summary
 
-from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES, reject_oversized
+from anon_ros.bags.storage.decompression import DEFAULT_MAX_BYTES
 from anon_ros.bags.storage.mcap.chunks import (
     ParsedRecord,
     StrayRecord,
@@ -26,6 +25,7 @@ from anon_ros.bags.storage.mcap.chunks import (
     parse_record,
     split_chunk,
 )
+from anon_ros.bags.storage.mcap.record_file import RecordFile, RecordHead
 from anon_ros.bags.storage.mcap.summary import (
     MAGIC,
     RECORD_HEAD,
@@ -37,13 +37,11 @@ from anon_ros.bags.storage.mcap.writer import (
     CHUNK_COMPRESSIONS,
     McapOptions,
 )
-from anon_ros.bags.storage.mcap_attachments import read_attachment
 from anon_ros.bags.storage.records import (
     MAX_TIME_NS,
     Attachment,
     Channel,
     DamageLog,
-    FileExtent,
     Loss,
     Message,
     MetadataRecord,
@@ -52,16 +50,8 @@ from anon_ros.bags.storage.records import (
 )
 from anon_ros.errors import BagDamageError, format_error
 
-_PARSED = {
-    *(Opcode.HEADER, Opcode.CHUNK, Opcode.METADATA, Opcode.SCHEMA, Opcode.CHANNEL),
-    Opcode.MESSAGE,
-}
-_SKIPPED = {*Opcode} - _PARSED - {Opcode.ATTACHMENT}
-_NO_JUMPS: Mapping[int, int] = {}
 _MAX_SAMPLED_CHUNKS = 5  # per channel
 _CHECKSUM_OFFSET = RECORD_HEAD.size + 24  # of a chunk, behind two times and a size
-_TRUNCATED = "the file ends inside a record"
-_NO_END = "the file has no end mark: it is cut off"
 
 
 class McapReader:
@@ -87,16 +77,13 @@ class McapReader:
             OSError: if it cannot be read.
         """
         self.path = path
-        self._stream = (content or path).open("rb")
-        self._max_bytes = max_bytes
+        self._file = RecordFile(path, content, max_bytes)
         self._schemas: dict[int, mcap.Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.message_counts: dict[int, int] = defaultdict(int)
         self.start_ns, self.end_ns = MAX_TIME_NS, 0
         self.attachments: list[tuple[str, str]] = []
         self.options = McapOptions(is_chunked=False, has_checksums=False, profile="")
-        self._size = os.fstat(self._stream.fileno()).st_size
-        self._chunk_offsets: list[int] = []
         self._sampled_chunks: dict[int, list[int]] = {}
         self._jumps: dict[int, int] = {}  # from a chunk to what is behind its indexes
         self._num_announced: int | None = None  # messages, as the index tells
@@ -104,7 +91,7 @@ class McapReader:
         try:
             self._open(losses)
         except BaseException:
-            self._stream.close()
+            self._file.close()
             raise
 
     @property
@@ -119,7 +106,7 @@ class McapReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        self._file.close()
 
     def records(self, losses: DamageLog, start_ns: int, stop_ns: int) -> Iterator[Record]:
         """Read everything in the order of the file; see ``StorageReader``."""
@@ -145,12 +132,12 @@ class McapReader:
     def iter_extras(self) -> Iterator[MetadataRecord | PrivateRecord]:
         """Read the metadata and private records; see ``StorageReader``."""
         losses = DamageLog(salvage=True)
-        for offset, opcode, length in self._iter_raw_records(losses, self._jumps):
-            if opcode == Opcode.METADATA:
-                records = self._iter_converted(offset, opcode, length, losses)
+        for head in self._file.iter_heads(losses, self._jumps):
+            if head.opcode == Opcode.METADATA:
+                records = self._iter_converted(head, losses)
                 yield from (record for record in records if isinstance(record, MetadataRecord))
-            elif opcode != Opcode.ATTACHMENT and opcode not in _PARSED:
-                yield self._make_private(offset, opcode, length)
+            elif head.is_private:
+                yield self._file.make_private(head)
 
     def iter_samples(
         self, channels: Collection[Channel], count: int
@@ -174,10 +161,9 @@ class McapReader:
             yield from self._iter_messages()
             return
         for offset in sorted({at for key in channel_ids for at in self._sampled_chunks[key]}):
-            self._stream.seek(offset)
+            head = self._file.read_head(offset)._replace(opcode=Opcode.CHUNK)
             try:
-                _, length = RECORD_HEAD.unpack(self._stream.read(RECORD_HEAD.size))
-                for item in self._iter_items(Opcode.CHUNK, length):
+                for item in self._iter_items(head):
                     if isinstance(record := self._convert(item), Message):
                         yield record
             except Exception:  # noqa: BLE001, S112 - damaged bytes raise anything; a run reports them
@@ -188,7 +174,7 @@ class McapReader:
         return (record for record in records if isinstance(record, Message))
 
     def _open(self, losses: DamageLog) -> None:
-        if self._stream.read(len(MAGIC)) != MAGIC:
+        if self._file.stream.read(len(MAGIC)) != MAGIC:
             message = f"{self.path} is no MCAP file, or its beginning is damaged"
             raise BagDamageError(message)
         summary = self._read_summary(losses)
@@ -196,7 +182,7 @@ class McapReader:
             self._scan()
             return
         self._use_summary(summary, summary.statistics)
-        if not self._chunk_offsets:
+        if not self._file.chunk_offsets:
             self._find_chunk_options()
         if summary.statistics.message_count != sum(self.message_counts.values()):
             self._scan()
@@ -207,9 +193,10 @@ class McapReader:
     def _read_summary(self, losses: DamageLog) -> Summary | None:
         """Read the index; None if the file has none, or an incomplete one."""
         try:
-            profile = read_header(self._stream, self._max_bytes).profile
+            stream, max_bytes = self._file.stream, self._file.max_bytes
+            profile = read_header(stream, max_bytes).profile
             self.options = replace(self.options, profile=profile)
-            summary = read_summary(self._stream, self._size, self._max_bytes)
+            summary = read_summary(stream, self._file.num_bytes, max_bytes)
         except Exception as error:
             if losses.salvage:
                 return None
@@ -239,7 +226,7 @@ class McapReader:
 
     def _use_chunk_indexes(self, indexes: Sequence[mcap.ChunkIndex]) -> None:
         for index in sorted(indexes, key=lambda index: index.chunk_start_offset):
-            self._chunk_offsets.append(index.chunk_start_offset)
+            self._file.chunk_offsets.append(index.chunk_start_offset)
             end = index.chunk_start_offset + index.chunk_length + index.message_index_length
             self._jumps[index.chunk_start_offset] = max(end, index.chunk_start_offset + 1)
             for channel_id in index.message_index_offsets:
@@ -253,25 +240,26 @@ class McapReader:
                 f"{self.path}: compression {indexes[0].compression!r} of its chunks is not known"
             )
             raise BagDamageError(message)
-        self._stream.seek(indexes[0].chunk_start_offset + _CHECKSUM_OFFSET)
-        self._update_options(indexes[0].compression, has_checksums=any(self._stream.read(4)))
+        self._file.stream.seek(indexes[0].chunk_start_offset + _CHECKSUM_OFFSET)
+        checksum = self._file.stream.read(4)
+        self._update_options(indexes[0].compression, has_checksums=any(checksum))
 
     def _find_chunk_options(self) -> None:
         """Learn the options from the first chunk, unless a message comes first."""
-        for _, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
-            if opcode == Opcode.CHUNK:
+        for head in self._file.iter_heads(DamageLog(salvage=True)):
+            if head.opcode == Opcode.CHUNK:
                 with suppress(Exception):  # damaged bytes raise anything; a run reports them
-                    next(self._iter_items(opcode, length), None)
-            if opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
+                    next(self._iter_items(head), None)
+            if head.opcode in {Opcode.CHUNK, Opcode.MESSAGE}:
                 return
 
     def _list_attachments(self) -> None:
         """Learn the attachments from the file itself."""
         self.attachments = []
-        for offset, opcode, length in self._iter_raw_records(DamageLog(salvage=True)):
-            if opcode == Opcode.ATTACHMENT:
+        for head in self._file.iter_heads(DamageLog(salvage=True)):
+            if head.opcode == Opcode.ATTACHMENT:
                 with suppress(Exception):  # as above
-                    attachment = read_attachment(self._stream, offset, length)
+                    attachment = self._file.read_attachment(head)
                     self.attachments.append((attachment.name, attachment.media_type))
 
     def _scan(self) -> None:
@@ -287,97 +275,49 @@ class McapReader:
                 self.attachments.append((record.name, record.media_type))
 
     def _iter_records(self, losses: DamageLog) -> Iterator[Record]:
-        for offset, opcode, length in self._iter_raw_records(losses):
-            if opcode == Opcode.ATTACHMENT:
-                yield from self._iter_attachment(offset, length, losses)
-            elif opcode not in _PARSED:
-                yield self._make_private(offset, opcode, length)
+        for head in self._file.iter_heads(losses):
+            if head.opcode == Opcode.ATTACHMENT:
+                yield from self._iter_attachment(head, losses)
+            elif head.is_private:
+                yield self._file.make_private(head)
             else:
-                yield from self._iter_converted(offset, opcode, length, losses)
+                yield from self._iter_converted(head, losses)
 
-    def _iter_converted(
-        self, offset: int, opcode: int, length: int, losses: DamageLog
-    ) -> Iterator[Record]:
+    def _iter_converted(self, head: RecordHead, losses: DamageLog) -> Iterator[Record]:
         """Yield the records of a record that is parsed, up to the first damaged place."""
-        items = self._iter_items(opcode, length)
+        place, items = f"byte {head.offset}", self._iter_items(head)
         while True:
             try:
                 item = next(items, None)
             except Exception as error:  # noqa: BLE001 - damaged bytes raise anything
-                losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
+                losses.record(Loss.of_place(self.path, place, format_error(error)))
                 return
             if item is None:
                 return
             try:
                 record = self._convert(item)
             except Exception as error:  # noqa: BLE001 - as above
-                problem = _format_problem(error)
-                losses.record(Loss.of_place(self.path, f"byte {offset}", problem))
+                losses.record(Loss.of_place(self.path, place, _format_problem(error)))
                 continue
             if record is not None:
                 yield record
 
-    def _make_private(self, offset: int, opcode: int, length: int) -> PrivateRecord:
-        start = offset + RECORD_HEAD.size
-        return PrivateRecord(opcode, FileExtent(self._stream.fileno(), start, length))
-
-    def _iter_attachment(self, offset: int, length: int, losses: DamageLog) -> Iterator[Attachment]:
+    def _iter_attachment(self, head: RecordHead, losses: DamageLog) -> Iterator[Attachment]:
         """Yield an attachment, unless it is damaged."""
         try:
-            attachment = read_attachment(self._stream, offset, length)
+            attachment = self._file.read_attachment(head)
         except (McapError, struct.error, ValueError) as error:
-            losses.record(Loss.of_place(self.path, f"byte {offset}", format_error(error)))
+            losses.record(Loss.of_place(self.path, f"byte {head.offset}", format_error(error)))
             return
         yield attachment
 
-    def _iter_raw_records(
-        self, losses: DamageLog, jumps: Mapping[int, int] = _NO_JUMPS
-    ) -> Iterator[tuple[int, int, int]]:
-        """Yield offset, opcode and length of records up to the end of the data section.
-
-        The file is read behind the head of the record.
-
-        Args:
-            losses: receives the damage.
-            jumps: offsets at which to go on behind some records, by their offsets.
-        """
-        offset = len(MAGIC)
-        while offset < self._size:
-            self._stream.seek(offset)
-            head = self._stream.read(RECORD_HEAD.size)
-            is_complete = len(head) == RECORD_HEAD.size
-            opcode, length = RECORD_HEAD.unpack(head) if is_complete else (0, self._size)
-            if opcode in {Opcode.DATA_END, Opcode.FOOTER}:
-                return
-            if not opcode or length > self._size - offset - len(head):
-                losses.record(Loss.of_place(self.path, f"byte {offset}", _TRUNCATED))
-                offset = self._find_next_chunk(offset)
-                continue
-            if opcode not in _SKIPPED:
-                yield offset, opcode, length
-            offset = jumps.get(offset, offset + len(head) + length)
-        losses.record(Loss.of_place(self.path, f"byte {offset}", _NO_END))
-
-    def _find_next_chunk(self, offset: int) -> int:
-        """Return the offset of the next chunk that the index tells; the file's size if none."""
-        return next((chunk for chunk in self._chunk_offsets if chunk > offset), self._size)
-
-    def _read_body(self, length: int) -> bytes:
-        """Read the rest of a record, from behind its head.
-
-        Raises:
-            SizeLimitError: if it is too large.
-        """
-        reject_oversized(length, self._max_bytes)
-        return self._stream.read(length)
-
-    def _iter_items(self, opcode: int, length: int) -> Iterator[ParsedRecord]:
-        """Parse a record that the file is at; a chunk into the records in it."""
-        body = self._read_body(length)
-        if opcode != Opcode.CHUNK:
-            yield parse_record(opcode, body)
+    def _iter_items(self, head: RecordHead) -> Iterator[ParsedRecord]:
+        """Parse a record whose head was read; a chunk into the records in it."""
+        body = self._file.read_body(head.length)
+        if head.opcode != Opcode.CHUNK:
+            yield parse_record(head.opcode, body)
             return
-        chunk = open_chunk(body, self._max_bytes)
+        chunk = open_chunk(body, self._file.max_bytes)
         self._update_options(chunk.compression, has_checksums=chunk.has_checksum)
         yield from split_chunk(chunk.data)
 
