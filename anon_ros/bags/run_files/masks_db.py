@@ -96,6 +96,18 @@ class MasksDb:
         """
         return select_records(self._database, "WHERE file = ? ORDER BY number", (file,))
 
+    def count_inpainted_files(self) -> int:
+        """Return the number of storage files in which a person was inpainted.
+
+        Raises:
+            sqlite3.Error: if masks.db is damaged.
+        """
+        select = (
+            "SELECT count(DISTINCT file) FROM frames "
+            "WHERE outcome = ? AND persons > json_array_length(covered)"
+        )
+        return int(self._database.execute(select, (ANONYMIZED,)).fetchone()[0])
+
 
 def insert_records(database: sqlite3.Connection, records: Sequence[ImageRecord]) -> None:
     """Insert the records, all or none."""
