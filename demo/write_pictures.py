@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from camera_frames import PERIOD_NS, BgrImage
+from camera_frames import HEIGHT_PX, PERIOD_NS, WIDTH_PX, BgrImage
 from PIL import Image
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
@@ -22,7 +22,9 @@ _LOOP_WIDTH_PX = 960
 _LOOP_QUALITY = 55
 
 
-def write_pictures(before: Path, after: Path, folder: Path) -> list[Path]:
+def write_pictures(
+    before: Path, after: Path, folder: Path, window_xywh: Sequence[int] = ()
+) -> list[Path]:
     """Write a frame, a clip and a looping clip; return their paths.
 
     The frame is the one with the most persons who were detected in it and drawn anew.
@@ -31,8 +33,12 @@ def write_pictures(before: Path, after: Path, folder: Path) -> list[Path]:
         before: recording with one image topic.
         after: the same recording, anonymized by ``anon_ros bag``.
         folder: to write before_after.png, clip.mp4 and clip.webp into.
+        window_xywh: the part of the images to show; empty for all of them.
     """
-    pairs = [_join(*pair) for pair in zip(_iter_images(before), _iter_images(after), strict=True)]
+    x, y, *size_wh = window_xywh or (0, 0, WIDTH_PX, HEIGHT_PX)
+    window = slice(y, y + size_wh[1]), slice(x, x + size_wh[0])
+    images = zip(_iter_images(before), _iter_images(after), strict=True)
+    pairs = [_join(left[window], right[window]) for left, right in images]
     picture, clip, loop = (folder / name for name in ("before_after.png", "clip.mp4", "clip.webp"))
     cv2.imwrite(str(picture), pairs[_find_best_frame(after)])
     _write_clip(pairs, clip)
@@ -84,8 +90,11 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="recording, as build/demo/drive")
     parser.add_argument("after", type=Path, help="anonymized, as build/demo/drive_anonymized")
     parser.add_argument("folder", type=Path, help="where to write the pictures, as docs")
-    arguments = parser.parse_args()
-    print(*write_pictures(arguments.before, arguments.after, arguments.folder), sep="\n")
+    parser.add_argument(
+        "--window", type=int, nargs=4, default=(), metavar=("X", "Y", "WIDTH", "HEIGHT")
+    )
+    chosen = parser.parse_args()
+    print(*write_pictures(chosen.before, chosen.after, chosen.folder, chosen.window), sep="\n")
 
 
 if __name__ == "__main__":
