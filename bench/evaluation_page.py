@@ -50,20 +50,24 @@ QUESTIONS = {
     ),
     "detection": (
         (
-            f"{{video}} --stride 16 --labels {{labels}} {CAREFUL} --methods {CLASSICAL} sdxl {STREET}"
+            f"{{video}} --stride 16 --labels {{labels}} {CAREFUL} "
+            f"--methods {CLASSICAL} sdxl {STREET}"
         ),
         ["detection", "retained"],
     ),
     "beta": (
         (
-            f"{{video}} --stride 6 --max-frames 40 {CAREFUL} --betas 0.3 0.45 0.6 0.8 1 --embedder {NET} "
-            f"--features {NET} {STREET}"
+            f"{{video}} --stride 6 --max-frames 40 {CAREFUL} --betas 0.3 0.45 0.6 0.8 1 "
+            f"--embedder {NET} --features {NET} {STREET}"
         ),
         ["beta"],
     ),
     "occlusion": ("{video} --stride 8 --labels {labels} --scenes 300", ["occlusion", "causes"]),
     "temporal": (
-        f"{{video}} --max-frames 120 --labels {{labels}} {CAREFUL} --methods fill blur sdxl {STREET}",
+        (
+            f"{{video}} --max-frames 120 --labels {{labels}} {CAREFUL} "
+            f"--methods fill blur sdxl {STREET}"
+        ),
         ["recall", "flicker"],
     ),
 }
