@@ -2,8 +2,9 @@
 BIN := .venv/bin
 INSTALLED := .venv/installed
 SITE := build/site-venv
+TRAINING := .venv/training-installed
 
-.PHONY: help demo test lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation soak fuzz clean
+.PHONY: help demo test lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation generator soak fuzz clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,8 @@ diagrams:  ## draw docs/diagrams/*.svg anew (needs Graphviz)
 lock: $(INSTALLED)  ## pin the newest versions and their hashes in requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.10 \
 		requirements.in --override requirements-overrides.txt --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-deps --no-header --no-annotate --generate-hashes --python-version 3.10 \
+		requirements-training.in --output-file requirements-training.txt
 
 sbom: $(INSTALLED)  ## list what is installed: build/sbom.json (CycloneDX) and build/licenses.csv
 	$(BIN)/python .ci/sbom.py build
@@ -67,6 +70,15 @@ mask-memory: $(INSTALLED)  ## measure docs/mask_memory.md (VIDEO=vtest.avi)
 
 evaluation: $(INSTALLED)  ## measure docs/evaluation.md (VIDEO=vtest.avi)
 	$(BIN)/python bench/evaluation_page.py $(if $(VIDEO),--video $(VIDEO))
+
+generator: $(TRAINING)  ## render people and train the generator anew, in build/generator (MINUTES=60; resumable)
+	$(BIN)/python -m training.people --out build/generator/people --count 6000 --seed 0 --workers 2
+	$(BIN)/python -m training --figures build/generator/people --work build/generator \
+		--out build/generator/pipeline --minutes $(or $(MINUTES),60)
+
+$(TRAINING): requirements-training.txt $(INSTALLED)
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-training.txt
+	touch $@
 
 soak: $(INSTALLED)  ## 20 minutes of faults against the node
 	SOAK_S=1200 $(BIN)/python -m pytest -s test/ros/test_soak.py

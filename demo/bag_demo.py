@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ _TOPIC = "/camera/image_raw"
 _STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
-def record_drive(path: Path, camera: Panning | Video, frames: int) -> None:
+def record_drive(path: Path, camera: Panning | Video, frames: range) -> None:
     """A camera with everybody in it, and an IMU between its images."""
     types = _STORE.types
     image, imu = "sensor_msgs/msg/Image", "sensor_msgs/msg/Imu"
@@ -24,7 +25,7 @@ def record_drive(path: Path, camera: Panning | Video, frames: int) -> None:
     with Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
         images = writer.add_connection(_TOPIC, image, typestore=_STORE)
         imus = writer.add_connection("/imu/data", imu, typestore=_STORE)
-        for index in range(frames):
+        for index in frames:
             time_ns = stamp_ns(index)
             stamp = types["builtin_interfaces/msg/Time"](*divmod(time_ns, NS_PER_S))
             header = types["std_msgs/msg/Header"](stamp, "camera")
@@ -37,10 +38,11 @@ def record_drive(path: Path, camera: Panning | Video, frames: int) -> None:
             writer.write(imus, time_ns + 1, _STORE.serialize_cdr(motion, imu))
 
 
-def anonymize_drive(drive: Path, output: Path, config: Path, weights: Path) -> bool:
+def anonymize_drive(drive: Path, output: Path, configs: Sequence[Path], weights: Path) -> bool:
     """Run ``anon_ros bag`` and ``anon_ros verify``; whether the result is not broken."""
     command = [str(Path(sys.executable).with_name("anon_ros"))]
-    models = ["--config", str(config), "--detect.weights", str(weights)]
+    files = [word for config in configs for word in ("--config", str(config))]
+    models = [*files, "--detect.weights", str(weights)]
     done = subprocess.run([*command, "bag", str(drive), str(output), *models], check=False)
     if done.returncode:
         return False

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 PERIOD_NS = 200_000_000
+# The live camera plays them slower: two cores detect and draw the persons of two frames a second.
+LIVE_PERIOD_S = 0.5
 START_NS = 1_700_000_000_000_000_000
 
 # Pedestrians, 768 x 576 px; their README tells where they are from.

@@ -6,7 +6,7 @@ from array import array
 from pathlib import Path
 
 import rclpy
-from camera_frames import HEIGHT_PX, PERIOD_NS, WIDTH_PX, open_camera, stamp_ns
+from camera_frames import HEIGHT_PX, LIVE_PERIOD_S, WIDTH_PX, open_camera, stamp_ns
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
@@ -47,7 +47,7 @@ def main() -> None:
                 data=pixels,
             )
         )
-        time.sleep(PERIOD_NS / NS_PER_S)
+        time.sleep(LIVE_PERIOD_S)
     # The last image may still be on its way to the subscriber.
     time.sleep(1)
     node.destroy_node()

@@ -27,26 +27,18 @@ def iter_recorded_frames(bag: Path) -> Iterator[tuple[int, BgrImage]]:
             yield index, message.data.reshape(message.height, message.width, 3)
 
 
-def check_bag(
-    bag: Path, camera: Panning | Video, segmenter: Segmenter, picture: Path
-) -> Counter[str]:
+def check_bag(bag: Path, camera: Panning | Video, segmenter: Segmenter) -> Counter[str]:
     """Count recorded frames and persons, and persons of whom a quarter or more is unchanged.
 
-    The persons are looked for in what the camera saw, not taken from the node. The frame of which
-    they fill the most becomes the picture.
+    The persons are looked for in what the camera saw, not taken from the node.
     """
     counts: Counter[str] = Counter(frames=0, persons=0, left=0)
-    most_px = -1
     for index, recorded in iter_recorded_frames(bag):
         original = camera.frame(index)
         masks = segmenter.segment(_convert_to_rgb(original)).masks
         same = cv2.absdiff(recorded, original).max(axis=2) <= 1
         left = [bool(same[mask].mean() >= _MAX_SAME_RATIO) for mask in masks]
         counts.update(frames=1, persons=len(masks), left=sum(left))
-        filled_px = int(masks.any(axis=0).sum())
-        if filled_px > most_px:
-            most_px = filled_px
-            cv2.imwrite(str(picture), np.hstack([original, recorded]))
     return counts
 
 

@@ -12,21 +12,20 @@ from pathlib import Path
 
 from assemble_weights import assemble
 from bag_demo import anonymize_drive, record_drive
-from camera_frames import PERIOD_NS, open_camera
+from camera_frames import LIVE_PERIOD_S, open_camera
 from check_recording import TOPIC, check_bag
-from write_clip import write_clip
+from write_pictures import write_pictures
 
-from anon_ros.config import load_config
+from anon_ros.config import find_profile, load_config
 from anon_ros.models import build_segmenter
-from anon_ros.utils.units import NS_PER_S
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
-CONFIG = ROOT / "config" / "demo.yaml"
+CONFIGS = find_profile("street"), ROOT / "config" / "demo.yaml"
 # Where Debian's package opencv-doc puts its pedestrian video.
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
-FRAMES = 100
-DRIVE_FRAMES = 40
+FRAMES = 40
+DRIVE = range(20, 50)
 _END_TIMEOUT_S = 30
 
 
@@ -39,29 +38,29 @@ def main() -> int:
         help="pedestrian video (default: opencv-doc's if installed, else still images of it)",
     )
     video = parser.parse_args().video
-    bag, picture = OUT / "bag", OUT / "before_after.png"
+    bag = OUT / "bag"
     shutil.rmtree(bag, ignore_errors=True)
     weights = assemble(OUT / "yolov8s-seg-demo.pt")
     print(f"demo: {FRAMES} frames of {video or 'a camera moving over a street'}", flush=True)
     codes = record(bag, weights, video)
     print("demo: checking every recorded frame", flush=True)
-    config = load_config(CONFIG, {"detect.weights": str(weights)})
-    counts = check_bag(bag, open_camera(video), build_segmenter(config), picture)
+    config = load_config(CONFIGS, {"detect.weights": str(weights)})
+    counts = check_bag(bag, open_camera(video), build_segmenter(config))
     print(
         f"demo: {counts['frames']} of {FRAMES} frames recorded, {counts['persons']} persons in "
         f"them, {counts['left']} still to be seen\n"
-        f"demo: bag     {bag.relative_to(ROOT)}\ndemo: picture {picture.relative_to(ROOT)}"
+        f"demo: bag     {bag.relative_to(ROOT)}"
     )
     drive, output = OUT / "drive", OUT / "drive_anonymized"
     for folder in (drive, output):
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"demo: a recording of {DRIVE_FRAMES} frames, as anon_ros bag does it", flush=True)
-    record_drive(drive, open_camera(video), DRIVE_FRAMES)
-    if not anonymize_drive(drive, output, CONFIG, weights):
+    print(f"demo: a recording of {len(DRIVE)} frames, as anon_ros bag does it", flush=True)
+    record_drive(drive, open_camera(video), DRIVE)
+    if not anonymize_drive(drive, output, CONFIGS, weights):
         codes["anon_ros bag or verify"] = 1
     else:
-        write_clip(drive, output, OUT / "clip.mp4")
-        print(f"demo: clip    {(OUT / 'clip.mp4').relative_to(ROOT)}, before beside after")
+        for picture in write_pictures(drive, output, OUT):
+            print(f"demo: picture {picture.relative_to(ROOT)}, before beside after")
     print(f"demo: review  {(output / 'review.html').relative_to(ROOT)}")
     failed = [name for name, code in codes.items() if code]
     if failed or counts["left"] or not counts["persons"]:
@@ -77,7 +76,10 @@ def record(bag: Path, weights: Path, video: Path | None) -> dict[str, int]:
     info = TOPIC.replace("image_raw", "camera_info")
     film = ["--video", str(video)] if video else []
     topics = [f"{TOPIC}=Image", f"{info}=CameraInfo"]
-    parameters = ["--params-file", str(CONFIG), "-p", f"detect.weights:={weights}"]
+    files = [word for config in CONFIGS for word in ("--params-file", str(config))]
+    # In frames for which there is no time the synthetic persons of the frame before move on.
+    values = f"detect.weights:={weights}", "skip.on_skipped:=reuse"
+    parameters = [*files, *(word for value in values for word in ("-p", value))]
     commands = {
         "recorder": [python, str(here / "recorder_node.py"), str(bag), *topics],
         "anonymizer": [node, "--ros-args", *parameters],
@@ -106,7 +108,7 @@ def _make_environment() -> dict[str, str]:
 
 def _wait_for(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
     """Return when the camera is done, or another process has ended before it."""
-    deadline_s = time.monotonic() + FRAMES * PERIOD_NS / NS_PER_S + 120
+    deadline_s = time.monotonic() + FRAMES * LIVE_PERIOD_S + 120
     while all(process.poll() is None for process in processes.values()):
         if time.monotonic() > deadline_s:
             print("demo: the camera did not come to its end", file=sys.stderr)

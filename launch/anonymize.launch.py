@@ -38,7 +38,7 @@ OVERRIDES = {
 # Launch argument: (default, description).
 ARGUMENTS = {
     "params_file": (str(CONFIG / "anonymize.yaml"), "ROS parameter file"),
-    "profile": ("", "speed and quality of the diffusion: paper, quality, balanced or fast"),
+    "profile": ("", "speed and quality of the diffusion: paper, quality, balanced, fast or street"),
     "namespace": ("", "namespace of the node"),
     "record": ("", "path of a bag that does not exist yet: record everything below the prefix"),
     "respawn": ("false", "true to start the node again whenever it ends by itself"),

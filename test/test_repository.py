@@ -132,7 +132,7 @@ def list_files(folder: Path) -> set[Path]:
 
 def test_colcon_installs_all_files(install_prefix: Path) -> None:
     share = install_prefix / "share" / "anon_ros"
-    for folder in ("launch", "config"):
+    for folder in ("launch", "config", "generator"):
         assert list_files(share / folder) == list_files(ROOT / folder)
     assert (install_prefix / "share/ament_index/resource_index/packages/anon_ros").exists()
     executables = install_prefix / "lib" / "anon_ros"
@@ -151,6 +151,27 @@ def test_installed_command_runs(install_prefix: Path) -> None:
         timeout=60,
     )
     assert done.stdout == (ROOT / "docs/parameters.md").read_text()
+
+
+def test_installed_code_finds_shared_files(install_prefix: Path, tmp_path: Path) -> None:
+    (site,) = install_prefix.glob("lib/python*/site-packages")
+    code = (
+        "from anon_ros.config import find_profile\n"
+        "from anon_ros.models.weights.generator import find_generator\n"
+        "print(find_profile('street'))\nprint(find_generator())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    share = install_prefix / "share" / "anon_ros"
+    expected = share / "config/profiles/street.yaml", share / "generator"
+    assert done.stdout.splitlines() == [str(path) for path in expected]
 
 
 @pytest.mark.parametrize(

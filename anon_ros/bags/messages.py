@@ -18,7 +18,6 @@ from anon_ros.images import (
     DEFAULT_MAX_PIXELS,
     IMAGE_TYPES,
     POINT_CLOUD_TYPE,
-    THERMAL_ENCODING,
     CompressedImageData,
     RawImage,
     ToneRule,
@@ -26,8 +25,10 @@ from anon_ros.images import (
     decode_raw,
     encode_compressed,
     encode_raw,
+    is_thermal_topic,
     measure_tone,
     reject_long_text,
+    take_as_gray,
 )
 
 IMAGE_TYPE = IMAGE_TYPES[0]
@@ -69,7 +70,7 @@ class ImageMessage:
         return RawImage(
             height=fields.height,
             width=fields.width,
-            encoding="mono16" if fields.encoding == THERMAL_ENCODING else fields.encoding,
+            encoding=take_as_gray(fields.encoding),
             is_bigendian=bool(fields.is_bigendian),
             step=fields.step,
             data=_to_bytes(fields.data),
@@ -80,7 +81,10 @@ class ImageMessage:
     def compressed(self) -> CompressedImageData:
         """The fields of a CompressedImage."""
         data = _to_bytes(self.ros_message.data)
-        return CompressedImageData(self.ros_message.format, data, self.tone_rule)
+        declared = self.ros_message.format
+        if is_thermal_topic(self.channel.topic):
+            declared = take_as_gray(declared)
+        return CompressedImageData(declared, data, self.tone_rule)
 
     @property
     def header(self) -> tuple[Any, ...]:

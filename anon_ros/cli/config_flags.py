@@ -11,9 +11,11 @@ from anon_ros.config import (
     Parameter,
     ParameterValue,
     all_parameters,
+    find_profile,
     load_config,
     rename_deprecated,
 )
+from anon_ros.errors import ConfigError
 
 _SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 
@@ -21,7 +23,7 @@ _SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 def add_config_flags(
     parser: ArgumentParser, groups: tuple[str, ...], without: tuple[str, ...] = ()
 ) -> None:
-    """Add ``--config`` and one flag for each parameter of ``groups``.
+    """Add ``--config``, ``--profile`` and one flag for each parameter of ``groups``.
 
     Args:
         parser: to add to.
@@ -34,8 +36,18 @@ def add_config_flags(
         action="append",
         default=[],
         metavar="FILE",
-        help="ROS parameter file to start from (anon_ros config dump writes one), or one of "
-        "config/profiles; may be repeated, later ones win",
+        help="ROS parameter file to start from (anon_ros config dump writes one); may be "
+        "repeated, later ones win",
+    )
+    parser.add_argument(
+        "--profile",
+        dest="config",
+        type=_parse_profile,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="shipped parameter file: paper, quality, balanced, fast, or street, which needs no "
+        "diffusion model but the shipped generator; among --config files in the order given",
     )
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
@@ -81,6 +93,13 @@ def _parse_bool(text: str) -> bool:
 
 
 _ELEMENT_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": _parse_bool}
+
+
+def _parse_profile(name: str) -> Path:
+    try:
+        return find_profile(name)
+    except ConfigError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _add_flag(section: object, parameter: Parameter) -> None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind
+from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind, Tier
 from anon_ros.errors import InputError, format_error
 from anon_ros.images import (
     CompressedImageData,
@@ -34,8 +34,9 @@ _EXAMPLES = """\
 examples:
   anon_ros image photos/ -o anonymized/
   anon_ros image a.jpg -o b.jpg --inpaint.method fill
-  anon_ros image photos/ -o anonymized/ --config config/profiles/balanced.yaml
+  anon_ros image photos/ -o anonymized/ --profile street
 """
+_SMALL = Tier.SMALL.value
 _CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
 
 
@@ -188,12 +189,14 @@ def _anonymize_file(
 
 
 def _list_outcomes(result: AnonymizedFrame) -> list[str]:
-    return [outcome.kind.value for outcome in result.outcomes]
+    small = [_SMALL for outcome in result.outcomes if outcome.tier is Tier.SMALL]
+    return [outcome.kind.value for outcome in result.outcomes] + small
 
 
-def _format_persons(kinds: Counter[str]) -> str:
-    inpainted, covered = (kinds[kind.value] for kind in OutcomeKind)
-    return f"{inpainted + covered} persons, {inpainted} inpainted, {covered} covered"
+def _format_persons(counts: Counter[str]) -> str:
+    inpainted, covered = (counts[kind.value] for kind in OutcomeKind)
+    small = f" ({counts[_SMALL]} by {_SMALL})" if counts[_SMALL] else ""
+    return f"{inpainted + covered} persons, {inpainted} inpainted{small}, {covered} covered"
 
 
 def _format_reasons(result: AnonymizedFrame) -> str:

@@ -4,7 +4,13 @@ from argparse import ArgumentParser, Namespace
 
 from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.config import Config
-from anon_ros.models import RequiredModel, evaluation_models, required_models
+from anon_ros.models import (
+    RequiredModel,
+    evaluation_models,
+    hash_model,
+    required_models,
+    shipped_model,
+)
 
 _BYTES_PER_MIB = 2**20
 _DESCRIPTION = """\
@@ -15,6 +21,7 @@ _EXAMPLES = """\
 examples:
   anon_ros models
   anon_ros models --config mine.yaml
+  anon_ros models --profile street
 """
 
 
@@ -42,9 +49,16 @@ def run_models(config: Config) -> int:
     print("\n\n".join(map(_format_model, models)))
     if config.inpaint.method != "sdxl":
         print(f"\ninpaint.method = {config.inpaint.method} needs no model")
+    print("\nshipped with anon_ros, drawn with only where it is named (profile street):\n")
+    print(_format_shipped(shipped_model()))
     print("\nfor anon_ros evaluate quality, which goes without:\n")
     print("\n\n".join(map(_format_model, evaluation_models())))
     return 1 if any(model.path is None for model in models) else 0
+
+
+def _format_shipped(model: RequiredModel) -> str:
+    text = _format_model(model)
+    return text if model.path is None else f"{text}\n  SHA-256: {hash_model(model.path)}"
 
 
 def _format_model(model: RequiredModel) -> str:

@@ -19,7 +19,7 @@ from anon_ros.config.groups import (
     TrackingConfig,
     num_denoising_steps,
 )
-from anon_ros.config.load import load_config
+from anon_ros.config.load import find_profile, load_config
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
     Parameter,
@@ -54,6 +54,7 @@ __all__ = [
     "check_yaml",
     "dump_markdown",
     "dump_yaml",
+    "find_profile",
     "find_weaker",
     "format_renaming",
     "get_value",

@@ -4,6 +4,7 @@ ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the ta
 ``docs/parameters.md`` and all validation are derived from these dataclasses.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 from anon_ros.config.parameter_spec import param
@@ -311,6 +312,11 @@ def num_denoising_steps(steps: int, beta_d: float) -> int:
     return int(steps * beta_d + 1e-6)
 
 
+_SMALL_MODEL_STEPS = 10
+_SMALL_MODEL_PX = 128
+_SMALL_MODEL_MIN_PERSON_PX = 8
+
+
 @dataclass(frozen=True)
 class InpaintConfig:
     """Replacement of a person."""
@@ -331,6 +337,22 @@ class InpaintConfig:
     revision: str = param(
         "115134f363124c53c7d878647567d04daf26e41e",
         "Commit of a hub id, so that the weights cannot change unseen; ignored for a directory.",
+    )
+    small_model: str = param(
+        "",
+        "With method sdxl: the model that draws small persons, with the settings of the profile "
+        "street; generator for the one that is shipped, a directory, or the id of one in the local "
+        "hub cache. Empty for none: inpaint.model draws everybody.",
+    )
+    small_below_px: int = param(
+        96,
+        "Persons less high than this, in px of the frame, are drawn by inpaint.small_model, and so "
+        "are those below min_person_px, from 8 px on. A tracked person is as high as their steady "
+        "crop window, so that the model does not change from frame to frame.",
+        unit="px",
+        minimum=1,
+        maximum=4096,
+        reconfigurable=True,
     )
     vae: str = param(
         "",
@@ -437,6 +459,37 @@ class InpaintConfig:
     def is_diffusion(self) -> bool:
         """True if ``method`` loads a diffusion model."""
         return self.method == "sdxl"
+
+    @property
+    def has_small_model(self) -> bool:
+        """True if ``small_model`` draws the small persons."""
+        return self.is_diffusion and bool(self.small_model)
+
+    @property
+    def min_drawn_px(self) -> int:
+        """Persons whose mask is narrower or lower than this, in px, are covered."""
+        if not self.has_small_model:
+            return self.min_person_px
+        return min(self.min_person_px, _SMALL_MODEL_MIN_PERSON_PX)
+
+    def for_small_model(self) -> "InpaintConfig":
+        """Return a copy for ``small_model``: the profile street at this noise level."""
+        return replace(
+            self,
+            model=self.small_model,
+            revision="",
+            small_model="",
+            vae="",
+            lora="",
+            scheduler="dpm",
+            steps=max(_SMALL_MODEL_STEPS, math.ceil(1 / self.beta_d)),
+            guidance_scale=1.0,
+            prompt="",
+            negative_prompt="",
+            aspect="auto",
+            generate_px=_SMALL_MODEL_PX,
+            min_person_px=_SMALL_MODEL_MIN_PERSON_PX,
+        )
 
 
 @dataclass(frozen=True)

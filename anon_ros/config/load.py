@@ -10,6 +10,7 @@ from anon_ros.config.groups import Config
 from anon_ros.config.parameters import with_overrides
 from anon_ros.config.yaml_limits import check_yaml
 from anon_ros.errors import ConfigError
+from anon_ros.utils.share import shared_candidates
 
 _MAX_CHARACTERS = 2**20
 _NODE_NAMES = {"/**", "anonymizer", "/anonymizer"}
@@ -38,6 +39,20 @@ def load_config(
             message = f"{file}: {error}"
             raise ConfigError(message) from error
     return with_overrides(config, dict(_flatten(overrides or {})))
+
+
+def find_profile(name: str) -> Path:
+    """Return the parameter file of a shipped profile, for example "street".
+
+    Raises:
+        ConfigError: if there is none of that name; names those that there are.
+    """
+    folders = [folder for folder in shared_candidates("config/profiles") if folder.is_dir()]
+    profiles = {file.stem: file for folder in reversed(folders) for file in folder.glob("*.yaml")}
+    if name not in profiles:
+        message = f"profile {name!r} is unknown, expected one of {', '.join(sorted(profiles))}"
+        raise ConfigError(message)
+    return profiles[name]
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -18,6 +18,7 @@ from anon_ros.core.types import (
     Outcome,
     OutcomeKind,
     RgbImage,
+    Tier,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Roi",
     "Segmenter",
     "SkipPolicy",
+    "Tier",
     "cover_regions",
     "crop_image",
     "derive_seed",

@@ -27,6 +27,7 @@ from anon_ros.core.types import (
     Outcome,
     OutcomeKind,
     RgbImage,
+    Tier,
 )
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
@@ -44,6 +45,7 @@ class CoveredFrame:
         persons_mask: (H, W) bool, the union of the regions.
         canvas: ``image`` with the persons covered.
         rois: by index, the place of each crop; without the persons who are too small.
+        tiers: by index, the model that draws each crop.
         init_images: by index, the start of that crop's diffusion instead of the crop's image.
         warped_crops: by index, the synthetic person of an earlier frame in the crop's shape, for
             ``finish_covered``.
@@ -55,6 +57,7 @@ class CoveredFrame:
     persons_mask: Mask
     canvas: RgbImage
     rois: Mapping[int, Roi]
+    tiers: Mapping[int, Tier]
     init_images: Mapping[int, RgbImage] = field(default_factory=dict)
     warped_crops: Mapping[int, RgbImage] = field(default_factory=dict)
 
@@ -142,12 +145,14 @@ class Anonymizer:
             regions = make_regions(detections, self.mask)
         persons_mask = union_mask(regions, *image.shape[:2])
         canvas = cover_regions(image, regions, persons_mask) if regions else image
-        rois = {
-            index: self._plan_crop(persons_mask, region, persons.crop_windows[index])
+        windows = persons.crop_windows
+        tiers = {
+            index: tier
             for index, region in enumerate(regions)
-            if not self._is_small(region)
+            if (tier := self._choose_tier(region, windows[index])) is not None
         }
-        return CoveredFrame(image, persons, regions, persons_mask, canvas, rois)
+        rois = {i: self._plan_crop(persons_mask, regions[i], windows[i]) for i in tiers}
+        return CoveredFrame(image, persons, regions, persons_mask, canvas, rois, tiers)
 
     def inpaint_frames(self, frames: Sequence[CoveredFrame]) -> list[AnonymizedFrame | Exception]:
         """Inpaint the persons of several frames together: the second half of ``anonymize``.
@@ -184,7 +189,7 @@ class Anonymizer:
         seed = frame.persons.seeds[index]
         region, roi = frame.regions[index], frame.rois[index]
         crop = extract_crop(source, frame.persons_mask, region, roi, seed)
-        return replace(crop, init_image=frame.init_images.get(index))
+        return replace(crop, init_image=frame.init_images.get(index), tier=frame.tiers[index])
 
     def _finish(
         self, frame: CoveredFrame, crop_results: Sequence[RgbImage | InpaintFailure]
@@ -211,6 +216,7 @@ class Anonymizer:
             _make_outcome(
                 results[index],
                 count,
+                frame.tiers.get(index),
                 is_reused=inpainted.get(index) is frame.warped_crops.get(index),
             )
             for index, count in enumerate(coverage.tolist())
@@ -231,15 +237,21 @@ class Anonymizer:
         square, ratio = self.inpaint.aspect == "square", self.inpaint.context_ratio
         return plan_crop(region, width_px, height_px, ratio, square=square, crop_window=window)
 
-    def _is_small(self, region: PersonRegion) -> bool:
-        return min(region.bounds.width_px, region.bounds.height_px) < self.inpaint.min_person_px
+    def _choose_tier(self, region: PersonRegion, window: Roi | None) -> Tier | None:
+        """Return the model that draws a person; None if they are too small."""
+        side_px = min(region.bounds.width_px, region.bounds.height_px)
+        if side_px < self.inpaint.min_drawn_px:
+            return None
+        height_px = (window or region.bounds).height_px
+        is_small = side_px < self.inpaint.min_person_px or height_px < self.inpaint.small_below_px
+        return Tier.SMALL if self.inpaint.has_small_model and is_small else Tier.MAIN
 
     def _reject_small(self, region: PersonRegion) -> InpaintFailure:
         size = f"{region.bounds.width_px}x{region.bounds.height_px} px"
-        return InpaintFailure(
-            f"{size} is below inpaint.min_person_px = {self.inpaint.min_person_px}",
-            CoverReason.TOO_SMALL,
-        )
+        limit = f"{self.inpaint.min_drawn_px}"
+        if not self.inpaint.has_small_model:
+            limit = f"inpaint.min_person_px = {limit}"
+        return InpaintFailure(f"{size} is below {limit}", CoverReason.TOO_SMALL)
 
 
 def untracked_persons(detections: Detections, seed: int) -> FramePersons:
@@ -272,11 +284,13 @@ def _extract_patch(frame: CoveredFrame, index: int, inpainted: RgbImage) -> RgbI
     return inpainted[window.slices]
 
 
-def _make_outcome(result: RgbImage | InpaintFailure, coverage: int, *, is_reused: bool) -> Outcome:
+def _make_outcome(
+    result: RgbImage | InpaintFailure, coverage: int, tier: Tier | None, *, is_reused: bool
+) -> Outcome:
     if isinstance(result, InpaintFailure):
         return Outcome(OutcomeKind.COVERED, result.cover_reason, result.detail, coverage)
     cover_reason = CoverReason.REUSED if is_reused else None
-    return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage)
+    return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage, tier)
 
 
 def _check_image(image: RgbImage) -> None:

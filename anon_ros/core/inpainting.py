@@ -1,20 +1,15 @@
 """Calls of an inpainter, whose results are validated."""
 
-import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from anon_ros.core.protocols import Inpainter
+from anon_ros.core.resemblance import is_recognizable, is_same, is_unchanged, move_away
 from anon_ros.core.types import CoverReason, Crop, InpaintFailure, RgbImage, all_channels_below
 from anon_ros.errors import ModelError, format_error
 
-_MAX_UNCHANGED_RATIO = 0.5
-_SAME_LEVELS = 3
-# Of the square root of the person's area; a head is larger.
-_PATCH_RATIO = 0.1
-_MIN_PATCH_PX = 3
+_MAX_BLACK_LEVEL = 3
 
 
 def inpaint_crops(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
@@ -32,16 +27,23 @@ def inpaint_crops(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage 
             cover_reason = CoverReason.OUT_OF_MEMORY if is_memory else CoverReason.INPAINT_ERROR
             return [InpaintFailure(format_error(error), cover_reason)]
         return [result for crop in crops for result in inpaint_crops(inpainter, [crop])]
-    return [_validate(result, crop) for result, crop in zip(results, crops, strict=True)]
+    draws = inpainter.draws_persons
+    pairs = zip(results, crops, strict=True)
+    return [_validate(result, crop, draws_persons=draws) for result, crop in pairs]
 
 
-def _validate(result: RgbImage | InpaintFailure, crop: Crop) -> RgbImage | InpaintFailure:
+def _validate(
+    result: RgbImage | InpaintFailure, crop: Crop, *, draws_persons: bool
+) -> RgbImage | InpaintFailure:
+    """Return the result, a drawn person moved away from the original where both are flat."""
     if isinstance(result, InpaintFailure):
         return result
-    problem = _find_problem(result, crop)
-    if not problem:
-        return result
-    return InpaintFailure(f"the inpainter returned {problem}", CoverReason.INVALID_RESULT)
+    problem = _find_problem(result, crop) or _find_likeness(
+        result, crop, draws_persons=draws_persons
+    )
+    if problem:
+        return InpaintFailure(f"the inpainter returned {problem}", CoverReason.INVALID_RESULT)
+    return move_away(result, crop.image, crop.mask) if draws_persons else result
 
 
 def _find_problem(result: object, crop: Crop) -> str:
@@ -53,18 +55,15 @@ def _find_problem(result: object, crop: Crop) -> str:
         return "NaN or infinity"
     if result.dtype != np.uint8:
         return f"{result.dtype}, expected uint8"
-    if not (crop.mask & ~all_channels_below(result, _SAME_LEVELS)).any():
+    if not (crop.mask & ~all_channels_below(result, _MAX_BLACK_LEVEL)).any():
         return "black"
-    if _is_unchanged(result, crop):
-        return "the person unchanged"
     return ""
 
 
-def _is_unchanged(result: RgbImage, crop: Crop) -> bool:
-    """Return True if half of the person, or any patch, is as before but for a few gray levels."""
-    same = all_channels_below(cv2.absdiff(result, crop.image), _SAME_LEVELS) & crop.mask
-    area_px = np.count_nonzero(crop.mask)
-    patch_px = max(_MIN_PATCH_PX, round(_PATCH_RATIO * math.sqrt(area_px)))
-    patch = np.ones((patch_px, patch_px), np.uint8)
-    patches = cv2.erode(same.view(np.uint8), patch, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return bool(patches.any() or np.count_nonzero(same) >= _MAX_UNCHANGED_RATIO * area_px)
+def _find_likeness(result: RgbImage, crop: Crop, *, draws_persons: bool) -> str:
+    """Return the problem if the person shows through; empty if they do not."""
+    if draws_persons:
+        shows_through = is_recognizable(result, crop.image, crop.mask)
+    else:
+        shows_through = is_unchanged(is_same(result, crop.image, crop.mask), crop.mask)
+    return "the person unchanged" if shows_through else ""

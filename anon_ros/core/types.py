@@ -109,6 +109,13 @@ class FramePersons:
             raise ValueError(message)
 
 
+class Tier(Enum):
+    """The model that draws a person; the value is the parameter that names it."""
+
+    MAIN = "inpaint.model"
+    SMALL = "inpaint.small_model"
+
+
 @dataclass(frozen=True)
 class Crop:
     """An inpainter's input for one person: a window at the image's own resolution.
@@ -122,6 +129,7 @@ class Crop:
         seed: of this person's random numbers, 0 <= seed < 2**63.
         init_image: (H, W, 3) uint8 RGB, the start inside ``mask`` of an inpainter that starts from
             an image; None for ``image``.
+        tier: the model that draws.
     """
 
     image: RgbImage
@@ -130,6 +138,7 @@ class Crop:
     roi: Roi
     seed: int
     init_image: RgbImage | None = None
+    tier: Tier = Tier.MAIN
 
 
 class CoverReason(Enum):
@@ -181,12 +190,14 @@ class Outcome:
             person of an earlier frame.
         detail: more about it, in words; empty if the reason says it all.
         coverage_px: number of pixels of the instance mask, which orders the composite.
+        tier: the model that drew the person, now or in the earlier frame; None when covered.
     """
 
     kind: OutcomeKind
     cover_reason: CoverReason | None
     detail: str
     coverage_px: int
+    tier: Tier | None = None
 
     @property
     def reason_text(self) -> str:

@@ -9,7 +9,12 @@ from anon_ros.images.compressed import (
     is_jpeg_or_png,
 )
 from anon_ros.images.dim_scenes import equalize_dim, stretch_dim
-from anon_ros.images.encodings import THERMAL_ENCODING, is_supported_encoding, reject_depth
+from anon_ros.images.encodings import (
+    THERMAL_ENCODING,
+    is_supported_encoding,
+    reject_depth,
+    take_as_gray,
+)
 from anon_ros.images.files.image_files import read_image, read_samples
 from anon_ros.images.files.synthetic_mark import describe_mark
 from anon_ros.images.pixel_content import (
@@ -59,4 +64,5 @@ __all__ = [
     "reject_depth",
     "reject_long_text",
     "stretch_dim",
+    "take_as_gray",
 ]

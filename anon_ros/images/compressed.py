@@ -16,6 +16,7 @@ from anon_ros.errors import ImageFormatError
 from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
 from anon_ros.images.files import jpeg, png
+from anon_ros.images.files.decoder import decode_picture
 from anon_ros.images.files.orientation import turn_back, turn_upright
 from anon_ros.images.layout import ByteData, validate_result
 from anon_ros.images.packed import to_rgb, write_masked
@@ -185,13 +186,12 @@ def _encode_jpeg(info: jpeg.JpegInfo, image: RgbImage, quality: int) -> bytes:
 
 
 def _decode(data: bytes, flags: int) -> Samples:
-    try:
-        samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        message = f"picture of {len(data)} bytes cannot be decoded: {error.err}"
-        raise ImageFormatError(message) from error
+    samples, damage = decode_picture(data, flags)
     if samples is None:
         message = f"picture of {len(data)} bytes is damaged: OpenCV cannot decode it"
+        raise ImageFormatError(message)
+    if damage:
+        message = f"picture of {len(data)} bytes is damaged: {damage}"
         raise ImageFormatError(message)
     return samples
 

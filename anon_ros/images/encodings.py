@@ -77,6 +77,13 @@ def reject_non_picture(encoding: str) -> None:
         raise ImageFormatError(message)
 
 
+def take_as_gray(declared: str) -> str:
+    """Return an encoding or format as that of gray if it is a thermal camera's; others stay."""
+    encoding, separator, rest = declared.partition(";")
+    is_thermal = encoding.strip() == THERMAL_ENCODING and "compressedDepth" not in rest
+    return f"mono16{separator}{rest}" if is_thermal else declared
+
+
 def reject_depth(topic: str, encoding: str) -> None:
     """Reject 16UC1 on a topic that is not named like a thermal camera.
 

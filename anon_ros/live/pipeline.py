@@ -2,13 +2,14 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Generic, TypeVar
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, RgbImage
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, RgbImage, Tier
 from anon_ros.errors import ModelError, drop_traceback, format_error
 from anon_ros.images import describe_reduction
 from anon_ros.live.camera_state import CameraState
@@ -99,7 +100,7 @@ class FramePipeline(Generic[T]):
         anonymizer = self._prepare(config)
         errors: list[Exception | None] = [None] * len(frames)
 
-        def decide(index: int, num_persons: int) -> CoverReason | None:
+        def decide(index: int, num_persons: Counter[Tier]) -> CoverReason | None:
             passed_ns = self._clock_ns() - frames[index].arrived_ns
             budget_ms = config.skip.latency_budget_ms
             is_allowed = self._budget.allows(num_persons, passed_ns, budget_ms)
@@ -170,7 +171,7 @@ class FramePipeline(Generic[T]):
             return self._cameras.setdefault(stream, CameraState(stream))
 
     @contextmanager
-    def _measure(self, stage: str, num_frames: int, num_persons: int) -> Iterator[None]:
+    def _measure(self, stage: str, num_frames: int, num_persons: Counter[Tier]) -> Iterator[None]:
         """Record the time of a stage, once for each frame; learn the time of a person."""
         started_ns = self._clock_ns()
         yield

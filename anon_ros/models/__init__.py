@@ -23,8 +23,10 @@ from anon_ros.models.model_cache import ModelCache
 from anon_ros.models.weights.inventory import (
     RequiredModel,
     evaluation_models,
+    hash_model,
     model_hashes,
     required_models,
+    shipped_model,
 )
 from anon_ros.models.weights.locate import (
     find_training_start,
@@ -52,11 +54,13 @@ __all__ = [
     "find_training_start",
     "find_weights",
     "find_weights_by_hash",
+    "hash_model",
     "load_depth_network",
     "load_embedder",
     "load_inception",
     "load_lpips",
     "model_hashes",
     "required_models",
+    "shipped_model",
     "train_detector",
 ]

@@ -1,11 +1,13 @@
 """Factories of models, from a Config."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.core import Anonymizer, Inpainter
+from anon_ros.errors import ModelError
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.weights.offline import disable_network_access
@@ -15,6 +17,9 @@ from anon_ros.tracking import Tracker, min_confidence
 if TYPE_CHECKING:
     from anon_ros.models.detection.detector import PersonDetector
     from anon_ros.models.detection.segmenter import YoloSegmenter
+    from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+
+_SMALL_MODEL_BATCH = 8
 
 
 class LoadedInpainter(Inpainter, Protocol):
@@ -96,7 +101,22 @@ def build_inpainter(config: Config) -> LoadedInpainter:
     disable_network_access()
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter  # noqa: PLC0415
 
-    return DiffusionInpainter.load(config.inpaint, config.compute)
+    main = DiffusionInpainter.load(config.inpaint, config.compute)
+    return _add_small_model(main, config) if config.inpaint.has_small_model else main
+
+
+def _add_small_model(main: "DiffusionInpainter", config: Config) -> LoadedInpainter:
+    from anon_ros.models.inpainting.tiers import TieredInpainter  # noqa: PLC0415
+
+    # Several small crops cost hardly more than one, and compiling costs more than they do.
+    batch_size = config.compute.batch_size or _SMALL_MODEL_BATCH
+    compute = replace(config.compute, batch_size=batch_size, compile_mode="off", quantize="none")
+    try:
+        small = type(main).load(config.inpaint.for_small_model(), compute)
+    except ModelError as error:
+        message = str(error).replace("inpaint.model:", "inpaint.small_model:")
+        raise ModelError(message) from error
+    return TieredInpainter(main, small)
 
 
 def build_tracker(config: Config) -> Tracker:

@@ -1,5 +1,6 @@
 """The one loop over frames: of the node, of recordings and of evaluations."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from anon_ros.core import (
     CoverReason,
     FramePersons,
     RgbImage,
+    Tier,
     untracked_persons,
 )
 from anon_ros.errors import drop_traceback
@@ -24,12 +26,12 @@ from anon_ros.tracking.track_history import needs_tracking
 
 S = TypeVar("S")
 
-MeasureStage: TypeAlias = Callable[[str, int, int], AbstractContextManager[None]]
-"""Wraps a stage (segment, track, cover, inpaint) of so many frames and so many persons."""
+MeasureStage: TypeAlias = Callable[[str, int, Counter[Tier]], AbstractContextManager[None]]
+"""Wraps a stage (segment, track, cover, inpaint) of so many frames, and so many persons to draw."""
 
-CoverDecision: TypeAlias = Callable[[S, int], CoverReason | None]
-"""Decides with the source of a frame, and the number of persons who would be inpainted before its
-result, 0 if it has none, if the persons are only covered."""
+CoverDecision: TypeAlias = Callable[[S, Counter[Tier]], CoverReason | None]
+"""Decides with the source of a frame, and the number of persons whom each model would draw before
+its result, empty if it has none, if the persons are only covered."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +190,13 @@ class FrameProcessor:
             # It draws at the person's own size: in a stable window a trembling person would change
             # the grid that it draws on.
             persons = replace(persons, crop_windows=[None] * len(persons.detections))
-        with self._measure("cover", 1, len(persons.detections)):
+        with self._measure("cover", 1, Counter()):
             return anonymizer.cover_persons(task.image, persons)
 
     def _find_persons(self, anonymizer: Anonymizer, task: FrameTask[S]) -> FramePersons:
-        with self._measure("segment", 1, 0):
+        with self._measure("segment", 1, Counter()):
             detections = anonymizer.detect_persons(task.image)
-        with self._measure("track", 1, len(detections)):
+        with self._measure("track", 1, Counter()):
             config, make_tracker = self._config, self._make_tracker
             if make_tracker is None or not needs_tracking(config):
                 return untracked_persons(detections, config.inpaint.seed)
@@ -211,8 +213,7 @@ class FrameProcessor:
         self, anonymizer: Anonymizer, waiting: Sequence[_CoveredTask[S]]
     ) -> Iterator[FrameResult[S]]:
         frames = [covered_task.covered for covered_task in waiting]
-        num_persons = sum(len(frame.rois) for frame in frames)
-        with self._measure("inpaint", len(frames), num_persons):
+        with self._measure("inpaint", len(frames), _count_tiers(frames)):
             results = anonymizer.inpaint_frames(frames)
         for covered_task, frame in zip(waiting, results, strict=True):
             result = FrameResult(covered_task.task.source, frame, covered_task.is_keyframe)
@@ -230,8 +231,12 @@ class FrameProcessor:
         return result
 
 
-def _count_persons(covered: CoveredFrame, waiting: Sequence[_CoveredTask[S]]) -> int:
-    """Return the number of persons who are inpainted before the frame is done; 0 if it has none."""
-    if not covered.rois:
-        return 0
-    return len(covered.rois) + sum(len(covered_task.covered.rois) for covered_task in waiting)
+def _count_persons(covered: CoveredFrame, waiting: Sequence[_CoveredTask[S]]) -> Counter[Tier]:
+    """Return the number of persons who are drawn before the frame is done; none if it has none."""
+    if not covered.tiers:
+        return Counter()
+    return _count_tiers([covered, *(covered_task.covered for covered_task in waiting)])
+
+
+def _count_tiers(frames: Sequence[CoveredFrame]) -> Counter[Tier]:
+    return Counter(tier for frame in frames for tier in frame.tiers.values())

@@ -296,3 +296,17 @@ def test_switches_take_words(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["image", str(tmp_path), "-o", str(tmp_path / "out"), "--output.mark", "maybe"])
     assert "--output.mark: expected on, true, off, false, got maybe" in capsys.readouterr().err
+
+
+def test_image_tells_who_drew(
+    image_folder: Path,
+    tmp_path: Path,
+    demo_weights: Path,
+    tiny_sdxl: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = ["--detect.weights", str(demo_weights), "--detect.classes", "person", "fallen person"]
+    flags += ["--inpaint.model", str(tiny_sdxl), "--inpaint.steps", "2", "--compute.device", "cpu"]
+    flags += ["--inpaint.small_model", "generator", "--inpaint.small_below_px", "4000"]
+    assert main(["image", str(image_folder / "a.jpg"), "-o", str(tmp_path / "a.jpg"), *flags]) == 0
+    assert "by inpaint.small_model), " in capsys.readouterr().out

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from anon_ros.cli.main import main
+from anon_ros.models import hash_model
+from anon_ros.models.weights.generator import find_generator
 from helpers.paths import ROOT
 
 
@@ -31,3 +33,33 @@ def test_models_lists_profile_weights(
     told = capsys.readouterr().out
     assert f"hf download latent-consistency/lcm-lora-sdxl --local-dir {tmp_path}" in told
     assert "missing: nothing at /no/vae; set inpaint.vae to its path" in told
+
+
+def test_models_lists_shipped_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    assert main(["models"]) == 1
+    told = capsys.readouterr().out
+    for text in (find_generator(), hash_model(find_generator()), "Apache-2.0 (anon_ros)"):
+        assert str(text) in told
+
+
+def test_models_of_street_profile_lack_detector_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "yolov8x-seg.pt"
+    weights.touch()
+    monkeypatch.setenv("ANON_ROS_MODELS", str(tmp_path))
+    assert main(["models", "--profile", "street"]) == 0
+    assert "inpaint.model: generator" in capsys.readouterr().out
+
+
+def test_unknown_profile_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["models", "--profile", "streets"])
+    told = capsys.readouterr().err
+    assert (
+        "profile 'streets' is unknown, expected one of balanced, fast, paper, quality, street"
+        in told
+    )

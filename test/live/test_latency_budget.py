@@ -1,7 +1,10 @@
 """Frames over the latency budget, whose persons are covered."""
 
+from collections import Counter
+
 from anon_ros.config import load_config
-from anon_ros.core import CoverReason
+from anon_ros.core import CoverReason, Tier
+from anon_ros.live.latency_budget import LatencyBudget
 from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import SentinelModelProvider
 from helpers.frame_io import FILL, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
@@ -63,3 +66,27 @@ def test_budget_resets_on_change() -> None:
     pipeline.reconfigure(load_config(overrides=FILL | cheaper))
     pipeline.process([make_queued_frame(arrived_ns=outside.now_ns)])
     assert get_reasons(outside.published[-1][2]) == {""}
+
+
+def test_budget_tells_models_apart() -> None:
+    """SDXL takes a hundred times as long as the small model."""
+    budget = LatencyBudget()
+    small, both = Counter({Tier.SMALL: 4}), Counter({Tier.MAIN: 1, Tier.SMALL: 4})
+    budget.update(small, 40 * NS_PER_MS)
+    budget.update(both, 1040 * NS_PER_MS)
+    for _ in range(20):
+        budget.update(both, 1040 * NS_PER_MS)
+    assert budget.allows(small, 0, 50)
+    assert not budget.allows(small, 0, 30)
+    assert not budget.allows(both, 0, 1000)
+    assert budget.allows(Counter({Tier.MAIN: 1}), 0, 1100)
+
+
+def test_budget_follows_both_models() -> None:
+    budget = LatencyBudget()
+    both = Counter({Tier.MAIN: 1, Tier.SMALL: 4})
+    budget.update(both, 100 * NS_PER_MS)
+    for _ in range(30):
+        budget.update(both, 1000 * NS_PER_MS)
+    assert not budget.allows(both, 0, 900)
+    assert budget.allows(both, 0, 1100)

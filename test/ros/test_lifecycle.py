@@ -62,7 +62,7 @@ def test_no_autostart_waits_for_transition(peer: Any, start_live_node: Callable[
     assert change_state(peer, Transition.TRANSITION_ACTIVATE)
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 5)
-    assert peer.spin_until(lambda: len(list_stamps_s(peer)) > 2)
+    assert peer.spin_until(lambda: bool(list_stamps_s(peer)))
     assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
     assert peer.spin_until(lambda: not peer.count_subscribers(TOPIC))
     assert peer.spin_until(lambda: node.models.num_releases == 1)

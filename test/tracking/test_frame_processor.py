@@ -1,5 +1,6 @@
 """The one frame loop: whatever the models do, nobody comes out of it uncovered."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from anon_ros.core import (
     InpaintFailure,
     OutcomeKind,
     RgbImage,
+    Tier,
     untracked_persons,
 )
 from anon_ros.models import build_tracker
@@ -191,8 +193,8 @@ def test_decision_knows_persons_that_wait() -> None:
     nobody = replace(make_task(1, "b"), image=make_street_image(96, 64)[:, :5].copy())
     asked: list[tuple[int, int]] = []
 
-    def decide(source: int, num_persons: int) -> CoverReason | None:
-        asked.append((source, num_persons))
+    def decide(source: int, num_persons: Counter[Tier]) -> CoverReason | None:
+        asked.append((source, num_persons[Tier.MAIN]))
         return CoverReason.OVER_BUDGET if source == 2 else None
 
     tasks = [make_task(), nobody, make_task(2, "c")]

@@ -220,7 +220,7 @@ def _find_format_problem(image: ImageMessage) -> str:
         problem = f"encoding {image.encoding!r} is not supported"
     else:
         is_supported = is_jpeg_or_png(image.compressed)
-        problem = f"format {image.encoding!r} is neither JPEG nor PNG"
+        problem = f"format {image.encoding!r} is neither JPEG nor PNG, or may be depth"
     return "" if is_supported else problem
 
 

@@ -7,7 +7,7 @@ from anon_ros.bags.run_files.mask_png import encode_mask_png
 from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, ImageRecord
 from anon_ros.bags.run_files.message_delta import make_delta
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, OutcomeKind
+from anon_ros.core import AnonymizedFrame, OutcomeKind, Tier
 from anon_ros.errors import ModelError, SegmentationError, format_error
 from anon_ros.utils.failure_streak import FailureStreak
 
@@ -72,6 +72,7 @@ class ImageEncoder:
             track_ids=result.track_ids,
             num_propagated=finished.num_propagated,
             is_keyframe=finished.is_keyframe,
+            num_small=sum(outcome.tier is Tier.SMALL for outcome in result.outcomes),
         )
 
     def _record_failure(self, error: Exception) -> None:

@@ -111,13 +111,14 @@ def _count_images(journal: Journal, *, draws: bool) -> dict[str, ImageCounts]:
     """
     rows = journal.run_query(
         "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
-        "sum(carried), sum(persons > json_array_length(covered)) FROM frames GROUP BY 1, 2"
+        "sum(carried), sum(persons > json_array_length(covered)), "
+        "sum(small) FROM frames GROUP BY 1, 2"
     )
     counts = dict[str, ImageCounts]()
-    for topic, outcome, images, persons, covered, propagated, num_inpainted_images in rows:
+    for topic, outcome, images, persons, covered, propagated, num_inpainted_images, small in rows:
         is_anonymized = outcome == ANONYMIZED
         num_drawn = num_inpainted_images * draws
-        persons_by_outcome = (persons, persons - covered, covered, propagated, num_drawn)
+        persons_by_outcome = (persons, persons - covered, covered, propagated, num_drawn, small)
         counts[topic] = counts.get(topic, ImageCounts()) + ImageCounts(
             *(images * (outcome == status) for status in (ANONYMIZED, SKIPPED, LOST)),
             *(count * is_anonymized for count in persons_by_outcome),

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ CREATE TABLE IF NOT EXISTS frames (
     log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
     mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
-    is_key INTEGER NOT NULL, PRIMARY KEY (file, number)
+    is_key INTEGER NOT NULL, small INTEGER NOT NULL, PRIMARY KEY (file, number)
 );
 """
-_NUM_COLUMNS = 14
+_NUM_COLUMNS = 15
+_NUM_SIDES = 4
 _INVALID = (ValueError, LookupError, TypeError, OverflowError, RecursionError)  # of hostile JSON
 
 
@@ -48,6 +50,7 @@ class ImageRecord:
         track_ids: of the persons; None for a person without a track.
         num_propagated: persons, the last ones, who were detected in neighboring images only.
         is_keyframe: later results depend on nothing before this image.
+        num_small: persons whom ``inpaint.small_model`` drew.
     """
 
     file: int
@@ -63,6 +66,7 @@ class ImageRecord:
     track_ids: Sequence[int | None] = ()
     num_propagated: int = 0
     is_keyframe: bool = False
+    num_small: int = 0
 
 
 class MasksDb:
@@ -91,6 +95,18 @@ class MasksDb:
             sqlite3.Error: if masks.db is damaged.
         """
         return select_records(self._database, "WHERE file = ? ORDER BY number", (file,))
+
+    def count_inpainted_files(self) -> int:
+        """Return the number of storage files in which a person was inpainted.
+
+        Raises:
+            sqlite3.Error: if masks.db is damaged.
+        """
+        select = (
+            "SELECT count(DISTINCT file) FROM frames "
+            "WHERE outcome = ? AND persons > json_array_length(covered)"
+        )
+        return int(self._database.execute(select, (ANONYMIZED,)).fetchone()[0])
 
 
 def insert_records(database: sqlite3.Connection, records: Sequence[ImageRecord]) -> None:
@@ -121,21 +137,35 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
         *(len(record.boxes_xyxy), _dump_cover_reasons(record.cover_reasons)),
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
+        record.num_small,
     )
 
 
 def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     file, number, topic, log_time_ns, outcome, reason, _, cover_reasons, boxes, *extra = row
-    mask, delta, track_ids, num_propagated, is_keyframe = extra
+    mask, delta, track_ids, num_propagated, is_keyframe, *num_small = extra
     try:
         return ImageRecord(
             *(file, number, topic, log_time_ns, outcome, reason),
-            *(json.loads(boxes), _load_cover_reasons(cover_reasons), mask, delta),
-            *(json.loads(track_ids), num_propagated, bool(is_keyframe)),
+            *(_load_boxes(boxes), _load_cover_reasons(cover_reasons), mask, delta),
+            *(_load_track_ids(track_ids), num_propagated, bool(is_keyframe)),
+            *num_small,  # masks.db of version 0.1 has none
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"
         raise sqlite3.DataError(message) from error
+
+
+def _load_boxes(column: str) -> list[list[float]]:
+    boxes = [[float(side) for side in box] for box in json.loads(column)]
+    if not all(len(box) == _NUM_SIDES and all(map(isfinite, box)) for box in boxes):
+        message = "a box is not four numbers"
+        raise ValueError(message)
+    return boxes
+
+
+def _load_track_ids(column: str) -> list[int | None]:
+    return [None if number is None else int(number) for number in json.loads(column)]
 
 
 def _dump_cover_reasons(cover_reasons: Sequence[tuple[CoverReason, str]]) -> str:

@@ -20,6 +20,7 @@ class ImageCounts:
         covered: persons who were only covered.
         propagated: persons who were detected in neighboring images only.
         drawn: images in which a model drew at least one person.
+        inpainted_small: persons, of the inpainted, whom ``inpaint.small_model`` drew.
     """
 
     anonymized: int = 0
@@ -30,6 +31,7 @@ class ImageCounts:
     covered: int = 0
     propagated: int = 0
     drawn: int = 0
+    inpainted_small: int = 0
 
     def __add__(self, addend: "ImageCounts") -> "ImageCounts":
         """Return the sums of the counts."""
@@ -98,7 +100,7 @@ class TopicReport:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "TopicReport":
         """Return the report of an entry of ``topics`` in report.json."""
-        persons = ("persons", "inpainted", "covered", "carried", "drawn")
+        persons = ("persons", "inpainted", "covered", "carried", "drawn", "inpainted_small")
         names = ("anonymized", "skipped", "lost", *persons)
         has_images = "anonymized" in entry
         return cls(

@@ -202,7 +202,7 @@ def _find_folder(path: Path, *, salvage: bool) -> Bag:
     names = [Path(name).name for name in metadata["relative_file_paths"]]
     files = tuple(path / name for name in dict.fromkeys(names))
     # The reindexing of ROS 2 Humble leaves it empty.
-    storage = str(metadata["storage_identifier"]) or _guess_storage(files)
+    storage = str(metadata.get("storage_identifier") or "") or _guess_storage(files)
     if storage not in _ROSBAG2_STORAGES:
         message = f"{path}: storage {storage!r} is not known; expected mcap or sqlite3"
         raise BagError(message)

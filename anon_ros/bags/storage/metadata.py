@@ -66,7 +66,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = _parse_yaml(path.read_text("utf-8"), _ROOT_KEY)
         is_supported = _is_supported(metadata)
-        str(metadata["storage_identifier"]), [str(p) for p in metadata["relative_file_paths"]]
+        [str(p) for p in metadata["relative_file_paths"]]
         _check_topics(metadata)
     except _INVALID as error:
         message = f"{path} is damaged ({error!r}); name the storage files one by one instead"

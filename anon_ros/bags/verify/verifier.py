@@ -141,11 +141,11 @@ class _Verifier:
             messages = stack.enter_context(closing(output_scan.iter_messages()))
             for pair in MessageMatcher(expected, messages).iter_pairs():
                 self._check_pair(*pair)
+            check_recording_mark(source, output, report, masks_db, self.findings)
         self._report_missing(output)
         self._report_damage(source, output)
         compare_channels(source, output, self.findings)
         compare_attachments(source, output, self.findings)
-        check_recording_mark(source, output, report, self.findings)
         compare_counts(job.output, report, output_scan.counts, self.findings)
         compare_qos(job.source, job.output, report, self.findings)
         self.images.check_totals()

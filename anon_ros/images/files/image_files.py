@@ -10,6 +10,7 @@ from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images.bit_depth import Samples
 from anon_ros.images.files import jpeg, png
+from anon_ros.images.files.decoder import decode_picture
 from anon_ros.images.files.orientation import UPRIGHT, turn_upright
 from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
@@ -48,7 +49,7 @@ def read_samples(path: Path, flags: int) -> Samples | None:
         return None
     # IMREAD_UNCHANGED, which is negative, applies no orientation.
     stored = flags if flags < 0 else flags | cv2.IMREAD_IGNORE_ORIENTATION
-    samples = cv2.imdecode(data, stored)
+    samples, _ = decode_picture(data.tobytes(), stored)
     return None if samples is None else turn_upright(samples, _find_orientation(data.tobytes()))
 
 

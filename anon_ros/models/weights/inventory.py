@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.generator import GENERATOR, GENERATOR_LICENSE, find_generator
 from anon_ros.models.weights.locate import (
     INCEPTION_WEIGHTS,
     LPIPS_WEIGHTS,
@@ -63,10 +64,18 @@ def _look_up_diffusion(inpaint: InpaintConfig) -> Iterator[RequiredModel]:
     yield _look_up(
         "inpaint.model",
         inpaint.model,
-        "OpenRAIL++-M (Stable Diffusion)",
+        _get_license(inpaint.model),
         lambda: find_pipeline(inpaint.model, inpaint.revision),
         fetch_pipeline_command(inpaint.model, inpaint.revision),
     )
+    if inpaint.has_small_model:
+        yield _look_up(
+            "inpaint.small_model",
+            inpaint.small_model,
+            _get_license(inpaint.small_model),
+            lambda: find_pipeline(inpaint.small_model, "", "inpaint.small_model"),
+            fetch_pipeline_command(inpaint.small_model, ""),
+        )
     parts = ("vae", inpaint.vae, find_vae), ("lora", inpaint.lora, find_lora)
     for part, name, find in parts:
         if name:
@@ -77,6 +86,15 @@ def _look_up_diffusion(inpaint: InpaintConfig) -> Iterator[RequiredModel]:
                 partial(find, name),
                 fetch_pipeline_command(name, ""),
             )
+
+
+def _get_license(model: str) -> str:
+    return GENERATOR_LICENSE if model == GENERATOR else "OpenRAIL++-M (Stable Diffusion)"
+
+
+def shipped_model() -> RequiredModel:
+    """Return the generator, which no configuration takes unless it names it."""
+    return _look_up("inpaint.model", GENERATOR, GENERATOR_LICENSE, find_generator, "")
 
 
 def evaluation_models() -> list[RequiredModel]:
@@ -91,8 +109,6 @@ def evaluation_models() -> list[RequiredModel]:
 def model_hashes(config: Config) -> list[dict[str, str]]:
     """Return parameter, name, path, license and SHA-256 of each model that ``config`` needs.
 
-    A directory's hash is that of its files' names and hashes, in the order of their names.
-
     Raises:
         ModelError: if a model is missing.
     """
@@ -106,7 +122,7 @@ def model_hashes(config: Config) -> list[dict[str, str]]:
                 "name": model.name,
                 "path": str(model.path.absolute()),
                 "licence": model.license,
-                "sha256": _hash_path(model.path),
+                "sha256": hash_model(model.path),
             }
         )
     return entries
@@ -127,11 +143,15 @@ def _measure_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _hash_path(path: Path) -> str:
+def hash_model(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and hashes of a directory's files.
+
+    A directory's files are sorted by their names.
+    """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         lines = "".join(
-            f"{file.relative_to(path).as_posix()} {_hash_path(file)}\n" for file in files
+            f"{file.relative_to(path).as_posix()} {hash_model(file)}\n" for file in files
         )
         return hashlib.sha256(lines.encode()).hexdigest()
     status = path.stat()

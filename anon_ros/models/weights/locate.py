@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.generator import GENERATOR, GENERATOR_HINT, find_generator
 from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.utils.files import sha256_of_file
 
@@ -81,12 +82,19 @@ def fetch_weights_command(name: str) -> str:
     )
 
 
-def find_pipeline(model: str, revision: str) -> Path:
-    """Return the directory of ``inpaint.model``, a path or a hub id in the local cache.
+def find_pipeline(model: str, revision: str, parameter: str = "inpaint.model") -> Path:
+    """Return the directory of a diffusion model: "generator", a path, or a hub id in the cache.
+
+    Args:
+        model: value of ``parameter``.
+        revision: commit of a hub id; empty for any.
+        parameter: the parameter that names it.
 
     Raises:
         ModelError: if there is none or it is incomplete; names the command to fetch it.
     """
+    if model == GENERATOR:
+        return find_generator()
     candidates = _list_directories(model)
     directory = _find_directory(model, "model_index.json", revision)
     if directory is None:
@@ -95,7 +103,7 @@ def find_pipeline(model: str, revision: str) -> Path:
     else:
         problem = next(_find_defects(directory), "")
     if directory is None or problem:
-        message = f"inpaint.model: {problem}; {_suggest_pipeline(model, revision)}"
+        message = f"{parameter}: {problem}; {_suggest_pipeline(model, revision)}"
         raise ModelError(message)
     return directory
 
@@ -254,8 +262,11 @@ def _download_directory(model: str) -> Path:
 def _suggest_pipeline(model: str, revision: str) -> str:
     command = fetch_pipeline_command(model, revision)
     if not command:
-        return "set inpaint.model to the directory of a diffusers pipeline"
-    return f"on a connected machine: {command} ; put the folder at the same place here"
+        return f"set it to the directory of a diffusers pipeline, {GENERATOR_HINT}"
+    return (
+        f"on a connected machine: {command} ; put the folder at the same place here, "
+        f"{GENERATOR_HINT}"
+    )
 
 
 def _find_in_hub_cache(model: str, file: str, revision: str) -> Path | None:
@@ -269,7 +280,7 @@ def _find_in_hub_cache(model: str, file: str, revision: str) -> Path | None:
 def _find_defects(directory: Path) -> Iterator[str]:
     """Yield the parts that an incomplete download lacks."""
     for part, entry in read_pipeline_index(directory).items():
-        if part in _UNUSED_PARTS or not isinstance(entry, list) or entry[0] is None:
+        if part[0] == "_" or part in _UNUSED_PARTS or not isinstance(entry, list) or not entry[0]:
             continue
         if not (directory / part).is_dir():
             yield f"{directory / part} is missing"

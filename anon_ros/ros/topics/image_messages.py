@@ -10,7 +10,6 @@ from anon_ros.core import AnonymizedFrame, RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import (
     DEFAULT_MAX_PIXELS,
-    THERMAL_ENCODING,
     CompressedImageData,
     RawImage,
     decode_compressed,
@@ -19,6 +18,7 @@ from anon_ros.images import (
     encode_raw,
     reject_depth,
     reject_long_text,
+    take_as_gray,
 )
 from anon_ros.utils.units import NS_PER_S
 
@@ -39,6 +39,7 @@ def decode_message(
     reject_long_text("frame_id", message.header.frame_id)
     if isinstance(message, CompressedImage):
         reject_long_text("format", message.format)
+        reject_depth(topic, message.format.partition(";")[0].strip())
         return decode_compressed(_wrap_compressed(message), max_pixels)
     reject_depth(topic, message.encoding)
     return decode_raw(_wrap_raw(message), max_pixels)
@@ -92,7 +93,7 @@ def _wrap_raw(message: Image) -> RawImage:
     return RawImage(
         height=message.height,
         width=message.width,
-        encoding="mono16" if message.encoding == THERMAL_ENCODING else message.encoding,
+        encoding=take_as_gray(message.encoding),
         is_bigendian=bool(message.is_bigendian),
         step=message.step,
         data=message.data,
@@ -100,7 +101,7 @@ def _wrap_raw(message: Image) -> RawImage:
 
 
 def _wrap_compressed(message: CompressedImage) -> CompressedImageData:
-    return CompressedImageData(format=message.format, data=message.data)
+    return CompressedImageData(format=take_as_gray(message.format), data=message.data)
 
 
 def _make_array(data: bytes) -> "array[int]":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import mcap.reader
 import mcap.writer
 import numpy as np
@@ -101,6 +102,9 @@ def make_blob(type_name: str, **fields: Any) -> Any:
 
 _JPEG = bytes(make_jpeg_image(_PICTURE, 0).data)
 _PNG_DEPTH = b"\0" * 12 + b"\x89PNG\r\n\x1a\n"
+_PNG_16_BITS = cv2.imencode(".png", np.arange(51241, 51841, dtype=np.uint16).reshape(20, 30))[
+    1
+].tobytes()
 _ZSTD = b"\x28\xb5\x2f\xfd" + b"\0" * 40
 
 _POSE = ROS2_TYPES.types["geometry_msgs/msg/Pose"](
@@ -162,6 +166,13 @@ CASES: list[tuple[str, str, Any, TopicAction, str]] = [
         make_compressed("16UC1; compressedDepth png", _PNG_DEPTH),
         TopicAction.UNDECIDED,
         "neither JPEG nor PNG",
+    ),
+    *(
+        (topic, _COMPRESSED, make_compressed("16UC1; png compressed ", _PNG_16_BITS), *expected)
+        for topic, *expected in (
+            ("/lwir/image_raw/compressed", TopicAction.ANONYMIZE, ""),
+            ("/front/image_raw/compressed", TopicAction.UNDECIDED, "may be depth"),
+        )
     ),
     ("/zstd", _COMPRESSED, make_compressed("zstd", _ZSTD), TopicAction.UNDECIDED, "zstd"),
     (

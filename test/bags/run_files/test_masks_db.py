@@ -22,6 +22,7 @@ RECORDS = [
         track_ids=[None],
         num_propagated=1,
         is_keyframe=True,
+        num_small=2,
     ),
     ImageRecord(0, 1, "/cam", 200, "lost", reason="broken: at byte 3"),
     ImageRecord(1, 0, "/rear", 300, "skipped"),
@@ -65,3 +66,35 @@ def test_masks_db_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         MasksDb(tmp_path / "masks.db")
     assert not list(tmp_path.iterdir())
+
+
+def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
+    path = write_masks_db(tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE frames DROP COLUMN small")
+    with closing(MasksDb(path)) as masks_db:
+        (record, _) = masks_db.iter_file(0)
+    assert (record.num_propagated, record.is_keyframe, record.num_small) == (1, True, 0)
+
+
+HOSTILE_COLUMNS = [
+    *((column, "[" * 100_000) for column in ("boxes", "covered", "tracks")),
+    *((column, "no JSON") for column in ("boxes", "covered", "tracks")),
+    *((column, "5") for column in ("boxes", "covered", "tracks")),
+    *(("boxes", text) for text in ("[5]", "[[1, 2, 3]]", '[["a", 0, 0, 0]]', "[[1, 2, 3, NaN]]")),
+    ("covered", '[["NO_REASON", "text"]]'),
+    ("tracks", '[Infinity, "a"]'),
+]
+
+
+@pytest.mark.parametrize(("column", "text"), HOSTILE_COLUMNS)
+def test_hostile_record_is_one_error(tmp_path: Path, column: str, text: str) -> None:
+    """Of somebody else's output."""
+    path = write_masks_db(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"UPDATE frames SET {column} = ?", (text,))  # noqa: S608
+    with (
+        closing(MasksDb(path)) as masks_db,
+        pytest.raises(sqlite3.DataError, match=r"image 0 of file 0 in masks\.db is damaged"),
+    ):
+        list(masks_db.iter_file(0))

@@ -196,7 +196,7 @@ def test_verify_refuses_mark_of_frame_without_persons(
 @pytest.mark.parametrize(
     ("values", "code", "text"),
     [
-        (None, 1, f"every MCAP file {LOST}"),
+        (None, 1, "1 MCAP files have lost the mark that a model drew persons"),
         ({"what": "nobody"}, 2, "what report.json does not"),
     ],
     ids=["removed", "changed"],
@@ -215,6 +215,24 @@ def test_verify_checks_metadata_record(
     edit_records(output / "in.mcap", values)
     assert run_verify(source, output, *FLAGS) == code
     assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 1), (("--no-masks",), 0)])
+def test_verify_misses_mark_of_one_split(
+    tmp_path: Path,
+    draw_bag: RunCommand,
+    run_verify: RunCommand,
+    capsys: pytest.CaptureFixture[str],
+    flags: tuple[str, ...],
+    code: int,
+) -> None:
+    """Without masks.db, nobody knows in which of the files somebody was drawn."""
+    source, output = write_split_rosbag2(tmp_path / "in", "mcap"), tmp_path / "out"
+    assert draw_bag(source, output, *flags) == 0
+    edit_records(sorted(output.glob("*.mcap"))[1], None)
+    assert run_verify(source, output, *FLAGS) == code
+    text = f"warning: {output}: 1 MCAP files have lost the mark"
+    assert (text in capsys.readouterr().out) == (code == 1)
 
 
 @pytest.mark.parametrize("draws", [False, True])

@@ -168,14 +168,17 @@ def test_ros1_messages_stay_in_mcap(
     assert "has messages of ROS 1; keep the storage" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ['storage_identifier: ""', "storage_identifier:", "other: 1"])
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_reindexed_without_storage(tmp_path: Path, run_bag: RunCommand, storage: str) -> None:
-    """``ros2 bag reindex`` of Humble leaves the storage empty."""
+def test_reindexed_without_storage(
+    tmp_path: Path, run_bag: RunCommand, storage: str, line: str
+) -> None:
+    """``ros2 bag reindex`` of Humble leaves the storage empty; a tool may leave it out."""
     source = write_rosbag2(tmp_path / "in", storage)
     path = source / "metadata.yaml"
     text = path.read_text()
     assert f"storage_identifier: {storage}" in text
-    path.write_text(text.replace(f"storage_identifier: {storage}", 'storage_identifier: ""'))
+    path.write_text(text.replace(f"storage_identifier: {storage}", line))
     assert run_bag(source, tmp_path / "out") == 0
     assert f"storage_identifier: {storage}" in (tmp_path / "out" / "metadata.yaml").read_text()
     assert shows_nobody(read_messages(tmp_path / "out"))

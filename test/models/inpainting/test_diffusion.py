@@ -1,18 +1,16 @@
 """Our loop against diffusers' own inpainting pipelines: the same seeds, latents and timesteps."""
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 
 from anon_ros.config import InpaintConfig
 from anon_ros.models.inpainting.diffusion import Diffusion
-from anon_ros.models.inpainting.noise_schedule import make_scheduler
 from anon_ros.models.inpainting.pipeline_loader import load_diffusion
+from helpers.diffusion import make_reference, run_denoising
 
 CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry")
 CPU = torch.device("cpu")
@@ -34,58 +32,6 @@ def make_inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     for index in range(count):
         cells[index, :, 1 + index % 3 : 7, 1:3] = 1
     return images, cells
-
-
-def make_reference(folder: Path, config: InpaintConfig, ours: Diffusion) -> Any:
-    """A function that has diffusers' pipeline draw."""
-    diffusers = import_module("diffusers")
-    base = diffusers.DiffusionPipeline.from_pretrained(folder)
-    kind = (
-        diffusers.StableDiffusionXLInpaintPipeline
-        if hasattr(base, "text_encoder_2")
-        else diffusers.StableDiffusionInpaintPipeline
-    )
-    options = {"add_watermarker": False} if hasattr(base, "text_encoder_2") else {}
-    parts = {k: v for k, v in base.components.items() if k in kind.__init__.__annotations__}
-    if not options:
-        parts["requires_safety_checker"] = False
-    pipeline = kind(**parts, **options)
-    pipeline.scheduler = make_scheduler(config.scheduler, base.scheduler)
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(ours.dtype)
-    timesteps = list(ours.noise_schedule.timesteps)
-
-    def draw(images: torch.Tensor, cells: torch.Tensor, seeds: list[int], kind: str) -> Any:
-        count = len(images)
-        # diffusers cuts a share off the timesteps' front: the first of ours is only there for it.
-        whole = timesteps if ours.noise_schedule.from_noise else [999, *timesteps]
-        strength = 1.0 if ours.noise_schedule.from_noise else (len(timesteps) + 0.5) / len(whole)
-        masked = images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8))
-        return pipeline(
-            prompt=[config.prompt] * count,
-            negative_prompt=[config.negative_prompt] * count,
-            image=ours.encode(images),
-            mask_image=torch.nn.functional.interpolate(cells, scale_factor=8),
-            masked_image_latents=ours.encode(masked),
-            height=64,
-            width=32,
-            timesteps=whole,
-            strength=strength,
-            guidance_scale=config.guidance_scale,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            output_type=kind,
-        ).images
-
-    return draw
-
-
-def run_denoising(
-    ours: Diffusion, images: torch.Tensor, cells: torch.Tensor, seeds: list[int]
-) -> Any:
-    masked = None
-    if ours.unet.config.in_channels == 9:
-        masked = ours.encode(images * (1 - torch.nn.functional.interpolate(cells, scale_factor=8)))
-    return ours.denoise(ours.encode(images), masked, cells.to(ours.dtype), seeds)
 
 
 @pytest.mark.parametrize("chain", SCHEDULES)

@@ -20,6 +20,7 @@ PROFILES = ROOT / "config" / "profiles"
         ("quality", range(599, 0, -20), True),
         ("balanced", range(599, 0, -50), True),
         ("fast", range(599, 0, -200), False),
+        ("street", range(599, 0, -100), False),
     ],
 )
 def test_profile_runs_its_timesteps(
@@ -40,6 +41,8 @@ def test_profile_runs_its_timesteps(
     }
     if profile == "fast":
         overrides |= {"inpaint.vae": str(tiny_vae), "inpaint.lora": str(tiny_lora)}
+    if profile == "street":
+        del overrides["inpaint.model"]
     config = load_config(PROFILES / f"{profile}.yaml", overrides)
     inpainter = DiffusionInpainter.load(config.inpaint, config.compute)
     ran: list[tuple[int, int]] = []
@@ -56,4 +59,5 @@ def test_profile_runs_its_timesteps(
 
 
 def test_each_profile_tested() -> None:
-    assert {path.stem for path in PROFILES.iterdir()} == {"paper", "quality", "balanced", "fast"}
+    tested = {"paper", "quality", "balanced", "fast", "street"}
+    assert {path.stem for path in PROFILES.iterdir()} == tested

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.generator import find_generator
 from anon_ros.models.weights.locate import (
     fetch_pipeline_command,
     fetch_weights_command,
@@ -146,3 +147,28 @@ def test_partial_download_named(tiny_sd2: Path, tmp_path: Path, lost: str, told:
     path.unlink() if path.is_file() else shutil.rmtree(path)
     with pytest.raises(ModelError, match=told):
         find_pipeline(str(folder), "")
+
+
+def test_generator_is_the_shipped_one(models_directory: Path) -> None:
+    for folder in (Path("generator"), models_directory / "generator"):
+        folder.mkdir(parents=True)
+        (folder / "model_index.json").write_text("{}")
+    assert find_pipeline("generator", "") == find_generator()
+    assert find_pipeline("./generator", "") == Path("generator")
+    assert fetch_pipeline_command("generator", "") == ""
+
+
+def test_missing_generator_names_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(
+        "anon_ros.models.weights.generator.shared_candidates", lambda name: [tmp_path / name]
+    )
+    with pytest.raises(ModelError, match=rf"not at {tmp_path}/generator; install anon_ros again"):
+        find_pipeline("generator", "")
+
+
+@pytest.mark.parametrize("model", [HUB_ID, "/no/model"])
+@pytest.mark.usefixtures("models_directory")
+def test_missing_model_names_street_profile(model: str) -> None:
+    """The remedy is named, not taken."""
+    with pytest.raises(ModelError, match=r"profile street \(profile:=street\)"):
+        find_pipeline(model, "")

@@ -66,6 +66,25 @@ def test_thermal_by_name_of_topic() -> None:
             decode_message(message, topic)
 
 
+def test_compressed_thermal_by_name_of_topic() -> None:
+    """image_transport writes 16UC1 as PNG; by the same rule."""
+    raw = make_thermal_message()
+    counts = np.frombuffer(raw.data, "<u2").reshape(raw.height, raw.width)
+    png = cv2.imencode(".png", counts)[1].tobytes()
+    message = CompressedImage(format="16UC1; png compressed ", data=array("B", png))
+    image = decode_message(message, "/thermal/image_raw/compressed")
+    assert np.array_equal(image, decode_message(raw, "/thermal/image_raw"))
+    mirrored = encode_message(
+        message, make_result(np.zeros_like(image), is_replaced=True), OutputConfig()
+    )
+    assert mirrored.format == message.format
+    drawn = cv2.imdecode(np.frombuffer(mirrored.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.ptp(drawn) == 0
+    assert 51241 <= drawn[0, 0] < 51300
+    with pytest.raises(ImageFormatError, match=r"16UC1.*/front.*may be depth"):
+        decode_message(message, "/front/image_raw/compressed")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", "raw"])
 def test_image_over_pixel_limit_refused(suffix: str) -> None:
     image = np.zeros((48, 64, 3), np.uint8)

@@ -1,0 +1,26 @@
+"""The generator: the small diffusion model that is shipped with anon_ros."""
+
+from pathlib import Path
+
+from anon_ros.errors import ModelError
+from anon_ros.utils.share import shared_candidates
+
+GENERATOR = "generator"
+"""The value of ``inpaint.model`` that means it, whatever the working directory holds."""
+GENERATOR_LICENSE = "Apache-2.0 (anon_ros)"
+GENERATOR_HINT = "or draw small persons with what is shipped: profile street (profile:=street)"
+
+
+def find_generator() -> Path:
+    """Return the directory of the generator, a diffusers pipeline.
+
+    Raises:
+        ModelError: if it is not installed.
+    """
+    candidates = shared_candidates(GENERATOR)
+    for candidate in candidates:
+        if (candidate / "model_index.json").is_file():
+            return candidate
+    places = " or ".join(map(str, candidates))
+    message = f"inpaint.model: the generator is not at {places}; install anon_ros again"
+    raise ModelError(message)

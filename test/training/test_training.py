@@ -1,0 +1,108 @@
+"""The whole training, shortened: every part works, and the loss falls."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.core import Crop, Roi
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from training.checkpoint import load_checkpoint, read_num_steps, save_checkpoint
+from training.crops import CropMaker
+from training.networks import make_unet, make_vae
+from training.progress import Clock
+from training.random_values import RandomValues
+from training.unet_training import compute_loss, make_alphas
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_training(*options: str) -> str:
+    command = [sys.executable, "-m", "training", *options]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
+
+
+@pytest.mark.timeout(600)
+def test_training_from_nothing(figure_folder: Path, tmp_path: Path) -> None:
+    """It trains, is stopped, goes on, and exports a pipeline that the product draws with."""
+    options = [
+        *("--figures", str(figure_folder), "--work", str(tmp_path / "work")),
+        *("--out", str(tmp_path / "out"), "--minutes", "1", "--streets", "4"),
+        *("--batch-size", "4", "--report-s", "4", "--device", "cpu"),
+    ]
+    stopped = run_training(*options, "--stop-after-s", "25")
+    resumed = run_training(*options)
+    steps = [int(step) for step in re.findall(r"unet: step (\d+)", stopped + resumed)]
+    assert steps == sorted(steps)
+    assert "100% of the budget" in resumed
+    losses = [float(loss) for loss in re.findall(r"unet: .* loss ([\d.]+)", stopped + resumed)]
+    assert losses[-1] < losses[0]
+    scheduler = json.loads((tmp_path / "out/scheduler/scheduler_config.json").read_text())
+    assert scheduler["prediction_type"] == "v_prediction"
+    _draw_one_person(tmp_path / "out")
+
+
+def _draw_one_person(folder: Path) -> None:
+    config = InpaintConfig(
+        model=str(folder), generate_px=128, steps=5, scheduler="dpm", guidance_scale=1.0
+    )
+    inpainter = DiffusionInpainter.load(config, ComputeConfig(device="cpu"))
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (96, 48, 3), np.uint8)
+    mask = np.zeros((96, 48), np.bool_)
+    mask[16:80, 12:36] = True
+    (drawn,) = inpainter.inpaint([Crop(image, mask, mask, Roi(0, 0, 48, 96), 1)])
+    assert isinstance(drawn, np.ndarray)
+    assert np.mean(np.abs(drawn[mask].astype(int) - image[mask])) > 10
+
+
+def test_loss_of_one_batch_falls(crop_maker: CropMaker, random: RandomValues) -> None:
+    torch.manual_seed(0)
+    vae, unet = make_vae().eval(), make_unet()
+    batch, alphas = crop_maker.make_batch(4, 64, 32), make_alphas(torch.device("cpu"))
+    optimizer = torch.optim.AdamW(unet.parameters(), 1e-3)
+    losses = []
+    for _ in range(16):
+        loss = compute_loss(unet, vae, batch, alphas, random)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+
+
+def test_alphas_are_those_of_the_exported_scheduler() -> None:
+    from diffusers import DDPMScheduler  # noqa: PLC0415
+
+    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    assert torch.allclose(make_alphas(torch.device("cpu")), scheduler.alphas_cumprod, rtol=1e-4)
+
+
+def test_checkpoint_restores_weights_and_time(tmp_path: Path) -> None:
+    saved, restored = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    save_checkpoint(tmp_path / "part.pt", Clock(60, spent_s=12), 7, part=saved)
+    clock = Clock(60)
+    assert load_checkpoint(tmp_path / "part.pt", clock, part=restored) == 7
+    assert clock.spent_s == 12
+    assert torch.equal(saved.weight, restored.weight)
+    assert load_checkpoint(tmp_path / "missing.pt", clock, part=restored) == 0
+    assert (read_num_steps(tmp_path / "part.pt"), read_num_steps(tmp_path / "missing.pt")) == (7, 0)
+
+
+def test_clock_stops_at_its_deadline() -> None:
+    assert not Clock(60, deadline=0).advance()
+    assert Clock(60).advance()
+    assert not Clock(60, spent_s=60).advance()
+
+
+def test_random_values_of_one_seed() -> None:
+    first, second = (RandomValues.seed(4, torch.device("cpu")) for _ in range(2))
+    assert torch.equal(first.normal(3), second.normal(3))

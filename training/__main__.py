@@ -1,0 +1,89 @@
+"""Trains the generator: ``python -m training --figures DIR --work DIR --out generator``."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from training.checkpoint import read_num_steps
+from training.crops import CropMaker
+from training.export import export_pipeline
+from training.figures import load_figures
+from training.progress import Clock
+from training.random_values import RandomValues
+from training.streets import draw_streets
+from training.unet_training import train_unet
+from training.vae_training import train_vae
+
+_VAE_RATIO = 0.18
+_BATCH_SIZES = {"cuda": 512, "cpu": 16}
+
+
+def main() -> None:
+    """Train VAE and UNet on random crops, and export them."""
+    options = _parse_arguments()
+    started = time.monotonic()
+    deadline, budget_s = started + options.stop_after_s, 60 * options.minutes
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    batch_size = options.batch_size or _BATCH_SIZES[device.type]
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    # A resumed run sees other crops.
+    random = RandomValues.seed(options.seed + read_num_steps(work / "unet.pt"), device)
+    figures = load_figures(options.figures).to(device)
+    streets = _load_streets(work / "streets.pt", options.streets, options.seed)
+    crops = CropMaker(figures, streets.to(device), random)
+    print(f"{len(figures)} figures, {len(streets)} streets, {time.monotonic() - started:.0f} s")
+    vae_clock = Clock(_VAE_RATIO * budget_s, deadline)
+    vae = train_vae(
+        crops, random, vae_clock, max(4, batch_size // 4), work / "vae.pt", options.report_s
+    )
+    unet_clock = Clock((1 - _VAE_RATIO) * budget_s, deadline)
+    unet = train_unet(
+        vae, crops, random, unet_clock, batch_size, work / "unet.pt", options.report_s
+    )
+    export_pipeline(vae, unet, options.out)
+    print(
+        f"{options.out}: {time.monotonic() - started:.0f} s, {unet_clock.ratio:.0%} of the budget"
+    )
+
+
+def _load_streets(path: Path, count: int, seed: int) -> torch.Tensor:
+    """Return the streets of an earlier run, or draw them."""
+    if path.exists():
+        streets: torch.Tensor = torch.load(path, weights_only=True)
+        if len(streets) == count:
+            return streets
+    streets = draw_streets(count, seed, os.cpu_count() or 1)
+    torch.save(streets, path)
+    return streets
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    add = parser.add_argument
+    add("--figures", type=Path, required=True, help="folder of python -m training.people")
+    add("--work", type=Path, required=True, help="folder of checkpoints; a later run resumes them")
+    add("--out", type=Path, required=True, help="folder of the diffusers pipeline to write")
+    add("--minutes", type=float, default=60, help="training time of all runs (%(default)s)")
+    add(
+        "--stop-after-s", type=float, default=float("inf"), help="end this run, to be resumed later"
+    )
+    add("--streets", type=int, default=1500, help="different streets (%(default)s)")
+    add("--seed", type=int, default=0)
+    add("--batch-size", type=int, default=0, help="crops of 128 x 64 px a step (GPU 512, CPU 16)")
+    add("--device", default="", help="cuda or cpu; default: cuda where there is one")
+    add(
+        "--report-s",
+        type=float,
+        default=20,
+        help="seconds between lines (%(default)s)",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Synthetic people: bodies, poses, clothes and what they carry, rendered without one photograph."""

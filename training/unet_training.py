@@ -1,0 +1,133 @@
+"""Training of the UNet: v-prediction on noisy latents, weighted by min-SNR (arXiv 2303.09556)."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.crops import CropBatch, CropMaker
+from training.networks import TEXT_WIDTH, make_unet
+from training.progress import Clock, LossLog
+from training.random_values import RandomValues
+from training.vae_training import choose_rate
+
+TRAIN_TIMESTEPS = 1000
+# SDXL's noise schedule (scaled_linear).
+BETA_START, BETA_END = 0.00085, 0.012
+# Height, width and how often: most persons stand, and most are small.
+_SIZES = (
+    (128, 64, 9), (96, 48, 3), (64, 32, 2), (128, 128, 2), (96, 96, 1), (64, 64, 1), (64, 128, 1),
+    (256, 128, 1),
+)  # fmt: skip
+_MAX_RATE = 5e-4
+_MAX_EMA = 0.999
+_MAX_SNR = 5.0
+_INSIDE_WEIGHT = 4.0
+_LIKELY_TIMESTEPS = 700
+_LIKELY_RATIO = 0.8
+
+
+def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one training
+    vae: Any,
+    crops: CropMaker,
+    random: RandomValues,
+    clock: Clock,
+    batch_size: int,
+    path: Path,
+    report_s: float,
+) -> Any:
+    """Train, or go on from ``path``; return the UNet of the mean weights."""
+    unet: Any = make_unet().to(random.device, memory_format=torch.channels_last)
+    mean_unet = copy.deepcopy(unet).requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        unet.parameters(), _MAX_RATE, betas=(0.9, 0.99), fused=random.device.type == "cuda"
+    )
+    parts = {"unet": unet, "mean_unet": mean_unet, "optimizer": optimizer}
+    step = load_checkpoint(path, clock, **parts)
+
+    def save() -> None:
+        save_checkpoint(path, clock, step, **parts)
+
+    log = LossLog("unet", save, report_s)
+    alphas = make_alphas(random.device)
+    sizes = [(height, width) for height, width, share in _SIZES for _ in range(share)]
+    while clock.advance():
+        for group in optimizer.param_groups:
+            group["lr"] = choose_rate(_MAX_RATE, step, clock.ratio, warm_up=200)
+        height, width = sizes[(step * 7) % len(sizes)]
+        count = max(1, batch_size * 128 * 64 // (height * width))
+        count = min(count, 2 * batch_size)
+        loss = compute_loss(unet, vae, crops.make_batch(count, height, width), alphas, random)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        _update_mean(mean_unet, unet, step)
+        log.add(loss, step, clock.spent_s)
+    log.print(step, clock.spent_s)
+    save()
+    return mean_unet.eval()
+
+
+def make_alphas(device: torch.device) -> torch.Tensor:
+    """Return SDXL's alpha bar of each timestep, (1000,)."""
+    roots = torch.linspace(BETA_START**0.5, BETA_END**0.5, TRAIN_TIMESTEPS, device=device)
+    return torch.cumprod(1 - roots.square(), 0)
+
+
+def compute_loss(
+    unet: Any, vae: Any, batch: CropBatch, alphas: torch.Tensor, random: RandomValues
+) -> torch.Tensor:
+    """Return the weighted squared error of the predicted v, more of it where persons are drawn."""
+    autocast = torch.autocast(
+        batch.images.device.type, torch.bfloat16, enabled=batch.images.is_cuda
+    )
+    with torch.no_grad(), autocast:
+        latents = vae.encode(batch.images).latents.float()
+        masked_latents = vae.encode(batch.masked_images).latents.float()
+    timesteps = _draw_timesteps(len(latents), random)
+    alpha = alphas[timesteps][:, None, None, None]
+    noise = random.normal(*latents.shape)
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+    target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    with autocast:
+        predicted = unet(
+            torch.cat([noisy, batch.cells, masked_latents], 1),
+            timesteps,
+            return_dict=False,
+            **_make_conditions(batch, random.device),
+        )[0].float()
+    snr = alpha / (1 - alpha)
+    weight = snr.clamp(max=_MAX_SNR) / (snr + 1) * (1 + (_INSIDE_WEIGHT - 1) * batch.cells)
+    return (weight * (predicted - target).square()).mean()
+
+
+def _draw_timesteps(count: int, random: RandomValues) -> torch.Tensor:
+    """Return timesteps (count,), most of them where beta_d = 0.6 lets the chain run."""
+    return torch.where(
+        random.happens(_LIKELY_RATIO, count),
+        random.choose(_LIKELY_TIMESTEPS, count),
+        random.choose(TRAIN_TIMESTEPS, count),
+    )
+
+
+def _make_conditions(batch: CropBatch, device: torch.device) -> dict[str, Any]:
+    """Return SDXL's sizes, and the text embeddings of the exported encoders, which are zero."""
+    count, _, height, width = batch.images.shape
+    ids = torch.tensor([[height, width, 0, 0, height, width]], device=device)
+    return {
+        "encoder_hidden_states": torch.zeros(count, 1, TEXT_WIDTH, device=device),
+        "added_cond_kwargs": {
+            "text_embeds": torch.zeros(count, TEXT_WIDTH, device=device),
+            "time_ids": ids.repeat(count, 1),
+        },
+    }
+
+
+@torch.no_grad()
+def _update_mean(mean_unet: Any, unet: Any, step: int) -> None:
+    decay = min(_MAX_EMA, (1 + step) / (20 + step))
+    torch._foreach_lerp_(list(mean_unet.parameters()), list(unet.parameters()), 1 - decay)
