@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from anon_ros.bags.plan.classify import classify_topic
 from anon_ros.bags.plan.decisions import DecisionOrigin, TopicAction, TopicDecision, TopicRules
@@ -30,16 +31,16 @@ class TopicPlan:
 
     def get(self, topic: str, type_name: str) -> TopicDecision | None:
         """Return the decision for a topic and type; None if there is none."""
-        return self._find(topic, type_name, is_extra=False)
+        return self._by_key.get((topic, type_name, False))
 
     def get_extra(self, name: str, media_type: str) -> TopicDecision | None:
         """Return the decision for an extra; None if there is none."""
-        return self._find(name, media_type, is_extra=True)
+        return self._by_key.get((name, media_type, True))
 
-    def _find(self, topic: str, type_name: str, *, is_extra: bool) -> TopicDecision | None:
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str, bool], TopicDecision]:
         # A topic may have the name and type of an extra.
-        key = topic, type_name, is_extra
-        return next((d for d in self.decisions if (d.topic, d.type_name, d.is_extra) == key), None)
+        return {(d.topic, d.type_name, d.is_extra): d for d in reversed(self.decisions)}
 
     def require_decided(self) -> None:
         """Refuse a plan with open decisions.

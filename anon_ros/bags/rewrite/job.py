@@ -57,7 +57,7 @@ def anonymize_bag(
     partial_dir = job.target.partial_dir
     _require_unfinished_run(partial_dir)
     if (report := _find_finished_report(job.target, fingerprint)) is not None:
-        shutil.rmtree(partial_dir, ignore_errors=True)
+        remove_run(partial_dir)
         return report
     make_private_dir(partial_dir)
     make_private_file(partial_dir / _LOCK)
@@ -74,8 +74,26 @@ def anonymize_bag(
         finally:
             # It may hold the input, decompressed.
             shutil.rmtree(partial_dir / _SCRATCH, ignore_errors=True)
-    shutil.rmtree(partial_dir)
+    remove_run(partial_dir)
     return report
+
+
+def remove_run(partial_dir: Path) -> None:
+    """Remove the folder of a finished run, if there is one.
+
+    Its journal goes last: without it, what a killed run leaves would be nobody's.
+
+    Raises:
+        OSError: if it cannot be removed.
+    """
+    if not partial_dir.exists():
+        return
+    for path in partial_dir.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _JOURNAL:
+            path.unlink()
+    shutil.rmtree(partial_dir)
 
 
 def _rewrite(
