@@ -23,8 +23,8 @@ _WINDOW_RATIO = 0.15
 _BAND_RATIO = 0.03
 _MIN_PATCH_PX = 3
 _MIN_WINDOW_PX = 7
-# On the generator's drawings at beta_d = 0.6 two of a hundred persons reach it in a patch, and
-# copies of all kinds do.
+# Of the drawings of a first generator at beta_d = 0.6 two in a hundred reach it in a patch; copies
+# of all kinds do (ADR 4).
 _MIN_CORRELATION = 0.95
 # Standard deviations, in levels: below, a band holds nothing but rounding; and two patches that are
 # nowhere further apart than _SAME_LEVELS need not be alike.
