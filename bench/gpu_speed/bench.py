@@ -149,7 +149,7 @@ class Bench:
         copy = self.measure_call(lambda: target.copy_(source))
         self.ceiling = 2 * side**3 / 1e9 / product["ms"]
         return {
-            "matmul_tflop_per_s": round(self.ceiling, 1),
+            "matmul_tflop_per_s": round(self.ceiling, 4),
             "matmul_ms": product["ms"],
             "copy_tb_per_s": round(2 * len(source) / 1e9 / copy["ms"], 2),
         }
