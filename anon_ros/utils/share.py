@@ -13,6 +13,8 @@ def shared_candidates(relative: str) -> list[Path]:
     ``pip install --target`` puts ``share`` beside the packages; pip, colcon and Debian put it below
     the prefix, three levels above them.
     """
-    prefixes = _PACKAGE_ROOT, _PACKAGE_ROOT.parents[2], Path(sysconfig.get_path("data"))
+    # A checkout may lie near the root, as in a container.
+    above = _PACKAGE_ROOT.parents[2:3]
+    prefixes = _PACKAGE_ROOT, *above, Path(sysconfig.get_path("data"))
     installed = [prefix / _SHARE / relative for prefix in prefixes]
     return list(dict.fromkeys([_PACKAGE_ROOT / relative, *installed]))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anon_ros.config import Config, DetectionConfig, InpaintConfig, MaskConfig
@@ -24,9 +25,13 @@ class FailingInpainter:
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         refusal = InpaintFailure("out of memory after 3 MB")
         return [
-            refusal if self.fails[index % len(self.fails)] else 255 - crop.image
+            refusal if self.fails[index % len(self.fails)] else _draw_noise(crop, index)
             for index, crop in enumerate(crops)
         ]
+
+
+def _draw_noise(crop: Crop, seed: int) -> RgbImage:
+    return np.random.default_rng(seed).integers(0, 256, crop.image.shape, np.uint8)
 
 
 def make_failing_methods(
