@@ -103,7 +103,13 @@ class InferenceWorker(Generic[T]):
     def stop(self, timeout_s: float) -> bool:
         """Take no further frame and wait for the one in work; return True if the thread ended."""
         self._mailbox.close()
-        return self.finished.wait(timeout_s)
+        if not self.finished.wait(timeout_s):
+            return False
+        if self._thread.ident is not None:
+            # Behind ``finished`` it still frees what models keep per thread: under Python's exit
+            # that would crash.
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

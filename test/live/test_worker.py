@@ -209,6 +209,32 @@ def test_stop_reports_stuck_frame() -> None:
     assert worker.busy_s == 0
 
 
+class SlowToFree:
+    """What a model keeps per thread, freed when the thread has ended its function."""
+
+    freed = False
+
+    def __del__(self) -> None:
+        time.sleep(0.2)
+        type(self).freed = True
+
+
+def test_stop_waits_for_what_the_thread_frees() -> None:
+    """Or Python's exit comes in between, and the process ends in a crash."""
+    kept_per_thread = threading.local()
+
+    def work(_stream: str, _frame: int) -> None:
+        kept_per_thread.model = SlowToFree()
+
+    box: Mailbox[int] = Mailbox(SkipConfig())
+    worker = InferenceWorker(box, FunctionProcessor(work), lambda *_: None)
+    worker.start()
+    box.put("a", 1)
+    wait_until(lambda: box.counts()["a"].processed)
+    assert worker.stop(5)
+    assert SlowToFree.freed
+
+
 def test_failed_frame_is_released() -> None:
     """An exception holds the frames of its calls, and those what they worked on."""
 
