@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 
 from training.checkpoint import read_num_steps
 from training.crops import CropMaker
+from training.errors import TrainingError
 from training.export import export_pipeline
 from training.figures import load_figures
+from training.networks import load_weights, make_vae
 from training.progress import Clock
 from training.random_values import RandomValues
 from training.streets import draw_streets
@@ -37,13 +40,21 @@ def main() -> None:
     streets = _load_streets(work / "streets.pt", options.streets, options.seed)
     crops = CropMaker(figures, streets.to(device), random)
     print(f"{len(figures)} figures, {len(streets)} streets, {time.monotonic() - started:.0f} s")
-    vae_clock = Clock(_VAE_RATIO * budget_s, deadline)
-    vae = train_vae(
-        crops, random, vae_clock, max(4, batch_size // 4), work / "vae.pt", options.report_s
-    )
-    unet_clock = Clock((1 - _VAE_RATIO) * budget_s, deadline)
+    start: Path | None = options.start
+    if start is None:
+        vae_clock = Clock(_VAE_RATIO * budget_s, deadline)
+        vae = train_vae(
+            crops, random, vae_clock, max(4, batch_size // 4), work / "vae.pt", options.report_s
+        )
+        budget_s -= vae_clock.planned_s
+    else:
+        vae = make_vae()
+        load_weights(vae, start / "vae")
+        vae = vae.to(device).eval().requires_grad_(False)
+    unet_clock = Clock(budget_s, deadline)
     unet = train_unet(
-        vae, crops, random, unet_clock, batch_size, work / "unet.pt", options.report_s
+        *(vae, crops, random, unet_clock, batch_size, work / "unet.pt", options.report_s),
+        start and start / "unet",
     )
     export_pipeline(vae, unet, options.out)
     print(
@@ -68,6 +79,7 @@ def _parse_arguments() -> argparse.Namespace:
     add("--figures", type=Path, required=True, help="folder of python -m training.people")
     add("--work", type=Path, required=True, help="folder of checkpoints; a later run resumes them")
     add("--out", type=Path, required=True, help="folder of the diffusers pipeline to write")
+    add("--start", type=Path, help="an exported pipeline: keep its VAE, train its UNet further")
     add("--minutes", type=float, default=60, help="training time of all runs (%(default)s)")
     add(
         "--stop-after-s", type=float, default=float("inf"), help="end this run, to be resumed later"
@@ -86,4 +98,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TrainingError as error:
+        sys.exit(f"training: {error}")

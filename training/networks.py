@@ -1,6 +1,11 @@
 """Networks of the generator: a VAE of factor 4 and a UNet of SDXL's architecture."""
 
+from pathlib import Path
 from typing import Any
+
+import torch
+
+from training.errors import TrainingError
 
 TEXT_WIDTH = 64
 _TIME_ID_WIDTH = 32
@@ -46,3 +51,23 @@ def make_unet() -> Any:
         projection_class_embeddings_input_dim=6 * _TIME_ID_WIDTH + TEXT_WIDTH,
         norm_num_groups=16,
     )
+
+
+def load_weights(network: Any, folder: Path) -> None:
+    """Load the weights of the same network from a part of an exported pipeline.
+
+    Raises:
+        TrainingError: if there are none, or they are another network's.
+    """
+    from safetensors.torch import load_file  # noqa: PLC0415 - slow
+
+    path = folder / "diffusion_pytorch_model.safetensors"
+    if not path.is_file():
+        message = f"{path} is missing; give the folder of an exported pipeline"
+        raise TrainingError(message)
+    weights = {name: values.to(torch.float32) for name, values in load_file(path).items()}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        message = f"{path} holds another network than training/networks.py makes"
+        raise TrainingError(message) from error

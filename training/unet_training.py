@@ -8,7 +8,7 @@ import torch
 
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.crops import CropBatch, CropMaker
-from training.networks import TEXT_WIDTH, make_unet
+from training.networks import TEXT_WIDTH, load_weights, make_unet
 from training.progress import Clock, LossLog
 from training.random_values import RandomValues
 from training.vae_training import choose_rate
@@ -22,6 +22,7 @@ _SIZES = (
     (256, 128, 1),
 )  # fmt: skip
 _MAX_RATE = 5e-4
+_FURTHER_RATE = 2e-4  # of a network that is trained already
 _MAX_EMA = 0.999
 _MAX_SNR = 5.0
 _INSIDE_WEIGHT = 4.0
@@ -37,12 +38,21 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
     batch_size: int,
     path: Path,
     report_s: float,
+    start: Path | None = None,
 ) -> Any:
-    """Train, or go on from ``path``; return the UNet of the mean weights."""
-    unet: Any = make_unet().to(random.device, memory_format=torch.channels_last)
+    """Train, or go on from ``path``; return the UNet of the mean weights.
+
+    Without a checkpoint it begins with the weights in the folder ``start``, if there is one.
+    """
+    unet: Any = make_unet()
+    max_rate = _MAX_RATE
+    if start is not None:
+        load_weights(unet, start)
+        max_rate = _FURTHER_RATE
+    unet = unet.to(random.device, memory_format=torch.channels_last)
     mean_unet = copy.deepcopy(unet).requires_grad_(False)
     optimizer = torch.optim.AdamW(
-        unet.parameters(), _MAX_RATE, betas=(0.9, 0.99), fused=random.device.type == "cuda"
+        unet.parameters(), max_rate, betas=(0.9, 0.99), fused=random.device.type == "cuda"
     )
     parts = {"unet": unet, "mean_unet": mean_unet, "optimizer": optimizer}
     step = load_checkpoint(path, clock, **parts)
@@ -55,7 +65,7 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
     sizes = [(height, width) for height, width, share in _SIZES for _ in range(share)]
     while clock.advance():
         for group in optimizer.param_groups:
-            group["lr"] = choose_rate(_MAX_RATE, step, clock.ratio, warm_up=200)
+            group["lr"] = choose_rate(max_rate, step, clock.ratio, warm_up=200)
         height, width = sizes[(step * 7) % len(sizes)]
         count = max(1, batch_size * 128 * 64 // (height * width))
         count = min(count, 2 * batch_size)

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from anon_ros.config import ComputeConfig, InpaintConfig
 from anon_ros.core import Crop, Roi
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from training.checkpoint import load_checkpoint, read_num_steps, save_checkpoint
 from training.crops import CropMaker
-from training.networks import make_unet, make_vae
+from training.errors import TrainingError
+from training.networks import load_weights, make_unet, make_vae
 from training.progress import Clock
 from training.random_values import RandomValues
 from training.unet_training import compute_loss, make_alphas
@@ -48,6 +50,24 @@ def test_training_from_nothing(figure_folder: Path, tmp_path: Path) -> None:
     scheduler = json.loads((tmp_path / "out/scheduler/scheduler_config.json").read_text())
     assert scheduler["prediction_type"] == "v_prediction"
     _draw_one_person(tmp_path / "out")
+    further = run_training(
+        *("--figures", str(figure_folder), "--work", str(tmp_path / "more"), "--streets", "4"),
+        *("--out", str(tmp_path / "further"), "--minutes", "0.1", "--batch-size", "4"),
+        *("--start", str(tmp_path / "out"), "--device", "cpu"),
+    )
+    assert "vae:" not in further
+    vaes = [
+        tmp_path / name / "vae/diffusion_pytorch_model.safetensors" for name in ("out", "further")
+    ]
+    assert vaes[0].read_bytes() == vaes[1].read_bytes()
+
+
+def test_weights_of_another_network_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="is missing; give the folder of an exported pipeline"):
+        load_weights(make_vae(), tmp_path)
+    save_file({"weight": torch.zeros(1)}, tmp_path / "diffusion_pytorch_model.safetensors")
+    with pytest.raises(TrainingError, match="holds another network"):
+        load_weights(make_vae(), tmp_path)
 
 
 def _draw_one_person(folder: Path) -> None:
