@@ -71,8 +71,8 @@ mask-memory: $(INSTALLED)  ## measure docs/mask_memory.md (VIDEO=vtest.avi)
 evaluation: $(INSTALLED)  ## measure docs/evaluation.md (VIDEO=vtest.avi)
 	$(BIN)/python bench/evaluation_page.py $(if $(VIDEO),--video $(VIDEO))
 
-generator: $(TRAINING)  ## render people and train the generator anew, in build/generator (MINUTES=60; resumable)
-	$(BIN)/python -m training.people --out build/generator/people --count 6000 --seed 0 --workers 2
+generator: $(TRAINING)  ## render people and train the generator anew, in build/generator (MINUTES=60 FIGURES=6000; resumable)
+	$(BIN)/python -m training.people --out build/generator/people --count $(or $(FIGURES),6000) --seed 0 --workers 2
 	$(BIN)/python -m training --figures build/generator/people --work build/generator \
 		--out build/generator/pipeline --minutes $(or $(MINUTES),60)
 

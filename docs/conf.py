@@ -1,5 +1,6 @@
 """Configuration of the documentation site: ``make site``."""
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOT_PAGES = {
     "changelog": "CHANGELOG.rst",
     "contributing": "CONTRIBUTING.md",
+    "generator": "generator/README.md",
     "security": "SECURITY.md",
 }
 # The sidebar. It is added to the pages here, since a code host would show it as a block of code.
@@ -36,6 +38,7 @@ NAVIGATION = {
             "reliability",
             "evaluation",
             "mask_memory",
+            "generator",
             "performance",
             "gallery",
             "comparison",
@@ -68,7 +71,12 @@ def use_root_pages(_: Sphinx, docname: str, source: list[str]) -> None:
     text = source[0]
     if docname in ROOT_PAGES:
         text = (ROOT / ROOT_PAGES[docname]).read_text(encoding="utf-8")
-        text = re.sub(r"\]\((?!\w+:|#)", "](../", text).replace("](../docs/", "](")
+        folder = posixpath.dirname(f"../{ROOT_PAGES[docname]}")
+        text = re.sub(
+            r"\]\((?!\w+:|#)([^)]*)",
+            lambda link: "](" + posixpath.normpath(f"{folder}/{link[1]}"),
+            text,
+        ).replace("](../docs/", "](")
     for page, name in ROOT_PAGES.items():
         above = "../" * docname.count("/")
         text = text.replace(f"](../{above}{name}", f"]({above}{page}{Path(name).suffix}")
