@@ -25,7 +25,7 @@ CONFIGS = find_profile("street"), ROOT / "config" / "demo.yaml"
 # Where Debian's package opencv-doc puts its pedestrian video.
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 FRAMES = 40
-DRIVE = range(30)
+DRIVE = range(18)
 _END_TIMEOUT_S = 30
 
 
