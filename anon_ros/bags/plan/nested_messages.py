@@ -41,13 +41,7 @@ def holds_nested(channel: Channel, definition: str) -> bool:
     """Return True if messages of a type can be looked into for images and clouds."""
     if is_multi_array(channel.type_name):
         return True
-    if not _NESTED_TYPE.search(definition):
-        return False
-    try:
-        _build_typestore(channel.type_name, definition)
-    except Exception:  # noqa: BLE001 - a definition from outside raises anything
-        return False
-    return True
+    return bool(_NESTED_TYPE.search(definition)) and _is_readable(channel.type_name, definition)
 
 
 def find_nested_problem(channel: Channel, data: bytes) -> str:
@@ -121,18 +115,21 @@ def _has_frame_ids(channel: Channel) -> bool:
     if channel.definition_encoding not in {"", "ros1msg", "ros2msg"}:
         return False
     definition = channel.definition or get_definition(channel)
-    if "frame_id" not in definition and "Header" not in definition:
-        return False
-    try:
-        _build_typestore(channel.type_name, definition)
-    except Exception:  # noqa: BLE001 - a definition from outside raises anything
-        return False
-    return True
+    has_names = "frame_id" in definition or "Header" in definition
+    return has_names and _is_readable(channel.type_name, definition)
 
 
 def _deserialize(channel: Channel, data: bytes) -> Any:
     store = _build_typestore(channel.type_name, channel.definition or get_definition(channel))
     return deserialize_with(store, channel, data)
+
+
+def _is_readable(type_name: str, definition: str) -> bool:
+    try:
+        _build_typestore(type_name, definition)
+    except Exception:  # noqa: BLE001 - a definition from outside raises anything
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
