@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -169,10 +169,14 @@ class Sqlite3Reader:
         )
 
     def _iter_metadata(self) -> Iterator[MetadataRecord]:
-        with suppress(*_DAMAGE):  # older recorders wrote none
-            for (text,) in self._database.execute("SELECT metadata FROM metadata").fetchall():
-                if isinstance(text, str):
-                    yield MetadataRecord(ROSBAG2_METADATA_NAME, {ROSBAG2_METADATA_KEY: text})
+        try:
+            rows = self._database.execute("SELECT metadata FROM metadata").fetchall()
+        except _DAMAGE as error:  # older recorders wrote none
+            raise_interrupt(error)
+            return
+        for (text,) in rows:
+            if isinstance(text, str):
+                yield MetadataRecord(ROSBAG2_METADATA_NAME, {ROSBAG2_METADATA_KEY: text})
 
     def _iter_rows(
         self, losses: DamageLog, start_ns: int, stop_ns: int
