@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from bit_depth import compute_iou
 
 from anon_ros.config import Config, find_profile, load_config
 from anon_ros.core import Anonymizer, CoverReason, Crop, RgbImage, Roi
@@ -72,14 +73,9 @@ class Hog:
         return boxes
 
 
-def count_matches(boxes: Boxes, candidates: Boxes, min_iou: float) -> npt.NDArray[np.bool_]:
+def find_matches(boxes: Boxes, candidates: Boxes, min_iou: float) -> npt.NDArray[np.bool_]:
     """Return (N,) bool: the boxes (N, 4) that one of the candidates (M, 4) fits."""
-    low = np.maximum(boxes[:, None, :2], candidates[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], candidates[None, :, 2:])
-    joint = (high - low).clip(0).prod(2)
-    areas = [(b[:, 2:] - b[:, :2]).prod(1) for b in (boxes, candidates)]
-    iou = joint / (areas[0][:, None] + areas[1][None] - joint)
-    return np.asarray((iou > min_iou).any(1), np.bool_)
+    return np.asarray((compute_iou(boxes, candidates) > min_iou).any(axis=1), np.bool_)
 
 
 def measure_looks(weights: Path, video: Path) -> None:
@@ -88,7 +84,7 @@ def measure_looks(weights: Path, video: Path) -> None:
     original = build_anonymizer(make_config(weights, METHODS["fill"]))
     before = [original.segmenter.segment(frame).boxes_xyxy for frame in frames]
     by_hog = [
-        count_matches(boxes, hog.detect(frame), MIN_HOG_IOU)
+        find_matches(boxes, hog.detect(frame), MIN_HOG_IOU)
         for boxes, frame in zip(before, frames, strict=True)
     ]
     num_persons, num_hog = sum(map(len, before)), sum(int(seen.sum()) for seen in by_hog)
@@ -105,9 +101,9 @@ def measure_looks(weights: Path, video: Path) -> None:
                 o.cover_reason is CoverReason.INVALID_RESULT for o in result.outcomes
             )
             again = original.segmenter.segment(result.image).boxes_xyxy
-            counts["found"] += int(count_matches(boxes, again, MIN_IOU).sum())
+            counts["found"] += int(find_matches(boxes, again, MIN_IOU).sum())
             counts["hog"] += int(
-                count_matches(boxes[seen], hog.detect(result.image), MIN_HOG_IOU).sum()
+                find_matches(boxes[seen], hog.detect(result.image), MIN_HOG_IOU).sum()
             )
         shares = [counts["found"] / num_persons, counts["hog"] / num_hog]
         shares.append(counts["refused"] / num_persons)
