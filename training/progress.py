@@ -46,7 +46,6 @@ class LossLog:
         self._name, self._save, self._period_s = name, save, period_s
         self._losses: list[torch.Tensor] = []
         self._printed = time.monotonic()
-        self.means: list[float] = []
 
     def add(self, loss: torch.Tensor, step: int, spent_s: float) -> None:
         """Note a loss; it is read from the device only when it is printed."""
@@ -60,7 +59,6 @@ class LossLog:
         if not self._losses:
             return
         mean = torch.stack(self._losses).mean().item()
-        self.means.append(mean)
         line = f"{self._name}: step {step}, {spent_s:.0f} s, loss {mean:.4f}"
         print(line, flush=True)
         self._losses.clear()
