@@ -19,16 +19,23 @@ from anon_ros.config.groups import (
     TrackingConfig,
     num_denoising_steps,
 )
-from anon_ros.config.load import find_profile, load_config
+from anon_ros.config.load import find_profile, load_config, load_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
     Parameter,
     all_parameters,
+    find_foreign,
     find_weaker,
+    format_foreign,
     get_value,
     with_overrides,
 )
-from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config.topic_names import (
+    is_topic_pattern,
+    mirrored_topic,
+    topic_matches,
+    topic_regex,
+)
 from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
@@ -54,15 +61,19 @@ __all__ = [
     "check_yaml",
     "dump_markdown",
     "dump_yaml",
+    "find_foreign",
     "find_profile",
     "find_weaker",
+    "format_foreign",
     "format_renaming",
     "get_value",
     "is_topic_pattern",
     "load_config",
+    "load_file",
     "mirrored_topic",
     "num_denoising_steps",
     "rename_deprecated",
     "topic_matches",
+    "topic_regex",
     "with_overrides",
 ]

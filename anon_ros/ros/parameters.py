@@ -18,7 +18,9 @@ from anon_ros.config import (
     Config,
     Parameter,
     all_parameters,
+    find_foreign,
     find_weaker,
+    format_foreign,
     format_renaming,
     rename_deprecated,
     with_overrides,
@@ -30,15 +32,14 @@ def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
 
     Raises:
-        ConfigError: if a value has the wrong type or is not allowed.
+        ConfigError: if a value has the wrong type or is not allowed, or a name in one of our
+            groups is unknown.
     """
     overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
     _rename_overrides(overrides)
+    if foreign := find_foreign(overrides):
+        node.get_logger().warning(format_foreign(foreign))
     values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
-    groups = {name.partition(".")[0] for name in values}
-    for name in sorted(overrides.keys() - values.keys()):
-        if name.partition(".")[0] in groups:
-            node.get_logger().warning(f"parameter {name} is unknown and has no effect")
     return with_overrides(Config(), values)
 
 
