@@ -95,11 +95,6 @@ def _make_log_handler() -> logging.Handler:
     return handler
 
 
-def bag_main() -> int:
-    """Run ``ros2 run anon_ros bag IN OUT``."""
-    return main(["bag", *sys.argv[1:]])
-
-
 def _make_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="anon_ros",
