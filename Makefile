@@ -19,12 +19,13 @@ demo: $(INSTALLED)  ## a camera, the node and a recorder, checked frame by frame
 test: $(INSTALLED)  ## the whole test suite on two cores (ARGS="-k name" selects, "-n 0" runs on one, ROS_DISTRO=kilted)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: $(INSTALLED)  ## ruff, mypy and the layers
+lint: $(INSTALLED)  ## ruff, mypy, the layers and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
 
 format: $(INSTALLED)  ## format the code
 	$(BIN)/ruff format

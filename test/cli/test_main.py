@@ -42,10 +42,10 @@ def test_missing_package_is_one_line(package: str) -> None:
         timeout=60,
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    assert done.stderr == (
         f"anon_ros: error: the Python package {package} is not installed in {sys.prefix}; activate "
-        "the virtual environment that has it (docs/install.md)"
-    ]
+        "the virtual environment that has it (docs/install.md)\n"
+    )
 
 
 def test_missing_package_is_told_by_the_node_as_well() -> None:
