@@ -49,6 +49,7 @@ class StreamSnapshot:
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
+        subscribers: nodes that receive the mirrored images.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StreamSnapshot:
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
+    subscribers: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class SessionSnapshot:
         stage_latencies_ms: 50th and 99th percentile by stage.
         gpu_memory: reserved and total bytes; None without a GPU.
         streams: open image topics.
+        foreign_publishers: by topic below the prefix, nodes that publish it and are not trusted.
+        twin_topics: mirrored topics that a second node of this name publishes.
     """
 
     busy_s: float
@@ -83,6 +87,8 @@ class SessionSnapshot:
     stage_latencies_ms: Mapping[str, tuple[float, float]]
     gpu_memory: tuple[int, int] | None
     streams: Sequence[StreamSnapshot]
+    foreign_publishers: Mapping[str, Sequence[str]]
+    twin_topics: Sequence[str]
 
 
 class ActiveSession:
@@ -181,9 +187,12 @@ class ActiveSession:
                     consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
+                    subscribers=stream.find_subscribers(),
                 )
                 for stream in self.topics
             ],
+            foreign_publishers=self.topics.prefix_guard.foreign_publishers,
+            twin_topics=self.topics.prefix_guard.twin_topics,
         )
 
     def _send(

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from rclpy.qos import QoSProfile
 
 from anon_ros.ros.node import AnonymizerNode
 from helpers.locks import claim_dds_domain
-from helpers.paths import ROOT
+from helpers.paths import HELPERS, ROOT
+
+ANONYMIZER = (Path(sys.executable).with_name("anonymizer"),)
+SENTINEL_NODE = (sys.executable, "-m", "helpers.sentinel_node")
 
 
 class Peer:
@@ -122,13 +125,20 @@ class Peer:
 class NodeProcess:
     """The executable ``anonymizer``, started with the arguments that launch_ros builds."""
 
-    def __init__(self, domain: int, parameters: dict[str, str]) -> None:
+    def __init__(
+        self, domain: int, parameters: dict[str, str], command: Sequence[str | Path] = ANONYMIZER
+    ) -> None:
         pairs = [("-p", f"{name}:={value}") for name, value in parameters.items()]
         overrides = [word for pair in pairs for word in pair]
         arguments = ["-r", "__node:=anonymizer", "-r", "__ns:=/", *overrides]
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("anonymizer"), "--ros-args", *arguments],
-            env=os.environ | {"ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"},
+            [*command, "--ros-args", *arguments],
+            env=os.environ
+            | {
+                "ROS_DOMAIN_ID": str(domain),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

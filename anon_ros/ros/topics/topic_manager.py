@@ -17,6 +17,7 @@ from anon_ros.ros.topics.image_messages import ImageMessage
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
 from anon_ros.ros.topics.mark_topic import mark_topic
+from anon_ros.ros.topics.prefix_guard import PrefixGuard
 from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
 from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
@@ -38,6 +39,7 @@ class TopicManager:
 
     Attributes:
         leak_guard: watch over the subscribers of the original images.
+        prefix_guard: watch over other publishers below the prefix.
         missing_publishers: configured topics without a publisher.
     """
 
@@ -60,6 +62,8 @@ class TopicManager:
         self._passthrough = [resolve_pattern(name, own_name) for name in config.topics.passthrough]
         trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_subscribers]
         self.leak_guard = LeakGuard(node, [own_name, *trusted])
+        trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_publishers]
+        self.prefix_guard = PrefixGuard(node, config.topics.prefix, trusted)
         self.missing_publishers: list[str] = []
 
     def __iter__(self) -> Iterator[ImageStream]:
@@ -92,6 +96,7 @@ class TopicManager:
             topic.close()
         self._open, self._infos, self._relays = {}, {}, {}
         self.leak_guard.clear()
+        self.prefix_guard.clear()
 
     def discover(self) -> None:
         """Open topics with a publisher, reopen those with another type, and watch for leaks."""
@@ -112,6 +117,7 @@ class TopicManager:
             else:
                 self._attempt(name, partial(self._open_relay, name))
         self.leak_guard.update(self._open)
+        self.prefix_guard.update(self._mirrored_topics)
         self.update_subscriptions()
         self._warn(self.missing_publishers, wrong)
         self._warn_of_limit(refused)
@@ -149,6 +155,14 @@ class TopicManager:
             self._attempt(infos.topic, partial(infos.set_subscribed, wanted=bool(wanted)))
         for name, relay in self._relays.items():
             self._attempt(name, partial(relay.update_subscription, lazy=lazy))
+
+    @property
+    def _mirrored_topics(self) -> set[str]:
+        """The topics that this node publishes in place of others."""
+        publishers = [infos.publisher for infos in self._infos.values()]
+        names = {stream.mirrored_topic for stream in self._open.values()}
+        names |= {str(publisher.topic_name) for publisher in publishers}
+        return names | {relay.mirrored_topic for relay in self._relays.values()}
 
     @property
     def _is_full(self) -> bool:
@@ -238,8 +252,6 @@ class TopicManager:
         if mirrored in self._find_image_topics():
             self._log_once(f"{name}: not anonymized: its mirrored topic {mirrored} is a camera's")
             return
-        if self._node.count_publishers(mirrored) > (name in self._open):
-            self._log_once(f"{mirrored}: another node publishes it, too")
         if name in self._open:
             self._open.pop(name).close()
         assert self._on_image is not None  # noqa: S101 - narrows the type; discover() saw it

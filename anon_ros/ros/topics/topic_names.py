@@ -1,7 +1,13 @@
 """Topic names checked and derived by the rules of ROS."""
 
 from rclpy.exceptions import InvalidTopicNameException
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.validate_full_topic_name import validate_full_topic_name
+
+NAMELESS = "a peer without a node name"
+"""Text in place of the name of a node."""
+
+_UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"  # of the rmw implementations
 
 
 def is_valid_topic(topic: str) -> bool:
@@ -37,3 +43,13 @@ def resolve_pattern(pattern: str, node_name: str) -> str:
     if pattern.startswith("/"):
         return pattern
     return f"{node_name.rpartition('/')[0]}/{pattern}"
+
+
+def format_node_name(endpoint: TopicEndpointInfo) -> str:
+    """Return the fully qualified name of an endpoint's node.
+
+    Empty until the node is announced, and for a peer without ROS.
+    """
+    if endpoint.node_name == _UNKNOWN_NAME:
+        return ""
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
