@@ -32,6 +32,7 @@ def check_guards(session: SessionSnapshot) -> list[GuardStatus]:
     return [
         _check_prefix(session),
         _check_originals(session.streams),
+        _check_mirrors(session.not_mirrored),
         _check_recorder(session.streams),
     ]
 
@@ -84,6 +85,14 @@ def _check_originals(streams: Sequence[StreamSnapshot]) -> GuardStatus:
         return GuardStatus(name, OK, "none but this node and those that are trusted")
     level = ERROR if any(_RECORDER in node for node in nodes) else WARN
     return GuardStatus(name, level, f"the original images go to {', '.join(nodes)}")
+
+
+def _check_mirrors(not_mirrored: Mapping[str, str]) -> GuardStatus:
+    name = "guard: topics that are not mirrored"
+    if not not_mirrored:
+        return GuardStatus(name, OK, "none of those that are named or match")
+    topics = "; ".join(f"{topic}: {reason}" for topic, reason in not_mirrored.items())
+    return GuardStatus(name, WARN, f"leave out of topics.images, or mend: {topics}")
 
 
 def _check_recorder(streams: Sequence[StreamSnapshot]) -> GuardStatus:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
+from anon_ros.errors import UnsupportedFormatError, format_error
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -29,6 +30,7 @@ from anon_ros.ros.topics.topic_manager import TopicManager
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
+_MAX_UNSUPPORTED = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class SessionSnapshot:
         gpu_memory: reserved and total bytes; None without a GPU.
         streams: open image topics.
         foreign_publishers: by topic below the prefix, nodes that publish it and are not trusted.
+        not_mirrored: topics that are named or match, but are not mirrored, with the reason.
         twin_topics: mirrored topics that a second node of this name publishes.
     """
 
@@ -87,6 +90,7 @@ class SessionSnapshot:
     stage_latencies_ms: Mapping[str, tuple[float, float]]
     gpu_memory: tuple[int, int] | None
     streams: Sequence[StreamSnapshot]
+    not_mirrored: Mapping[str, str]
     foreign_publishers: Mapping[str, Sequence[str]]
     twin_topics: Sequence[str]
 
@@ -113,6 +117,7 @@ class ActiveSession:
         after: "ActiveSession | None",
     ) -> None:
         self._debug = debug
+        self._on_failure = on_failure
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
@@ -127,7 +132,7 @@ class ActiveSession:
         self.worker: InferenceWorker[ImageMessage] = InferenceWorker(
             self.mailbox,
             self.pipeline,
-            on_failure,
+            self._handle_failure,
             max_consecutive=config.fail.max_consecutive,
             wait_for=None if after is None else after.worker,
         )
@@ -191,9 +196,18 @@ class ActiveSession:
                 )
                 for stream in self.topics
             ],
+            not_mirrored=dict(self.topics.not_mirrored),
             foreign_publishers=self.topics.prefix_guard.foreign_publishers,
             twin_topics=self.topics.prefix_guard.twin_topics,
         )
+
+    def _handle_failure(self, name: str, error: Exception) -> None:
+        """Close a stream that never had a picture; the worker's thread calls it."""
+        is_new = not self.mailbox.counts()[name].processed
+        if not (is_new and isinstance(error, UnsupportedFormatError)):
+            self._on_failure(name, error)
+        elif self.worker.consecutive_failures[name] >= _MAX_UNSUPPORTED:
+            self.topics.refuse(name, format_error(error))
 
     def _send(
         self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame

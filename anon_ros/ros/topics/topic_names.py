@@ -7,6 +7,9 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 NAMELESS = "a peer without a node name"
 """Text in place of the name of a node."""
 
+PACKED_TRANSPORTS = ("compressedDepth", "zstd", "theora", "ffmpeg")
+"""Last parts of names: transports of image_transport other than compressed."""
+
 _UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"  # of the rmw implementations
 
 
@@ -24,10 +27,11 @@ def camera_info_topic(topic: str, *, compressed: bool) -> str:
 
     Args:
         topic: fully qualified.
-        compressed: True for CompressedImage; its name may be that of the raw image and /compressed.
+        compressed: True for CompressedImage; its name may be that of the raw image and a plug-in's.
     """
-    if compressed:
-        topic = topic.removesuffix("/compressed")
+    raw_topic, _, transport = topic.rpartition("/")
+    if compressed and transport in {"compressed", *PACKED_TRANSPORTS}:
+        topic = raw_topic
     return topic.rpartition("/")[0] + "/camera_info"
 
 
