@@ -33,6 +33,7 @@ def check_guards(session: SessionSnapshot) -> list[GuardStatus]:
         _check_prefix(session),
         _check_originals(session.streams),
         _check_mirrors(session.not_mirrored),
+        _check_calibration(session.streams),
         _check_recorder(session.streams),
     ]
 
@@ -85,6 +86,14 @@ def _check_originals(streams: Sequence[StreamSnapshot]) -> GuardStatus:
         return GuardStatus(name, OK, "none but this node and those that are trusted")
     level = ERROR if any(_RECORDER in node for node in nodes) else WARN
     return GuardStatus(name, level, f"the original images go to {', '.join(nodes)}")
+
+
+def _check_calibration(streams: Sequence[StreamSnapshot]) -> GuardStatus:
+    name = "guard: calibration"
+    problems = [f"{s.name}: {s.calibration_problem}" for s in streams if s.calibration_problem]
+    if problems:
+        return GuardStatus(name, WARN, f"no calibration: {'; '.join(problems)}")
+    return GuardStatus(name, OK, "every image topic has its camera_info")
 
 
 def _check_mirrors(not_mirrored: Mapping[str, str]) -> GuardStatus:

@@ -20,6 +20,7 @@ from anon_ros.live import (
 )
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.node_logging import LogThrottle
+from anon_ros.ros.topics.camera_info import MIN_IMAGES
 from anon_ros.ros.topics.image_messages import (
     ImageMessage,
     decode_message,
@@ -52,6 +53,7 @@ class StreamSnapshot:
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
         subscribers: nodes that receive the mirrored images.
+        calibration_problem: reason why its CameraInfo is missing; empty if it is not.
     """
 
     name: str
@@ -68,6 +70,7 @@ class StreamSnapshot:
     last_error: str
     untrusted_subscribers: Sequence[str]
     subscribers: Sequence[str]
+    calibration_problem: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class ActiveSession:
         self._debug = debug
         self._on_failure = on_failure
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
+        self._calibration_log = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
         self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
@@ -159,6 +163,7 @@ class ActiveSession:
         self.mailbox.retain(names)
         self.pipeline.retain(names)
         self.worker.retain(names)
+        self._warn_of_calibration()
 
     def stop(self) -> None:
         """Publish nothing more and take no further frame; a frame in work is finished silently."""
@@ -171,6 +176,7 @@ class ActiveSession:
         counts, ages_s = self.mailbox.counts(), self.mailbox.queue_age_s()
         latencies_ms = self.pipeline.stream_latencies.quantiles_ms()
         untrusted = self.topics.leak_guard.untrusted_subscribers
+        zero = FrameCounts(0, 0, 0, 0, 0)
         covers = {stream.name: self.pipeline.cover_counts(stream.name) for stream in self.topics}
         return SessionSnapshot(
             busy_s=self.worker.busy_s,
@@ -184,7 +190,7 @@ class ActiveSession:
                     is_subscribed=stream.is_subscribed,
                     has_publisher=stream.name not in self.topics.missing_publishers,
                     num_time_jumps=stream.num_time_jumps,
-                    counts=counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0)),
+                    counts=counts.get(stream.name, zero),
                     queue_age_s=ages_s.get(stream.name, 0.0),
                     latency_ms=latencies_ms.get(stream.name, (0.0, 0.0)),
                     cover_counts=covers[stream.name].counts(),
@@ -193,6 +199,9 @@ class ActiveSession:
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
                     subscribers=stream.find_subscribers(),
+                    calibration_problem=stream.infos.find_problem(
+                        counts.get(stream.name, zero).received
+                    ),
                 )
                 for stream in self.topics
             ],
@@ -200,6 +209,15 @@ class ActiveSession:
             foreign_publishers=self.topics.prefix_guard.foreign_publishers,
             twin_topics=self.topics.prefix_guard.twin_topics,
         )
+
+    def _warn_of_calibration(self) -> None:
+        for name, counts in self.mailbox.counts().items():
+            stream = self.topics.get(name)
+            if stream is None or counts.received <= MIN_IMAGES:
+                continue
+            problem = stream.infos.find_problem(counts.received)
+            if problem and self._calibration_log.allows(name, problem):
+                _LOG.warning("%s: no calibration: %s", name, problem)
 
     def _handle_failure(self, name: str, error: Exception) -> None:
         """Close a stream that never had a picture; the worker's thread calls it."""

@@ -127,6 +127,8 @@ class TopicManager:
         self._close_unsupported()
         for name, topic in self._find_image_topics().items():
             self._attempt(name, partial(self._discover_image, name, topic, wrong, refused))
+        for infos in self._infos.values():
+            self._attempt(infos.topic, infos.update_durability)
         for name in self._list_topics(self._passthrough):
             if name not in {*self._relays, *self._passthrough} and self._is_full:
                 refused.append(name)
