@@ -35,6 +35,7 @@ _DISCOVER_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
 _DIAGNOSTICS_PERIOD_S = 1.0
 _FAILURE_PERIOD_S = 1.0
+_LOADING_TIMEOUT_S = 0.2
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -158,13 +159,21 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self.get_logger().fatal(format_error(error))
 
     def stop(self, timeout_s: float) -> bool:
-        """Publish nothing more; return True if the frame in work ended in time."""
+        """Publish nothing more; return True if the frame in work ended in time.
+
+        While models are loading no frame is in work, and nothing is waited for.
+        """
         self._end_session()
-        return self._session is None or self._session.worker.stop(timeout_s)
+        if self._session is None:
+            return True
+        worker = self._session.worker
+        return worker.stop(timeout_s if worker.ready.is_set() else _LOADING_TIMEOUT_S)
 
     def destroy_node(self) -> None:
         logging.getLogger("anon_ros").removeHandler(self._log_handler)
         super().destroy_node()
+        # rclpy leaves its services to the collector, and with them the shared memory of DDS.
+        self._state_machine.destroy_when_not_in_use()
 
     def log_counts(self) -> None:
         """Log the counters of all streams, and if models are still loading."""

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -20,10 +21,10 @@ from rclpy.qos import QoSProfile
 
 from anon_ros.ros.node import AnonymizerNode
 from helpers.locks import claim_dds_domain
-from helpers.paths import HELPERS, ROOT
+from helpers.paths import HELPERS, ROOT, SHARED_MEMORY
 
 ANONYMIZER = (Path(sys.executable).with_name("anonymizer"),)
-SENTINEL_NODE = (sys.executable, "-m", "helpers.sentinel_node")
+SENTINEL_NODE = (sys.executable, "-m", "helpers.sentinel_node")  # seconds to load follow
 
 
 class Peer:
@@ -161,6 +162,31 @@ class NodeProcess:
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
+    def wait_for_handlers(self) -> None:
+        """Wait until SIGTERM no longer ends Python as it does by default (proc_pid_status(5))."""
+        deadline_s = time.monotonic() + 30
+        while not int(self._read_proc("status", r"SigCgt:\s+(\w+)")[0], 16) >> 14 & 1:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+
+    def list_shared_memory(self) -> set[str]:
+        """Return the segments of DDS that it has opened; none once it ended.
+
+        Not its ports, which all processes of this machine share.
+        """
+        return set(self._read_proc("maps", rf"{SHARED_MEMORY}/fast[a-z]+_[0-9a-f]{{16}}"))
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def _read_proc(self, name: str, pattern: str) -> list[str]:
+        path = Path(f"/proc/{self._process.pid}/{name}")
+        try:
+            return re.findall(pattern, path.read_text(encoding="ascii"))
+        except OSError:  # it ended
+            return []
+
     def wait(self, timeout_s: float = 60) -> int:
         try:
             return self._process.wait(timeout_s)
@@ -168,8 +194,13 @@ class NodeProcess:
             self.kill()
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        """End the process, which would leave 70 MB in /dev/shm if it were killed at once."""
+        self._process.terminate()
+        try:
+            self._process.wait(8)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._reader.join()
 
 

@@ -66,10 +66,10 @@ def start_sentinel_process(dds_domain: int) -> Iterator[Callable[..., NodeProces
     """Start the node with fake models as a process of its own: parameters (a__b for a.b)."""
     started: list[NodeProcess] = []
 
-    def run(**parameters: str) -> NodeProcess:
+    def run(load_s: float = 0.0, **parameters: str) -> NodeProcess:
         fast = {"inpaint__method": "fill"} | parameters
         named = {name.replace("__", "."): value for name, value in fast.items()}
-        started.append(NodeProcess(dds_domain, named, SENTINEL_NODE))
+        started.append(NodeProcess(dds_domain, named, (*SENTINEL_NODE, str(load_s))))
         return started[-1]
 
     yield run

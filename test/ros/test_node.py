@@ -141,7 +141,7 @@ def test_signal_ends_node_cleanly(
         detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST
     )
     if when == "at once":
-        time.sleep(0.7)
+        node.wait_for_handlers()
     else:
         node.wait_for("loading models")
     if when == "while working":
