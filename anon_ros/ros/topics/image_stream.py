@@ -11,6 +11,7 @@ from anon_ros.config import Config, mirrored_topic
 from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.leak_guard import find_subscribers
 from anon_ros.ros.topics.mark_topic import MarkPublisher
 from anon_ros.ros.topics.qos import (
     default_profiles,
@@ -86,6 +87,10 @@ class ImageStream:
     def num_subscribers(self) -> int:
         """Number of subscribers of the mirrored topic."""
         return int(self._images.get_subscription_count())
+
+    def find_subscribers(self) -> list[str]:
+        """Return the names of the nodes that subscribe to the mirrored topic."""
+        return find_subscribers(self._node, self.mirrored_topic)
 
     def set_subscribed(self, *, wanted: bool) -> None:
         """Subscribe, or end the subscription."""
