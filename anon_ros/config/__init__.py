@@ -20,6 +20,7 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.load import find_profile, load_config, load_file
+from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
     Parameter,
@@ -49,6 +50,7 @@ __all__ = [
     "InpaintConfig",
     "MaskConfig",
     "MaskMemoryConfig",
+    "MissingSectionError",
     "OutputConfig",
     "Parameter",
     "ParameterSpec",
@@ -72,6 +74,7 @@ __all__ = [
     "load_file",
     "mirrored_topic",
     "num_denoising_steps",
+    "read_parameter_file",
     "rename_deprecated",
     "topic_matches",
     "topic_regex",

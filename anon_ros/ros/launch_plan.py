@@ -150,6 +150,9 @@ def _plan_recorder(
     """Return the recorder's command line, empty for none, and lines for the user."""
     if not values["record"]:
         return [], []
+    if values["record"].lower() in {"true", "false"}:
+        message = f"argument record: {values['record']} is not a path of a bag"
+        raise ConfigError(message)
     topics = _parse_topics("record_topics", values["record_topics"] or "[]")
     options = split_options(values["record_args"])
     if parameters.get("use_sim_time"):

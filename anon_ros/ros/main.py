@@ -45,12 +45,15 @@ def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> int:
 
     from anon_ros.errors import AnonRosError, format_error  # noqa: PLC0415
     from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
+    from anon_ros.ros.parameters import find_unused_files  # noqa: PLC0415
 
     try:
         node = AnonymizerNode(make_models() if make_models else None)
     except AnonRosError as error:
         get_logger("anonymizer").fatal(format_error(error))
         return 1
+    for line in find_unused_files(sys.argv, node.get_fully_qualified_name()):
+        node.get_logger().warning(line)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     if node.autostart:
