@@ -34,6 +34,7 @@ from anon_ros.config.parameters import (
 from anon_ros.config.topic_names import (
     is_topic_pattern,
     mirrored_topic,
+    resolve_prefix,
     topic_matches,
     topic_regex,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "num_denoising_steps",
     "read_parameter_file",
     "rename_deprecated",
+    "resolve_prefix",
     "topic_matches",
     "topic_regex",
     "with_overrides",

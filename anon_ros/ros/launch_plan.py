@@ -14,6 +14,7 @@ from anon_ros.config import (
     all_parameters,
     find_profile,
     load_file,
+    resolve_prefix,
     with_overrides,
 )
 from anon_ros.errors import ConfigError
@@ -161,7 +162,7 @@ def _plan_recorder(
     bag = choose_bag(wished)
     command = make_recorder_command(
         bag,
-        config.topics.prefix,
+        resolve_prefix(config.topics.prefix, node.rpartition("/")[0]),
         [resolve_pattern(name, node) for name in config.topics.images],
         [resolve_pattern(name, node) for name in topics],
         options,

@@ -27,6 +27,7 @@ from anon_ros.config import (
     format_renaming,
     read_parameter_file,
     rename_deprecated,
+    resolve_prefix,
     with_overrides,
 )
 from anon_ros.errors import AnonRosError, ConfigError
@@ -34,6 +35,8 @@ from anon_ros.errors import AnonRosError, ConfigError
 
 def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
+
+    A relative prefix is returned below the node's namespace.
 
     Raises:
         ConfigError: if a value has the wrong type or is not allowed, or a name in one of our
@@ -44,7 +47,9 @@ def declare_parameters(node: Node) -> Config:
     if foreign := find_foreign(overrides):
         node.get_logger().warning(format_foreign(foreign))
     values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
-    return with_overrides(Config(), values)
+    config = with_overrides(Config(), values)
+    prefix = resolve_prefix(config.topics.prefix, node.get_namespace())
+    return with_overrides(config, {"topics.prefix": prefix})
 
 
 def _rename_overrides(overrides: dict[str, RosParameter]) -> None:

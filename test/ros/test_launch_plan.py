@@ -107,6 +107,14 @@ def test_node_gets_name_and_namespace(namespace: str, parent: str | None, node: 
     assert plan.ros_arguments == ["--log-level", f"{logger}:=debug"]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "pattern"), [("safe", "^(?:/front/safe/.*)$"), ("/safe", "^(?:/safe/.*)$")]
+)
+def test_recorder_follows_relative_prefix(tmp_path: Path, prefix: str, pattern: str) -> None:
+    values = {"topic_prefix": prefix, "node_namespace": "front"}
+    assert make_plan(record=str(tmp_path / "drive"), **values).recorder[-1] == pattern
+
+
 def test_parameter_file_keeps_types() -> None:
     """Text that looks like a number or a switch stays text, and a list may be empty."""
     plan = make_plan(inpaint_model="1e3", detect_weights="off")
