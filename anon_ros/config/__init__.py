@@ -20,6 +20,7 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.load import find_profile, load_config, load_file
+from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
     Parameter,
@@ -33,6 +34,7 @@ from anon_ros.config.parameters import (
 from anon_ros.config.topic_names import (
     is_topic_pattern,
     mirrored_topic,
+    resolve_prefix,
     topic_matches,
     topic_regex,
 )
@@ -49,6 +51,7 @@ __all__ = [
     "InpaintConfig",
     "MaskConfig",
     "MaskMemoryConfig",
+    "MissingSectionError",
     "OutputConfig",
     "Parameter",
     "ParameterSpec",
@@ -72,7 +75,9 @@ __all__ = [
     "load_file",
     "mirrored_topic",
     "num_denoising_steps",
+    "read_parameter_file",
     "rename_deprecated",
+    "resolve_prefix",
     "topic_matches",
     "topic_regex",
     "with_overrides",

@@ -1,7 +1,7 @@
 """Reader of ROS parameter files: the sections that are for the node, as the node reads them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,14 @@ _MAX_CHARACTERS = 2**20
 _EXECUTABLE = "anonymizer"
 _WILDCARDS = {"*": "/[^/]+", "**": "(/[^/]+)*"}
 _EXPECTED = "expected '/**: ros__parameters:' at the top"
+
+
+class MissingSectionError(ConfigError):
+    """Parameter file in which all sections are for other nodes."""
+
+    def __init__(self, node: str, sections: Sequence[str]) -> None:
+        names = ", ".join(dict.fromkeys(sections))
+        super().__init__(f"no section is for {node}, all are for another node: {names}")
 
 
 class _RosLoader(yaml.SafeLoader):
@@ -43,25 +51,13 @@ def read_parameter_file(path: Path, node: str = "") -> dict[str, object]:
             namespace, as for recordings, to which ``/*/anonymizer`` applies, too.
 
     Raises:
-        ConfigError: if the file cannot be read, or has no section for the node.
+        ConfigError: if the file cannot be read.
+        MissingSectionError: if it has no section for the node.
     """
-    try:
-        text = _read_text(path)
-        check_yaml(text)
-        document = yaml.load(text, _RosLoader)  # noqa: S506 - a SafeLoader
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(message) from error
-    if not isinstance(document, Mapping) or not document:
-        raise ConfigError(_EXPECTED)
-    sections = list(_iter_sections(document))
+    sections = _read_sections(path)
     chosen = [values for name, values in sections if is_section_for(name, node)]
     if not chosen:
-        names = ", ".join(dict.fromkeys(name for name, _ in sections))
-        message = (
-            f"no section is for {node or '/' + _EXECUTABLE}, all are for another node: {names}"
-        )
-        raise ConfigError(message)
+        raise MissingSectionError(node or f"/{_EXECUTABLE}", [name for name, _ in sections])
     values = {name: value for section in chosen for name, value in flatten(section)}
     if empty := [name for name, value in values.items() if value is None]:
         message = f"parameter {empty[0]} has no value"
@@ -90,6 +86,24 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _read_sections(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Return the full name and the parameters of each section of a file.
+
+    Raises:
+        ConfigError: if the file cannot be read.
+    """
+    try:
+        text = _read_text(path)
+        check_yaml(text)
+        document = yaml.load(text, _RosLoader)  # noqa: S506 - a SafeLoader
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(message) from error
+    if not isinstance(document, Mapping) or not document:
+        raise ConfigError(_EXPECTED)
+    return list(_iter_sections(document))
 
 
 def _read_text(path: Path) -> str:

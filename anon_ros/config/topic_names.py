@@ -13,6 +13,11 @@ def mirrored_topic(topic: str, prefix: str) -> str:
     return f"/{prefix.strip('/')}/{topic.lstrip('/')}"
 
 
+def resolve_prefix(prefix: str, namespace: str) -> str:
+    """Return a prefix as an absolute one; without a leading slash it is below ``namespace``."""
+    return prefix if prefix.startswith("/") else f"{namespace.rstrip('/')}/{prefix}"
+
+
 def is_topic_pattern(name: str) -> bool:
     """Return True if a configured name stands for several topics or nodes."""
     return "*" in name or "?" in name

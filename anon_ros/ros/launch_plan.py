@@ -14,6 +14,7 @@ from anon_ros.config import (
     all_parameters,
     find_profile,
     load_file,
+    resolve_prefix,
     with_overrides,
 )
 from anon_ros.errors import ConfigError
@@ -150,6 +151,9 @@ def _plan_recorder(
     """Return the recorder's command line, empty for none, and lines for the user."""
     if not values["record"]:
         return [], []
+    if values["record"].lower() in {"true", "false"}:
+        message = f"argument record: {values['record']} is not a path of a bag"
+        raise ConfigError(message)
     topics = _parse_topics("record_topics", values["record_topics"] or "[]")
     options = split_options(values["record_args"])
     if parameters.get("use_sim_time"):
@@ -158,7 +162,7 @@ def _plan_recorder(
     bag = choose_bag(wished)
     command = make_recorder_command(
         bag,
-        config.topics.prefix,
+        resolve_prefix(config.topics.prefix, node.rpartition("/")[0]),
         [resolve_pattern(name, node) for name in config.topics.images],
         [resolve_pattern(name, node) for name in topics],
         options,
@@ -172,9 +176,9 @@ def _parse_global(parent: Mapping[str, Any]) -> dict[str, object]:
     return dict(item for item in parent.get("global_params") or () if isinstance(item, tuple))
 
 
-def _make_log_arguments(level: str, node: str) -> list[str]:
+def _make_log_arguments(level: str, node_name: str) -> list[str]:
     """Return the arguments for the level; that of debug is for the node, not for the middleware."""
-    logger = node.strip("/").replace("/", ".")
+    logger = node_name.strip("/").replace("/", ".")
     return ["--log-level", f"{logger}:=debug" if level == "debug" else level]
 
 

@@ -20,19 +20,18 @@ pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS
 
 PARENT = """\
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+def include(arguments):
+    source = PythonLaunchDescriptionSource("LAUNCH_FILE")
+    return GroupAction([IncludeLaunchDescription(source, launch_arguments=arguments.items())])
 
 def generate_launch_description():
     leaked = {"model": "yolov8m.pt", "device": "cuda:7", "namespace": "yolo", "name": "yolo"}
     return LaunchDescription(
         [DeclareLaunchArgument(name, default_value=value) for name, value in leaked.items()]
-        + [
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource("LAUNCH_FILE"),
-                launch_arguments={"params_file": "PARAMS_FILE"}.items(),
-            )
-        ]
+        + [include(arguments) for arguments in INCLUDED]
     )
 """
 
@@ -76,12 +75,13 @@ class LaunchProcess:
             self._reader.join()
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Node and parameters of the file that the node was started with."""
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """Parameters of the files that the nodes were started with, by node."""
         files = (self._folder / "log").glob("*/*_parameters.yaml")
-        (file,) = {file.resolve() for file in files}  # launch links the latest folder
-        ((node, section),) = yaml.safe_load(file.read_text()).items()
-        return {"node": node, **section["ros__parameters"]}
+        sections: dict[str, Any] = {}
+        for file in files:  # launch links the latest folder, so that each is there twice
+            sections |= yaml.safe_load(file.read_text())
+        return {node: section["ros__parameters"] for node, section in sections.items()}
 
 
 @pytest.fixture
@@ -157,15 +157,18 @@ def test_choices_declared(run_launch: Callable[..., LaunchProcess]) -> None:
 def test_including_launch_file_changes_nothing(
     run_launch: Callable[..., LaunchProcess], tmp_path: Path, idle: str
 ) -> None:
+    """Beyond the arguments that it gives, for two nodes on two GPUs."""
     parent = tmp_path / "car.launch.py"
+    cuda = {"params_file": idle, "node_namespace": "front", "compute_device": "cuda:1"}
+    included = [cuda, {"params_file": idle, "topic_prefix": "/safe"}]
     ours = str(ROOT / "launch/anonymize.launch.py")
-    parent.write_text(PARENT.replace("LAUNCH_FILE", ours).replace("PARAMS_FILE", idle))
+    parent.write_text(PARENT.replace("LAUNCH_FILE", ours).replace("INCLUDED", repr(included)))
     launch = run_launch(str(parent))
-    launch.wait_for("process started")
+    launch.wait_for("[anonymizer-2]: process started")
+    shared = {"autostart": False, "inpaint.method": "fill"}
     assert launch.parameters == {
-        "node": "/anonymizer",
-        "autostart": False,
-        "inpaint.method": "fill",
+        "/front/anonymizer": shared | {"compute.device": "cuda:1"},
+        "/anonymizer": shared | {"topics.prefix": "/safe"},
     }
     launch.interrupt()
     launch.wait()
@@ -182,8 +185,7 @@ def test_node_started_as_user_asks(
     assert peer.spin_until(lambda: "/front/eyes/enable" in peer.list_services(), 60)
     launch.interrupt()
     assert launch.wait() == 0, launch.log
-    assert launch.parameters["node"] == "/front/eyes"
-    assert launch.parameters["compute.device"] == "cpu"
+    assert launch.parameters["/front/eyes"]["compute.device"] == "cpu"
     assert "[DEBUG] [" not in launch.log.replace("[front.eyes]", "")
 
 

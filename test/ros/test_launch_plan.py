@@ -68,6 +68,7 @@ def test_profile_and_arguments_win_over_file(tmp_path: Path) -> None:
         ({"image_topics": "[1, 2]"}, "is not a list of topics"),
         ({"image_topics": "[]"}, "topics.images: .* is not allowed, expected not empty"),
         ({"record": "bag", "record_topics": "{a: b}"}, "argument record_topics: {a: b} is not"),
+        ({"record": "true"}, "argument record: true is not a path of a bag"),
         ({"topic_prefix": "/"}, "parameter topics.prefix: '/' is not a namespace"),
         ({"node_name": "a/b"}, "node_name and node_namespace: /a/b is not"),
         ({"node_namespace": "/2nd"}, "/2nd/anonymizer is not a name"),
@@ -104,6 +105,14 @@ def test_node_gets_name_and_namespace(namespace: str, parent: str | None, node: 
     assert plan.node == node
     logger = node.strip("/").replace("/", ".")
     assert plan.ros_arguments == ["--log-level", f"{logger}:=debug"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "pattern"), [("safe", "^(?:/front/safe/.*)$"), ("/safe", "^(?:/safe/.*)$")]
+)
+def test_recorder_follows_relative_prefix(tmp_path: Path, prefix: str, pattern: str) -> None:
+    values = {"topic_prefix": prefix, "node_namespace": "front"}
+    assert make_plan(record=str(tmp_path / "drive"), **values).recorder[-1] == pattern
 
 
 def test_parameter_file_keeps_types() -> None:

@@ -1,5 +1,8 @@
 """Parameter files as the launch file and the command line read them, against rclpy itself."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,25 @@ def test_scalars_read_as_rclpy_does(tmp_path: Path, dds_domain: int) -> None:
     file.write_text(SCALARS, encoding="utf-8")
     ours, theirs = read_ours(file, "/anonymizer"), read_with_rclpy(file, "/anonymizer", dds_domain)
     assert ours == {n: v if isinstance(v, str) else to_plain(v) for n, v in theirs.items()}
+
+
+def test_file_for_another_node_told(tmp_path: Path, dds_domain: int) -> None:
+    """By the executable itself, which ends because it has no weights."""
+    unused, used = tmp_path / "unused.yaml", tmp_path / "used.yaml"
+    unused.write_text("/front/anonymizer: {ros__parameters: {inpaint.seed: 3}}")
+    used.write_text("/*: {ros__parameters: {inpaint.method: fill, detect.weights: /absent.pt}}")
+    files = ["--params-file", str(unused), "--params-file", str(used)]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("anonymizer"), "--ros-args", *files],
+        env=os.environ | {"ROS_DOMAIN_ID": str(dds_domain)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert f"{unused} has no effect: no section is for /anonymizer" in done.stderr
+    assert str(used) not in done.stderr
 
 
 def to_plain(value: object) -> object:

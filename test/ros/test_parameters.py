@@ -250,6 +250,19 @@ def test_parameters_of_ros_and_others_accepted(
     assert "no effect here: robot.radius\n" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("prefix", "mirrored"),
+    [("safe", "/front/safe/front/cam/image_raw"), ("/safe", "/safe/front/cam/image_raw")],
+)
+def test_relative_names_follow_namespace(
+    peer: Any, start_live_node: Callable[..., Any], prefix: str, mirrored: str
+) -> None:
+    peer.advertise("/front/cam/image_raw", Image)
+    options = {"namespace": "/front"}
+    start_live_node(None, options, topics__images=["cam/image_raw"], topics__prefix=prefix)
+    assert peer.spin_until(lambda: peer.count_publishers(mirrored) == 1, 10)
+
+
 def test_missing_model_rejected(peer: Any, start_live_node: Any) -> None:
     node = start_live_node(topics__images=[TOPIC], inpaint__model="/nowhere/sdxl")
     (result,) = set_parameters(peer, inpaint__method="sdxl")
