@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from rclpy.node import Node
@@ -75,6 +76,7 @@ class TopicManager:
         self.missing_publishers: list[str] = []
         self.not_mirrored: dict[str, str] = {}
         self._unsupported = UnsupportedTopics()
+        self._graph: set[object] = set()
 
     def __iter__(self) -> Iterator[ImageStream]:
         return iter(list(self._open.values()))
@@ -112,6 +114,16 @@ class TopicManager:
         self._unsupported = UnsupportedTopics()
         self.leak_guard.clear()
         self.prefix_guard.clear()
+
+    def has_graph_changed(self) -> bool:
+        """Return True if topics have come or gone since the last call; much cheaper to ask."""
+        graph: set[object] = {(name, self._node.count_publishers(name)) for name in self._names}
+        # Nothing that a peer advertises ends the node; discovery logs it.
+        with suppress(Exception):
+            topics = self._node.get_topic_names_and_types()
+            graph |= {(name, *types) for name, types in topics}
+        has_changed, self._graph = graph != self._graph, graph
+        return has_changed
 
     def discover(self) -> None:
         """Open topics with a publisher, reopen those with another type, and watch for leaks."""
