@@ -31,7 +31,9 @@ from anon_ros.ros.session import ActiveSession
 from anon_ros.ros.topics.topic_manager import TopicManager
 from anon_ros.utils.text import escape_controls
 
-_SUBSCRIBE_PERIOD_S = 0.2
+# Frames of a camera that starts, or of a played bag, are lost until it is found and subscribed.
+_SUBSCRIBE_PERIOD_S = 0.05
+_WATCH_PERIOD_S = 0.1
 _DISCOVER_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -84,6 +86,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period_s, call in (
             (_SUBSCRIBE_PERIOD_S, self._update_subscriptions),
+            (_WATCH_PERIOD_S, self._watch_graph),
             (_DISCOVER_PERIOD_S, self._discover),
             (_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
             (_REPORT_PERIOD_S, self.log_counts),
@@ -247,6 +250,10 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _update_subscriptions(self) -> None:
         if self._topics is not None:
             self._topics.update_subscriptions()
+
+    def _watch_graph(self) -> None:
+        if self._topics is not None and self._topics.has_graph_changed():
+            self._discover()
 
     def _discover(self) -> None:
         if self._active and self._session is not None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from rclpy.node import Node
@@ -75,6 +76,7 @@ class TopicManager:
         self.missing_publishers: list[str] = []
         self.not_mirrored: dict[str, str] = {}
         self._unsupported = UnsupportedTopics()
+        self._graph: set[object] = set()
 
     def __iter__(self) -> Iterator[ImageStream]:
         return iter(list(self._open.values()))
@@ -112,6 +114,20 @@ class TopicManager:
         self._unsupported = UnsupportedTopics()
         self.leak_guard.clear()
         self.prefix_guard.clear()
+
+    def has_graph_changed(self) -> bool:
+        """Return True if topics, or publishers of ours, have come or gone since the last call.
+
+        Cheaper than discovery, and so asked more often.
+        """
+        watched = {*self._names, *self._mirrored_topics}
+        graph: set[object] = {(name, self._node.count_publishers(name)) for name in watched}
+        # Nothing that a peer advertises ends the node; discovery logs it.
+        with suppress(Exception):
+            topics = self._node.get_topic_names_and_types()
+            graph |= {(name, *types) for name, types in topics}
+        has_changed, self._graph = graph != self._graph, graph
+        return has_changed
 
     def discover(self) -> None:
         """Open topics with a publisher, reopen those with another type, and watch for leaks."""
@@ -185,6 +201,7 @@ class TopicManager:
         """The topics that this node publishes in place of others."""
         publishers = [infos.publisher for infos in self._infos.values()]
         names = {stream.mirrored_topic for stream in self._open.values()}
+        names |= set(map(mark_topic, names))
         names |= {str(publisher.topic_name) for publisher in publishers}
         return names | {relay.mirrored_topic for relay in self._relays.values()}
 
