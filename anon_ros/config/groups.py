@@ -23,7 +23,10 @@ class TopicsConfig:
         required=True,
     )
     prefix: str = param(
-        "/anon", "Namespace put before a topic's name to make its mirrored topic.", required=True
+        "/anon",
+        "Namespace put before a topic's name to make its mirrored topic; without a leading slash "
+        "it is below the node's own namespace.",
+        required=True,
     )
     passthrough: tuple[str, ...] = param(
         (),

@@ -19,13 +19,14 @@ from anon_ros.models import ModelCache, required_models
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
 from anon_ros.ros.guards import format_foreign
-from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
+from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler, choose_level
 from anon_ros.ros.parameters import (
     apply_changes,
     declare_parameters,
     find_read_only_violation,
     refuse_weaker,
 )
+from anon_ros.ros.rclpy_compat import add_post_set_parameters_callback
 from anon_ros.ros.session import ActiveSession
 from anon_ros.ros.topics.topic_manager import TopicManager
 from anon_ros.utils.text import escape_controls
@@ -62,7 +63,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().__init__("anonymizer", **options)
         self._log_handler = NodeLogHandler(self.get_logger())
         library = logging.getLogger("anon_ros")
-        library.setLevel(logging.INFO)
+        library.setLevel(choose_level(self.get_logger()))
         library.addHandler(self._log_handler)
         self._config = self._start_config = declare_parameters(self)
         self._models = models or ModelCache()
@@ -77,7 +78,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._debug = DebugTopics(self)
         self._diagnostics = Diagnostics(self, self._config.fail)
         self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
+        add_post_set_parameters_callback(self, self._apply_parameters)
         self.create_service(SetBool, "~/enable", self._enable)
         respond = self._service_change_state.callback
         self._service_change_state.callback = partial(self._change_state, respond)
@@ -298,3 +299,5 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         text = f"{name}: a frame failed and is not published: {format_error(error)}"
         if self._failures.allows(name, text):
             self.get_logger().error(text)
+        else:
+            self.get_logger().debug(text)

@@ -94,6 +94,9 @@ class ImageStream:
 
     def set_subscribed(self, *, wanted: bool) -> None:
         """Subscribe, or end the subscription."""
+        if wanted != self.is_subscribed:
+            verb = "subscribed" if wanted else "no longer subscribed"
+            self._node.get_logger().debug(f"{self.name}: {verb}")
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 MESSAGE_TYPES[self.type_name],
@@ -121,6 +124,7 @@ class ImageStream:
         self.infos.on_image(image)
 
     def close(self) -> None:
+        self._node.get_logger().debug(f"{self.name}: closed")
         self.set_subscribed(wanted=False)
         self._node.destroy_publisher(self._images)
         if self._marks is not None:
