@@ -22,6 +22,7 @@ from anon_ros.config.groups import (
 from anon_ros.config.load import find_profile, load_config
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
+    STRINGS,
     Parameter,
     all_parameters,
     find_weaker,
@@ -34,6 +35,7 @@ from anon_ros.config.yaml_limits import check_yaml
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
     "RENAMED_PARAMETERS",
+    "STRINGS",
     "ComputeConfig",
     "Config",
     "DetectionConfig",

@@ -4,7 +4,7 @@ import json
 import textwrap
 
 from anon_ros.config.groups import Config
-from anon_ros.config.parameter_spec import ParameterValue
+from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import Parameter, all_parameters, get_value
 
 _YAML_HEAD = """\
@@ -21,11 +21,12 @@ Generated from `anon_ros/config/groups.py`: `anon_ros config docs`. The same nam
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
 Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
-between two frames. The others are read-only there. The column *weaker* names the values that
-anonymize less; a running node refuses those beyond the values that it was started with, unless
-`allow_weaker` is true.
+between two frames. Those marked *unconfigured* can be changed before the node is configured, and
+after `ros2 lifecycle set /anonymizer cleanup`; the others with `allow_weaker: true` only then. The
+column *weaker* names the values that anonymize less; a node refuses those beyond the values that it
+was started with, unless `allow_weaker` is true, which only the start decides.
 
-| parameter | type | default | allowed | live | weaker | description |
+| parameter | type | default | allowed | change | weaker | description |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -53,11 +54,17 @@ def dump_markdown() -> str:
 def _format_row(p: Parameter) -> str:
     cells = [f"`{p.name}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
     cells += [
-        "live" if p.spec.reconfigurable else "",
+        _describe_change(p.spec),
         p.weaker_text,
         p.spec.help.replace("*", r"\*"),
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _describe_change(spec: ParameterSpec) -> str:
+    if spec.reconfigurable:
+        return "live"
+    return "" if spec.start_only else "unconfigured"
 
 
 def _format_comment(parameter: Parameter, indent: str) -> str:

@@ -47,6 +47,7 @@ class TopicsConfig:
         (),
         "Nodes, by full name or pattern, that may subscribe to the original images. The node warns "
         "of any other subscriber: a recorder there would record persons.",
+        start_only=True,
     )
 
 
@@ -164,9 +165,13 @@ class DetectionConfig:
         "yolov8x-seg.pt",
         "Path of Ultralytics weights. Detect-only weights work too, with the whole box as mask.",
         required=True,
+        start_only=True,
     )
     classes: tuple[str, ...] = param(
-        ("person",), "Names of the weights' classes that count as a person.", required=True
+        ("person",),
+        "Names of the weights' classes that count as a person.",
+        required=True,
+        start_only=True,
     )
     confidence: float = param(
         0.1,
@@ -333,16 +338,19 @@ class InpaintConfig:
         "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
         "Directory of a diffusers pipeline, or the id of one in the local hub cache.",
         required=True,
+        start_only=True,
     )
     revision: str = param(
         "115134f363124c53c7d878647567d04daf26e41e",
         "Commit of a hub id, so that the weights cannot change unseen; ignored for a directory.",
+        start_only=True,
     )
     small_model: str = param(
         "",
         "With method sdxl: the model that draws small persons, with the settings of the profile "
         "street; generator for the one that is shipped, a directory, or the id of one in the local "
         "hub cache. Empty for none: inpaint.model draws everybody.",
+        start_only=True,
     )
     small_below_px: int = param(
         96,
@@ -358,11 +366,13 @@ class InpaintConfig:
         "",
         "Directory of another VAE (AutoencoderKL or AutoencoderTiny), or its hub id; empty for the "
         "model's own.",
+        start_only=True,
     )
     lora: str = param(
         "",
         "A .safetensors LoRA that is fused into the UNet, its directory or its hub id; empty for "
         "none.",
+        start_only=True,
     )
     beta_d: float = param(
         0.6,
@@ -536,6 +546,7 @@ class OutputConfig:
         help="State where a model drew persons: as XMP in JPEG and PNG (IPTC digital source type "
         "compositeWithTrainedAlgorithmicMedia), in recordings, and on a topic beside each "
         "mirrored one. Pixels and raw images do not change. off: state nothing.",
+        start_only=True,
     )
 
 
@@ -547,11 +558,13 @@ class Config:
         default=True,
         help="The node configures and activates itself. false: ros2 lifecycle or a lifecycle "
         "manager does.",
+        start_only=True,
     )
     allow_weaker: bool = param(
         default=False,
         help="Let a running node accept values that anonymize less than those that it was started "
         "with. false: anybody on the ROS graph can make it stricter, nobody weaker.",
+        start_only=True,
     )
     topics: TopicsConfig = field(default_factory=TopicsConfig)
     qos: QosConfig = field(default_factory=QosConfig)

@@ -65,11 +65,15 @@ class _History:
 
 
 class Diagnostics:
-    """Publisher of diagnostic_msgs/DiagnosticArray."""
+    """Publisher of diagnostic_msgs/DiagnosticArray.
+
+    Attributes:
+        fail: limit of failures from which on a stream reports an error.
+    """
 
     def __init__(self, node: Node, fail: FailureConfig) -> None:
         self._node = node
-        self._fail = fail
+        self.fail = fail
         self._publisher = node.create_publisher(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=5)
         )
@@ -152,7 +156,7 @@ class Diagnostics:
 
     def _judge(self, stream: StreamSnapshot, history: _History) -> tuple[bytes, str]:
         failures, error = stream.consecutive_failures, stream.last_error
-        if failures >= self._fail.error_after:
+        if failures >= self.fail.error_after:
             return ERROR, f"{failures} frames in a row failed and are not published: {error}"
         if failures:
             return WARN, f"the newest frame failed and is not published: {error}"

@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from anon_ros.config import (
     RENAMED_PARAMETERS,
+    STRINGS,
     Config,
     Parameter,
     all_parameters,
@@ -25,6 +26,14 @@ from anon_ros.config import (
 )
 from anon_ros.errors import AnonRosError, ConfigError
 
+_ROS_TYPES = {
+    bool: RosParameter.Type.BOOL,
+    int: RosParameter.Type.INTEGER,
+    float: RosParameter.Type.DOUBLE,
+    str: RosParameter.Type.STRING,
+    STRINGS: RosParameter.Type.STRING_ARRAY,
+}
+
 
 def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
@@ -34,12 +43,16 @@ def declare_parameters(node: Node) -> Config:
     """
     overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
     _rename_overrides(overrides)
+    for name, override in overrides.items():
+        overrides[name] = normalize_change(override)
     values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
     groups = {name.partition(".")[0] for name in values}
     for name in sorted(overrides.keys() - values.keys()):
         if name.partition(".")[0] in groups:
             node.get_logger().warning(f"parameter {name} is unknown and has no effect")
-    return with_overrides(Config(), values)
+    config = with_overrides(Config(), values)
+    update_read_only(node, config, is_configured=False)
+    return config
 
 
 def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
@@ -55,8 +68,50 @@ def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
             overrides[current] = RosParameter(current, type_, values[current])
 
 
-def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
-    """Return the reason why a running node refuses these parameters; empty if it accepts them.
+def normalize_change(change: RosParameter) -> RosParameter:
+    """Return a parameter with its declared type, one with a wrong value as it is.
+
+    A client that asks for a double must not get the integer of ``ros2 param set ... 1``.
+    """
+    parameter = all_parameters().get(change.name)
+    if parameter is None:
+        return change
+    is_empty_list = change.type_ is RosParameter.Type.NOT_SET and parameter.type is STRINGS
+    try:
+        value = parameter.validate([] if is_empty_list else change.value)
+    except ConfigError:
+        return change
+    stored = list(value) if isinstance(value, tuple) else value
+    return RosParameter(change.name, _ROS_TYPES[parameter.type], stored)
+
+
+def update_read_only(node: Node, start: Config, *, is_configured: bool) -> None:
+    """State in the descriptors which parameters are read-only from now on.
+
+    Args:
+        node: has declared all parameters.
+        start: the values it was started with; only its owner can have set ``allow_weaker`` there.
+        is_configured: False before the node is configured, and after its cleanup.
+    """
+    for name, parameter in all_parameters().items():
+        is_open = not is_configured and (start.allow_weaker or not parameter.spec.start_only)
+        node.describe_parameter(name).read_only = not (parameter.spec.reconfigurable or is_open)
+
+
+def is_unchanged(node: Node, change: RosParameter) -> bool:
+    """Return True for a read-only parameter that is set to the value that it has.
+
+    ``ros2 param load`` sets all that ``ros2 param dump`` wrote, rclpy's own parameters too.
+    """
+    if not node.has_parameter(change.name) or not node.describe_parameter(change.name).read_only:
+        return False
+    # rclpy declares an empty list as one of bytes.
+    current = normalize_change(node.get_parameter_or(change.name))
+    return bool(current.type_ is change.type_ and current.value == change.value)
+
+
+def find_read_only_violation(node: Node, changes: Sequence[RosParameter]) -> str:
+    """Return the reason why a node refuses these parameters now; empty if it accepts them.
 
     rclpy's own refusal of a read-only parameter names no remedy, and it has no former names.
     """
@@ -64,11 +119,16 @@ def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
         if current := RENAMED_PARAMETERS.get(change.name):
             return f"{format_renaming(change.name, current)}; set that one"
         parameter = all_parameters().get(change.name)
-        if parameter is not None and not parameter.spec.reconfigurable:
-            return (
-                f"parameter {change.name} is read-only: it is fixed when the node starts; "
-                f"restart the node with the new value"
-            )
+        if parameter is None or not node.describe_parameter(change.name).read_only:
+            continue
+        name = node.get_fully_qualified_name()
+        is_fixed = parameter.spec.start_only
+        cause = ": it is fixed when the node starts" if is_fixed else " while it is configured"
+        remedy = "" if is_fixed else f", or set it after ros2 lifecycle set {name} cleanup"
+        return (
+            f"parameter {change.name} is read-only{cause}; restart the node with the new "
+            f"value{remedy}"
+        )
     return ""
 
 
