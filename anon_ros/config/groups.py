@@ -548,6 +548,12 @@ class OutputConfig:
         "mirrored one. Pixels and raw images do not change. off: state nothing.",
         start_only=True,
     )
+    compressed: bool = param(
+        default=False,
+        help="Beside each mirrored raw image also publish it as JPEG, on the topic of its name "
+        "and /compressed (live only). One inference serves both, and nothing is encoded while "
+        "that topic has no subscriber.",
+    )
 
 
 @dataclass(frozen=True)

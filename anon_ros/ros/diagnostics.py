@@ -168,7 +168,8 @@ class Diagnostics:
         if covers := history.list_new_covers():
             return WARN, f"persons are covered, not inpainted: {stream.cover_details[covers[0]]}"
         if not stream.is_subscribed:
-            return OK, "idle: nobody subscribes to the mirrored topic"
+            idle = "idle: nobody subscribes to the mirrored topic"
+            return OK, f"shows the frames of {stream.feeder}" if stream.feeder else idle
         if len(history.counts) > _WINDOW_S and not history.get_rate_hz("received"):
             return WARN, "subscribed, but nothing arrives: check QoS and the DDS profile"
         return (

@@ -3,9 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
+from anon_ros.errors import format_error
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -25,7 +29,10 @@ from anon_ros.ros.topics.image_messages import (
     encode_message,
     stamp_ns,
 )
+from anon_ros.ros.topics.image_publisher import compressed_topic, make_jpeg_message
 from anon_ros.ros.topics.topic_manager import TopicManager
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
@@ -49,6 +56,7 @@ class StreamSnapshot:
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
+        feeder: topic whose frames it shows; empty for its own.
     """
 
     name: str
@@ -64,6 +72,7 @@ class StreamSnapshot:
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
+    feeder: str
 
 
 @dataclass(frozen=True)
@@ -181,26 +190,55 @@ class ActiveSession:
                     consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
+                    feeder=stream.feeder,
                 )
                 for stream in self.topics
             ],
         )
 
     def _send(
-        self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
+        self,
+        queued: QueuedFrame[ImageMessage],
+        message: ImageMessage,
+        jpeg: CompressedImage | None,
+        result: AnonymizedFrame,
     ) -> None:
         stream = self.topics.get(queued.stream)
         if stream is None or queued.epoch != self.mailbox.epoch:
             raise GateClosed  # the publisher is gone, or the frame is older than a pause
+        if stream.feeder:
+            raise GateClosed  # since it arrived, the raw topic of the camera serves this one, too
         stream.publish(message, result.drawn_beta_d)
+        if jpeg is not None:
+            self._attempt_jpeg(stream.name, lambda: stream.publish_jpeg(jpeg, result.drawn_beta_d))
         self._debug.publish(message.header, result)
+
+    def _make_jpeg(
+        self, queued: QueuedFrame[ImageMessage], result: AnonymizedFrame
+    ) -> CompressedImage | None:
+        """Return the frame for the compressed topic, None if nobody subscribes to that."""
+        stream, message = self.topics.get(queued.stream), queued.frame
+        if stream is None or not isinstance(message, Image) or not stream.needs_jpeg:
+            return None
+        output = self.pipeline.output
+        return self._attempt_jpeg(stream.name, lambda: make_jpeg_message(message, result, output))
+
+    def _attempt_jpeg(self, name: str, work: Callable[[], T]) -> T | None:
+        """Return the result of ``work``, or log its failure: the raw image is none the worse."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - see above
+            if self._warnings.allows(compressed_topic(name)):
+                _LOG.warning("%s: not published as JPEG: %s", name, format_error(error))
+            return None
 
     def _publish(
         self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
         """Publish a frame through the gate; the worker's thread calls it."""
         name = queued.stream
-        self.gate.send(lambda: self._send(queued, message, result))
+        jpeg = self._make_jpeg(queued, result)  # takes too long to hold the gate
+        self.gate.send(lambda: self._send(queued, message, jpeg, result))
         covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(

@@ -1,7 +1,7 @@
 """Discovery of the configured topics, and lazy subscription to them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 from rclpy.node import Node
@@ -14,9 +14,9 @@ from anon_ros.images import IMAGE_TYPES
 from anon_ros.live import OutputGate
 from anon_ros.ros.topics.camera_info import CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage
+from anon_ros.ros.topics.image_publisher import compressed_topic
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
-from anon_ros.ros.topics.mark_topic import mark_topic
 from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
 from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
@@ -104,13 +104,15 @@ class TopicManager:
         refused: list[str] = []
         self.missing_publishers = []
         self._close_unused()
-        for name, topic in self._find_image_topics().items():
+        images = self._find_image_topics()
+        for name, topic in images.items():
             self._attempt(name, partial(self._discover_image, name, topic, wrong, refused))
         for name in self._list_topics(self._passthrough):
             if name not in {*self._relays, *self._passthrough} and self._is_full:
                 refused.append(name)
             else:
                 self._attempt(name, partial(self._open_relay, name))
+        self._pair_streams(images)
         self.leak_guard.update(self._open)
         self.update_subscriptions()
         self._warn(self.missing_publishers, wrong)
@@ -131,6 +133,35 @@ class TopicManager:
         elif name not in self._open or self._open[name].type_name != types[0]:
             self._reopen(name, topic, publishers)
 
+    def _pair_streams(self, images: Collection[str]) -> None:
+        """Let raw image topics know their compressed twins, or offer JPEG without one.
+
+        Args:
+            images: all topics to anonymize.
+        """
+        for stream in self._open.values():
+            twin = self._open.get(compressed_topic(stream.name))
+            is_twin = twin is not None and {stream.type_name, twin.type_name} == {*IMAGE_TYPES}
+            stream.twin = twin if is_twin else None
+            topic = compressed_topic(stream.mirrored_topic)
+            if stream.wants_jpegs and topic in images:
+                self._log_once(f"{stream.name}: no JPEG beside it: {topic} is a camera's")
+            wanted = stream.wants_jpegs and topic not in images
+            self._attempt(stream.name, partial(stream.offer_jpegs, wanted=wanted))
+
+    def _choose_feeders(self, streams: Sequence[ImageStream], wanted: set[str]) -> set[str]:
+        """Return ``wanted`` without the compressed twins of raw images that are wanted, too."""
+        feeders = {
+            stream.twin.name: stream.name
+            for stream in streams
+            if stream.twin is not None
+            and wanted >= {stream.name, stream.twin.name}
+            and stream.name not in self.missing_publishers
+        }
+        for stream in streams:
+            stream.feeder = feeders.get(stream.name, "")
+        return wanted - feeders.keys()
+
     def update_subscriptions(self) -> None:
         """Subscribe to the topics whose mirrored topics have subscribers, and only to those."""
         if self._on_image is None:
@@ -142,6 +173,7 @@ class TopicManager:
             if not wanted and streams and infos.publisher.get_subscription_count():
                 # Infos are published with an image; a single image topic of the camera is enough.
                 wanted = {streams[0].name}
+            wanted = self._choose_feeders(streams, wanted)
             for stream in streams:
                 self._attempt(
                     stream.name, partial(stream.set_subscribed, wanted=stream.name in wanted)
@@ -215,8 +247,7 @@ class TopicManager:
             return []
         below = mirrored_topic("/", self._config.topics.prefix)
         own = f"{self._node.get_fully_qualified_name()}/"
-        mirrored = [stream.mirrored_topic for stream in self._open.values()]
-        ours = {*mirrored, *map(mark_topic, mirrored)}
+        ours = {name for stream in self._open.values() for name in stream.published_topics}
         names = [
             name
             for name, offered in self._node.get_topic_names_and_types()
@@ -238,6 +269,9 @@ class TopicManager:
         if mirrored in self._find_image_topics():
             self._log_once(f"{name}: not anonymized: its mirrored topic {mirrored} is a camera's")
             return
+        for stream in self._open.values():
+            if compressed_topic(stream.name) == name:
+                stream.offer_jpegs(wanted=False)  # the new one publishes there
         if self._node.count_publishers(mirrored) > (name in self._open):
             self._log_once(f"{mirrored}: another node publishes it, too")
         if name in self._open:
