@@ -7,6 +7,7 @@ ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the ta
 import math
 from dataclasses import dataclass, field, replace
 
+from anon_ros.config.camera_sections import CameraSection
 from anon_ros.config.parameter_spec import param
 from anon_ros.utils.units import BYTES_PER_MIB
 
@@ -558,7 +559,11 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Complete configuration of anon_ros, in groups. Frozen: a change makes a new Config."""
+    """Complete configuration of anon_ros, in groups. Frozen: a change makes a new Config.
+
+    Attributes:
+        cameras: parameters of single cameras, by the section's name in ascending order.
+    """
 
     autostart: bool = param(
         default=True,
@@ -584,6 +589,7 @@ class Config:
     inpaint: InpaintConfig = field(default_factory=InpaintConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    cameras: tuple[CameraSection, ...] = ()
 
     def with_method(self, method: str) -> "Config":
         """Return a copy with another ``inpaint.method``, for example "fill"."""

@@ -19,9 +19,12 @@ from anon_ros.config import (
     Config,
     Parameter,
     all_parameters,
+    find_parameter,
     find_weaker,
     format_renaming,
+    list_camera_parameters,
     rename_deprecated,
+    require_parameter,
     with_overrides,
 )
 from anon_ros.errors import AnonRosError, ConfigError
@@ -45,7 +48,8 @@ def declare_parameters(node: Node) -> Config:
     _rename_overrides(overrides)
     for name, override in overrides.items():
         overrides[name] = normalize_change(override)
-    values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
+    names = [*all_parameters(), *(name for name in overrides if name.startswith("cameras."))]
+    values = {name: _declare(node, name) for name in names}
     groups = {name.partition(".")[0] for name in values}
     for name in sorted(overrides.keys() - values.keys()):
         if name.partition(".")[0] in groups:
@@ -73,7 +77,7 @@ def normalize_change(change: RosParameter) -> RosParameter:
 
     A client that asks for a double must not get the integer of ``ros2 param set ... 1``.
     """
-    parameter = all_parameters().get(change.name)
+    parameter = find_parameter(change.name)
     if parameter is None:
         return change
     is_empty_list = change.type_ is RosParameter.Type.NOT_SET and parameter.type is STRINGS
@@ -93,9 +97,10 @@ def update_read_only(node: Node, start: Config, *, is_configured: bool) -> None:
         start: the values it was started with; only its owner can have set ``allow_weaker`` there.
         is_configured: False before the node is configured, and after its cleanup.
     """
-    for name, parameter in all_parameters().items():
-        is_open = not is_configured and (start.allow_weaker or not parameter.spec.start_only)
-        node.describe_parameter(name).read_only = not (parameter.spec.reconfigurable or is_open)
+    for name in (*all_parameters(), *list_camera_parameters(start)):
+        spec = require_parameter(name).spec
+        is_open = not is_configured and (start.allow_weaker or not spec.start_only)
+        node.describe_parameter(name).read_only = not (spec.reconfigurable or is_open)
 
 
 def is_unchanged(node: Node, change: RosParameter) -> bool:
@@ -118,7 +123,7 @@ def find_read_only_violation(node: Node, changes: Sequence[RosParameter]) -> str
     for change in changes:
         if current := RENAMED_PARAMETERS.get(change.name):
             return f"{format_renaming(change.name, current)}; set that one"
-        parameter = all_parameters().get(change.name)
+        parameter = find_parameter(change.name)
         if parameter is None or not node.describe_parameter(change.name).read_only:
             continue
         name = node.get_fully_qualified_name()
@@ -158,7 +163,7 @@ def apply_changes(
         changes: any parameters; those that are not declared here have no influence.
         check: raises AnonRosError if the new configuration cannot be used.
     """
-    values = {change.name: change.value for change in changes if change.name in all_parameters()}
+    values = {change.name: change.value for change in changes if find_parameter(change.name)}
     try:
         changed = with_overrides(config, values)
         if changed != config:
@@ -168,7 +173,8 @@ def apply_changes(
     return changed, SetParametersResult(successful=True)
 
 
-def _declare(node: Node, parameter: Parameter) -> Any:
+def _declare(node: Node, name: str) -> Any:
+    parameter = require_parameter(name)
     try:
         declared = node.declare_parameter(
             parameter.name, _convert_default(parameter), _make_descriptor(parameter)

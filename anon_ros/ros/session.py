@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from anon_ros.config import Config
+from anon_ros.config import Config, configure_camera
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
 from anon_ros.errors import format_error
 from anon_ros.live import (
@@ -119,7 +119,9 @@ class ActiveSession:
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
-        self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
+        self.mailbox: Mailbox[ImageMessage] = Mailbox(
+            config.skip, choose_skip=lambda name: configure_camera(config, name).skip
+        )
         max_pixels = config.fail.max_pixels
 
         def decode(queued: QueuedFrame[ImageMessage]) -> RgbImage:
@@ -147,7 +149,7 @@ class ActiveSession:
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frame on."""
-        self.mailbox.reconfigure(config.skip)
+        self.mailbox.reconfigure(config.skip, lambda name: configure_camera(config, name).skip)
         self.pipeline.reconfigure(config)
 
     def discover(self) -> None:

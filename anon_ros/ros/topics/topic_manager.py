@@ -8,7 +8,15 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage
 
-from anon_ros.config import Config, is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config import (
+    Config,
+    configure_camera,
+    get_value,
+    is_topic_pattern,
+    list_camera_parameters,
+    mirrored_topic,
+    topic_matches,
+)
 from anon_ros.errors import ConfigError, format_error
 from anon_ros.images import IMAGE_TYPES
 from anon_ros.live import OutputGate
@@ -21,6 +29,7 @@ from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, r
 from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
 
+_PREFIX = "topics.prefix"
 _THROTTLE_S = 10.0
 _FORGET_AFTER_S = 10.0
 _MAX_LOGGED = 1000
@@ -234,7 +243,12 @@ class TopicManager:
         return topics
 
     def _resolve_mirrored(self, name: str) -> str:
-        return str(self._node.resolve_topic_name(mirrored_topic(name, self._config.topics.prefix)))
+        return str(self._node.resolve_topic_name(self._mirror(name)))
+
+    def _mirror(self, name: str, camera: str = "") -> str:
+        """Return the mirrored topic; of an image topic's camera_info below the same prefix."""
+        prefix = configure_camera(self._config, camera or name).topics.prefix
+        return mirrored_topic(name, prefix)
 
     def _find_image_topics(self) -> dict[str, str]:
         """Return the topics to anonymize: fully qualified name to the name for the subscription."""
@@ -245,18 +259,24 @@ class TopicManager:
         """Return the topics of the ROS graph that match, except those of this node."""
         if not patterns:
             return []
-        below = mirrored_topic("/", self._config.topics.prefix)
+        below = tuple(mirrored_topic("/", prefix) for prefix in self._prefixes)
         own = f"{self._node.get_fully_qualified_name()}/"
         ours = {name for stream in self._open.values() for name in stream.published_topics}
         names = [
             name
             for name, offered in self._node.get_topic_names_and_types()
             if (not types or set(offered) & set(types))
-            and not name.startswith((below, own))
+            and not name.startswith((*below, own))
             and name not in ours
             and any(topic_matches(name, pattern) for pattern in patterns)
         ]
         return list(filter(self._is_valid, names))
+
+    @property
+    def _prefixes(self) -> set[str]:
+        """The prefixes of all cameras."""
+        names = (_PREFIX, *list_camera_parameters(self._config))
+        return {str(get_value(self._config, name)) for name in names if name.endswith(_PREFIX)}
 
     def _is_valid(self, name: str) -> bool:
         if not is_valid_topic(name):
@@ -278,7 +298,8 @@ class TopicManager:
             self._open.pop(name).close()
         assert self._on_image is not None  # noqa: S101 - narrows the type; discover() saw it
         infos = self._open_infos(name, publishers[0].topic_type)
-        stream = ImageStream(self._node, topic, publishers, infos, self._config, self._on_image)
+        config = configure_camera(self._config, name)
+        stream = ImageStream(self._node, topic, publishers, infos, config, self._on_image)
         self._open[name] = stream
         self._node.get_logger().info(f"{name} ({stream.type_name}) -> {stream.mirrored_topic}")
 
@@ -288,7 +309,7 @@ class TopicManager:
         if topic not in self._infos:
             if topic in self._relays:  # it appeared before its camera
                 self._relays.pop(topic).close()
-            mirrored = mirrored_topic(topic, self._config.topics.prefix)
+            mirrored = self._mirror(topic, name)
             self._infos[topic] = CameraInfoMirror(self._node, topic, mirrored, self._gate)
         return self._infos[topic]
 
