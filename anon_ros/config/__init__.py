@@ -30,11 +30,17 @@ from anon_ros.config.parameters import (
     find_weaker,
     get_value,
     list_camera_parameters,
+    list_prefixes,
     merge_cameras,
     require_parameter,
     with_overrides,
 )
-from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config.topic_names import (
+    is_topic_pattern,
+    mirrored_topic,
+    resolve_prefix,
+    topic_matches,
+)
 from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
@@ -69,12 +75,14 @@ __all__ = [
     "get_value",
     "is_topic_pattern",
     "list_camera_parameters",
+    "list_prefixes",
     "load_config",
     "merge_cameras",
     "mirrored_topic",
     "num_denoising_steps",
     "rename_deprecated",
     "require_parameter",
+    "resolve_prefix",
     "topic_matches",
     "with_overrides",
 ]

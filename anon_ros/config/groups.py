@@ -24,7 +24,10 @@ class TopicsConfig:
         required=True,
     )
     prefix: str = param(
-        "/anon", "Namespace put before a topic's name to make its mirrored topic.", required=True
+        "/anon",
+        "Namespace put before a topic's name to make its mirrored topic. Without a leading / it "
+        "lies in the node's namespace, and takes the place of that in the names of topics there.",
+        required=True,
     )
     passthrough: tuple[str, ...] = param(
         (),

@@ -24,6 +24,7 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
+from anon_ros.config.topic_names import resolve_prefix
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -162,6 +163,13 @@ def list_camera_parameters(config: Config) -> list[str]:
         for section in config.cameras
         for key, _ in section.values
     ]
+
+
+def list_prefixes(config: Config, namespace: str = "/") -> list[str]:
+    """Return the namespaces below which a node in ``namespace`` publishes, sorted."""
+    names = [name for name in list_camera_parameters(config) if name.endswith(_PREFIX)]
+    prefixes = (str(get_value(config, name)) for name in (_PREFIX, *names))
+    return sorted({resolve_prefix(prefix, namespace) for prefix in prefixes})
 
 
 def get_value(config: Config, name: str) -> ParameterValue:

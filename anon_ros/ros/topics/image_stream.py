@@ -68,7 +68,7 @@ class ImageStream:
         self._config = config
         self._publishers = publishers
         self._profile = self._choose_profiles()[0]
-        mirrored = mirrored_topic(self.name, config.topics.prefix)
+        mirrored = mirrored_topic(self.name, config.topics.prefix, node.get_namespace())
         self._images = self._advertise(MESSAGE_TYPES[self.type_name], mirrored)
         self._jpegs: ImagePublisher | None = None
         self.twin: ImageStream | None = None

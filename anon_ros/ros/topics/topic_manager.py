@@ -11,9 +11,8 @@ from sensor_msgs.msg import CompressedImage
 from anon_ros.config import (
     Config,
     configure_camera,
-    get_value,
     is_topic_pattern,
-    list_camera_parameters,
+    list_prefixes,
     mirrored_topic,
     topic_matches,
 )
@@ -29,7 +28,6 @@ from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, r
 from anon_ros.ros.topics.topic_relay import TopicRelay
 from anon_ros.utils.text import escape_controls
 
-_PREFIX = "topics.prefix"
 _THROTTLE_S = 10.0
 _FORGET_AFTER_S = 10.0
 _MAX_LOGGED = 1000
@@ -248,7 +246,7 @@ class TopicManager:
     def _mirror(self, name: str, camera: str = "") -> str:
         """Return the mirrored topic; of an image topic's camera_info below the same prefix."""
         prefix = configure_camera(self._config, camera or name).topics.prefix
-        return mirrored_topic(name, prefix)
+        return mirrored_topic(name, prefix, self._node.get_namespace())
 
     def _find_image_topics(self) -> dict[str, str]:
         """Return the topics to anonymize: fully qualified name to the name for the subscription."""
@@ -259,7 +257,8 @@ class TopicManager:
         """Return the topics of the ROS graph that match, except those of this node."""
         if not patterns:
             return []
-        below = tuple(mirrored_topic("/", prefix) for prefix in self._prefixes)
+        namespace = self._node.get_namespace()
+        below = tuple(f"{prefix}/" for prefix in list_prefixes(self._config, namespace))
         own = f"{self._node.get_fully_qualified_name()}/"
         ours = {name for stream in self._open.values() for name in stream.published_topics}
         names = [
@@ -272,12 +271,6 @@ class TopicManager:
         ]
         return list(filter(self._is_valid, names))
 
-    @property
-    def _prefixes(self) -> set[str]:
-        """The prefixes of all cameras."""
-        names = (_PREFIX, *list_camera_parameters(self._config))
-        return {str(get_value(self._config, name)) for name in names if name.endswith(_PREFIX)}
-
     def _is_valid(self, name: str) -> bool:
         if not is_valid_topic(name):
             self._log_once(f"{name}: left out: the name is not valid in ROS")
@@ -288,6 +281,10 @@ class TopicManager:
         mirrored = self._resolve_mirrored(name)
         if mirrored in self._find_image_topics():
             self._log_once(f"{name}: not anonymized: its mirrored topic {mirrored} is a camera's")
+            return
+        if clash := [s.name for s in self if s.mirrored_topic == mirrored and s.name != name]:
+            problem = f"{mirrored} is the mirrored topic of {clash[0]}"
+            self._log_once(f"{name}: not anonymized: {problem}")
             return
         for stream in self._open.values():
             if compressed_topic(stream.name) == name:

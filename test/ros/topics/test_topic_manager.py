@@ -195,6 +195,30 @@ def test_unknown_camera_parameter_refused(start_live_node: Callable[..., Any]) -
         start_live_node(cameras__front__detect__weights="x.pt")
 
 
+def test_relative_prefix_follows_namespace(
+    peer: Any, start_live_node: Callable[..., Any], wait_for_log: Callable[..., bool]
+) -> None:
+    peer.advertise("/car/cam/image", Image)
+    peer.advertise("/car/cam/camera_info", CameraInfo)
+    peer.record("/car/anon/cam/image", Image)
+    peer.record("/car/anon/cam/camera_info", CameraInfo)
+    options = {"namespace": "/car"}
+    node = start_live_node(
+        options=options, topics__images=["cam/image", "/**"], topics__prefix="anon"
+    )
+    assert peer.spin_until(peer.is_connected)
+    for index in range(5):
+        peer.publish("/car/cam/camera_info", set_stamp(CameraInfo(), index))
+        peer.publish("/car/cam/image", make_raw_message(RAW_SCENE, index))
+        peer.spin(0.05)
+    assert peer.spin_until(lambda: peer.received["/car/anon/cam/camera_info"])
+    assert hides_everybody(peer.received["/car/anon/cam/image"])
+    peer.advertise("/cam/image", Image)
+    assert wait_for_log("/cam/image: not anonymized: /car/anon/cam/image is the mirrored topic of")
+    names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - no mirror of a mirror
+    assert names == {"/car/cam/image"}
+
+
 def test_mirror_onto_camera_rejected(
     peer: Any, start_live_node: Callable[..., Any], wait_for_log: Callable[..., bool]
 ) -> None:
