@@ -21,6 +21,10 @@ class ImageFormatError(AnonRosError):
     """Image that cannot be decoded: unsupported encoding, too little data, or damage."""
 
 
+class UnsupportedFormatError(ImageFormatError):
+    """Image of a kind that is never anonymized, however intact: depth, numbers, video."""
+
+
 class TextLengthError(ImageFormatError):
     """Text of a message that is so long that a picture may hide in it."""
 

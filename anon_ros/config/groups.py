@@ -53,6 +53,20 @@ class TopicsConfig:
         "of any other subscriber: a recorder there would record persons.",
         start_only=True,
     )
+    trusted_publishers: tuple[str, ...] = param(
+        (),
+        "Nodes, by full name or pattern, that may publish pictures below the prefix, such as "
+        "another anonymizer. Any other there is an error: see topics.on_foreign_publisher.",
+        start_only=True,
+    )
+    on_foreign_publisher: str = param(
+        "end",
+        "When a node that is none of topics.trusted_publishers publishes pictures below the "
+        "prefix, where they would be recorded as if they were anonymized. end: the node exits with "
+        "code 1. report: only the diagnostics say ERROR.",
+        choices=("end", "report"),
+        weak_choices=("report",),
+    )
 
 
 @dataclass(frozen=True)

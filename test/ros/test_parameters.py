@@ -202,6 +202,7 @@ START_ONLY: dict[str, Any] = {
     "autostart": True,
     "allow_weaker": True,
     "topics.trusted_subscribers": ["/**"],
+    "topics.trusted_publishers": ["/**"],
     "detect.weights": "/tmp/blind.pt",  # noqa: S108 - nobody opens it
     "detect.classes": ["cat"],
     "inpaint.model": "/tmp/copy",  # noqa: S108 - nobody opens it

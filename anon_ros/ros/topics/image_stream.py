@@ -13,6 +13,7 @@ from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
 from anon_ros.ros.topics.image_publisher import ImagePublisher, compressed_topic
+from anon_ros.ros.topics.leak_guard import find_subscribers
 from anon_ros.ros.topics.qos import default_profiles, matched_profiles, subscription_options
 from anon_ros.utils.units import NS_PER_S
 
@@ -110,6 +111,10 @@ class ImageStream:
         elif not wanted and self._jpegs is not None:
             jpegs, self._jpegs = self._jpegs, None
             jpegs.close()
+
+    def find_subscribers(self) -> list[str]:
+        """Return the names of the nodes that subscribe to the mirrored topic."""
+        return find_subscribers(self._node, self.mirrored_topic)
 
     def set_subscribed(self, *, wanted: bool) -> None:
         """Subscribe, or end the subscription."""

@@ -59,6 +59,22 @@ def matched_profiles(
     return QoSProfile(**common), QoSProfile(**common, **offered)
 
 
+def latched_profile() -> QoSProfile:
+    """Return the profile of a latched topic; a new one, as in ``default_profiles``."""
+    return QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def is_latched(node: Node, topic: str) -> bool:
+    """Return True if a topic has publishers, and all of them are latched."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    latched = DurabilityPolicy.TRANSIENT_LOCAL
+    return bool(publishers) and all(p.qos_profile.durability == latched for p in publishers)
+
+
 def subscription_options(node: Node, topic: str) -> dict[str, Any]:
     """Return further arguments of ``create_subscription``."""
 
