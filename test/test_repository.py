@@ -1,6 +1,5 @@
 """The package as a whole: what it imports, how it builds, what it installs."""
 
-import ast
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from anon_ros.config import all_parameters
+from anon_ros.ros.launch_arguments import SHORT_NAMES, declare_arguments
 from helpers.paths import ROOT
 
 HEAVY = ("torch", "ultralytics", "diffusers", "transformers", "rclpy")
@@ -70,16 +70,17 @@ def test_fault_matrix_names_real_tests() -> None:
             assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
 
 
-def test_launch_overrides_parameters() -> None:
-    tree = ast.parse((ROOT / "launch/anonymize.launch.py").read_text())
-    (table,) = (
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "OVERRIDES"
-    )
-    for name, (parameter, help_text) in table.items():
-        assert parameter in {*all_parameters(), "use_sim_time"}, name
-        assert help_text
+def test_launch_arguments_are_documented() -> None:
+    page = (ROOT / "docs/ros_interface.md").read_text(encoding="utf-8")
+    table = page.partition("### Launch arguments")[2].partition("\n##")[0]
+    arguments = declare_arguments(ROOT / "config")
+    for name, argument in arguments.items():
+        assert argument.parameter in {"", *all_parameters(), "use_sim_time"}, name
+        assert argument.help
+        assert f"| `{name}`" in table or f", `{name}`" in table, name
+    for short, name in SHORT_NAMES.items():
+        assert name in arguments
+        assert f"`{short}`" in table
 
 
 def test_launch_file_starts_node(install_prefix: Path) -> None:

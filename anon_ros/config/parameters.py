@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -30,6 +30,8 @@ from anon_ros.errors import ConfigError
 STRINGS = tuple[str, ...]
 
 _PREFIX = "topics.prefix"
+_ROS_PARAMETERS = frozenset({"use_sim_time", "start_type_description_service", "qos_overrides"})
+_NEAR_MISS = 0.85
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,7 @@ def require_parameter(name: str) -> Parameter:
     """
     parameter = find_parameter(name)
     if parameter is None:
-        message = f"parameter {name!r} is unknown{_format_suggestion(name)}"
-        raise ConfigError(message)
+        _raise_unknown(name)
     return parameter
 
 
@@ -250,6 +251,37 @@ def _replace_value(config: Config, name: str, value: ParameterValue) -> Config:
     if group := name.rpartition(".")[0]:
         change = {group: replace(getattr(config, group), **change)}
     return replace(config, **change)
+
+
+def find_foreign(names: Iterable[str]) -> list[str]:
+    """Return the names that are of other nodes, for which a section ``/**`` of a file is, too.
+
+    Parameters that ROS gives every node, as use_sim_time, are not among them.
+
+    Raises:
+        ConfigError: for a name in one of our groups, or nearly one of ours, that is no parameter.
+    """
+    ours = all_parameters()
+    groups = {"cameras", *(name.partition(".")[0] for name in ours)}
+    foreign = []
+    for name in sorted(name for name in set(names) if find_parameter(name) is None):
+        group = name.partition(".")[0]
+        if group in _ROS_PARAMETERS:
+            continue
+        if group in groups or get_close_matches(name, ours, n=1, cutoff=_NEAR_MISS):
+            _raise_unknown(name)
+        foreign.append(name)
+    return foreign
+
+
+def format_foreign(names: Sequence[str]) -> str:
+    """Return the clause that a file's parameters of other nodes have no effect."""
+    return f"parameters of other nodes have no effect here: {', '.join(names)}"
+
+
+def _raise_unknown(name: str) -> NoReturn:
+    message = f"parameter {name!r} is unknown{_format_suggestion(name)}"
+    raise ConfigError(message)
 
 
 def _check_together(config: Config) -> None:

@@ -39,8 +39,13 @@ def topic_matches(name: str, pattern: str) -> bool:
     return _compile_pattern(pattern).fullmatch(name) is not None
 
 
-@cache
-def _compile_pattern(pattern: str) -> re.Pattern[str]:
+def topic_regex(pattern: str) -> str:
+    """Return a pattern as a regular expression, for Python and for ECMAScript."""
     parts = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     tokens = re.split(r"(\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(token) or re.escape(token) for token in tokens))
+    return "".join(parts.get(token) or re.escape(token) for token in tokens)
+
+
+@cache
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(topic_regex(pattern))

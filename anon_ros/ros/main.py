@@ -54,6 +54,7 @@ def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> tupl
 
     from anon_ros.errors import AnonRosError, format_error  # noqa: PLC0415
     from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
+    from anon_ros.ros.parameters import find_unused_files  # noqa: PLC0415
 
     if stop.is_set():
         return 0, True
@@ -62,6 +63,8 @@ def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> tupl
     except AnonRosError as error:
         get_logger("anonymizer").fatal(format_error(error))
         return 1, True
+    for line in find_unused_files(sys.argv, node.get_fully_qualified_name()):
+        node.get_logger().warning(line)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     if node.autostart and not stop.is_set():

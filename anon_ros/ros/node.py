@@ -19,7 +19,7 @@ from anon_ros.models import ModelCache, required_models
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
 from anon_ros.ros.guards import format_foreign
-from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
+from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler, choose_level
 from anon_ros.ros.parameters import (
     apply_changes,
     declare_parameters,
@@ -65,7 +65,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().__init__("anonymizer", **options)
         self._log_handler = NodeLogHandler(self.get_logger())
         library = logging.getLogger("anon_ros")
-        library.setLevel(logging.INFO)
+        library.setLevel(choose_level(self.get_logger()))
         library.addHandler(self._log_handler)
         self._config = self._start_config = declare_parameters(self)
         self._models = models or ModelCache()
@@ -307,3 +307,5 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         text = f"{name}: a frame failed and is not published: {format_error(error)}"
         if self._failures.allows(name, text):
             self.get_logger().error(text)
+        else:
+            self.get_logger().debug(text)

@@ -1,6 +1,8 @@
 """ROS parameters, derived from the declarations in ``anon_ros.config``."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -17,12 +19,16 @@ from anon_ros.config import (
     RENAMED_PARAMETERS,
     STRINGS,
     Config,
+    MissingSectionError,
     Parameter,
     all_parameters,
+    find_foreign,
     find_parameter,
     find_weaker,
+    format_foreign,
     format_renaming,
     list_camera_parameters,
+    read_parameter_file,
     rename_deprecated,
     require_parameter,
     with_overrides,
@@ -42,19 +48,17 @@ def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
 
     Raises:
-        ConfigError: if a value has the wrong type or is not allowed.
+        ConfigError: if a value has the wrong type or is not allowed, or a name in one of our
+            groups is unknown.
     """
     overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
     _rename_overrides(overrides)
+    if foreign := find_foreign(overrides):
+        node.get_logger().warning(format_foreign(foreign))
     for name, override in overrides.items():
         overrides[name] = normalize_change(override)
     names = [*all_parameters(), *(name for name in overrides if name.startswith("cameras."))]
-    values = {name: _declare(node, name) for name in names}
-    groups = {name.partition(".")[0] for name in values}
-    for name in sorted(overrides.keys() - values.keys()):
-        if name.partition(".")[0] in groups:
-            node.get_logger().warning(f"parameter {name} is unknown and has no effect")
-    config = with_overrides(Config(), values)
+    config = with_overrides(Config(), {name: _declare(node, name) for name in names})
     update_read_only(node, config, is_configured=False)
     return config
 
@@ -70,6 +74,26 @@ def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
         if former in overrides:
             type_ = overrides.pop(former).type_
             overrides[current] = RosParameter(current, type_, values[current])
+
+
+def find_unused_files(argv: Sequence[str], node: str) -> list[str]:
+    """Return a line for each parameter file of the command line without a section for the node.
+
+    Args:
+        argv: of the process. ROS has read the files already, and would refuse damaged ones.
+        node: full name.
+    """
+    lines = []
+    for option, file in pairwise(argv):
+        if option != "--params-file":
+            continue
+        try:
+            read_parameter_file(Path(file), node)
+        except MissingSectionError as error:
+            lines.append(f"{file} has no effect: {error}")
+        except ConfigError:
+            continue
+    return lines
 
 
 def normalize_change(change: RosParameter) -> RosParameter:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anon_ros.config import list_prefixes, load_config, mirrored_topic
+from anon_ros.config import list_prefixes, load_config, mirrored_topic, resolve_prefix
 
 
 @pytest.mark.parametrize("prefix", ["/anon", "anon", "/anon/"])
@@ -29,3 +29,16 @@ def test_prefixes_of_all_cameras() -> None:
     config = load_config(None, {**values, "cameras.rear.topics.prefix": "anon"})
     assert list_prefixes(config, "/car") == ["/car/anon", "/safe"]
     assert list_prefixes(config) == ["/anon", "/safe"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "namespace", "resolved"),
+    [
+        ("/anon", "/front", "/anon"),
+        ("anon", "/", "/anon"),
+        ("anon", "/front", "/front/anon"),
+        ("anon/all/", "/car/front", "/car/front/anon/all"),
+    ],
+)
+def test_relative_prefix_is_below_namespace(prefix: str, namespace: str, resolved: str) -> None:
+    assert resolve_prefix(prefix, namespace) == resolved

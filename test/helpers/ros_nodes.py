@@ -73,6 +73,9 @@ class Peer:
     def count_subscribers(self, topic: str) -> int:
         return int(self._node.count_subscribers(topic))
 
+    def list_services(self) -> list[str]:
+        return [name for name, _ in self._node.get_service_names_and_types()]
+
     def count_publishers(self, topic: str) -> int:
         return int(self._node.count_publishers(topic))
 

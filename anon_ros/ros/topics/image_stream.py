@@ -118,6 +118,9 @@ class ImageStream:
 
     def set_subscribed(self, *, wanted: bool) -> None:
         """Subscribe, or end the subscription."""
+        if wanted != self.is_subscribed:
+            verb = "subscribed" if wanted else "no longer subscribed"
+            self._node.get_logger().debug(f"{self.name}: {verb}")
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 MESSAGE_TYPES[self.type_name],
@@ -149,6 +152,7 @@ class ImageStream:
             output.publish(jpeg, drawn_beta_d)
 
     def close(self) -> None:
+        self._node.get_logger().debug(f"{self.name}: closed")
         self.set_subscribed(wanted=False)
         self.offer_jpegs(wanted=False)
         self._images.close()
