@@ -1,7 +1,9 @@
 """Debug topics for rviz, rqt and Foxglove: mask, overlay and detections."""
 
+import logging
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ from sensor_msgs.msg import Image
 from anon_ros.core import AnonymizedFrame, Detections
 from anon_ros.ros.overlay import draw_overlay
 
+_LOGGER = logging.getLogger(__name__)
 _DEPTH = 5
 _WHITE = 255
 
@@ -64,13 +67,17 @@ def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
 
 
 def make_image_message(header: Any, image: NDArray[np.uint8], encoding: str) -> Image:
-    """Return ``image`` as a message.
+    """Return ``image`` as a message: by cv_bridge where it is installed, else by ourselves.
 
     Args:
         header: of the message.
         image: (H, W) or (H, W, C) in the order of ``encoding``.
         encoding: of 8 bits per channel, as in sensor_msgs: "mono8", "rgb8", "bgr8".
     """
+    if bridge := _make_cv_bridge():
+        message = bridge.cv2_to_imgmsg(image, encoding)
+        message.header = header
+        return message
     data = array("B")
     data.frombytes(image.tobytes())
     height_px, width_px = image.shape[:2]
@@ -104,6 +111,18 @@ def make_detections_message(
         detection.results.append(hypothesis)
         message.detections.append(detection)
     return message
+
+
+@cache
+def _make_cv_bridge() -> Any:
+    """Return a CvBridge, None if it is not installed or does not fit the installed numpy."""
+    try:
+        bridge = import_module("cv_bridge").CvBridge()
+        bridge.cv2_to_imgmsg(np.zeros((1, 1), np.uint8), "mono8")  # imports its compiled part
+    except Exception as error:  # noqa: BLE001 - numpy's own errors are of several types
+        _LOGGER.debug("cv_bridge is not used: %s", error)
+        return None
+    return bridge
 
 
 def _import_vision_msgs() -> ModuleType | None:

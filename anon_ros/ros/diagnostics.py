@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from anon_ros.config import FailureConfig
 from anon_ros.core import CoverReason
 from anon_ros.live import FrameCounts
-from anon_ros.ros.guards import ERROR, OK, WARN, check_guards, summarize_guards
+from anon_ros.ros.guards import ERROR, OK, WARN, GuardStatus, check_guards, summarize_guards
 from anon_ros.ros.session import ActiveSession, SessionSnapshot, StreamSnapshot
 
 _WINDOW_S = 10
@@ -107,8 +107,12 @@ class Diagnostics:
     ) -> list[DiagnosticStatus]:
         """Return a status for every guard, and the summary of all."""
         guards = [] if session is None else check_guards(session)
-        errors = [status.message for status in statuses if status.level == ERROR]
-        summary = summarize_guards(state.state, guards, errors)
+        own = f"{self._node.get_fully_qualified_name()}: "
+        states = [
+            GuardStatus(status.name.removeprefix(own), status.level, status.message)
+            for status in statuses
+        ]
+        summary = summarize_guards(state.state, guards, states)
         return [
             self._make_status(guard.name, guard.level, guard.text, {})
             for guard in [*guards, summary]

@@ -1,7 +1,7 @@
 """Guards of a drive: a line for each danger to its recording, and the answer to all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -39,17 +39,17 @@ def check_guards(session: SessionSnapshot) -> list[GuardStatus]:
 
 
 def summarize_guards(
-    state: str, guards: Sequence[GuardStatus], errors: Sequence[str]
+    state: str, guards: Sequence[GuardStatus], states: Sequence[GuardStatus]
 ) -> GuardStatus:
     """Return the answer to "is this drive being recorded safely".
 
     Args:
         state: of the node; anything but "ready" publishes nothing.
-        guards: all of them.
-        errors: texts of other diagnostics with the level ERROR.
+        guards: all of them, the recorder's last.
+        states: worker and streams, whose texts need their names.
     """
-    findings = [guard for guard in guards if guard.level != OK]
-    findings += [GuardStatus("", ERROR, text) for text in errors]
+    named = [replace(status, text=f"{status.name}: {status.text}") for status in states]
+    findings = [status for status in (*guards, *named) if status.level != OK]
     if state != "ready":
         findings.append(GuardStatus("", WARN, f"nothing is published: {state}"))
     if not findings:
@@ -111,7 +111,7 @@ def _check_recorder(streams: Sequence[StreamSnapshot]) -> GuardStatus:
         topics = ", ".join(missing) or "anything"
         return GuardStatus(name, WARN, f"no recorder subscribes to {topics}")
     recorders = sorted({node for stream in streams for node in _list_recorders(stream)})
-    return GuardStatus(name, OK, f"{len(streams)} image topics go to {', '.join(recorders)}")
+    return GuardStatus(name, OK, f"all mirrored images go to {', '.join(recorders)}")
 
 
 def _list_recorders(stream: StreamSnapshot) -> Iterator[str]:

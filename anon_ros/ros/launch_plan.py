@@ -61,7 +61,7 @@ def plan_launch(
     Args:
         arguments: all, by name.
         values: of all arguments.
-        parent: launch's "ros_namespace" and "global_params", for which including launch files care.
+        parent: launch's configurations, of which "ros_namespace" and "global_params" count.
         environment: variables of this process.
 
     Raises:
@@ -150,6 +150,10 @@ def _plan_recorder(
 ) -> tuple[list[str], list[str]]:
     """Return the recorder's command line, empty for none, and lines for the user."""
     if not values["record"]:
+        for name in ("record_topics", "record_args"):
+            if values[name]:
+                message = f"argument {name} needs record, the path of a bag"
+                raise ConfigError(message)
         return [], []
     if values["record"].lower() in {"true", "false"}:
         message = f"argument record: {values['record']} is not a path of a bag"
@@ -176,9 +180,9 @@ def _parse_global(parent: Mapping[str, Any]) -> dict[str, object]:
     return dict(item for item in parent.get("global_params") or () if isinstance(item, tuple))
 
 
-def _make_log_arguments(level: str, node: str) -> list[str]:
+def _make_log_arguments(level: str, node_name: str) -> list[str]:
     """Return the arguments for the level; that of debug is for the node, not for the middleware."""
-    logger = node.strip("/").replace("/", ".")
+    logger = node_name.strip("/").replace("/", ".")
     return ["--log-level", f"{logger}:=debug" if level == "debug" else level]
 
 

@@ -29,6 +29,7 @@ from anon_ros.ros.parameters import (
     refuse_weaker,
     update_read_only,
 )
+from anon_ros.ros.rclpy_compat import add_post_set_parameters_callback
 from anon_ros.ros.session import ActiveSession
 from anon_ros.ros.topics.topic_manager import TopicManager
 from anon_ros.utils.text import escape_controls
@@ -80,7 +81,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._debug = DebugTopics(self)
         self._diagnostics = Diagnostics(self, self._config.fail)
         self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
+        add_post_set_parameters_callback(self, self._apply_parameters)
         self.create_service(SetBool, "~/enable", self._enable)
         respond = self._service_change_state.callback
         self._service_change_state.callback = partial(self._change_state, respond)

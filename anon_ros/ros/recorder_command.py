@@ -32,7 +32,8 @@ def make_recorder_command(
         options: further ones for the recorder.
 
     Raises:
-        ConfigError: if a topic is an original, or an option chooses topics or the bag.
+        ConfigError: if a topic is an original, an original is below the prefix, or an option
+            chooses topics or the bag.
     """
     families = "|".join(topic_regex(image.removesuffix("/compressed")) for image in images)
     originals = f"(?:{families})(?:/.*)?"
@@ -42,6 +43,8 @@ def make_recorder_command(
             message = f"argument record_topics: {name} would record originals, which show persons"
             raise ConfigError(message)
     _check_options(options, originals)
+    for prefix in prefixes:
+        _check_prefix(f"{prefix}/", images)
     chosen = [f"{topic_regex(prefix)}/.*" for prefix in prefixes]
     if topics:
         chosen.append(f"(?!{originals}$)(?:{'|'.join(map(topic_regex, topics))})")
@@ -78,6 +81,21 @@ def choose_bag(path: Path) -> Path:
         message = f"argument record: nothing can be written to {above}"
         raise ConfigError(message)
     return chosen
+
+
+def _check_prefix(below: str, images: Sequence[str]) -> None:
+    """Check that no original is below the prefix, as far as its name goes without wildcards.
+
+    Raises:
+        ConfigError: if one is.
+    """
+    for image in images:
+        if re.split(r"[*?]", image)[0].startswith(below):
+            message = (
+                f"parameter topics.prefix: {below} is above {image}, whose original would be "
+                "recorded as if it were anonymized"
+            )
+            raise ConfigError(message)
 
 
 def _check_options(options: Sequence[str], originals: str) -> None:

@@ -68,6 +68,12 @@ def test_profile_and_arguments_win_over_file(tmp_path: Path) -> None:
         ({"image_topics": "[1, 2]"}, "is not a list of topics"),
         ({"image_topics": "[]"}, "topics.images: .* is not allowed, expected not empty"),
         ({"record": "bag", "record_topics": "{a: b}"}, "argument record_topics: {a: b} is not"),
+        ({"record_topics": "[/tf]"}, "argument record_topics needs record, the path of a bag"),
+        ({"record_args": "-d 60"}, "argument record_args needs record, the path of a bag"),
+        (
+            {"record": "bag", "topic_prefix": "/camera"},
+            "topics.prefix: /camera/ is above /camera/image_raw, .* would be recorded",
+        ),
         ({"record": "true"}, "argument record: true is not a path of a bag"),
         ({"topic_prefix": "/"}, "parameter topics.prefix: '/' is not a namespace"),
         ({"node_name": "a/b"}, "node_name and node_namespace: /a/b is not"),

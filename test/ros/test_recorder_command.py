@@ -67,6 +67,19 @@ def test_originals_refused(topic: str) -> None:
         make_command("/tf", topic)
 
 
+@pytest.mark.parametrize("prefix", ["/rear", "/surround"])
+def test_prefix_above_originals_refused(prefix: str) -> None:
+    """Everything below the prefix is recorded."""
+    with pytest.raises(ConfigError, match="is above"):
+        make_command(prefix=prefix)
+
+
+def test_pattern_of_all_topics_is_not_below_prefix() -> None:
+    """The node leaves out what is below the prefix; that is recorded."""
+    command = make_recorder_command(Path("drive"), ["/anon"], ["/**/image_raw"], [], [])
+    assert is_recorded(command, "/anon/camera/image_raw")
+
+
 def test_options_passed_on() -> None:
     options = split_options(
         "--storage mcap --compression-mode file -d 60 --node-name 'my recorder'"

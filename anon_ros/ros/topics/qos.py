@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -14,6 +13,8 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from anon_ros.ros.rclpy_compat import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 _DEPTH = 5
 _OVERRIDABLE = (

@@ -124,8 +124,12 @@ class TopicManager:
         self.prefix_guard.clear()
 
     def has_graph_changed(self) -> bool:
-        """Return True if topics have come or gone since the last call; much cheaper to ask."""
-        graph: set[object] = {(name, self._node.count_publishers(name)) for name in self._names}
+        """Return True if topics, or publishers of ours, have come or gone since the last call.
+
+        Cheaper than discovery, and so asked more often.
+        """
+        watched = {*self._names, *self._mirrored_topics}
+        graph: set[object] = {(name, self._node.count_publishers(name)) for name in watched}
         # Nothing that a peer advertises ends the node; discovery logs it.
         with suppress(Exception):
             topics = self._node.get_topic_names_and_types()
