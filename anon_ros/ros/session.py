@@ -260,10 +260,13 @@ class ActiveSession:
     ) -> CompressedImage | None:
         """Return the frame for the compressed topic, None if nobody subscribes to that."""
         stream, message = self.topics.get(queued.stream), queued.frame
-        if stream is None or not isinstance(message, Image) or not stream.needs_jpeg:
+        if stream is None or not isinstance(message, Image):
             return None
-        output = self.pipeline.output
-        return self._attempt_jpeg(stream.name, lambda: make_jpeg_message(message, result, output))
+        output, needs_jpeg = self.pipeline.output, stream.needs_jpeg
+        return self._attempt_jpeg(
+            stream.name,
+            lambda: make_jpeg_message(message, result, output) if needs_jpeg() else None,
+        )
 
     def _attempt_jpeg(self, name: str, work: Callable[[], T]) -> T | None:
         """Return the result of ``work``, or log its failure: the raw image is none the worse."""

@@ -74,6 +74,13 @@ def test_prefix_above_originals_refused(prefix: str) -> None:
         make_command(prefix=prefix)
 
 
+def test_prefixes_of_all_cameras_recorded() -> None:
+    command = make_recorder_command(Path("drive"), ["/anon", "/safe"], IMAGES, [], [])
+    for topic in ("/anon/camera/image_raw", "/safe/rear/image_raw"):
+        assert is_recorded(command, topic)
+    assert not is_recorded(command, "/camera/image_raw")
+
+
 def test_pattern_of_all_topics_is_not_below_prefix() -> None:
     """The node leaves out what is below the prefix; that is recorded."""
     command = make_recorder_command(Path("drive"), ["/anon"], ["/**/image_raw"], [], [])

@@ -41,7 +41,8 @@ class ImageStream:
         name: of the topic, fully qualified.
         type_name: of the messages.
         mirrored_topic: name of the mirrored topic.
-        twin: of a raw image topic, the compressed one of the same camera; None without one.
+        is_raw: False for compressed images.
+        compressed: of a raw image topic, the compressed one of the same camera; None without one.
         feeder: of a compressed image topic, the raw one whose frames it shows; empty while its own
             are anonymized.
         num_time_jumps: number of times that the stamps jumped back.
@@ -72,7 +73,8 @@ class ImageStream:
         mirrored = mirrored_topic(self.name, config.topics.prefix, node.get_namespace())
         self._images = self._advertise(MESSAGE_TYPES[self.type_name], mirrored)
         self._jpegs: ImagePublisher | None = None
-        self.twin: ImageStream | None = None
+        self.is_raw = MESSAGE_TYPES[self.type_name] is Image
+        self.compressed: ImageStream | None = None
         self.feeder = ""
         self.mirrored_topic = self._images.topic
 
@@ -91,17 +93,15 @@ class ImageStream:
         """The mirrored topic and those beside it."""
         return *self._images.topics, *(self._jpegs.topics if self._jpegs else ())
 
-    @property
     def needs_jpeg(self) -> bool:
-        """True while somebody wants the JPEG of these raw images. Any thread may call this."""
+        """Return True while somebody wants the JPEG of these raw images. Any thread may call it."""
         output = self._find_jpeg_output()
         return output is not None and output.num_subscribers > 0
 
     @property
     def wants_jpegs(self) -> bool:
-        """True for a raw image topic that offers JPEG of its own; its twin's come first."""
-        is_raw = MESSAGE_TYPES[self.type_name] is Image
-        return is_raw and self.twin is None and self._config.output.compressed
+        """True for a raw image topic that offers JPEG of its own: it has no compressed one."""
+        return self.is_raw and self.compressed is None and self._config.output.compressed
 
     def offer_jpegs(self, *, wanted: bool) -> None:
         """Advertise the JPEG topic beside the mirrored one, or end that."""
@@ -158,8 +158,8 @@ class ImageStream:
         self._images.close()
 
     def _find_jpeg_output(self) -> ImagePublisher | None:
-        twin = self.twin
-        return self._jpegs if twin is None else twin._images  # noqa: SLF001 - of the same class
+        partner = self.compressed
+        return self._jpegs if partner is None else partner._images  # noqa: SLF001 - of this class
 
     def _choose_profiles(self) -> tuple[QoSProfile, QoSProfile]:
         """Return profiles for the subscription and for a publisher, new in every call."""

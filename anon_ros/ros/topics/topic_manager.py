@@ -188,15 +188,15 @@ class TopicManager:
             self._reopen(name, topic, publishers)
 
     def _pair_streams(self, images: Collection[str]) -> None:
-        """Let raw image topics know their compressed twins, or offer JPEG without one.
+        """Let raw image topics know their compressed ones, or offer JPEG without one.
 
         Args:
             images: all topics to anonymize.
         """
         for stream in self._open.values():
-            twin = self._open.get(compressed_topic(stream.name))
-            is_twin = twin is not None and {stream.type_name, twin.type_name} == {*IMAGE_TYPES}
-            stream.twin = twin if is_twin else None
+            partner = self._open.get(compressed_topic(stream.name))
+            is_pair = partner is not None and stream.is_raw and not partner.is_raw
+            stream.compressed = partner if is_pair else None
             topic = compressed_topic(stream.mirrored_topic)
             if stream.wants_jpegs and topic in images:
                 self._log_once(f"{stream.name}: no JPEG beside it: {topic} is a camera's")
@@ -204,12 +204,12 @@ class TopicManager:
             self._attempt(stream.name, partial(stream.offer_jpegs, wanted=wanted))
 
     def _choose_feeders(self, streams: Sequence[ImageStream], wanted: set[str]) -> set[str]:
-        """Return ``wanted`` without the compressed twins of raw images that are wanted, too."""
+        """Return ``wanted`` without the compressed topics of raw images that are wanted, too."""
         feeders = {
-            stream.twin.name: stream.name
+            stream.compressed.name: stream.name
             for stream in streams
-            if stream.twin is not None
-            and wanted >= {stream.name, stream.twin.name}
+            if stream.compressed is not None
+            and wanted >= {stream.name, stream.compressed.name}
             and stream.name not in self.missing_publishers
         }
         for stream in streams:
