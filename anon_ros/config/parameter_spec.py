@@ -22,6 +22,8 @@ class ParameterSpec:
         choices: the only allowed values; empty for any.
         required: True if an empty string or an empty list is refused.
         reconfigurable: True if a running node accepts a new value, between two frames.
+        start_only: True if not even an unconfigured node accepts a new value: anybody on the graph
+            could weaken the anonymization by it.
         weaker: direction of the numbers that anonymize less; empty if neither does.
         weak_choices: choices that anonymize less than the others.
     """
@@ -33,6 +35,7 @@ class ParameterSpec:
     choices: tuple[str, ...] = ()
     required: bool = False
     reconfigurable: bool = False
+    start_only: bool = False
     weaker: Weaker = ""
     weak_choices: tuple[str, ...] = ()
 
@@ -53,12 +56,22 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     choices: tuple[str, ...] = (),
     required: bool = False,
     reconfigurable: bool = False,
+    start_only: bool = False,
     weaker: Weaker = "",
     weak_choices: tuple[str, ...] = (),
 ) -> T:
     """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
     spec = ParameterSpec(
-        help, unit, minimum, maximum, choices, required, reconfigurable, weaker, weak_choices
+        help,
+        unit,
+        minimum,
+        maximum,
+        choices,
+        required,
+        reconfigurable,
+        start_only,
+        weaker,
+        weak_choices,
     )
     declared: T = field(default=default, metadata={"spec": spec})
     return declared
