@@ -21,7 +21,8 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.evaluation.labels.boxes import read_yolo_boxes
-from anon_ros.models.detection.segmenter import YoloSegmenter
+from anon_ros.models.detection.segmenter import PersonSegmenter
+from anon_ros.models.detection.yolo_backend import YoloBackend
 from helpers.paths import MASKS
 
 CPU = torch.device("cpu")
@@ -45,9 +46,9 @@ def make_candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor
 
 def make_segmenter(
     *candidates: torch.Tensor, config: DetectionConfig | None = None
-) -> YoloSegmenter:
+) -> PersonSegmenter:
     network = FixedNetwork(torch.stack(candidates, dim=1))
-    return YoloSegmenter(network, [1, 2], config or DetectionConfig(), CPU)
+    return PersonSegmenter(YoloBackend(network, [1, 2], CPU), config or DetectionConfig())
 
 
 def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
@@ -148,8 +149,8 @@ def test_non_finite_output_fails_frame(value: float) -> None:
         make_segmenter(make_candidate(BOX, [0, value, 0])).segment(GRAY)
 
 
-def load_demo_segmenter(weights: Path, **options: Any) -> YoloSegmenter:
-    return YoloSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
+def load_demo_segmenter(weights: Path, **options: Any) -> PersonSegmenter:
+    return PersonSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
 
 
 def compute_iou(a: Mask, b: Mask) -> float:
@@ -284,7 +285,7 @@ def test_opencv_threads_restored(demo_weights: Path) -> None:
     assert cv2.getNumThreads() == threads
 
 
-def count_found(segmenter: YoloSegmenter, image: RgbImage, name: str) -> int:
+def count_found(segmenter: PersonSegmenter, image: RgbImage, name: str) -> int:
     """Return the number of labelled persons whom a detection overlaps."""
     truth = read_yolo_boxes(MASKS / f"{name}.txt", *image.shape[:2]).boxes_xyxy
     boxes = segmenter.segment(image).boxes_xyxy
@@ -303,7 +304,7 @@ DIM_VERSIONS: dict[str, Callable[[RgbImage], Any]] = {
 def test_dim_scenes_are_searched_stretched(
     vtest_rgb: dict[str, RgbImage], demo_weights: Path, version: str
 ) -> None:
-    segmenter = YoloSegmenter.load(DetectionConfig(weights=str(demo_weights)), "cpu")
+    segmenter = PersonSegmenter.load(DetectionConfig(weights=str(demo_weights)), "cpu")
     frames = [(name, vtest_rgb[name]) for name in ("vtest0120", "vtest0240")]
     expected = sum(count_found(segmenter, image, name) for name, image in frames)
     make = DIM_VERSIONS[version]

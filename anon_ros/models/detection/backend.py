@@ -1,0 +1,75 @@
+"""Interface between the segmenter and a detection network, and what the networks share."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from anon_ros.config import DetectionConfig
+from anon_ros.core import Detections, RgbImage
+from anon_ros.errors import ModelError, SegmentationError
+
+
+class DetectionBackend(Protocol):
+    """A network that finds persons in one picture."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        ...
+
+    def search(self, image: RgbImage, config: DetectionConfig, min_score: float) -> Detections:
+        """Return the persons of ``image``, with masks (N, H, W) at its full resolution.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            config: thresholds.
+            min_score: also return weak candidates down to this score, at most
+                ``config.max_persons`` in total.
+
+        Raises:
+            SegmentationError: if the network's output is not finite, or it may have found more
+                persons than it can return.
+        """
+        ...
+
+
+def find_class_ids(names: Mapping[int, str], wanted: Sequence[str], path: Path) -> list[int]:
+    """Return the indices of the classes ``wanted`` among a network's.
+
+    Raises:
+        ModelError: if the network, which was loaded from ``path``, lacks a class.
+    """
+    ids = {name: index for index, name in names.items()}
+    if unknown := sorted(set(wanted) - ids.keys()):
+        message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
+        raise ModelError(message)
+    return [ids[name] for name in wanted]
+
+
+def require_finite(*outputs: torch.Tensor | None) -> None:
+    """Raise SegmentationError if a value is NaN or infinite."""
+    for values in outputs:
+        if values is not None and not torch.isfinite(values).all():
+            message = "the segmentation network returned NaN or infinity; check detect.weights"
+            raise SegmentationError(message)
+
+
+def limit_persons(
+    indices: torch.Tensor, scores: torch.Tensor, config: DetectionConfig
+) -> torch.Tensor:
+    """Return the first ``max_persons`` of ``indices`` into ``scores``, sorted by score.
+
+    Raises:
+        SegmentationError: if all of those are persons: there may be more.
+    """
+    confidence, max_persons = config.confidence, config.max_persons
+    num_persons = int((scores[indices] >= confidence).sum())
+    if num_persons >= max_persons:
+        message = (
+            f"{num_persons} persons reach detect.max_persons = {max_persons}; raise it, or "
+            f"detect.confidence = {confidence}"
+        )
+        raise SegmentationError(message)
+    return indices[:max_persons]
