@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -125,6 +126,11 @@ def build_tracker(config: Config) -> Tracker:
     Raises:
         ModelError: if a package is missing or too old.
     """
-    from anon_ros.models.detection.bytetrack import ByteTrackTracker  # noqa: PLC0415
+    from anon_ros.models.trackers.box_tracker import BoxTracker  # noqa: PLC0415
+    from anon_ros.models.trackers.bytetrack import ByteTrackTracker  # noqa: PLC0415
 
-    return ByteTrackTracker(config.detect.confidence)
+    backend = config.track.backend
+    if backend == "auto":
+        backend = "ultralytics" if find_spec("ultralytics") else "builtin"
+    tracker_class = ByteTrackTracker if backend == "ultralytics" else BoxTracker
+    return tracker_class(config.detect.confidence)

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from anon_ros.config import DetectionConfig
-from anon_ros.core import Detections, RgbImage
+from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
+from anon_ros.models.weights.detector_format import choose_backend
+from anon_ros.models.weights.locate import find_weights
 
 
 class DetectionBackend(Protocol):
@@ -33,6 +37,30 @@ class DetectionBackend(Protocol):
                 persons than it can return.
         """
         ...
+
+
+def load_backend(
+    config: DetectionConfig, device: str, *, needs_masks: bool = True
+) -> DetectionBackend:
+    """Load ``config.weights`` with ``config.backend``, on the device of that name.
+
+    Args:
+        config: weights, their classes and back-end.
+        device: to run on.
+        needs_masks: warn if the weights have none.
+
+    Raises:
+        ModelError: if the weights are missing, damaged, of another back-end or lack a class, or
+            the device is missing.
+    """
+    # Imported here: they import this file, and each its own large library.
+    if choose_backend(config.backend, find_weights(config.weights)) == "rfdetr":
+        from anon_ros.models.detection.rfdetr_backend import RfDetrBackend  # noqa: PLC0415
+
+        return RfDetrBackend.load(config, device)
+    from anon_ros.models.detection.yolo_backend import YoloBackend  # noqa: PLC0415
+
+    return YoloBackend.load(config, device, needs_masks=needs_masks)
 
 
 def find_class_ids(names: Mapping[int, str], wanted: Sequence[str], path: Path) -> list[int]:
@@ -73,3 +101,10 @@ def limit_persons(
         )
         raise SegmentationError(message)
     return indices[:max_persons]
+
+
+def find_roi(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
+    """Return the pixels that a box touches: inside the image, and at least one pixel."""
+    roi = Roi.from_box_xyxy(box_xyxy)
+    left, top = min(roi.x0, width_px - 1), min(roi.y0, height_px - 1)
+    return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))

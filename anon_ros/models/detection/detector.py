@@ -9,6 +9,7 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
+from anon_ros.models.detection.backend import load_backend
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from anon_ros.models.detection.yolo import DetectorNetwork
 from anon_ros.models.detection.yolo_backend import YoloBackend
@@ -53,8 +54,9 @@ class PersonDetector:
             ModelError: if the weights are missing, damaged or lack a class, or the device is
                 missing.
         """
-        loaded = YoloBackend.load(config, device, needs_masks=False)
-        backend = replace(loaded, network=_BoxesOnly(loaded.network))
+        backend = load_backend(config, device, needs_masks=False)
+        if isinstance(backend, YoloBackend):
+            backend = replace(backend, network=_BoxesOnly(backend.network))
         # max_persons boxes above the confidence would raise; none reaches a confidence of 1.
         settings = replace(config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS)
         return cls(PersonSegmenter(backend, settings, _MIN_CONFIDENCE))

@@ -43,6 +43,12 @@ class Letterbox:
         offset_xy = (network_w - width) // 2, (network_h - height) // 2
         return cls(image_wh, (width, height), (network_w, network_h), offset_xy)
 
+    @classmethod
+    def stretch(cls, image_wh: tuple[int, int], side_px: int) -> "Letterbox":
+        """Fill a square input of ``side_px``, without padding and whatever the aspect ratio."""
+        square = side_px, side_px
+        return cls(image_wh, square, square, (0, 0))
+
     def apply(self, image: RgbImage) -> RgbImage:
         """Return the network's input, (h, w, 3) uint8."""
         (left, top), (width, height) = self.offset_xy, self.resized_wh

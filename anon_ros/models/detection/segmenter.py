@@ -10,8 +10,7 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import stretch_dim
-from anon_ros.models.detection.backend import DetectionBackend, limit_persons
-from anon_ros.models.detection.yolo_backend import YoloBackend
+from anon_ros.models.detection.backend import DetectionBackend, limit_persons, load_backend
 
 # Between two looks at a dim scene the worse outline often has the better score: both are replaced.
 _SAME_IN_LOOKS_IOU = 0.9
@@ -40,7 +39,7 @@ class PersonSegmenter:
             ModelError: if the weights are missing, damaged or lack a class, or the device is
                 missing.
         """
-        return cls(YoloBackend.load(config, device), config)
+        return cls(load_backend(config, device), config)
 
     def with_thresholds(
         self, config: DetectionConfig, min_confidence: float | None

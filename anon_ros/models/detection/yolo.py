@@ -94,8 +94,14 @@ def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> 
 def _load(path: Path) -> Any:
     disable_network_access()
     opencv_threads = cv2.getNumThreads()
-    from ultralytics import YOLO  # noqa: PLC0415 - only after the switches are set
-
+    try:
+        from ultralytics import YOLO  # noqa: PLC0415 - only after the switches are set
+    except ModuleNotFoundError as error:
+        message = (
+            f"detect.weights: {path} needs the package ultralytics (AGPL-3.0): pip install "
+            f"ultralytics; or take RF-DETR weights, which do not"
+        )
+        raise ModelError(message) from error
     try:
         return YOLO(path)
     except Exception as error:

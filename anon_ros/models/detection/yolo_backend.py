@@ -10,7 +10,12 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
-from anon_ros.models.detection.backend import find_class_ids, limit_persons, require_finite
+from anon_ros.models.detection.backend import (
+    find_class_ids,
+    find_roi,
+    limit_persons,
+    require_finite,
+)
 from anon_ros.models.detection.letterbox import Letterbox
 from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
 from anon_ros.models.device import resolve_device
@@ -63,7 +68,7 @@ class YoloBackend:
                 candidates.float(), config, min_score
             )
             boxes_xyxy = letterbox.boxes_to_image(boxes.cpu().numpy())
-            windows = [_find_roi(box, width_px, height_px) for box in boxes_xyxy]
+            windows = [find_roi(box, width_px, height_px) for box in boxes_xyxy]
             masks = np.zeros((len(windows), height_px, width_px), np.bool_)
             for index, window in enumerate(windows):
                 masks[index][window.slices] = (
@@ -94,13 +99,6 @@ class YoloBackend:
         indices = limit_persons(indices, scores[likely], config)
         selected = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
         return tuple(values[indices] for values in selected)
-
-
-def _find_roi(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -> Roi:
-    """Return the pixels that a box touches: inside the image, and at least one pixel."""
-    roi = Roi.from_box_xyxy(box_xyxy)
-    left, top = min(roi.x0, width_px - 1), min(roi.y0, height_px - 1)
-    return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))
 
 
 def _decode_mask(
