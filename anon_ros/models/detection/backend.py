@@ -12,18 +12,20 @@ from anon_ros.errors import ModelError, SegmentationError
 
 
 class DetectionBackend(Protocol):
-    """A network that finds persons in one picture."""
+    """A network that finds persons in pictures."""
 
     @property
     def device(self) -> torch.device:
         """Device of the network."""
         ...
 
-    def search(self, image: RgbImage, config: DetectionConfig, min_score: float) -> Detections:
-        """Return the persons of ``image``, with masks (N, H, W) at its full resolution.
+    def search(
+        self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float
+    ) -> list[Detections]:
+        """Return the persons of each image, with masks (N, H, W) at its full resolution.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            images: (H, W, 3) uint8 RGB each, of any sizes.
             config: thresholds.
             min_score: also return weak candidates down to this score, at most
                 ``config.max_persons`` in total.
