@@ -150,11 +150,11 @@ class SceneNetwork(YoloNetwork):
         boxes = torch.from_numpy(self.boxes_xyxy).to(candidates) * gain
         offset = (batch.shape[-2] - 1080 * gain) / 2
         boxes[:, 1::2] += offset
-        persons = candidates[:, : len(boxes)].clone()
-        persons[:4] = torch.cat(
+        persons = candidates[:, :, : len(boxes)].clone()
+        persons[:, :4] = torch.cat(
             [(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1
         ).T
-        persons[4] = 1
+        persons[:, 4] = 1
         return persons, prototypes
 
 

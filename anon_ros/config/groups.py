@@ -187,8 +187,7 @@ class DetectionConfig:
     nms_iou: float = param(
         0.7,
         "IoU of non-maximum suppression: boxes that overlap by more than this count as a single "
-        "person, and only the mask with the higher score is replaced. Raise it for crowds. With "
-        "RF-DETR at least 0.9, since that network suppresses duplicates itself.",
+        "person, unless the mask with the lower score shows pixels that no other does.",
         minimum=0.5,
         maximum=1,
         reconfigurable=True,
@@ -203,6 +202,17 @@ class DetectionConfig:
         maximum=8192,
         reconfigurable=True,
         weaker="lower",
+    )
+    tiles: str = param(
+        "auto",
+        "Search large images in overlapping tiles, too, and in the whole: columns x rows of "
+        "tiles, none, or as many as show the image at its own resolution, once its longer side "
+        "exceeds three times inference_px. Each tile costs as much as a small image.",
+        choices=("auto", "off"),
+        pattern=r"[1-9]\d?x[1-9]\d?",
+        example="4x2",
+        reconfigurable=True,
+        weak_choices=("off",),
     )
     max_persons: int = param(
         300,

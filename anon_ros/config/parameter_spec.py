@@ -20,6 +20,8 @@ class ParameterSpec:
         minimum: smallest allowed value, inclusive; None for no bound.
         maximum: largest allowed value, inclusive; None for no bound.
         choices: the only allowed values; empty for any.
+        pattern: of other values that are allowed beside ``choices``.
+        example: of a value of ``pattern``.
         required: True if an empty string or an empty list is refused.
         reconfigurable: True if a running node accepts a new value, between two frames.
         weaker: direction of the numbers that anonymize less; empty if neither does.
@@ -31,6 +33,8 @@ class ParameterSpec:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+    example: str = ""
     required: bool = False
     reconfigurable: bool = False
     weaker: Weaker = ""
@@ -51,6 +55,8 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    pattern: str = "",
+    example: str = "",
     required: bool = False,
     reconfigurable: bool = False,
     weaker: Weaker = "",
@@ -58,7 +64,17 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
 ) -> T:
     """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
     spec = ParameterSpec(
-        help, unit, minimum, maximum, choices, required, reconfigurable, weaker, weak_choices
+        help,
+        unit,
+        minimum,
+        maximum,
+        choices,
+        pattern,
+        example,
+        required,
+        reconfigurable,
+        weaker,
+        weak_choices,
     )
     declared: T = field(default=default, metadata={"spec": spec})
     return declared

@@ -29,7 +29,8 @@ class FixedNetwork:
     stride_px: int = 32
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.candidates, torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
+        candidates = self.candidates.expand(len(batch), -1, -1)
+        return candidates, torch.nn.functional.avg_pool2d(batch, 4)[:, :1] - 0.5
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ class FixedQueries:
         known = torch.where(scores.isfinite(), scores.logit(1e-6), scores)
         logits = torch.cat([known, torch.full((spare, scores.shape[1]), -20.0)])
         boxes = torch.cat([rows[:, :4] / batch.shape[-1], torch.full((spare, 4), 0.1)])
-        mask = torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
-        return logits, boxes, mask.expand(len(boxes), -1, -1)
+        masks = torch.nn.functional.avg_pool2d(batch, 4)[:, :1] - 0.5
+        count = len(batch)
+        return (
+            logits.expand(count, -1, -1),
+            boxes.expand(count, -1, -1),
+            masks.expand(-1, len(boxes), -1, -1),
+        )
 
 
 def make_candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
@@ -70,6 +76,51 @@ def make_segmenter(
         else RfDetrBackend(FixedQueries(columns), [1, 2], CPU)
     )
     return PersonSegmenter(made, config or DetectionConfig())
+
+
+@dataclass(frozen=True)
+class MaskNetwork(FixedNetwork):
+    """A YOLO network with fixed masks, too: a prototype each."""
+
+    prototypes: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        prototypes = self.prototypes.expand(len(batch), -1, -1, -1)
+        return self.candidates.expand(len(batch), -1, -1), prototypes
+
+
+@dataclass(frozen=True)
+class MaskQueries(FixedQueries):
+    """An RF-DETR network with the same fixed masks."""
+
+    masks: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logits, boxes, _ = super().__call__(batch)
+        spare = torch.full((self.spare_queries, *self.masks.shape[1:]), -1.0)
+        return logits, boxes, torch.cat([self.masks, spare]).expand(len(batch), -1, -1, -1)
+
+
+def make_mask_segmenter(
+    boxes: list[list[float]],
+    rects: list[tuple[int, int, int, int]],
+    backend: str = "ultralytics",
+    **options: Any,
+) -> PersonSegmenter:
+    """One candidate a box (center, size), each with a mask of its own: x0, y0, x1, y1."""
+    masks = torch.full((len(rects), 160, 160), -1.0)
+    for mask, (x0, y0, x1, y1) in zip(masks, rects, strict=True):
+        mask[y0 // 4 : y1 // 4, x0 // 4 : x1 // 4] = 1
+    scores = [[0, 0.9 - 0.1 * index, 0] for index in range(len(boxes))]
+    heads = torch.tensor([[*b, *s] for b, s in zip(boxes, scores, strict=True)]).T
+    config = DetectionConfig(**options)
+    if backend == "rfdetr":
+        columns = torch.cat([heads, torch.ones(1, len(boxes))])
+        return PersonSegmenter(
+            RfDetrBackend(MaskQueries(columns, masks=masks), [1, 2], CPU), config
+        )
+    columns = torch.cat([heads, torch.eye(len(boxes))])
+    return PersonSegmenter(YoloBackend(MaskNetwork(columns, prototypes=masks), [1, 2], CPU), config)
 
 
 def load_segmenter(weights: Path, **options: Any) -> PersonSegmenter:

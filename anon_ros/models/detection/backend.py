@@ -1,6 +1,7 @@
 """Interface between the segmenter and a detection network, and what the networks share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -16,18 +17,20 @@ from anon_ros.models.weights.locate import find_weights
 
 
 class DetectionBackend(Protocol):
-    """A network that finds persons in one picture."""
+    """A network that finds persons in pictures."""
 
     @property
     def device(self) -> torch.device:
         """Device of the network."""
         ...
 
-    def search(self, image: RgbImage, config: DetectionConfig, min_score: float) -> Detections:
-        """Return the persons of ``image``, with masks (N, H, W) at its full resolution.
+    def search(
+        self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float
+    ) -> list[Detections]:
+        """Return the persons of each image, with masks (N, H, W) at its full resolution.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            images: (H, W, 3) uint8 RGB each, of any sizes.
             config: thresholds.
             min_score: also return weak candidates down to this score, at most
                 ``config.max_persons`` in total.
@@ -108,3 +111,10 @@ def find_roi(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -
     roi = Roi.from_box_xyxy(box_xyxy)
     left, top = min(roi.x0, width_px - 1), min(roi.y0, height_px - 1)
     return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))
+
+
+def iter_batches(indices: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Yield lists of at most ``size`` of ``indices``, in their order."""
+    remaining = iter(indices)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -58,7 +58,9 @@ class PersonDetector:
         if isinstance(backend, YoloBackend):
             backend = replace(backend, network=_BoxesOnly(backend.network))
         # max_persons boxes above the confidence would raise; none reaches a confidence of 1.
-        settings = replace(config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS)
+        settings = replace(
+            config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS, tiles="off"
+        )
         return cls(PersonSegmenter(backend, settings, _MIN_CONFIDENCE))
 
     def detect(self, image: RgbImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -63,6 +63,12 @@ class Letterbox:
         boxes = (boxes_xyxy - np.tile(self.offset_xy, 2)) / gain
         return np.asarray(np.clip(boxes, 0, np.tile(self.image_wh, 2)), np.float32)
 
+    def get_cell_px(self, columns: int, rows: int) -> tuple[float, float]:
+        """Return the size, px of the image, of a cell of a map of the network's whole input."""
+        gains = np.divide(self.resized_wh, self.image_wh)
+        width, height = np.divide(self.network_wh, (columns, rows)) / gains
+        return float(width), float(height)
+
     def sample(self, logits: torch.Tensor, window: Roi) -> torch.Tensor:
         """Read a map of the network's whole input at every pixel of a window of the image.
 

@@ -46,14 +46,14 @@ class QueryNetwork(Protocol):
         ...
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Run on one image.
+        """Run on images of one size.
 
         Args:
-            batch: (1, 3, side, side) float RGB, normalized.
+            batch: (B, 3, side, side) float RGB, normalized.
 
         Returns:
-            Class logits (Q, C); boxes (Q, 4), center x, center y, width and height in 0..1 of the
-            input; and mask logits (Q, h', w') of the whole input.
+            Class logits (B, Q, C); boxes (B, Q, 4), center x, center y, width and height in 0..1
+            of the input; and mask logits (B, Q, h', w') of the whole input.
         """
         ...
 
@@ -83,9 +83,9 @@ class RfDetrNetwork:
         return side_px
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Run on one image; see ``QueryNetwork``."""
+        """Run on images of one size; see ``QueryNetwork``."""
         output = self.model(batch)
-        return output.logits[0], output.pred_boxes[0], output.pred_masks[0]
+        return output.logits, output.pred_boxes, output.pred_masks
 
 
 def load_rfdetr(directory: Path, device: torch.device) -> RfDetrNetwork:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,22 @@ from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.models.detection.backend import (
     find_class_ids,
     find_roi,
+    iter_batches,
     limit_persons,
     require_finite,
 )
+from anon_ros.models.detection.borders import (
+    continue_to_borders,
+    get_reach_px,
+    widen_to_borders,
+)
+from anon_ros.models.detection.crowds import add_hidden_persons
 from anon_ros.models.detection.letterbox import Letterbox
 from anon_ros.models.detection.rfdetr import QueryNetwork, load_rfdetr
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
 
-# The network itself suppresses duplicates: of two boxes that overlap by less, both are persons.
-_DUPLICATE_IOU = 0.9
+_MAX_BATCH = 8  # tiles in a call: transformers computes the masks of all queries in each layer
 
 
 @dataclass(frozen=True)
@@ -59,39 +66,47 @@ class RfDetrBackend:
         network.plan_side_px(config.inference_px)
         return cls(network, find_class_ids(network.names, config.classes, directory), torch_device)
 
-    def search(self, image: RgbImage, config: DetectionConfig, min_score: float) -> Detections:
-        """Return the persons of ``image``; see ``DetectionBackend``."""
-        height_px, width_px = image.shape[:2]
-        stretch = self._plan(image, config)
-        with torch.inference_mode():
-            logits, boxes, masks = self.network(self._make_input(image, stretch))
-            require_finite(logits, boxes)
-            rows, scores, class_ids = self._select(logits.float(), boxes.float(), config, min_score)
-            masks = masks[rows].float()
-            require_finite(masks)
-            corners = torchvision.ops.box_convert(boxes[rows].float(), "cxcywh", "xyxy")
-            side_px = stretch.network_wh[0]
-            boxes_xyxy = stretch.boxes_to_image(corners.cpu().numpy() * np.float32(side_px))
-            decoded = np.zeros((len(rows), height_px, width_px), np.bool_)
-            windows = _find_windows(masks, stretch)
-            for mask, logit, window, box in zip(decoded, masks, windows, boxes_xyxy, strict=True):
-                if not window.is_empty:
-                    mask[window.slices] = (stretch.sample(logit, window) > 0).cpu().numpy()
-                _require_pixel(mask, find_roi(box, width_px, height_px))
-        return Detections(boxes_xyxy, scores.cpu().numpy(), class_ids.cpu().numpy(), decoded)
-
-    def _plan(self, image: RgbImage, config: DetectionConfig) -> Letterbox:
+    def search(
+        self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float
+    ) -> list[Detections]:
+        """Return the persons of each image; see ``DetectionBackend``."""
         try:
             side_px = self.network.plan_side_px(config.inference_px)
         except ModelError as error:  # a running node accepts another inference_px
             raise SegmentationError(str(error)) from error
-        return Letterbox.stretch((image.shape[1], image.shape[0]), side_px)
+        detections = []
+        for part in iter_batches(range(len(images)), _MAX_BATCH):
+            with torch.inference_mode():
+                inputs = torch.cat([self._make_input(images[index], side_px) for index in part])
+                outputs = zip(*self.network(inputs), strict=True)
+                for index, output in zip(part, outputs, strict=True):
+                    height_px, width_px = images[index].shape[:2]
+                    stretch = Letterbox.stretch((width_px, height_px), side_px)
+                    detections.append(self._decode(stretch, _Queries(*output), config, min_score))
+        return detections
 
-    def _make_input(self, image: RgbImage, stretch: Letterbox) -> torch.Tensor:
-        """Return the network's input, resized and normalized as RfDetrImageProcessor does it."""
-        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 255
+    def _decode(
+        self, stretch: Letterbox, queries: "_Queries", config: DetectionConfig, min_score: float
+    ) -> Detections:
+        """Return the persons among the queries of an image."""
+        require_finite(queries.logits, queries.boxes)
+        corners = torchvision.ops.box_convert(queries.boxes.float(), "cxcywh", "xyxy")
+        scores, class_ids = self._read_scores(queries.logits.float(), config)
+        likely = torch.nonzero(scores >= min_score)[:, 0]
+        require_finite(queries.masks[likely])
+        rows = likely[_select(corners[likely], scores[likely], queries.masks[likely], config)]
+        boxes = corners[rows].cpu().numpy() * np.float32(stretch.network_wh[0])
+        boxes_xyxy = stretch.boxes_to_image(boxes)
+        masks = _decode_masks(stretch, queries.masks[rows].float(), boxes_xyxy)
+        return Detections(
+            boxes_xyxy, scores[rows].cpu().numpy(), class_ids[rows].cpu().numpy(), masks
+        )
+
+    def _make_input(self, image: RgbImage, side_px: int) -> torch.Tensor:
+        """Return an input, resized and normalized as RfDetrImageProcessor does it."""
+        pixels = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float() / 255
         resized = torch.nn.functional.interpolate(
-            pixels, stretch.network_wh[::-1], mode="bilinear", align_corners=False
+            pixels, (side_px, side_px), mode="bilinear", align_corners=False
         )
         mean, std = (
             torch.tensor(values, device=self.device).reshape(3, 1, 1)
@@ -99,31 +114,34 @@ class RfDetrBackend:
         )
         return (resized - mean) / std
 
-    def _select(
-        self,
-        logits: torch.Tensor,
-        boxes: torch.Tensor,
-        config: DetectionConfig,
-        min_score: float,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return query, score and class id of each candidate, the best score first.
-
-        Args:
-            logits: (Q, C).
-            boxes: (Q, 4) center x, center y, width, height.
-            config: thresholds.
-            min_score: of a candidate.
-        """
+    def _read_scores(
+        self, logits: torch.Tensor, config: DetectionConfig
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return score and class id (Q,) of each query as one of ``class_ids``."""
         probabilities = logits.sigmoid()
         _require_spare_queries(probabilities.max(dim=1).values, config)
         class_ids = torch.tensor(self.class_ids, device=logits.device)
         scores, best = probabilities[:, class_ids].max(dim=1)
-        likely = torch.nonzero(scores >= min_score)[:, 0]
-        corners = torchvision.ops.box_convert(boxes[likely], "cxcywh", "xyxy")
-        same_iou = max(config.nms_iou, _DUPLICATE_IOU)
-        indices = torchvision.ops.nms(corners, scores[likely], same_iou)
-        rows = likely[limit_persons(indices, scores[likely], config)]
-        return rows, scores[rows], class_ids[best[rows]]
+        return scores, class_ids[best]
+
+
+class _Queries(NamedTuple):
+    """The answers of all queries about an image; see ``QueryNetwork``."""
+
+    logits: torch.Tensor
+    boxes: torch.Tensor
+    masks: torch.Tensor
+
+
+def _select(
+    boxes_xyxy: torch.Tensor, scores: torch.Tensor, masks: torch.Tensor, config: DetectionConfig
+) -> torch.Tensor:
+    """Return the indices of the candidates that are persons of their own, sorted by score."""
+    indices = torchvision.ops.nms(boxes_xyxy, scores, config.nms_iou)
+    indices = add_hidden_persons(
+        indices, boxes_xyxy, scores, lambda rows: [masks[rows] > 0], config.confidence
+    )
+    return limit_persons(indices, scores, config)
 
 
 def _require_spare_queries(scores: torch.Tensor, config: DetectionConfig) -> None:
@@ -136,9 +154,32 @@ def _require_spare_queries(scores: torch.Tensor, config: DetectionConfig) -> Non
     if bool((scores >= config.confidence).all()):
         message = (
             f"all {len(scores)} queries of the network hold something; take weights with more "
-            f"queries, or raise detect.confidence = {config.confidence}"
+            f"queries or detect.tiles, or raise detect.confidence = {config.confidence}"
         )
         raise SegmentationError(message)
+
+
+def _decode_masks(
+    stretch: Letterbox, logits: torch.Tensor, boxes_xyxy: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return the masks (N, H, W) of maps (N, h, w); boxes are added of which none is marked.
+
+    Near the image's borders they are continued to them.
+    """
+    width_px, height_px = stretch.image_wh
+    cell_px = stretch.get_cell_px(logits.shape[2], logits.shape[1])
+    reach_px = get_reach_px(cell_px[0]), get_reach_px(cell_px[1])
+    masks = np.zeros((len(logits), height_px, width_px), np.bool_)
+    windows = _find_windows(logits, stretch)
+    for mask, logit, window, box in zip(masks, logits, windows, boxes_xyxy, strict=True):
+        if not window.is_empty:
+            wide = widen_to_borders(window, width_px, height_px, reach_px)
+            part = (stretch.sample(logit, wide) > 0).cpu().numpy()
+            continue_to_borders(part, wide, width_px, height_px, reach_px)
+            mask[wide.slices] = part
+        inside = find_roi(box, width_px, height_px).slices
+        mask[inside] |= not mask[inside].any()
+    return masks
 
 
 def _find_windows(logits: torch.Tensor, stretch: Letterbox) -> list[Roi]:
@@ -162,9 +203,3 @@ def _find_span(is_marked: npt.NDArray[np.bool_], side_px: int) -> tuple[int, int
     pixels_per_cell = side_px / len(is_marked)
     start, stop = (cells[0] - 1) * pixels_per_cell, (cells[-1] + 2) * pixels_per_cell
     return max(math.floor(start), 0), min(math.ceil(stop), side_px)
-
-
-def _require_pixel(mask: npt.NDArray[np.bool_], box: Roi) -> None:
-    """Set all of a box in ``mask``, (H, W), if none of it is set."""
-    if not mask[box.slices].any():
-        mask[box.slices] = True

@@ -11,6 +11,8 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import stretch_dim
 from anon_ros.models.detection.backend import DetectionBackend, limit_persons, load_backend
+from anon_ros.models.detection.joining import join_tiles
+from anon_ros.models.detection.tiles import plan_tiles
 
 # Between two looks at a dim scene the worse outline often has the better score: both are replaced.
 _SAME_IN_LOOKS_IOU = 0.9
@@ -55,13 +57,20 @@ class PersonSegmenter:
         Raises:
             SegmentationError: if the network's output is not finite or reaches ``max_persons``.
         """
+        looks = [self._search(picture) for picture in (image, *stretch_dim(image))]
+        return looks[0] if len(looks) == 1 else self._merge(looks)
+
+    def _search(self, image: RgbImage) -> Detections:
+        """Return the persons of a picture, found in its tiles and in the whole."""
+        height_px, width_px = image.shape[:2]
         confidence = self.config.confidence
         min_score = confidence if self.min_confidence is None else self.min_confidence
-        looks = [
-            self.backend.search(picture, self.config, min_score)
-            for picture in (image, *stretch_dim(image))
-        ]
-        return looks[0] if len(looks) == 1 else self._merge(looks)
+        grids = plan_tiles(width_px, height_px, self.config)
+        pictures = [np.ascontiguousarray(image[t.slices]) for grid in grids for t in grid]
+        parts = self.backend.search(pictures, self.config, min_score)
+        if len(parts) == 1:
+            return parts[0]
+        return self._limit(join_tiles(grids, parts, height_px, width_px))
 
     def _merge(self, looks: Sequence[Detections]) -> Detections:
         """Return the persons of several looks at an image, each once if they agree."""
@@ -69,5 +78,11 @@ class PersonSegmenter:
         boxes, scores, class_ids, masks = (np.concatenate(values) for values in fields)
         same_iou = max(self.config.nms_iou, _SAME_IN_LOOKS_IOU)
         indices = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), same_iou)
-        rows = limit_persons(indices, torch.from_numpy(scores), self.config).numpy()
-        return Detections(boxes[rows], scores[rows], class_ids[rows], masks[rows])
+        rows = indices.numpy()
+        return self._limit(Detections(boxes[rows], scores[rows], class_ids[rows], masks[rows]))
+
+    def _limit(self, persons: Detections) -> Detections:
+        """Return the first ``max_persons`` persons, who are sorted by score."""
+        indices = torch.arange(len(persons))
+        count = len(limit_persons(indices, torch.from_numpy(persons.scores), self.config))
+        return Detections(*(values[:count] for values in vars(persons).values()))

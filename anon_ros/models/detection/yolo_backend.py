@@ -1,7 +1,8 @@
 """Search for persons with a YOLO network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +10,27 @@ import torch
 import torchvision  # type: ignore[import-untyped]  # ships no types
 
 from anon_ros.config import DetectionConfig
-from anon_ros.core import Detections, RgbImage, Roi
+from anon_ros.core import Detections, Mask, RgbImage, Roi
 from anon_ros.models.detection.backend import (
     find_class_ids,
     find_roi,
+    iter_batches,
     limit_persons,
     require_finite,
 )
+from anon_ros.models.detection.borders import (
+    continue_to_borders,
+    get_reach_px,
+    widen_to_borders,
+)
+from anon_ros.models.detection.crowds import add_hidden_persons, fill_boxes
 from anon_ros.models.detection.letterbox import Letterbox
-from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
+from anon_ros.models.detection.yolo import Candidates, DetectorNetwork, load_yolo
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
+
+_MAX_BATCH = 32  # tiles in a call
+_MASK_BATCH = 256  # masks at a time
 
 
 @dataclass(frozen=True)
@@ -54,57 +65,113 @@ class YoloBackend:
         network = load_yolo(path, torch_device, needs_masks=needs_masks)
         return cls(network, find_class_ids(network.names, config.classes, path), torch_device)
 
-    def search(self, image: RgbImage, config: DetectionConfig, min_score: float) -> Detections:
-        """Return the persons of ``image``; see ``DetectionBackend``."""
+    def search(
+        self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float
+    ) -> list[Detections]:
+        """Return the persons of each image; see ``DetectionBackend``."""
+        detections: dict[int, Detections] = {}
+        letterboxes = [self._plan(image, config) for image in images]
+        indices = sorted(range(len(images)), key=lambda index: letterboxes[index].network_wh)
+        for _, group in groupby(indices, key=lambda index: letterboxes[index].network_wh):
+            for part in iter_batches(group, _MAX_BATCH):
+                inputs = np.stack([letterboxes[index].apply(images[index]) for index in part])
+                with torch.inference_mode():
+                    for index, output in zip(part, self._run(inputs), strict=True):
+                        detections[index] = self._decode(
+                            letterboxes[index], *output, config, min_score
+                        )
+        return [detections[index] for index in range(len(images))]
+
+    def _plan(self, image: RgbImage, config: DetectionConfig) -> Letterbox:
         height_px, width_px = image.shape[:2]
-        letterbox = Letterbox.plan(
-            (width_px, height_px), config.inference_px, self.network.stride_px
-        )
-        pixels = torch.from_numpy(letterbox.apply(image)).to(self.device)
-        with torch.inference_mode():
-            candidates, prototypes = self.network(pixels.permute(2, 0, 1)[None].float() / 255)
-            require_finite(candidates, prototypes)
-            boxes, scores, classes, coefficients = self._select(
-                candidates.float(), config, min_score
-            )
-            boxes_xyxy = letterbox.boxes_to_image(boxes.cpu().numpy())
-            windows = [find_roi(box, width_px, height_px) for box in boxes_xyxy]
-            masks = np.zeros((len(windows), height_px, width_px), np.bool_)
-            for index, window in enumerate(windows):
-                masks[index][window.slices] = (
-                    True
-                    if prototypes is None
-                    else _decode_mask(letterbox, coefficients[index], prototypes.float(), window)
-                )
-        return Detections(boxes_xyxy, scores.cpu().numpy(), classes.cpu().numpy(), masks)
+        return Letterbox.plan((width_px, height_px), config.inference_px, self.network.stride_px)
 
-    def _select(
-        self, candidates: torch.Tensor, config: DetectionConfig, min_score: float
-    ) -> tuple[torch.Tensor, ...]:
-        """Return boxes (N, 4) xyxy of the network's input, scores, class ids, mask coefficients.
+    def _run(
+        self, inputs: npt.NDArray[np.uint8]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        """Yield candidates and prototypes of each input, (B, h, w, 3)."""
+        pixels = torch.from_numpy(inputs).to(self.device)
+        candidates, prototypes = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+        require_finite(candidates, prototypes)
+        for index, rows in enumerate(candidates):
+            yield rows.float(), None if prototypes is None else prototypes[index].float()
 
-        Args:
-            candidates: (4 + classes + K, M), as ``DetectorNetwork`` returns them.
-            config: thresholds.
-            min_score: of a candidate.
-        """
+    def _decode(
+        self,
+        letterbox: Letterbox,
+        candidates: torch.Tensor,
+        prototypes: torch.Tensor | None,
+        config: DetectionConfig,
+        min_score: float,
+    ) -> Detections:
+        """Return the persons among the rows (4 + classes + K, M) of ``DetectorNetwork``."""
+        width_px, height_px = letterbox.image_wh
+        likely = self._read_candidates(candidates, min_score)
+        selected = likely.take(_select(likely, prototypes, letterbox, config))
+        boxes_xyxy = letterbox.boxes_to_image(selected.boxes_xyxy.cpu().numpy())
+        windows = [find_roi(box, width_px, height_px) for box in boxes_xyxy]
+        if prototypes is None:
+            parts = [(w, np.ones((w.height_px, w.width_px), np.bool_)) for w in windows]
+        else:
+            parts = _decode_masks(letterbox, selected.coefficients, prototypes, windows)
+        masks = np.zeros((len(windows), height_px, width_px), np.bool_)
+        for mask, (window, part) in zip(masks, parts, strict=True):
+            mask[window.slices] = part
+        scores, class_ids = selected.scores.cpu().numpy(), selected.class_ids.cpu().numpy()
+        return Detections(boxes_xyxy, scores, class_ids, masks)
+
+    def _read_candidates(self, rows: torch.Tensor, min_score: float) -> Candidates:
+        """Return the candidates that score enough as one of ``class_ids``."""
         first_coefficient = 4 + len(self.network.names)
-        class_ids = torch.tensor(self.class_ids, device=candidates.device)
-        scores, best = candidates[4:first_coefficient][class_ids].max(dim=0)
-        likely = scores >= min_score
-        rows = candidates.T[likely]
-        boxes = torchvision.ops.box_convert(rows[:, :4], "cxcywh", "xyxy")
-        # Across classes, so that a person detected as two classes stays one person.
-        indices = torchvision.ops.nms(boxes, scores[likely], config.nms_iou)
-        indices = limit_persons(indices, scores[likely], config)
-        selected = boxes, scores[likely], class_ids[best[likely]], rows[:, first_coefficient:]
-        return tuple(values[indices] for values in selected)
+        class_ids = torch.tensor(self.class_ids, device=rows.device)
+        scores, best = rows[4:first_coefficient][class_ids].max(dim=0)
+        boxes_xyxy = torchvision.ops.box_convert(rows[:4].T, "cxcywh", "xyxy")
+        candidates = Candidates(boxes_xyxy, scores, class_ids[best], rows[first_coefficient:].T)
+        return candidates.take(scores >= min_score)
 
 
-def _decode_mask(
-    letterbox: Letterbox, coefficients: torch.Tensor, prototypes: torch.Tensor, window: Roi
-) -> npt.NDArray[np.bool_]:
-    """Return the person's pixels in its box; all of them if the network marks none."""
+def _select(
+    candidates: Candidates,
+    prototypes: torch.Tensor | None,
+    letterbox: Letterbox,
+    config: DetectionConfig,
+) -> torch.Tensor:
+    """Return the indices of the candidates that are persons of their own, sorted by score."""
+    boxes_xyxy, scores = candidates.boxes_xyxy, candidates.scores
+    # Across classes, so that a person detected as two classes stays one person.
+    indices = torchvision.ops.nms(boxes_xyxy, scores, config.nms_iou)
+    if prototypes is not None:
+        width_px, height_px = letterbox.network_wh
+        cell_px = width_px / prototypes.shape[2], height_px / prototypes.shape[1]
+
+        def iter_masks(rows: torch.Tensor) -> Iterator[torch.Tensor]:
+            for part in torch.split(rows, _MASK_BATCH):
+                masks = torch.tensordot(candidates.coefficients[part], prototypes, dims=1) > 0
+                yield masks & fill_boxes(boxes_xyxy[part], masks, cell_px)
+
+        indices = add_hidden_persons(indices, boxes_xyxy, scores, iter_masks, config.confidence)
+    return limit_persons(indices, scores, config)
+
+
+def _decode_masks(
+    letterbox: Letterbox, coefficients: torch.Tensor, prototypes: torch.Tensor, boxes: list[Roi]
+) -> list[tuple[Roi, Mask]]:
+    """Return each person's pixels in their box; all of the box if the network marks none.
+
+    Near the image's borders box and mask are continued to them.
+    """
+    if not boxes:
+        return []
+    cell_px = letterbox.get_cell_px(prototypes.shape[2], prototypes.shape[1])
+    reach_px = get_reach_px(cell_px[0]), get_reach_px(cell_px[1])
+    windows = [widen_to_borders(box, *letterbox.image_wh, reach_px) for box in boxes]
     logits = torch.tensordot(coefficients, prototypes, dims=1)
-    mask = (letterbox.sample(logits, window) > 0).cpu().numpy()
-    return np.asarray(mask if mask.any() else np.ones_like(mask))
+    parts = [letterbox.sample(*pair) > 0 for pair in zip(logits, windows, strict=True)]
+    pixels = torch.cat([part.flatten() for part in parts]).cpu().numpy()  # one copy for all
+    stops = np.cumsum([part.numel() for part in parts])[:-1]
+    masks = []
+    for window, part, flat in zip(windows, parts, np.split(pixels, stops), strict=True):
+        mask = flat.reshape(part.shape)
+        continue_to_borders(mask, window, *letterbox.image_wh, reach_px)
+        masks.append((window, mask if mask.any() else np.ones_like(mask)))
+    return masks

@@ -65,7 +65,9 @@ def test_results_equal_transformers(
 ) -> None:
     image = np.asarray(cv2.resize(street_rgb, size_wh), np.uint8)
     # Random scores lie around 0.5: all queries are candidates, and none is spare for persons.
-    segmenter = load_segmenter(tiny_rfdetr, inference_px=96, confidence=0.9, nms_iou=1.0)
+    segmenter = load_segmenter(
+        tiny_rfdetr, inference_px=96, confidence=0.9, nms_iou=1.0, tiles="off"
+    )
     found = segmenter.with_thresholds(segmenter.config, 0.001).segment(image)
     processor = transformers.RfDetrImageProcessor.from_pretrained(tiny_rfdetr)
     network = transformers.RfDetrForInstanceSegmentation.from_pretrained(tiny_rfdetr)
@@ -84,7 +86,9 @@ def test_results_equal_transformers(
     for mask, known, box in zip(found.masks, theirs, found.boxes_xyxy, strict=True):
         inside = find_roi(box, image.shape[1], image.shape[0]).slices
         known[inside] |= not known[inside].any()
-        assert np.count_nonzero(mask != known) < 20  # of numbers around zero
+        # Ours go on to a border two of 24 cells away. A few numbers lie around zero.
+        y, x = (side // 12 + 1 for side in mask.shape)
+        assert np.count_nonzero((mask != known)[y:-y, x:-x]) < 20
 
 
 def test_mask_is_not_cut_at_its_box() -> None:
@@ -126,20 +130,13 @@ def test_non_finite_part_fails_frame(part: str, value: float) -> None:
         def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             parts = dict(zip(("logits", "boxes", "masks"), super().__call__(batch), strict=True))
             parts[part] = parts[part].clone()
-            parts[part][0].view(-1)[0] = value
+            parts[part][0, -2].view(-1)[0] = value  # the duplicate's, who is dropped
             return parts["logits"], parts["boxes"], parts["masks"]
 
-    network = Broken(make_candidate(BOX, [0, 0.5, 0])[:, None])
+    network = Broken(torch.stack([make_candidate(BOX, [0, s, 0]) for s in (0.5, 0.4)], dim=1))
     segmenter = PersonSegmenter(RfDetrBackend(network, [1], CPU), DetectionConfig())
     with pytest.raises(SegmentationError, match="NaN"):
         segmenter.segment(GRAY)
-
-
-def test_overlapping_persons_are_both_returned() -> None:
-    pair = [make_candidate([x, 320, 100, 200], [0, 0.5, 0]) for x in (300, 310)]
-    assert len(make_segmenter(*pair, backend="rfdetr").segment(GRAY)) == 2
-    same = [make_candidate([x, 320, 100, 200], [0, 0.5, 0]) for x in (300, 302)]
-    assert len(make_segmenter(*same, backend="rfdetr").segment(GRAY)) == 1
 
 
 def test_input_is_whole_windows(tiny_rfdetr: Path) -> None:

@@ -15,6 +15,7 @@ from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import SegmentationError
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from helpers.detectors import BACKENDS, make_candidate
+from helpers.detectors import make_mask_segmenter as make_mask_segmenter_of
 from helpers.detectors import make_segmenter as make_segmenter_of
 
 GRAY = np.zeros((640, 640, 3), np.uint8)
@@ -29,10 +30,15 @@ def make_segmenter(request: pytest.FixtureRequest) -> MakeSegmenter:
     return partial(make_segmenter_of, backend=request.param)
 
 
+@pytest.fixture(params=BACKENDS)
+def make_mask_segmenter(request: pytest.FixtureRequest) -> MakeSegmenter:
+    return partial(make_mask_segmenter_of, backend=request.param)
+
+
 def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
     """A grey image with a bright disc whose soft edge crosses mid grey at the mask's edge."""
     y, x = np.mgrid[0.5:height_px, 0.5:width_px]
-    radius_px = min(width_px, height_px) / 3
+    radius_px = min(width_px, height_px) / 4  # off the borders, to which a mask would go on
     inside_px = radius_px - np.hypot(x - width_px * 0.45, y - height_px * 0.6)
     edge_px = max(width_px, height_px) / 20
     value = np.clip(0.5 + inside_px / edge_px, 0, 1) * 255
@@ -56,7 +62,9 @@ def test_known_mask_keeps_its_place(
 ) -> None:
     image, known = make_disc_image(width_px, height_px)
     everything = make_candidate([500, 500, 2000, 2000], [0, 0.9, 0])
-    segmenter = make_segmenter(everything, config=DetectionConfig(inference_px=inference_px))
+    segmenter = make_segmenter(
+        everything, config=DetectionConfig(inference_px=inference_px, tiles="off")
+    )
     (mask,) = segmenter.segment(image).masks
     assert mask.shape == (height_px, width_px)
     assert measure_boundary_error_px(mask, known) <= 1
@@ -133,3 +141,44 @@ def test_two_looks_reach_max_persons(make_segmenter: MakeSegmenter) -> None:
     assert len(segmenter.segment(dim)) == 2
     with pytest.raises(SegmentationError, match="max_persons"):
         make_segmenter(*candidates, config=DetectionConfig(max_persons=2)).segment(dim)
+
+
+def compute_iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_person_behind_nearly_equal_box_is_kept(make_mask_segmenter: MakeSegmenter) -> None:
+    """Two boxes with an IoU of 0.9: one person in front, the other shows beside them."""
+    boxes = [[320.0, 320, 200, 400], [330.0, 320, 200, 400]]
+    both = make_mask_segmenter(boxes, [(220, 120, 340, 520), (340, 120, 430, 520)])
+    assert len(both.segment(GRAY)) == 2
+    twice = make_mask_segmenter(boxes, [(220, 120, 400, 520), (228, 120, 408, 520)])
+    assert len(twice.segment(GRAY)) == 1
+
+
+def test_hidden_persons_reach_max_persons(make_mask_segmenter: MakeSegmenter) -> None:
+    boxes = [[320.0, 320, 200, 400], [330.0, 320, 200, 400]]
+    rects = [(220, 120, 340, 520), (340, 120, 430, 520)]
+    with pytest.raises(SegmentationError, match="max_persons"):
+        make_mask_segmenter(boxes, rects, max_persons=2).segment(GRAY)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_mask_goes_on_to_image_border(make_mask_segmenter: MakeSegmenter, turns: int) -> None:
+    """Boxes and masks of persons who leave the image end up to two cells short of its border."""
+    rects = [(8, 200, 80, 400), (240, 632 - 72, 400, 632), (560, 200, 632, 400), (240, 8, 400, 80)]
+    x0, y0, x1, y1 = rects[turns]
+    box = [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0]
+    (mask,) = make_mask_segmenter([box], [rects[turns]]).segment(GRAY).masks
+    expected = np.zeros((640, 640), np.bool_)
+    border = [(0, y0, x1, y1), (x0, y0, x1, 640), (x0, y0, 640, y1), (x0, 0, x1, y1)][turns]
+    expected[border[1] : border[3], border[0] : border[2]] = True
+    assert compute_iou(mask, expected) > 0.95
+    edges = mask[200:400, 0], mask[-1, 240:400], mask[200:400, -1], mask[0, 240:400]
+    assert edges[turns].mean() > 0.95
+
+
+def test_mask_off_the_border_stays(make_mask_segmenter: MakeSegmenter) -> None:
+    rect = (24, 200, 100, 400)
+    (mask,) = make_mask_segmenter([[62.0, 300, 76, 200]], [rect]).segment(GRAY).masks
+    assert not mask[:, :20].any()
