@@ -31,7 +31,7 @@ OVERRIDES = {
     "prefix": ("topics.prefix", "namespace put before a topic to make its mirrored topic"),
     "inpainter": ("inpaint.method", "sdxl, fill, telea, blur or pixelate"),
     "model": ("inpaint.model", "directory of the diffusers pipeline"),
-    "weights": ("detect.weights", "path of the Ultralytics weights"),
+    "weights": ("detect.weights", "path of the detection weights"),
     "device": ("compute.device", "auto, cpu, cuda or cuda:N"),
     "use_sim_time": ("use_sim_time", "true to take the time from /clock, as from a played bag"),
 }

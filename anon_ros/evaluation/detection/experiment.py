@@ -156,7 +156,7 @@ def _read_labels(options: DetectionOptions) -> BoxLabels | None:
 def _make_detector_config(options: DetectionOptions, config: Config) -> Config:
     detect = config.detect
     if options.detector:
-        detect = replace(detect, weights=options.detector)
+        detect = replace(detect, weights=options.detector, backend="auto")
     if options.detector_classes:
         detect = replace(detect, classes=options.detector_classes)
     return replace(config, detect=detect)

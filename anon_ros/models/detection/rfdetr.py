@@ -122,6 +122,7 @@ def _load_model(directory: Path) -> Any:
     from safetensors.torch import load_file  # noqa: PLC0415
 
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     config = _make_config(directory)
     state: dict[str, torch.Tensor] = {}
     for file in sorted(directory.glob("*.safetensors")):
