@@ -16,9 +16,9 @@ from start_timesteps import make_published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from anon_ros.config import Config
+from anon_ros.models.detection.backends.yolo import YoloNetwork
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.detection.yolo import YoloNetwork
-from anon_ros.models.detection.yolo_backend import YoloBackend
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps

@@ -35,7 +35,7 @@ collect_ignore = (
     if HAS_ULTRALYTICS
     else [
         "models/detection/test_training.py",
-        "models/detection/test_yolo_backend.py",
+        "models/detection/backends/test_yolo_backend.py",
         "models/trackers/test_bytetrack.py",
     ]
 )

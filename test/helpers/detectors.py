@@ -10,9 +10,9 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
-from anon_ros.models.detection.rfdetr_backend import RfDetrBackend
+from anon_ros.models.detection.backends.rfdetr_backend import RfDetrBackend
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.detection.yolo_backend import YoloBackend
 
 CPU = torch.device("cpu")
 NAMES = {0: "car", 1: "person", 2: "rider"}

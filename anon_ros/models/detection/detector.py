@@ -9,10 +9,10 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
-from anon_ros.models.detection.backend import load_backend
+from anon_ros.models.detection.backends.backend import load_backend
+from anon_ros.models.detection.backends.yolo import DetectorNetwork
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.detection.yolo import DetectorNetwork
-from anon_ros.models.detection.yolo_backend import YoloBackend
 
 # The settings with which Ultralytics and COCO evaluate: the hundred best boxes, weak ones included.
 _MIN_CONFIDENCE = 0.001

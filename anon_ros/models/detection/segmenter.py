@@ -10,7 +10,7 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import stretch_dim
-from anon_ros.models.detection.backend import DetectionBackend, limit_persons, load_backend
+from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons, load_backend
 from anon_ros.models.detection.joining import join_tiles
 from anon_ros.models.detection.tiles import plan_tiles
 

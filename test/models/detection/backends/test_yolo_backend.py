@@ -20,8 +20,8 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.labels.boxes import read_yolo_boxes
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.detection.yolo_backend import YoloBackend
 from helpers.detectors import CPU, FixedNetwork, load_segmenter, make_candidate
 from helpers.paths import MASKS
 

@@ -13,21 +13,21 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
-from anon_ros.models.detection.backend import (
+from anon_ros.models.detection.backends.backend import (
     find_class_ids,
     find_roi,
     iter_batches,
     limit_persons,
     require_finite,
 )
-from anon_ros.models.detection.borders import (
+from anon_ros.models.detection.backends.borders import (
     continue_to_borders,
     get_reach_px,
     widen_to_borders,
 )
-from anon_ros.models.detection.crowds import add_hidden_persons
-from anon_ros.models.detection.letterbox import Letterbox
-from anon_ros.models.detection.rfdetr import QueryNetwork, load_rfdetr
+from anon_ros.models.detection.backends.crowds import add_hidden_persons
+from anon_ros.models.detection.backends.letterbox import Letterbox
+from anon_ros.models.detection.backends.rfdetr import QueryNetwork, load_rfdetr
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
 

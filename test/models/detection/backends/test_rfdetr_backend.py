@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError, SegmentationError
-from anon_ros.models.detection.backend import find_roi
+from anon_ros.models.detection.backends.backend import find_roi
+from anon_ros.models.detection.backends.rfdetr_backend import RfDetrBackend
 from anon_ros.models.detection.detector import PersonDetector
-from anon_ros.models.detection.rfdetr_backend import RfDetrBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from helpers.detectors import (
     CPU,

@@ -58,10 +58,10 @@ def load_backend(
     """
     # Imported here: they import this file, and each its own large library.
     if choose_backend(config.backend, find_weights(config.weights)) == "rfdetr":
-        from anon_ros.models.detection.rfdetr_backend import RfDetrBackend  # noqa: PLC0415
+        from anon_ros.models.detection.backends.rfdetr_backend import RfDetrBackend  # noqa: PLC0415
 
         return RfDetrBackend.load(config, device)
-    from anon_ros.models.detection.yolo_backend import YoloBackend  # noqa: PLC0415
+    from anon_ros.models.detection.backends.yolo_backend import YoloBackend  # noqa: PLC0415
 
     return YoloBackend.load(config, device, needs_masks=needs_masks)
 
