@@ -17,7 +17,7 @@ from anon_ros.models.detection.yolo import Candidates
 # Boxes that overlap by more are the same person's: further looks at them cost time only.
 _SAME_IOU = 0.95
 # Measured by bench/detection.py: below it duplicates of a person add pixels, too.
-_MIN_NEW = 0.1
+MIN_NEW_RATIO = 0.1
 _DILATE_RATIO = 0.05
 _CHUNK = 256  # masks at a time
 
@@ -54,7 +54,7 @@ def add_hidden_persons(
         shown |= _dilate(mask)
     added = []
     for index, mask in zip(dropped, iter_masks(dropped), strict=True):
-        if np.count_nonzero(mask & ~shown) > _MIN_NEW * np.count_nonzero(mask):
+        if np.count_nonzero(mask & ~shown) > MIN_NEW_RATIO * np.count_nonzero(mask):
             added.append(index)
             shown |= _dilate(mask)
     rows = torch.cat([selected, torch.stack(added)]) if added else selected
