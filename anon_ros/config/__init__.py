@@ -19,21 +19,38 @@ from anon_ros.config.groups import (
     TrackingConfig,
     num_denoising_steps,
 )
-from anon_ros.config.load import find_profile, load_config
+from anon_ros.config.load import find_profile, load_config, load_file
+from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
+    STRINGS,
     Parameter,
     all_parameters,
+    configure_camera,
+    find_foreign,
+    find_parameter,
     find_weaker,
+    format_foreign,
     get_value,
+    list_camera_parameters,
+    list_prefixes,
+    merge_cameras,
+    require_parameter,
     with_overrides,
 )
-from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config.topic_names import (
+    is_topic_pattern,
+    mirrored_topic,
+    resolve_prefix,
+    topic_matches,
+    topic_regex,
+)
 from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
     "RENAMED_PARAMETERS",
+    "STRINGS",
     "ComputeConfig",
     "Config",
     "DetectionConfig",
@@ -42,6 +59,7 @@ __all__ = [
     "InpaintConfig",
     "MaskConfig",
     "MaskMemoryConfig",
+    "MissingSectionError",
     "OutputConfig",
     "Parameter",
     "ParameterSpec",
@@ -52,17 +70,29 @@ __all__ = [
     "TrackingConfig",
     "all_parameters",
     "check_yaml",
+    "configure_camera",
     "dump_markdown",
     "dump_yaml",
+    "find_foreign",
+    "find_parameter",
     "find_profile",
     "find_weaker",
+    "format_foreign",
     "format_renaming",
     "get_value",
     "is_topic_pattern",
+    "list_camera_parameters",
+    "list_prefixes",
     "load_config",
+    "load_file",
+    "merge_cameras",
     "mirrored_topic",
     "num_denoising_steps",
+    "read_parameter_file",
     "rename_deprecated",
+    "require_parameter",
+    "resolve_prefix",
     "topic_matches",
+    "topic_regex",
     "with_overrides",
 ]

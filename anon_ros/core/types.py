@@ -68,6 +68,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.masks)
 
+    def above(self, confidence: float) -> "Detections":
+        """Return the persons with at least this score."""
+        rows = self.scores >= np.float32(confidence)  # as the detector compares
+        return Detections(*(values[rows] for values in vars(self).values()))
+
     @classmethod
     def empty(cls, height_px: int, width_px: int) -> "Detections":
         """Return no persons, for an image of that size."""

@@ -4,7 +4,7 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.config import Config, all_parameters, get_value, merge_cameras
 from anon_ros.core import Anonymizer
 from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segmenter, build_tracker
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
@@ -44,7 +44,8 @@ class ModelCache:
         segmenter, self._segmenter = self._segmenter, None
         if segmenter is None or not _has_same_parameters(before, config, "detect"):
             segmenter = build_segmenter(config)
-        self._segmenter = segmenter.with_thresholds(config.detect, min_confidence(config))
+        lenient = merge_cameras(config)
+        self._segmenter = segmenter.with_thresholds(lenient.detect, min_confidence(lenient))
         return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
 
     def tracker(self, config: Config) -> Tracker:

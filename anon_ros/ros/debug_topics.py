@@ -1,23 +1,29 @@
-"""Debug topics for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
+"""Debug topics for rviz, rqt and Foxglove: mask, overlay and detections."""
 
+import logging
 from array import array
+from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from anon_ros.core import AnonymizedFrame, Detections
+from anon_ros.ros.overlay import draw_overlay
 
+_LOGGER = logging.getLogger(__name__)
 _DEPTH = 5
 _WHITE = 255
 
 
 class DebugTopics:
-    """Publishers of mask and detections, active while they have subscribers.
+    """Publishers of mask, overlay and detections, active while they have subscribers.
 
     The messages have the header of their image. They show the place of a person, no pixel of them.
     """
@@ -25,6 +31,7 @@ class DebugTopics:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._masks = node.create_publisher(Image, "~/debug/mask", QoSProfile(depth=_DEPTH))
+        self._overlays = node.create_publisher(Image, "~/debug/overlay", QoSProfile(depth=_DEPTH))
         self._vision = _import_vision_msgs()
         self._detections = (
             node.create_publisher(
@@ -42,8 +49,12 @@ class DebugTopics:
         try:
             if self._masks.get_subscription_count():
                 self._masks.publish(make_mask_message(header, result))
+            if self._overlays.get_subscription_count():
+                self._overlays.publish(make_image_message(header, draw_overlay(result), "rgb8"))
             if self._detections and self._detections.get_subscription_count():
-                message = make_detections_message(self._vision, header, result.detections)
+                message = make_detections_message(
+                    self._vision, header, result.detections, result.track_ids
+                )
                 self._detections.publish(message)
         except Exception as error:  # noqa: BLE001 - see above
             self._node.get_logger().warning(f"debug topics: {error}", throttle_duration_sec=10.0)
@@ -51,20 +62,47 @@ class DebugTopics:
 
 def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
     """Return the replaced pixels as mono8: 255 where replaced, else 0."""
-    height_px, width_px = result.replaced_mask.shape
+    white = result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)
+    return make_image_message(header, white, "mono8")
+
+
+def make_image_message(header: Any, image: NDArray[np.uint8], encoding: str) -> Image:
+    """Return ``image`` as a message: by cv_bridge where it is installed, else by ourselves.
+
+    Args:
+        header: of the message.
+        image: (H, W) or (H, W, C) in the order of ``encoding``.
+        encoding: of 8 bits per channel, as in sensor_msgs: "mono8", "rgb8", "bgr8".
+    """
+    if bridge := _make_cv_bridge():
+        message = bridge.cv2_to_imgmsg(image, encoding)
+        message.header = header
+        return message
     data = array("B")
-    data.frombytes((result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)).tobytes())
+    data.frombytes(image.tobytes())
+    height_px, width_px = image.shape[:2]
+    step = len(data) // height_px
     return Image(
-        header=header, height=height_px, width=width_px, encoding="mono8", step=width_px, data=data
+        header=header, height=height_px, width=width_px, encoding=encoding, step=step, data=data
     )
 
 
-def make_detections_message(vision: Any, header: Any, detections: Detections) -> Any:
-    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person" and scores."""
+def make_detections_message(
+    vision: Any, header: Any, detections: Detections, track_ids: Sequence[int | None] = ()
+) -> Any:
+    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person", scores and tracks.
+
+    Args:
+        vision: module of the message types.
+        header: of the image.
+        detections: of the image.
+        track_ids: (N,) numbers of the tracks, None for no track; or empty.
+    """
     message = vision.Detection2DArray(header=header)
-    pairs = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), strict=True)
-    for (x0, y0, x1, y1), score in pairs:
-        detection = vision.Detection2D(header=header)
+    boxes, scores = detections.boxes_xyxy.tolist(), detections.scores.tolist()
+    tracks = track_ids or [None] * len(detections)
+    for (x0, y0, x1, y1), score, track in zip(boxes, scores, tracks, strict=True):
+        detection = vision.Detection2D(header=header, id="" if track is None else str(track))
         detection.bbox.center.position.x = (x0 + x1) / 2
         detection.bbox.center.position.y = (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
@@ -73,6 +111,18 @@ def make_detections_message(vision: Any, header: Any, detections: Detections) ->
         detection.results.append(hypothesis)
         message.detections.append(detection)
     return message
+
+
+@cache
+def _make_cv_bridge() -> Any:
+    """Return a CvBridge, None if it is not installed or does not fit the installed numpy."""
+    try:
+        bridge = import_module("cv_bridge").CvBridge()
+        bridge.cv2_to_imgmsg(np.zeros((1, 1), np.uint8), "mono8")  # imports its compiled part
+    except Exception as error:  # noqa: BLE001 - numpy's own errors are of several types
+        _LOGGER.debug("cv_bridge is not used: %s", error)
+        return None
+    return bridge
 
 
 def _import_vision_msgs() -> ModuleType | None:

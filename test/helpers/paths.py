@@ -8,3 +8,4 @@ DATA = ROOT / "test" / "data"
 MASKS = DATA / "masks"
 WITHOUT_ULTRALYTICS = ROOT / "test" / "without_ultralytics"
 """A folder that hides the package from each Python that has it on PYTHONPATH."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only read

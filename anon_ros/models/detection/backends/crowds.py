@@ -15,7 +15,7 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 # Boxes that overlap by more are the same person's: further looks at them cost time only.
 _SAME_IOU = 0.95
 # Measured by bench/detection.py: below it duplicates of a person add pixels, too.
-_MIN_NEW = 0.1
+MIN_NEW_RATIO = 0.1
 _DILATE_RATIO = 0.05
 
 
@@ -46,7 +46,7 @@ def add_hidden_persons(
     masks = (mask for part in iter_masks(dropped) for mask in part.cpu().numpy())
     added = []
     for index, mask in zip(dropped, masks, strict=True):
-        if np.count_nonzero(mask & ~shown) > _MIN_NEW * np.count_nonzero(mask):
+        if np.count_nonzero(mask & ~shown) > MIN_NEW_RATIO * np.count_nonzero(mask):
             added.append(index)
             shown |= _dilate(mask)
     rows = torch.cat([selected, torch.stack(added)]) if added else selected
