@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 SITE := build/site-venv
 TRAINING := $(VENV)/training-installed
 
-.PHONY: help demo test lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation generator soak fuzz clean
+.PHONY: help demo test test-no-agpl lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation generator soak fuzz clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -18,6 +18,12 @@ demo: $(INSTALLED)  ## a camera, the node and a recorder, checked frame by frame
 
 test: $(INSTALLED)  ## the whole test suite on two cores (ARGS="-k name" selects, "-n 0" runs on one, ROS_DISTRO=kilted)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# Node, recordings, images and all of detection and tracking.
+test-no-agpl: $(INSTALLED)  ## the tests of a machine without Ultralytics, whose import is blocked
+	PYTHONPATH=test/without_ultralytics $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS) \
+		test/tracking test/live test/models/detection test/models/trackers test/models/weights test/models/test_*.py \
+		test/integration/test_without_ultralytics.py test/ros/test_without_ultralytics.py
 
 lint: $(INSTALLED)  ## ruff, mypy, the layers and the Dockerfile
 	$(BIN)/ruff check

@@ -19,7 +19,7 @@ from anon_ros.core import RgbImage, Segmenter
 from anon_ros.errors import ImageFormatError
 from anon_ros.evaluation.labels.boxes import read_yolo_boxes
 from anon_ros.images import RawImage, decode_raw, equalize_dim, equalize_tone, measure_tone
-from anon_ros.models.detection.segmenter import YoloSegmenter
+from anon_ros.models.detection.segmenter import PersonSegmenter
 
 Gray = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.uint16]
@@ -128,7 +128,7 @@ def compute_iou(
 
 
 def main(weights: str) -> None:
-    segmenter = YoloSegmenter.load(DetectionConfig(weights=weights), "cpu")
+    segmenter = PersonSegmenter.load(DetectionConfig(weights=weights), "cpu")
     paths = sorted((DATA / "vtest").glob("*.jpg"))
     names = [path.stem for path in paths]
     grays = [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) for path in paths]

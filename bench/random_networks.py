@@ -16,8 +16,9 @@ from start_timesteps import make_published_scheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from anon_ros.config import Config
-from anon_ros.models.detection.segmenter import YoloSegmenter
-from anon_ros.models.detection.yolo import YoloNetwork
+from anon_ros.models.detection.backends.yolo import YoloNetwork
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
+from anon_ros.models.detection.segmenter import PersonSegmenter
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
@@ -149,11 +150,11 @@ class SceneNetwork(YoloNetwork):
         boxes = torch.from_numpy(self.boxes_xyxy).to(candidates) * gain
         offset = (batch.shape[-2] - 1080 * gain) / 2
         boxes[:, 1::2] += offset
-        persons = candidates[:, : len(boxes)].clone()
-        persons[:4] = torch.cat(
+        persons = candidates[:, :, : len(boxes)].clone()
+        persons[:, :4] = torch.cat(
             [(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1
         ).T
-        persons[4] = 1
+        persons[:, 4] = 1
         return persons, prototypes
 
 
@@ -172,12 +173,12 @@ def make_yolo(device: torch.device, *, tiny: bool) -> torch.nn.Module:
 
 def make_segmenter(
     config: Config, device: torch.device, boxes_xyxy: np.ndarray, *, tiny: bool
-) -> YoloSegmenter:
+) -> PersonSegmenter:
     model = make_yolo(device, tiny=tiny)
     names = {index: str(index) for index in range(80)}
     network = SceneNetwork(model, names, int(model.stride.max()))  # type: ignore[operator]
     object.__setattr__(network, "boxes_xyxy", boxes_xyxy)
-    return YoloSegmenter(network, [0], config.detect, device)
+    return PersonSegmenter(YoloBackend(network, [0], device), config.detect)
 
 
 def get_unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) -> float:

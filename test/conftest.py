@@ -27,6 +27,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = ROOT / "test" / "data"
+# For ``make test-no-agpl``: what tests Ultralytics itself, or takes its weights or pictures.
+HAS_ULTRALYTICS = importlib.util.find_spec("ultralytics") is not None
+_FIXTURES_OF_ULTRALYTICS = {"bus_rgb", "zidane_rgb", "demo_weights"}
+collect_ignore = (
+    []
+    if HAS_ULTRALYTICS
+    else [
+        "models/detection/test_training.py",
+        "models/detection/backends/test_yolo_backend.py",
+        "models/trackers/test_bytetrack.py",
+    ]
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if HAS_ULTRALYTICS:
+        return
+    left_out = [i for i in items if _FIXTURES_OF_ULTRALYTICS & set(getattr(i, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def _read_rgb(path: Path) -> RgbImage:
@@ -71,6 +91,13 @@ def demo_weights() -> Path:
     path = ROOT / "build" / "demo" / "yolov8s-seg-demo.pt"
     with hold_lock(path.with_suffix(".lock")):  # several workers may come for it at once
         return Path(weights.assemble(path))
+
+
+@pytest.fixture(scope="session")
+def tiny_rfdetr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RF-DETR-Seg with random weights; its classes are LABEL_0, person and bicycle."""
+    detectors = import_module("helpers.detectors")
+    return Path(detectors.save_rfdetr(tmp_path_factory.mktemp("tiny_rfdetr")))
 
 
 @pytest.fixture(scope="session")

@@ -178,13 +178,20 @@ class FailureConfig:
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """Detection of persons (YOLOv8 instance segmentation)."""
+    """Detection of persons (YOLOv8 instance segmentation, or RF-DETR)."""
 
     weights: str = param(
         "yolov8x-seg.pt",
-        "Path of Ultralytics weights. Detect-only weights work too, with the whole box as mask.",
+        "Path of Ultralytics weights, of which detect-only ones work too, with the whole box as "
+        "mask; or directory, or hub id in the cache, of an RF-DETR-Seg model of transformers.",
         required=True,
         start_only=True,
+    )
+    backend: str = param(
+        "auto",
+        "Library of the detector: ultralytics (AGPL-3.0) for a .pt file, rfdetr (Apache-2.0) for a "
+        "directory; auto goes by the weights.",
+        choices=("auto", "ultralytics", "rfdetr"),
     )
     classes: tuple[str, ...] = param(
         ("person",),
@@ -204,7 +211,7 @@ class DetectionConfig:
     nms_iou: float = param(
         0.7,
         "IoU of non-maximum suppression: boxes that overlap by more than this count as a single "
-        "person, and only the mask with the higher score is replaced. Raise it for crowds.",
+        "person, unless the mask with the lower score shows pixels that no other does.",
         minimum=0.5,
         maximum=1,
         reconfigurable=True,
@@ -213,12 +220,23 @@ class DetectionConfig:
     inference_px: int = param(
         640,
         "Longer side of the network's input; a larger value detects smaller persons and costs "
-        "more. Rounded up to a multiple of 32.",
+        "more. Rounded up to a multiple of 32; with RF-DETR to one of its windows, for a square.",
         unit="px",
         minimum=32,
         maximum=8192,
         reconfigurable=True,
         weaker="lower",
+    )
+    tiles: str = param(
+        "auto",
+        "Search large images in overlapping tiles, too, and in the whole: columns x rows of "
+        "tiles, none, or as many as show the image at its own resolution, once its longer side "
+        "exceeds three times inference_px. Each tile costs as much as a small image.",
+        choices=("auto", "off"),
+        pattern=r"[1-9]\d?x[1-9]\d?",
+        example="4x2",
+        reconfigurable=True,
+        weak_choices=("off",),
     )
     max_persons: int = param(
         300,
@@ -256,6 +274,12 @@ class MaskConfig:
 class TrackingConfig:
     """Association of detections over time into tracks (ByteTrack)."""
 
+    backend: str = param(
+        "auto",
+        "Tracker: ultralytics is Ultralytics' ByteTrack; builtin works in the same two rounds "
+        "without Ultralytics; auto takes ultralytics if it is installed.",
+        choices=("auto", "ultralytics", "builtin"),
+    )
     low_confidence: float = param(
         0.1,
         "Min score of a detection that continues an existing track; above detect.confidence it "

@@ -20,6 +20,8 @@ class ParameterSpec:
         minimum: smallest allowed value, inclusive; None for no bound.
         maximum: largest allowed value, inclusive; None for no bound.
         choices: the only allowed values; empty for any.
+        pattern: of other values that are allowed beside ``choices``.
+        example: of a value of ``pattern``.
         required: True if an empty string or an empty list is refused.
         reconfigurable: True if a running node accepts a new value, between two frames.
         start_only: True if not even an unconfigured node accepts a new value: anybody on the graph
@@ -33,6 +35,8 @@ class ParameterSpec:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+    example: str = ""
     required: bool = False
     reconfigurable: bool = False
     start_only: bool = False
@@ -54,6 +58,8 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    pattern: str = "",
+    example: str = "",
     required: bool = False,
     reconfigurable: bool = False,
     start_only: bool = False,
@@ -67,6 +73,8 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
         minimum,
         maximum,
         choices,
+        pattern,
+        example,
         required,
         reconfigurable,
         start_only,

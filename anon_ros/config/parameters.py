@@ -60,7 +60,8 @@ class Parameter:
         """Allowed values as a phrase, empty if any value of the type is allowed."""
         low, high, unit = self.spec.minimum, self.spec.maximum, self.spec.unit
         if self.spec.choices:
-            return "one of " + ", ".join(self.spec.choices)
+            pattern = f", or as {self.spec.example}" if self.spec.pattern else ""
+            return "one of " + ", ".join(self.spec.choices) + pattern
         if self.spec.required:
             return "not empty"
         if low is None or high is None:
@@ -103,7 +104,8 @@ class Parameter:
     def _is_allowed(self, value: ParameterValue) -> bool:
         spec = self.spec
         if spec.choices:
-            return value in spec.choices
+            is_other = spec.pattern and re.fullmatch(spec.pattern, str(value), re.ASCII)
+            return value in spec.choices or bool(is_other)
         if spec.required and (not value or (isinstance(value, tuple) and not all(value))):
             return False
         if not isinstance(value, int | float):

@@ -319,7 +319,7 @@ class DetectionOptions(ComparisonOptions):
     detector: str | None = option(
         None,
         OptionSpec(
-            "Ultralytics weights (default: detect.weights; others than those tell more)", "WEIGHTS"
+            "detection weights (default: detect.weights; others than those tell more)", "WEIGHTS"
         ),
     )
     detector_classes: tuple[str, ...] = option(

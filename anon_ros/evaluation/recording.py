@@ -27,6 +27,7 @@ _FILL = "fill"
 # A report may come from anybody: no file that it names is loaded.
 _MODEL_PARAMETERS = {
     "detect.weights",
+    "detect.backend",
     "inpaint.model",
     "inpaint.revision",
     "inpaint.vae",

@@ -1,4 +1,4 @@
-"""Models. The only package that imports torch, Ultralytics and diffusers, when a model is built."""
+"""Models. The only package that imports torch and what stands on it, when a model is built."""
 
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.factory import (
@@ -20,10 +20,10 @@ from anon_ros.models.features.inception import (
 from anon_ros.models.features.lpips import LpipsDistance, load_lpips
 from anon_ros.models.inpainting.paper_baselines import BASELINES
 from anon_ros.models.model_cache import ModelCache
+from anon_ros.models.weights.digest import hash_model
 from anon_ros.models.weights.inventory import (
     RequiredModel,
     evaluation_models,
-    hash_model,
     model_hashes,
     required_models,
     shipped_model,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +17,7 @@ from anon_ros.tracking import Tracker, min_confidence
 # torch and the libraries on top of it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
     from anon_ros.models.detection.detector import PersonDetector
-    from anon_ros.models.detection.segmenter import YoloSegmenter
+    from anon_ros.models.detection.segmenter import PersonSegmenter
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 _SMALL_MODEL_BATCH = 8
@@ -56,15 +57,15 @@ def build_tracking_anonymizer(config: Config) -> Anonymizer:
     return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
 
 
-def build_segmenter(config: Config) -> "YoloSegmenter":
+def build_segmenter(config: Config) -> "PersonSegmenter":
     """Load ``detect.weights``.
 
     Raises:
         ModelError: if they are missing, damaged or lack a class, or the device is missing.
     """
-    from anon_ros.models.detection.segmenter import YoloSegmenter  # noqa: PLC0415
+    from anon_ros.models.detection.segmenter import PersonSegmenter  # noqa: PLC0415
 
-    return YoloSegmenter.load(config.detect, config.compute.device)
+    return PersonSegmenter.load(config.detect, config.compute.device)
 
 
 def build_detector(config: Config) -> "PersonDetector":
@@ -125,6 +126,11 @@ def build_tracker(config: Config) -> Tracker:
     Raises:
         ModelError: if a package is missing or too old.
     """
-    from anon_ros.models.detection.bytetrack import ByteTrackTracker  # noqa: PLC0415
+    from anon_ros.models.trackers.box_tracker import BoxTracker  # noqa: PLC0415
+    from anon_ros.models.trackers.bytetrack import ByteTrackTracker  # noqa: PLC0415
 
-    return ByteTrackTracker(config.detect.confidence)
+    backend = config.track.backend
+    if backend == "auto":
+        backend = "ultralytics" if find_spec("ultralytics") else "builtin"
+    tracker_class = ByteTrackTracker if backend == "ultralytics" else BoxTracker
+    return tracker_class(config.detect.confidence)

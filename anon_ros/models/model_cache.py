@@ -10,7 +10,7 @@ from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segm
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
 
 if TYPE_CHECKING:  # imports torch
-    from anon_ros.models.detection.segmenter import YoloSegmenter
+    from anon_ros.models.detection.segmenter import PersonSegmenter
 
 
 class ModelCache:
@@ -21,7 +21,7 @@ class ModelCache:
 
     def __init__(self) -> None:
         self._config = Config()
-        self._segmenter: YoloSegmenter | None = None
+        self._segmenter: PersonSegmenter | None = None
         self._inpainter: LoadedInpainter | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
@@ -59,9 +59,9 @@ class ModelCache:
 
     def gpu_memory(self) -> tuple[int, int] | None:
         """Return the GPU bytes that this process reserved and those in total; None on the CPU."""
-        if self._segmenter is None or self._segmenter.device.type != "cuda":
+        if self._segmenter is None or self._segmenter.backend.device.type != "cuda":
             return None
-        cuda, device = sys.modules["torch"].cuda, self._segmenter.device
+        cuda, device = sys.modules["torch"].cuda, self._segmenter.backend.device
         return cuda.memory_reserved(device), cuda.mem_get_info(device)[1]
 
     @property

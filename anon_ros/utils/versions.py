@@ -10,6 +10,7 @@ _PACKAGES = (
     "torch",
     "ultralytics",
     "diffusers",
+    "transformers",
     "rosbags",
     "mcap",
 )

@@ -55,7 +55,7 @@ def test_change_equals_reload(
     after = make_config(base_overrides, **change)
     changed = models.anonymizer(after)
     assert changed.inpainter is first.inpainter
-    assert changed.segmenter.network is first.segmenter.network
+    assert changed.segmenter.backend.network is first.segmenter.backend.network
     result = changed.anonymize(image).image
     assert np.array_equal(result, build_tracking_anonymizer(after).anonymize(image).image)
     assert not np.array_equal(result, before)
@@ -77,7 +77,7 @@ def test_release_drops_all_models(base_overrides: dict[str, Any]) -> None:
     anonymizer = models.anonymizer(make_config(base_overrides))
     gone = [
         weakref.ref(anonymizer.inpainter.diffusion.unet),
-        weakref.ref(anonymizer.segmenter.network),
+        weakref.ref(anonymizer.segmenter.backend.network),
     ]
     del anonymizer
     models.release()

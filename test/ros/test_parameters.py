@@ -264,6 +264,7 @@ WEAKER: dict[str, Any] = {
     "detect.confidence": 1.0,
     "detect.inference_px": 32,
     "detect.nms_iou": 0.5,
+    "detect.tiles": "off",
     "mask.dilate_ratio": 0.0,
     "track.low_confidence": 1.0,
     "memory.mode": "off",

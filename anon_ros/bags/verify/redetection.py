@@ -157,7 +157,12 @@ def redetection_config(report: RunReport, overrides: Mapping[str, object]) -> Co
     enlarged_px = round(detect.inference_px * _ENLARGEMENT / _STRIDE_PX) * _STRIDE_PX
     max_px = all_parameters()["detect.inference_px"].spec.maximum
     values = {
-        **{f"detect.{name}": value for name, value in vars(detect).items() if name != "weights"},
+        # Weights are named anew, and so is their back-end.
+        **{
+            f"detect.{name}": value
+            for name, value in vars(detect).items()
+            if name not in {"weights", "backend"}
+        },
         "detect.inference_px": enlarged_px if max_px is None else min(enlarged_px, int(max_px)),
         "detect.classes": tuple(classes),
         "detect.confidence": max(detect.confidence, _MIN_SCORE),

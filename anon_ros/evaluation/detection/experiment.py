@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,13 @@ from anon_ros.evaluation.options import DetectionOptions
 from anon_ros.evaluation.provenance import collect_provenance, format_models
 from anon_ros.evaluation.report.model import Report
 from anon_ros.metrics import GroundTruth
-from anon_ros.models import build_detector, find_training_start, find_weights, model_hashes
+from anon_ros.models import (
+    build_detector,
+    find_training_start,
+    find_weights,
+    hash_model,
+    model_hashes,
+)
 from anon_ros.utils.files import write_atomic
 from anon_ros.utils.progress import ProgressBar
 
@@ -151,7 +156,7 @@ def _read_labels(options: DetectionOptions) -> BoxLabels | None:
 def _make_detector_config(options: DetectionOptions, config: Config) -> Config:
     detect = config.detect
     if options.detector:
-        detect = replace(detect, weights=options.detector)
+        detect = replace(detect, weights=options.detector, backend="auto")
     if options.detector_classes:
         detect = replace(detect, classes=options.detector_classes)
     return replace(config, detect=detect)
@@ -190,6 +195,6 @@ def _make_cached_detector(
 
 
 def _hash_detector(config: Config) -> str:
-    weights = Path(find_weights(config.detect.weights)).read_bytes()
-    parts = hashlib.sha256(weights).hexdigest(), config.detect.classes, config.detect.inference_px
+    weights = hash_model(find_weights(config.detect.weights))
+    parts = weights, config.detect.classes, config.detect.inference_px
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

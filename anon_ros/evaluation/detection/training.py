@@ -127,7 +127,7 @@ def train_and_test(
         message = "no weights to train from"
         raise InputError(message)
     train, test = dataset.split(options.train_fraction)
-    detect = replace(config.detect, classes=("person",))
+    detect = replace(config.detect, classes=("person",), backend="auto")
     if options.train_px:
         detect = replace(detect, inference_px=options.train_px)
     scores: dict[str, list[AveragePrecision]] = {}

@@ -1,1 +1,1 @@
-"""Person detection and segmentation with Ultralytics YOLO."""
+"""Person detection and segmentation with YOLO (Ultralytics) or RF-DETR (transformers)."""

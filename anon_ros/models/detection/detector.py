@@ -9,10 +9,10 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
-from anon_ros.models.detection.segmenter import YoloSegmenter, find_class_ids
-from anon_ros.models.detection.yolo import DetectorNetwork, load_yolo
-from anon_ros.models.device import resolve_device
-from anon_ros.models.weights.locate import find_weights
+from anon_ros.models.detection.backends.backend import load_backend
+from anon_ros.models.detection.backends.yolo import DetectorNetwork
+from anon_ros.models.detection.backends.yolo_backend import YoloBackend
+from anon_ros.models.detection.segmenter import PersonSegmenter
 
 # The settings with which Ultralytics and COCO evaluate: the hundred best boxes, weak ones included.
 _MIN_CONFIDENCE = 0.001
@@ -44,7 +44,7 @@ class PersonDetector:
         segmenter: used for its boxes only.
     """
 
-    segmenter: YoloSegmenter
+    segmenter: PersonSegmenter
 
     @classmethod
     def load(cls, config: DetectionConfig, device: str) -> "PersonDetector":
@@ -54,13 +54,14 @@ class PersonDetector:
             ModelError: if the weights are missing, damaged or lack a class, or the device is
                 missing.
         """
-        path = find_weights(config.weights)
-        torch_device = resolve_device(device)
-        network = load_yolo(path, torch_device, needs_masks=False)
-        ids = find_class_ids(network, config.classes, path)
+        backend = load_backend(config, device, needs_masks=False)
+        if isinstance(backend, YoloBackend):
+            backend = replace(backend, network=_BoxesOnly(backend.network))
         # max_persons boxes above the confidence would raise; none reaches a confidence of 1.
-        settings = replace(config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS)
-        return cls(YoloSegmenter(_BoxesOnly(network), ids, settings, torch_device, _MIN_CONFIDENCE))
+        settings = replace(
+            config, confidence=1.0, nms_iou=_NMS_IOU, max_persons=_MAX_DETECTIONS, tiles="off"
+        )
+        return cls(PersonSegmenter(backend, settings, _MIN_CONFIDENCE))
 
     def detect(self, image: RgbImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return boxes (N, 4) xyxy in px of ``image`` and their scores (N,), at most 100.

@@ -1,13 +1,13 @@
 """The models of a configuration, as ``anon_ros models`` lists them. Imports no model library."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.digest import hash_model
 from anon_ros.models.weights.generator import GENERATOR, GENERATOR_LICENSE, find_generator
 from anon_ros.models.weights.locate import (
     INCEPTION_WEIGHTS,
@@ -18,8 +18,8 @@ from anon_ros.models.weights.locate import (
     find_pipeline,
     find_vae,
     find_weights,
+    is_ultralytics_name,
 )
-from anon_ros.utils.files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def required_models(config: Config) -> list[RequiredModel]:
     detector = _look_up(
         "detect.weights",
         weights,
-        "AGPL-3.0 (Ultralytics)",
+        "AGPL-3.0 (Ultralytics)" if is_ultralytics_name(weights) else "Apache-2.0 (RF-DETR)",
         lambda: find_weights(weights),
         fetch_weights_command(weights),
     )
@@ -141,23 +141,3 @@ def _look_up(
 def _measure_bytes(path: Path) -> int:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     return sum(file.stat().st_size for file in files)
-
-
-def hash_model(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and hashes of a directory's files.
-
-    A directory's files are sorted by their names.
-    """
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        lines = "".join(
-            f"{file.relative_to(path).as_posix()} {hash_model(file)}\n" for file in files
-        )
-        return hashlib.sha256(lines.encode()).hexdigest()
-    status = path.stat()
-    return _hash_file(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache  # gigabytes, and a report asks for them several times
-def _hash_file(path: Path, _size_bytes: int, _changed_ns: int) -> str:
-    return sha256_of_file(path)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.digest import hash_model
 from anon_ros.models.weights.generator import GENERATOR, GENERATOR_HINT, find_generator
 from anon_ros.models.weights.offline import disable_network_access
-from anon_ros.utils.files import sha256_of_file
 
 _ULTRALYTICS_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 _ULTRALYTICS_NAME = re.compile(r"yolo(v8|v9|11|12|26)[ntsmlxce](-seg)?\.pt")
+_RFDETR_NAME = re.compile(r"rf-detr-seg-(nano|small|medium|large|xlarge|2xlarge)")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _PARTS_WITHOUT_WEIGHTS = {"scheduler", "tokenizer", "tokenizer_2"}
 _UNUSED_PARTS = {"safety_checker", "feature_extractor", "image_encoder"}
@@ -27,10 +28,10 @@ def models_directory() -> Path:
 
 
 def find_weights(name: str, parameter: str = "detect.weights") -> Path:
-    """Return the file of detection weights.
+    """Return the file of detection weights, or the directory of a model of transformers.
 
     Args:
-        name: path, or a name to look for.
+        name: path, a name to look for, or a hub id in the cache.
         parameter: the parameter or flag that names it.
 
     Raises:
@@ -40,23 +41,27 @@ def find_weights(name: str, parameter: str = "detect.weights") -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    directory = None if name.endswith(".pt") else _find_directory(name, "config.json", "")
+    if directory is not None:
+        return directory
     message = f"{parameter}: no file {_join_paths(candidates)}; {_suggest_weights(name)}"
     raise ModelError(message)
 
 
 def find_weights_by_hash(sha256: str) -> Path:
-    """Return the file of detection weights in the models directory with this SHA-256.
+    """Return the detection weights in the models directory with this SHA-256.
 
     A report may come from anybody, and weights can run code: a path in it is never loaded.
 
     Raises:
         ModelError: if there is none; names the flag that names weights.
     """
-    for path in sorted(models_directory().glob("*.pt")):
-        if sha256_of_file(path) == sha256:
+    directories = (file.parent for file in models_directory().glob("*/config.json"))
+    for path in sorted((*models_directory().glob("*.pt"), *directories)):
+        if hash_model(path) == sha256:
             return path
     message = (
-        f"detect.weights: no .pt file in {models_directory()} has the SHA-256 {sha256!r} that "
+        f"detect.weights: nothing in {models_directory()} has the SHA-256 {sha256!r} that "
         "report.json names, and no path in it is loaded; name the weights: --detect.weights PATH"
     )
     raise ModelError(message)
@@ -68,12 +73,26 @@ def find_training_start(name: str, parameter: str) -> str:
     Raises:
         ModelError: see ``find_weights``.
     """
-    is_architecture = Path(name).suffix in {".yaml", ".yml"}
-    return name if is_architecture else str(find_weights(name, parameter))
+    if Path(name).suffix in {".yaml", ".yml"}:
+        return name
+    path = find_weights(name, parameter)
+    if path.is_dir():
+        message = f"{parameter}: {path} is a directory; Ultralytics trains from a .pt file"
+        raise ModelError(message)
+    return str(path)
+
+
+def is_ultralytics_name(name: str) -> bool:
+    """Return True if detection weights of that name are a file, and no directory."""
+    return name.endswith(".pt") or any(place.is_file() for place in _list_candidates(name))
 
 
 def fetch_weights_command(name: str) -> str:
     """Return the command that fetches ``name``; empty for weights of unknown origin."""
+    if _RFDETR_NAME.fullmatch(name):
+        return fetch_pipeline_command(f"Roboflow/{name}", "")
+    if not is_ultralytics_name(name) and _HUB_ID.fullmatch(name):
+        return fetch_pipeline_command(name, "")
     target = _list_candidates(name)[-1]
     if not _ULTRALYTICS_NAME.fullmatch(target.name):
         return ""
@@ -251,7 +270,7 @@ def _join_paths(paths: list[Path]) -> str:
 def _suggest_weights(name: str) -> str:
     command = fetch_weights_command(name)
     if not command:
-        return "give the path of Ultralytics weights"
+        return "give the path of Ultralytics weights, or of the directory of an RF-DETR model"
     return f"put it there or give another path; on a connected machine: {command}"
 
 

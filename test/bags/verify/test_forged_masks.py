@@ -135,8 +135,10 @@ def test_redetection_never_weaker_than_default(
         "detect.inference_px": 32,
         "detect.nms_iou": 0.5,
         "detect.classes": ["toothbrush"],
+        "detect.backend": "rfdetr",
     }
     detect = redetection_config(RunReport.from_json(content), {}).detect
+    assert detect.backend == "auto", "other weights may be named"
     assert (detect.confidence, detect.inference_px, detect.nms_iou) == (0.25, 960, 0.7)
     assert detect.classes == ("person", "toothbrush")
     content["parameters"]["detect.inference_px"] = 1280

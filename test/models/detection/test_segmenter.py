@@ -1,59 +1,44 @@
-"""The YOLO segmenter against known masks, Ultralytics and damaged networks."""
+"""The segmenter over networks of both back-ends that find what is known."""
 
-import logging
 import math
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import pytest
-import torch
-import torchvision  # type: ignore[import-untyped]  # ships no types
-from ultralytics import YOLO
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
-from anon_ros.errors import ModelError, SegmentationError
-from anon_ros.evaluation.labels.boxes import read_yolo_boxes
-from anon_ros.models.detection.segmenter import YoloSegmenter
-from helpers.paths import MASKS
+from anon_ros.errors import SegmentationError
+from anon_ros.models.detection.segmenter import PersonSegmenter
+from helpers.detectors import BACKENDS, make_candidate
+from helpers.detectors import make_mask_segmenter as make_mask_segmenter_of
+from helpers.detectors import make_segmenter as make_segmenter_of
 
-CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class FixedNetwork:
-    """A network that finds fixed candidates; its mask is the input itself, at 1/4."""
-
-    candidates: torch.Tensor
-    names: Mapping[int, str] = field(default_factory=lambda: {0: "car", 1: "person", 2: "rider"})
-    stride_px: int = 32
-
-    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.candidates, torch.nn.functional.avg_pool2d(batch, 4)[0, :1] - 0.5
+GRAY = np.zeros((640, 640, 3), np.uint8)
+BOX = [320.0, 320.0, 100.0, 200.0]
 
 
-def make_candidate(box_cxcywh: list[float], scores: list[float]) -> torch.Tensor:
-    return torch.tensor([*box_cxcywh, *scores, 1.0])
+MakeSegmenter: TypeAlias = Callable[..., PersonSegmenter]
 
 
-def make_segmenter(
-    *candidates: torch.Tensor, config: DetectionConfig | None = None
-) -> YoloSegmenter:
-    network = FixedNetwork(torch.stack(candidates, dim=1))
-    return YoloSegmenter(network, [1, 2], config or DetectionConfig(), CPU)
+@pytest.fixture(params=BACKENDS)
+def make_segmenter(request: pytest.FixtureRequest) -> MakeSegmenter:
+    return partial(make_segmenter_of, backend=request.param)
+
+
+@pytest.fixture(params=BACKENDS)
+def make_mask_segmenter(request: pytest.FixtureRequest) -> MakeSegmenter:
+    return partial(make_mask_segmenter_of, backend=request.param)
 
 
 def make_disc_image(width_px: int, height_px: int) -> tuple[RgbImage, Mask]:
     """A grey image with a bright disc whose soft edge crosses mid grey at the mask's edge."""
     y, x = np.mgrid[0.5:height_px, 0.5:width_px]
-    radius_px = min(width_px, height_px) / 3
+    radius_px = min(width_px, height_px) / 4  # off the borders, to which a mask would go on
     inside_px = radius_px - np.hypot(x - width_px * 0.45, y - height_px * 0.6)
     edge_px = max(width_px, height_px) / 20
     value = np.clip(0.5 + inside_px / edge_px, 0, 1) * 255
@@ -72,28 +57,26 @@ def measure_boundary_error_px(mask: Mask, known: Mask) -> float:
     ("width_px", "height_px"),
     [(1920, 1080), (1280, 720), (640, 480), (768, 576), (1080, 1920), (801, 1203), (1217, 333)],
 )
-def test_known_mask_keeps_its_place(width_px: int, height_px: int, inference_px: int) -> None:
+def test_known_mask_keeps_its_place(
+    make_segmenter: MakeSegmenter, width_px: int, height_px: int, inference_px: int
+) -> None:
     image, known = make_disc_image(width_px, height_px)
     everything = make_candidate([500, 500, 2000, 2000], [0, 0.9, 0])
-    segmenter = make_segmenter(everything, config=DetectionConfig(inference_px=inference_px))
+    segmenter = make_segmenter(
+        everything, config=DetectionConfig(inference_px=inference_px, tiles="off")
+    )
     (mask,) = segmenter.segment(image).masks
     assert mask.shape == (height_px, width_px)
     assert measure_boundary_error_px(mask, known) <= 1
 
 
-GRAY = np.zeros((640, 640, 3), np.uint8)
-
-
-BOX = [320.0, 320.0, 100.0, 200.0]
-
-
-def test_person_class_wins() -> None:
+def test_person_class_wins(make_segmenter: MakeSegmenter) -> None:
     found = make_segmenter(make_candidate(BOX, [0.9, 0.3, 0])).segment(GRAY)
     assert found.class_ids.tolist() == [1]
     assert found.scores.tolist() == pytest.approx([0.3])
 
 
-def test_two_classes_are_one_detection() -> None:
+def test_two_classes_are_one_detection(make_segmenter: MakeSegmenter) -> None:
     shifted = [321.0, 322.0, 100.0, 200.0]
     found = make_segmenter(
         make_candidate(BOX, [0, 0.5, 0]), make_candidate(shifted, [0, 0, 0.6])
@@ -101,33 +84,33 @@ def test_two_classes_are_one_detection() -> None:
     assert found.class_ids.tolist() == [2]
 
 
-def test_low_scores_dropped() -> None:
+def test_low_scores_dropped(make_segmenter: MakeSegmenter) -> None:
     found = make_segmenter(make_candidate(BOX, [0.9, 0.05, 0.05])).segment(GRAY)
     assert len(found) == 0
     assert found.masks.shape == (0, 640, 640)
 
 
-def test_empty_mask_becomes_box() -> None:
+def test_empty_mask_becomes_box(make_segmenter: MakeSegmenter) -> None:
     found = make_segmenter(make_candidate(BOX, [0, 0.5, 0])).segment(GRAY)
     expected = np.zeros((640, 640), np.bool_)
     expected[220:420, 270:370] = True
     assert np.array_equal(found.masks[0], expected)
 
 
-def test_box_in_padding_keeps_a_pixel() -> None:
+def test_box_in_padding_keeps_a_pixel(make_segmenter: MakeSegmenter) -> None:
     wide = np.zeros((320, 640, 3), np.uint8)
     found = make_segmenter(make_candidate([700, 700, 10, 10], [0, 0.5, 0])).segment(wide)
     assert found.masks.sum() == 1
 
 
-def test_too_many_persons_fail_frame() -> None:
+def test_too_many_persons_fail_frame(make_segmenter: MakeSegmenter) -> None:
     columns = [make_candidate([x, 320, 20, 90], [0, 0.5, 0]) for x in (100, 200, 300)]
     assert len(make_segmenter(*columns, config=DetectionConfig(max_persons=4)).segment(GRAY)) == 3
     with pytest.raises(SegmentationError, match=r"3 persons reach detect\.max_persons = 3"):
         make_segmenter(*columns, config=DetectionConfig(max_persons=3)).segment(GRAY)
 
 
-def test_weak_candidates_are_bounded() -> None:
+def test_weak_candidates_are_bounded(make_segmenter: MakeSegmenter) -> None:
     scores = [0.6, 0.2, 0.05, 0.3, 0.7]
     columns = [make_candidate([60 + 90 * i, 320, 20, 90], [0, s, 0]) for i, s in enumerate(scores)]
     config = DetectionConfig(confidence=0.5, max_persons=4)
@@ -143,178 +126,12 @@ def test_weak_candidates_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_non_finite_output_fails_frame(value: float) -> None:
+def test_non_finite_output_fails_frame(make_segmenter: MakeSegmenter, value: float) -> None:
     with pytest.raises(SegmentationError, match="NaN"):
         make_segmenter(make_candidate(BOX, [0, value, 0])).segment(GRAY)
 
 
-def load_demo_segmenter(weights: Path, **options: Any) -> YoloSegmenter:
-    return YoloSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
-
-
-def compute_iou(a: Mask, b: Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
-
-
-def test_masks_equal_ultralytics(
-    demo_weights: Path, bus_rgb: RgbImage, zidane_rgb: RgbImage
-) -> None:
-    segmenter, other = load_demo_segmenter(demo_weights), YOLO(demo_weights)
-    for image in (bus_rgb, zidane_rgb, zidane_rgb[:477, :1001]):
-        ours = segmenter.segment(np.ascontiguousarray(image))
-        (theirs,) = other.predict(
-            image[..., ::-1],
-            conf=0.1,
-            iou=0.7,
-            classes=[0],
-            retina_masks=True,
-            agnostic_nms=True,
-            verbose=False,
-        )
-        assert ours.boxes_xyxy == pytest.approx(theirs.boxes.xyxy.numpy(), abs=1)
-        pairs = zip(ours.masks, theirs.masks.data.numpy() > 0, strict=True)
-        assert min(compute_iou(*pair) for pair in pairs) > 0.97
-
-
-def test_masks_match_labels_of_video(demo_weights: Path, vtest_rgb: dict[str, RgbImage]) -> None:
-    segmenter = load_demo_segmenter(demo_weights, inference_px=768)
-    overlaps = []
-    for name, image in vtest_rgb.items():
-        found = segmenter.segment(image)
-        known = read_reference_masks(MASKS / f"{name}.txt", image.shape[:2])
-        overlaps += [max(compute_iou(mask, person) for mask in found.masks) for person in known]
-    assert len(overlaps) > 20
-    assert np.mean(overlaps) > 0.75
-
-
-def read_reference_masks(path: Path, hw: tuple[int, ...]) -> list[Mask]:
-    """The polygons of class 0."""
-    masks = []
-    for line in path.read_text().splitlines():
-        class_id, *numbers = line.split()
-        outline = np.array(numbers, float).reshape(-1, 2) * hw[::-1]
-        pixels = cv2.fillPoly(np.zeros(hw, np.uint8), [np.rint(outline).astype(np.int32)], 1)
-        if class_id == "0":
-            masks.append(pixels.astype(np.bool_))
-    return masks
-
-
-@pytest.fixture(scope="module")
-def network_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random networks of other kinds."""
-    folder = tmp_path_factory.mktemp("yolo")
-    for name in ("yolov8n", "yolo11n-seg", "yolo26n-seg", "yolov8n-pose"):
-        torch.manual_seed(0)
-        YOLO(f"{name}.yaml").save(folder / f"{name}.pt")
-    return folder
-
-
-@pytest.mark.parametrize("name", ["yolo11n-seg", "yolo26n-seg"])
-def test_other_yolo_networks_run(network_files: Path, name: str) -> None:
-    segmenter = load_demo_segmenter(network_files / f"{name}.pt", confidence=0.001, classes=("0",))
-    candidates, prototypes = segmenter.network(torch.rand(1, 3, 64, 96))
-    assert candidates.shape == (4 + 80 + 32, 126)
-    assert prototypes is not None
-    assert prototypes.shape == (32, 16, 24)
-    segmenter.segment(np.zeros((48, 64, 3), np.uint8))
-
-
-def test_detection_weights_give_boxes(
-    network_files: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        segmenter = load_demo_segmenter(network_files / "yolov8n.pt", classes=("0",))
-    assert "whole box" in caplog.text
-    network = FixedNetwork(make_candidate(BOX, [0, 0.5, 0])[:7, None])
-    boxes_only = replace(segmenter, network=BoxNetwork(network), class_ids=[1])
-    assert boxes_only.segment(GRAY).masks.sum() == 100 * 200
-    assert segmenter.network(torch.rand(1, 3, 64, 64))[1] is None
-
-
-@dataclass(frozen=True)
-class BoxNetwork:
-    network: FixedNetwork
-    stride_px: int = 32
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        return self.network.names
-
-    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.network(batch)[0], None
-
-
-def test_other_task_rejected(network_files: Path) -> None:
-    with pytest.raises(ModelError, match="is for pose"):
-        load_demo_segmenter(network_files / "yolov8n-pose.pt")
-
-
-def test_unknown_class_lists_classes(demo_weights: Path) -> None:
-    with pytest.raises(ModelError, match=r"has no dog; it has person, fallen person"):
-        load_demo_segmenter(demo_weights, classes=("person", "dog"))
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_damaged_weights_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "broken.pt"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"broken\.pt cannot be loaded") as caught:
-        load_demo_segmenter(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_weights_of_missing_package_install_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ultralytics would ask pip for the package that a checkpoint names."""
-    module = ModuleType("package_of_a_stranger")
-    module.Network = type("Network", (), {"__module__": module.__name__})  # type: ignore[attr-defined]
-    path = tmp_path / "strange.pt"
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, module.__name__, module)
-        torch.save({"model": module.Network()}, path)
-    monkeypatch.setattr(subprocess, "Popen", None)
-    with pytest.raises(ModelError, match=r"strange\.pt cannot be loaded"):
-        load_demo_segmenter(path)
-
-
-def test_opencv_threads_restored(demo_weights: Path) -> None:
-    threads = cv2.getNumThreads()
-    load_demo_segmenter(demo_weights)
-    assert cv2.getNumThreads() == threads
-
-
-def count_found(segmenter: YoloSegmenter, image: RgbImage, name: str) -> int:
-    """Return the number of labelled persons whom a detection overlaps."""
-    truth = read_yolo_boxes(MASKS / f"{name}.txt", *image.shape[:2]).boxes_xyxy
-    boxes = segmenter.segment(image).boxes_xyxy
-    overlaps = torchvision.ops.box_iou(torch.tensor(truth).float(), torch.from_numpy(boxes))
-    return int((overlaps > 0.5).any(dim=1).sum())
-
-
-DIM_VERSIONS: dict[str, Callable[[RgbImage], Any]] = {
-    "low contrast": lambda image: 100 + image / 255 * 12,
-    "bright, low contrast": lambda image: 220 + image / 255 * 12,
-    "dark": lambda image: image / 255 * 12,
-}
-
-
-@pytest.mark.parametrize("version", DIM_VERSIONS)
-def test_dim_scenes_are_searched_stretched(
-    vtest_rgb: dict[str, RgbImage], demo_weights: Path, version: str
-) -> None:
-    segmenter = YoloSegmenter.load(DetectionConfig(weights=str(demo_weights)), "cpu")
-    frames = [(name, vtest_rgb[name]) for name in ("vtest0120", "vtest0240")]
-    expected = sum(count_found(segmenter, image, name) for name, image in frames)
-    make = DIM_VERSIONS[version]
-    found = sum(
-        count_found(segmenter, np.rint(make(image)).astype(np.uint8), name)
-        for name, image in frames
-    )
-    assert found >= 0.9 * expected > 0
-
-
-def test_two_looks_reach_max_persons() -> None:
+def test_two_looks_reach_max_persons(make_segmenter: MakeSegmenter) -> None:
     """The second look at a dim scene finds as many; nobody may be cut off by the limit."""
     boxes = [[20.0, 30, 20, 30], [70.0, 30, 20, 30]]
     candidates = [make_candidate(box, [0, 0.9, 0]) for box in boxes]
@@ -324,3 +141,44 @@ def test_two_looks_reach_max_persons() -> None:
     assert len(segmenter.segment(dim)) == 2
     with pytest.raises(SegmentationError, match="max_persons"):
         make_segmenter(*candidates, config=DetectionConfig(max_persons=2)).segment(dim)
+
+
+def compute_iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_person_behind_nearly_equal_box_is_kept(make_mask_segmenter: MakeSegmenter) -> None:
+    """Two boxes with an IoU of 0.9: one person in front, the other shows beside them."""
+    boxes = [[320.0, 320, 200, 400], [330.0, 320, 200, 400]]
+    both = make_mask_segmenter(boxes, [(220, 120, 340, 520), (340, 120, 430, 520)])
+    assert len(both.segment(GRAY)) == 2
+    twice = make_mask_segmenter(boxes, [(220, 120, 400, 520), (228, 120, 408, 520)])
+    assert len(twice.segment(GRAY)) == 1
+
+
+def test_hidden_persons_reach_max_persons(make_mask_segmenter: MakeSegmenter) -> None:
+    boxes = [[320.0, 320, 200, 400], [330.0, 320, 200, 400]]
+    rects = [(220, 120, 340, 520), (340, 120, 430, 520)]
+    with pytest.raises(SegmentationError, match="max_persons"):
+        make_mask_segmenter(boxes, rects, max_persons=2).segment(GRAY)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_mask_goes_on_to_image_border(make_mask_segmenter: MakeSegmenter, turns: int) -> None:
+    """Boxes and masks of persons who leave the image end up to two cells short of its border."""
+    rects = [(8, 200, 80, 400), (240, 632 - 72, 400, 632), (560, 200, 632, 400), (240, 8, 400, 80)]
+    x0, y0, x1, y1 = rects[turns]
+    box = [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0]
+    (mask,) = make_mask_segmenter([box], [rects[turns]]).segment(GRAY).masks
+    expected = np.zeros((640, 640), np.bool_)
+    border = [(0, y0, x1, y1), (x0, y0, x1, 640), (x0, y0, 640, y1), (x0, 0, x1, y1)][turns]
+    expected[border[1] : border[3], border[0] : border[2]] = True
+    assert compute_iou(mask, expected) > 0.95
+    edges = mask[200:400, 0], mask[-1, 240:400], mask[200:400, -1], mask[0, 240:400]
+    assert edges[turns].mean() > 0.95
+
+
+def test_mask_off_the_border_stays(make_mask_segmenter: MakeSegmenter) -> None:
+    rect = (24, 200, 100, 400)
+    (mask,) = make_mask_segmenter([[62.0, 300, 76, 200]], [rect]).segment(GRAY).masks
+    assert not mask[:, :20].any()

@@ -36,9 +36,24 @@ def test_inventory_imports_no_torch() -> None:
         "import sys\nfrom anon_ros.models import required_models\n"
         "from anon_ros.config import Config\n"
         "required_models(Config())\n"
-        "print(*{'torch', 'ultralytics', 'diffusers', 'transformers'} & set(sys.modules))"
+        "names = 'torch', 'ultralytics', 'diffusers', 'transformers'\n"
+        "print(*(name for name in names if sys.modules.get(name)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("weights", "license_"),
+    [
+        ("yolov8x-seg.pt", "AGPL-3.0 (Ultralytics)"),
+        ("Roboflow/rf-detr-seg-xlarge", "Apache-2.0 (RF-DETR)"),
+    ],
+)
+def test_inventory_names_license(models_directory: Path, weights: str, license_: str) -> None:
+    overrides = {"detect.weights": weights, "inpaint.method": "fill"}
+    (model,) = required_models(load_config(overrides=overrides))
+    assert (model.license, model.path) == (license_, None)
+    assert str(models_directory) in model.fetch_command

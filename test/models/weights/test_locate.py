@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from anon_ros.errors import ModelError
+from anon_ros.models.weights.digest import hash_model
 from anon_ros.models.weights.generator import find_generator
 from anon_ros.models.weights.locate import (
     fetch_pipeline_command,
     fetch_weights_command,
     find_lora,
     find_pipeline,
+    find_training_start,
     find_vae,
     find_weights,
+    find_weights_by_hash,
 )
 from helpers.paths import ROOT
 
@@ -172,3 +175,19 @@ def test_missing_model_names_street_profile(model: str) -> None:
     """The remedy is named, not taken."""
     with pytest.raises(ModelError, match=r"profile street \(profile:=street\)"):
         find_pipeline(model, "")
+
+
+def test_detector_directory_found(tiny_rfdetr: Path, models_directory: Path) -> None:
+    with pytest.raises(ModelError, match=r"hf download Roboflow/rf-detr-seg-large --local-dir"):
+        find_weights("rf-detr-seg-large")
+    with pytest.raises(ModelError, match=r"hf download Roboflow/rf-detr-seg-large --local-dir"):
+        find_weights("Roboflow/rf-detr-seg-large")
+    fetched = shutil.copytree(tiny_rfdetr, models_directory / "rf-detr-seg-large")
+    for name in ("rf-detr-seg-large", "Roboflow/rf-detr-seg-large", str(fetched)):
+        assert find_weights(name) == fetched
+    assert find_weights_by_hash(hash_model(tiny_rfdetr)) == fetched
+
+
+def test_training_starts_from_no_directory(tiny_rfdetr: Path) -> None:
+    with pytest.raises(ModelError, match=r"--train-from: .* is a directory"):
+        find_training_start(str(tiny_rfdetr), "--train-from")

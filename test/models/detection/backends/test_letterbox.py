@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anon_ros.models.detection.letterbox import Letterbox
+from anon_ros.models.detection.backends.letterbox import Letterbox
 
 
 @pytest.mark.parametrize("image_wh", [(1920, 1080), (333, 777), (5, 2000), (1, 1)])

@@ -43,6 +43,12 @@ class Letterbox:
         offset_xy = (network_w - width) // 2, (network_h - height) // 2
         return cls(image_wh, (width, height), (network_w, network_h), offset_xy)
 
+    @classmethod
+    def stretch(cls, image_wh: tuple[int, int], side_px: int) -> "Letterbox":
+        """Fill a square input of ``side_px``, without padding and whatever the aspect ratio."""
+        square = side_px, side_px
+        return cls(image_wh, square, square, (0, 0))
+
     def apply(self, image: RgbImage) -> RgbImage:
         """Return the network's input, (h, w, 3) uint8."""
         (left, top), (width, height) = self.offset_xy, self.resized_wh
@@ -56,6 +62,12 @@ class Letterbox:
         gain = np.tile(np.divide(self.resized_wh, self.image_wh), 2)
         boxes = (boxes_xyxy - np.tile(self.offset_xy, 2)) / gain
         return np.asarray(np.clip(boxes, 0, np.tile(self.image_wh, 2)), np.float32)
+
+    def get_cell_px(self, columns: int, rows: int) -> tuple[float, float]:
+        """Return the size, px of the image, of a cell of a map of the network's whole input."""
+        gains = np.divide(self.resized_wh, self.image_wh)
+        width, height = np.divide(self.network_wh, (columns, rows)) / gains
+        return float(width), float(height)
 
     def sample(self, logits: torch.Tensor, window: Roi) -> torch.Tensor:
         """Read a map of the network's whole input at every pixel of a window of the image.

@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.errors import ModelError
+from anon_ros.models.trackers.box_tracker import import_lap
 from anon_ros.models.weights.offline import disable_network_access
 
 # Older trackers share one counter of tracks, which every new tracker resets.
 _MIN_VERSION = 8, 4, 175
+_MIN_VERSION_TEXT = ".".join(map(str, _MIN_VERSION))
 # A track that is lost for longer is not resumed; it is predicted by its motion alone.
 _MAX_LOST_FRAMES = 30
 _MAX_DISTANCE = 0.8
@@ -41,20 +43,21 @@ class ByteTrackTracker:
             them.
 
     Raises:
-        ModelError: if Ultralytics is too old, or lap is missing.
+        ModelError: if Ultralytics is missing or too old, or lap is missing.
     """
 
     def __init__(self, confidence: float) -> None:
         disable_network_access()
-        import ultralytics  # noqa: PLC0415
+        try:
+            import ultralytics  # noqa: PLC0415
+        except ImportError as error:
+            package = f"'ultralytics>={_MIN_VERSION_TEXT}'"
+            message = f"track.backend: {error}; take builtin, or pip install {package}"
+            raise ModelError(message) from error
 
         _require_version(ultralytics.__version__)
-        try:
-            import lap  # noqa: F401, PLC0415 - Ultralytics would install it at the first match
-            from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
-        except ImportError as error:
-            message = f"tracks need the package lap: {error}; install it: pip install lap"
-            raise ModelError(message) from error
+        import_lap()  # Ultralytics would install it at the first match
+        from ultralytics.trackers.byte_tracker import BYTETracker  # noqa: PLC0415
 
         settings = SimpleNamespace(
             track_high_thresh=confidence,
@@ -90,9 +93,8 @@ class ByteTrackTracker:
 
 def _require_version(version: str) -> None:
     if tuple(int(digits) for digits in re.findall(r"\d+", version)[:3]) < _MIN_VERSION:
-        required = ".".join(str(part) for part in _MIN_VERSION)
         message = (
-            f"tracks need Ultralytics {required} or later, this is {version}; update it: "
-            f"pip install 'ultralytics>={required}'"
+            f"tracks need Ultralytics {_MIN_VERSION_TEXT} or later, this is {version}; update it: "
+            f"pip install 'ultralytics>={_MIN_VERSION_TEXT}'"
         )
         raise ModelError(message)

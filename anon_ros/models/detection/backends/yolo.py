@@ -29,17 +29,38 @@ class DetectorNetwork(Protocol):
         ...
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Run on one image.
+        """Run on images of one size.
 
         Args:
-            batch: (1, 3, h, w) float RGB in 0..1.
+            batch: (B, 3, h, w) float RGB in 0..1.
 
         Returns:
-            Candidates (4 + classes + K, M): center x, center y, width and height in px of the
-            input, a score per class, K mask coefficients; and the K mask prototypes (K, h', w')
-            of the whole input, None for a detector without masks.
+            Candidates (B, 4 + classes + K, M): center x, center y, width and height in px of the
+            input, a score per class, K mask coefficients; and the K mask prototypes
+            (B, K, h', w') of the whole input, None for a detector without masks.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates of one image.
+
+    Attributes:
+        boxes_xyxy: (M, 4), px of the network's input.
+        scores: (M,).
+        class_ids: (M,).
+        coefficients: (M, K) of their masks.
+    """
+
+    boxes_xyxy: torch.Tensor
+    scores: torch.Tensor
+    class_ids: torch.Tensor
+    coefficients: torch.Tensor
+
+    def take(self, indices: torch.Tensor) -> "Candidates":
+        """Return those of some indices, or those that are True."""
+        return Candidates(*(values[indices] for values in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -51,10 +72,10 @@ class YoloNetwork:
     stride_px: int
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Run on one image; see ``DetectorNetwork``."""
+        """Run on images of one size; see ``DetectorNetwork``."""
         output = self.model(batch)
         candidates, prototypes = output if isinstance(output, tuple) else (output, None)
-        return candidates[0], None if prototypes is None else prototypes[0]
+        return candidates, prototypes
 
 
 def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> YoloNetwork:
@@ -94,8 +115,14 @@ def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> 
 def _load(path: Path) -> Any:
     disable_network_access()
     opencv_threads = cv2.getNumThreads()
-    from ultralytics import YOLO  # noqa: PLC0415 - only after the switches are set
-
+    try:
+        from ultralytics import YOLO  # noqa: PLC0415 - only after the switches are set
+    except ModuleNotFoundError as error:
+        message = (
+            f"detect.weights: {path} needs the package ultralytics (AGPL-3.0): pip install "
+            f"ultralytics; or take RF-DETR weights, which do not"
+        )
+        raise ModelError(message) from error
     try:
         return YOLO(path)
     except Exception as error:

@@ -1,0 +1,1 @@
+"""Detection networks behind one interface: YOLO of Ultralytics, RF-DETR of transformers."""
