@@ -1,8 +1,12 @@
 # `make demo` and `make test` need Python 3.10 to 3.12 and pip's registry; no ROS, GPU or model hub.
-BIN := .venv/bin
-INSTALLED := .venv/installed
+# `make test ROS_DISTRO=kilted` runs on the wheels of Kilted. Only from the command line: where ROS is
+# sourced, the environment has the variable, too, and these wheels must not mix with that ROS.
+DISTRO := $(if $(filter command,$(origin ROS_DISTRO)),$(ROS_DISTRO),jazzy)
+VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
 SITE := build/site-venv
-TRAINING := .venv/training-installed
+TRAINING := $(VENV)/training-installed
 
 .PHONY: help demo test lint format links docs site diagrams lock sbom bench bench-gpu mask-memory evaluation generator soak fuzz clean
 
@@ -12,15 +16,16 @@ help:  ## show the targets
 demo: $(INSTALLED)  ## a camera, the node and a recorder, checked frame by frame; a bag; a clip
 	$(BIN)/python demo/run.py $(if $(VIDEO),--video $(VIDEO))
 
-test: $(INSTALLED)  ## the whole test suite on two cores (ARGS="-k name" selects, "-n 0" runs on one)
+test: $(INSTALLED)  ## the whole test suite on two cores (ARGS="-k name" selects, "-n 0" runs on one, ROS_DISTRO=kilted)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: $(INSTALLED)  ## ruff, mypy and the layers
+lint: $(INSTALLED)  ## ruff, mypy, the layers and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
 
 format: $(INSTALLED)  ## format the code
 	$(BIN)/ruff format
@@ -50,6 +55,13 @@ diagrams:  ## draw docs/diagrams/*.svg anew (needs Graphviz)
 lock: $(INSTALLED)  ## pin the newest versions and their hashes in requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.10 \
 		requirements.in --override requirements-overrides.txt --output-file requirements.txt
+	for distro in jazzy kilted; do $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes \
+		--python-version 3.10 requirements/ros-$$distro.in --constraints requirements.txt \
+		$(foreach name,empy numpy pyyaml setuptools typing-extensions,--no-emit-package $(name)) \
+		--output-file requirements/ros-$$distro.txt || exit 1; done
+	for pins in humble:3.10 jazzy:3.12; do $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate \
+		--python-version $${pins#*:} requirements/vehicle.in --override requirements-overrides.txt \
+		--no-emit-package setuptools --output-file requirements/constraints-$${pins%:*}.txt || exit 1; done
 	$(BIN)/uv pip compile --quiet --universal --no-deps --no-header --no-annotate --generate-hashes --python-version 3.10 \
 		requirements-training.in --output-file requirements-training.txt
 
@@ -87,8 +99,8 @@ fuzz: $(INSTALLED)  ## 2,000 mutated recordings
 	FUZZ_RECORDINGS=2000 $(BIN)/python -m pytest test/integration/bags/test_fuzz.py
 
 clean:  ## remove everything that was built or installed here
-	rm -rf .venv build install log
+	rm -rf .venv .venv-kilted build install log
 
-$(INSTALLED): requirements.txt demo/requirements.txt setup.py setup.cfg .ci/venv
-	.ci/venv
+$(INSTALLED): requirements.txt $(wildcard requirements/ros-$(DISTRO).txt) demo/requirements.txt setup.py setup.cfg .ci/venv
+	.ci/venv $(VENV) $(DISTRO)
 	touch $@

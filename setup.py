@@ -27,7 +27,7 @@ setup(
         (f"share/{PACKAGE}/config/profiles", glob("config/profiles/*")),
         *((f"share/{PACKAGE}/{folder}", files) for folder, files in list_files("generator")),
     ],
-    # The rest stands in package.xml (ROS) and requirements.txt (make).
+    # The rest stands in package.xml (apt) and requirements/ (pip).
     install_requires=["setuptools"],
     extras_require={
         "test": ["pytest", "pytest-timeout", "hypothesis", "rosbags"],
@@ -43,7 +43,10 @@ setup(
         "console_scripts": [
             "anonymizer = anon_ros.ros.main:main",
             "anon_ros = anon_ros.cli.main:main",
-            "bag = anon_ros.cli.main:bag_main",  # ros2 run anon_ros bag
+        ],
+        "ros2bag.verb": [
+            "anonymize = anon_ros.ros.bag_verbs:AnonymizeVerb",
+            "verify = anon_ros.ros.bag_verbs:VerifyVerb",
         ],
     },
 )

@@ -4,6 +4,7 @@ Their messages name the wrong value and the remedy, in one line that a command c
 can log.
 """
 
+import sys
 from typing import TypeVar
 
 E = TypeVar("E", bound=BaseException)
@@ -19,6 +20,10 @@ class ConfigError(AnonRosError):
 
 class ImageFormatError(AnonRosError):
     """Image that cannot be decoded: unsupported encoding, too little data, or damage."""
+
+
+class UnsupportedFormatError(ImageFormatError):
+    """Image of a kind that is never anonymized, however intact: depth, numbers, video."""
 
 
 class TextLengthError(ImageFormatError):
@@ -59,6 +64,12 @@ class SizeLimitError(AnonRosError, ValueError):
 
 def format_error(error: BaseException) -> str:
     """Return ``error`` as a short line: the message, preceded by the type unless it is ours."""
+    if isinstance(error, ModuleNotFoundError):
+        package = str(error.name).partition(".")[0]
+        return (
+            f"the Python package {package} is not installed in {sys.prefix}; activate the "
+            "virtual environment that has it (docs/install.md)"
+        )
     first_line = next(iter(str(error).splitlines()), "")
     if isinstance(error, AnonRosError):
         return first_line

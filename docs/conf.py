@@ -21,6 +21,7 @@ NAVIGATION = {
             "quickstart/image_folder",
             "quickstart/rosbag",
             "quickstart/live_camera",
+            "install",
             "quickstart/without_sdxl",
             "examples",
         ],

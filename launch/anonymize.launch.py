@@ -4,129 +4,99 @@ Defaults stand in the parameter file alone; an argument that is given overrides 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
+import launch.logging
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    OpaqueFunction,
-    SetEnvironmentVariable,
-)
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, LogInfo, OpaqueFunction
+from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 
-CONFIG = Path(get_package_share_directory("anon_ros")) / "config"
+from anon_ros.ros.launch_arguments import SHORT_NAMES, collect_arguments, declare_arguments
+from anon_ros.ros.launch_plan import LaunchPlan, format_parameter_file, plan_launch
 
-# Launch argument: (parameter, description).
-OVERRIDES = {
-    "image_topics": (
-        "topics.images",
-        "image topics to anonymize, names or patterns, as [/a/image_raw, /b/*/image_raw]",
-    ),
-    "prefix": ("topics.prefix", "namespace put before a topic to make its mirrored topic"),
-    "inpainter": ("inpaint.method", "sdxl, fill, telea, blur or pixelate"),
-    "model": ("inpaint.model", "directory of the diffusers pipeline"),
-    "weights": ("detect.weights", "path of the Ultralytics weights"),
-    "device": ("compute.device", "auto, cpu, cuda or cuda:N"),
-    "use_sim_time": ("use_sim_time", "true to take the time from /clock, as from a played bag"),
-}
-# Launch argument: (default, description).
-ARGUMENTS = {
-    "params_file": (str(CONFIG / "anonymize.yaml"), "ROS parameter file"),
-    "profile": ("", "speed and quality of the diffusion: paper, quality, balanced, fast or street"),
-    "namespace": ("", "namespace of the node"),
-    "record": ("", "path of a bag that does not exist yet: record everything below the prefix"),
-    "respawn": ("false", "true to start the node again whenever it ends by itself"),
-    "log_level": ("info", "debug, info, warn, error or fatal"),
-    "dds_profile": (
-        str(CONFIG / "fastdds.xml"),
-        "Fast DDS profile that lets whole images through; none leaves that to you",
-    ),
-}
+ARGUMENTS = declare_arguments(Path(get_package_share_directory("anon_ros")) / "config")
+NODE_TIMEOUT_S = "15"
+RECORDER_TIMEOUT_S = "120"
 
 
 def generate_launch_description() -> LaunchDescription:
-    unset = {
-        name: ("", f"{help_text} (empty: as {parameter} in the parameter file)")
-        for name, (parameter, help_text) in OVERRIDES.items()
-    }
     return LaunchDescription(
         [
-            DeclareLaunchArgument(name, default_value=default, description=help_text)
-            for name, (default, help_text) in (unset | ARGUMENTS).items()
+            DeclareLaunchArgument(
+                name,
+                default_value=argument.default,
+                description=argument.help,
+                choices=list(argument.choices) or None,
+            )
+            for name, argument in ARGUMENTS.items()
         ]
         + [OpaqueFunction(function=start)]
     )
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    arguments = {name: str(LaunchConfiguration(name).perform(context)) for name in ARGUMENTS}
-    overrides = {
-        parameter: parse_argument(name, value)
-        for name, (parameter, _) in OVERRIDES.items()
-        if (value := str(LaunchConfiguration(name).perform(context)))
-    }
-    files = [arguments["params_file"]]
-    if arguments["profile"]:
-        files.append(str(CONFIG / "profiles" / f"{arguments['profile']}.yaml"))
-    node = Node(
+    configurations = context.launch_configurations
+    values, ignored = collect_arguments(list(ARGUMENTS), configurations, sys.argv)
+    plan = plan_launch(ARGUMENTS, values, configurations, os.environ)
+    notes = [f"{name} is another launch file's; ours is {SHORT_NAMES[name]}" for name in ignored]
+    lines = [LogInfo(msg=f"anonymizer: {note}") for note in (*notes, *plan.notes)]
+    return [*lines, *make_recorder(plan), make_node(plan)]
+
+
+def make_node(plan: LaunchPlan) -> Node:
+    namespace, _, name = plan.node.rpartition("/")
+    must_last = plan.recorder and plan.is_record_required and not plan.respawn
+    return Node(
         package="anon_ros",
         executable="anonymizer",
-        name="anonymizer",
-        namespace=arguments["namespace"],
-        parameters=[*files, overrides],
-        ros_arguments=["--log-level", arguments["log_level"]],
-        respawn=arguments["respawn"].lower() == "true",
+        name=name,
+        namespace=namespace or "/",
+        parameters=[write_parameters(plan)],
+        ros_arguments=list(plan.ros_arguments),
+        additional_env=dict(plan.environment),
+        respawn=plan.respawn,
         respawn_delay=2.0,
+        on_exit=end_launch("the node", "nothing more is recorded") if must_last else None,
+        sigterm_timeout=NODE_TIMEOUT_S,
         output="screen",
         emulate_tty=True,
     )
-    variables = [
-        SetEnvironmentVariable(variable, arguments["dds_profile"])
-        for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        if arguments["dds_profile"] != "none" and variable not in os.environ
-    ]
-    if not arguments["record"]:
-        return [*variables, node]
-    return [*variables, make_recorder(arguments["record"], files, overrides), node]
 
 
-def parse_argument(name: str, value: str) -> Any:
-    """Parse lists and booleans as YAML; a single topic needs no brackets."""
-    if name not in {"image_topics", "use_sim_time"}:
-        return value
-    result = yaml.safe_load(value)
-    return [result] if name == "image_topics" and isinstance(result, str) else result
+def make_recorder(plan: LaunchPlan) -> list[ExecuteProcess]:
+    """Return the recorder; it has time to write what it holds before it is killed."""
+    if not plan.recorder:
+        return []
+    remedy = "the drive is not recorded (record_required:=false goes on)"
+    process = ExecuteProcess(
+        cmd=list(plan.recorder),
+        name="recorder",
+        additional_env=dict(plan.environment),
+        on_exit=end_launch("the recorder", remedy) if plan.is_record_required else None,
+        sigterm_timeout=RECORDER_TIMEOUT_S,
+        output="screen",
+    )
+    return [process]
 
 
-def make_recorder(bag: str, files: Sequence[str], overrides: dict[str, Any]) -> ExecuteProcess:
-    """Return a process that records all mirrored topics, also of cameras that appear later."""
-    values = {"topics.prefix": "/anon", **read_parameter_files(files), **overrides}
-    prefix = str(values["topics.prefix"])
-    clock = ["--use-sim-time"] if values.get("use_sim_time") else []
-    pattern = f"^/{prefix.strip('/')}/"
-    command = ["ros2", "bag", "record", *clock, "-o", bag, "-e", pattern]
-    return ExecuteProcess(cmd=command, name="recorder", output="screen")
+def write_parameters(plan: LaunchPlan) -> str:
+    """Write all parameters beside the launch's log, where they document the drive."""
+    name = f"{plan.node.strip('/').replace('/', '.')}_parameters.yaml"
+    path = Path(launch.logging.launch_config.get_log_file_path(name))
+    path.write_text(format_parameter_file(plan), encoding="utf-8")
+    return str(path)
 
 
-def read_parameter_files(files: Sequence[str]) -> dict[str, Any]:
-    """Return the node's parameters from files that may also have sections of other nodes."""
-    values: dict[str, Any] = {}
-    for file in files:
-        values |= dict(iter_leaves(yaml.safe_load(Path(file).read_text(encoding="utf-8")), ""))
-    return values
+def end_launch(process: str, consequence: str) -> Callable[[ProcessExited, LaunchContext], None]:
+    """Return a handler that ends the launch with code 1 if a process ended by itself."""
 
+    def handle(event: ProcessExited, context: LaunchContext) -> None:
+        if not context.is_shutdown:
+            message = f"{process} has ended with code {event.returncode}: {consequence}"
+            raise RuntimeError(message)
 
-def iter_leaves(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield names and values below ros__parameters of this node's sections."""
-    for key, value in (tree or {}).items():
-        node, _, name = f"{path}{key}".rpartition("ros__parameters.")
-        if isinstance(value, dict):
-            yield from iter_leaves(value, f"{path}{key}.")
-        elif node.rstrip(".").endswith(("**", "anonymizer")):
-            yield name, value
+    return handle

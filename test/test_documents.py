@@ -96,6 +96,7 @@ def commands(page: Path) -> list[str]:
     """Return the anon_ros commands of a page's shell blocks, without comments and redirections."""
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
+    lines = [line.removeprefix("ros2 run anon_ros ") for line in lines]
     return [re.split(r" +[#>]", line)[0] for line in lines if line.startswith("anon_ros ")]
 
 

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from anon_ros.cli.config_flags import add_node_flag
 from anon_ros.config import Config, all_parameters, dump_markdown, dump_yaml, get_value, load_config
 
 _EXAMPLES = """\
@@ -23,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     dump.set_defaults(run=_print_yaml)
     check = actions.add_parser("check", help="check a parameter file")
     check.add_argument("file", type=Path, metavar="FILE")
+    add_node_flag(check)
     check.set_defaults(run=_check_file)
     docs = actions.add_parser("docs", help="print all parameters as a Markdown table")
     docs.set_defaults(run=_print_markdown)
@@ -34,7 +36,7 @@ def _print_yaml(_: Namespace) -> int:
 
 
 def _check_file(arguments: Namespace) -> int:
-    config = load_config(arguments.file)
+    config = load_config(arguments.file, node=arguments.node)
     changed = [name for name, p in all_parameters().items() if get_value(config, name) != p.default]
     print(f"{arguments.file}: ok; not default: {', '.join(changed) or 'nothing'}")
     return 0

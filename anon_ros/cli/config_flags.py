@@ -49,12 +49,25 @@ def add_config_flags(
         help="shipped parameter file: paper, quality, balanced, fast, or street, which needs no "
         "diffusion model but the shipped generator; among --config files in the order given",
     )
+    add_node_flag(parser)
     for group in groups:
         section = parser.add_argument_group(f"{group} parameters")
         for parameter in all_parameters().values():
             is_in_group = f"{parameter.name}.".startswith(f"{group}.")
             if is_in_group and parameter.name not in without:
                 _add_flag(section, parameter)
+
+
+def add_node_flag(parser: ArgumentParser) -> None:
+    """Add ``--node``, which chooses among the sections of parameter files."""
+    parser.add_argument(
+        "--node",
+        default="",
+        metavar="NAME",
+        help="full name of the node whose sections of the parameter files count, as "
+        "/front/anonymizer (default: those that are for anonymizer, without a namespace or "
+        "with any)",
+    )
 
 
 def parse_config(
@@ -70,7 +83,7 @@ def parse_config(
         ConfigError: if a value is not allowed.
     """
     flags = collect_parameters(arguments)
-    return load_config(arguments.config, {**(inherited or {}), **flags})
+    return load_config(arguments.config, {**(inherited or {}), **flags}, arguments.node)
 
 
 def collect_parameters(arguments: Namespace) -> dict[str, object]:

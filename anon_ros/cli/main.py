@@ -10,7 +10,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
-from anon_ros.errors import AnonRosError
+from anon_ros.errors import AnonRosError, format_error
 from anon_ros.utils.text import escape_controls
 
 _COMMANDS = {
@@ -64,16 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Before parsing, which warns of former names of flags.
     logging.basicConfig(level=logging.WARNING, handlers=[_make_log_handler()])
     logging.getLogger("anon_ros").setLevel(logging.INFO)
-    arguments = _make_parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as with Ctrl-C
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file name may be no valid text
             stream.reconfigure(errors="backslashreplace")
     try:
+        arguments = _make_parser().parse_args(argv)
         code: int = arguments.run(arguments)
-    except AnonRosError as error:
-        print(f"anon_ros: error: {escape_controls(str(error))}", file=sys.stderr)
+    except (AnonRosError, ModuleNotFoundError) as error:
+        text = str(error) if isinstance(error, AnonRosError) else format_error(error)
+        print(f"anon_ros: error: {escape_controls(text)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("anon_ros: interrupted", file=sys.stderr)
@@ -93,11 +94,6 @@ def _make_log_handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(_LogFormatter("anon_ros: %(message)s"))
     return handler
-
-
-def bag_main() -> int:
-    """Run ``ros2 run anon_ros bag IN OUT``."""
-    return main(["bag", *sys.argv[1:]])
 
 
 def _make_parser() -> ArgumentParser:

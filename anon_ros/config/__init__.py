@@ -19,16 +19,25 @@ from anon_ros.config.groups import (
     TrackingConfig,
     num_denoising_steps,
 )
-from anon_ros.config.load import find_profile, load_config
+from anon_ros.config.load import find_profile, load_config, load_file
+from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
     Parameter,
     all_parameters,
+    find_foreign,
     find_weaker,
+    format_foreign,
     get_value,
     with_overrides,
 )
-from anon_ros.config.topic_names import is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config.topic_names import (
+    is_topic_pattern,
+    mirrored_topic,
+    resolve_prefix,
+    topic_matches,
+    topic_regex,
+)
 from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
@@ -42,6 +51,7 @@ __all__ = [
     "InpaintConfig",
     "MaskConfig",
     "MaskMemoryConfig",
+    "MissingSectionError",
     "OutputConfig",
     "Parameter",
     "ParameterSpec",
@@ -54,15 +64,21 @@ __all__ = [
     "check_yaml",
     "dump_markdown",
     "dump_yaml",
+    "find_foreign",
     "find_profile",
     "find_weaker",
+    "format_foreign",
     "format_renaming",
     "get_value",
     "is_topic_pattern",
     "load_config",
+    "load_file",
     "mirrored_topic",
     "num_denoising_steps",
+    "read_parameter_file",
     "rename_deprecated",
+    "resolve_prefix",
     "topic_matches",
+    "topic_regex",
     "with_overrides",
 ]

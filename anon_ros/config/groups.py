@@ -23,7 +23,10 @@ class TopicsConfig:
         required=True,
     )
     prefix: str = param(
-        "/anon", "Namespace put before a topic's name to make its mirrored topic.", required=True
+        "/anon",
+        "Namespace put before a topic's name to make its mirrored topic; without a leading slash "
+        "it is below the node's own namespace.",
+        required=True,
     )
     passthrough: tuple[str, ...] = param(
         (),
@@ -47,6 +50,19 @@ class TopicsConfig:
         (),
         "Nodes, by full name or pattern, that may subscribe to the original images. The node warns "
         "of any other subscriber: a recorder there would record persons.",
+    )
+    trusted_publishers: tuple[str, ...] = param(
+        (),
+        "Nodes, by full name or pattern, that may publish pictures below the prefix, such as "
+        "another anonymizer. Any other there is an error: see topics.on_foreign_publisher.",
+    )
+    on_foreign_publisher: str = param(
+        "end",
+        "When a node that is none of topics.trusted_publishers publishes pictures below the "
+        "prefix, where they would be recorded as if they were anonymized. end: the node exits with "
+        "code 1. report: only the diagnostics say ERROR.",
+        choices=("end", "report"),
+        weak_choices=("report",),
     )
 
 

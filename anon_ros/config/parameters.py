@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
@@ -19,6 +19,9 @@ from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
+
+_ROS_PARAMETERS = frozenset({"use_sim_time", "start_type_description_service", "qos_overrides"})
+_NEAR_MISS = 0.85
 
 
 @dataclass(frozen=True)
@@ -150,14 +153,44 @@ def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
     """
     for name, value in rename_deprecated(values).items():
         if name not in all_parameters():
-            message = f"parameter {name!r} is unknown{_format_suggestion(name)}"
-            raise ConfigError(message)
+            _raise_unknown(name)
         change: dict[str, Any] = {name.rpartition(".")[2]: all_parameters()[name].validate(value)}
         if group := name.rpartition(".")[0]:
             change = {group: replace(getattr(config, group), **change)}
         config = replace(config, **change)
     _check_together(config)
     return config
+
+
+def find_foreign(names: Iterable[str]) -> list[str]:
+    """Return the names that are of other nodes, for which a section ``/**`` of a file is, too.
+
+    Parameters that ROS gives every node, as use_sim_time, are not among them.
+
+    Raises:
+        ConfigError: for a name in one of our groups, or nearly one of ours, that is no parameter.
+    """
+    ours = all_parameters()
+    groups = {name.partition(".")[0] for name in ours}
+    foreign = []
+    for name in sorted(set(names) - ours.keys()):
+        group = name.partition(".")[0]
+        if group in _ROS_PARAMETERS:
+            continue
+        if group in groups or get_close_matches(name, ours, n=1, cutoff=_NEAR_MISS):
+            _raise_unknown(name)
+        foreign.append(name)
+    return foreign
+
+
+def format_foreign(names: Sequence[str]) -> str:
+    """Return the clause that a file's parameters of other nodes have no effect."""
+    return f"parameters of other nodes have no effect here: {', '.join(names)}"
+
+
+def _raise_unknown(name: str) -> NoReturn:
+    message = f"parameter {name!r} is unknown{_format_suggestion(name)}"
+    raise ConfigError(message)
 
 
 def _check_together(config: Config) -> None:

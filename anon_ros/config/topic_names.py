@@ -13,6 +13,11 @@ def mirrored_topic(topic: str, prefix: str) -> str:
     return f"/{prefix.strip('/')}/{topic.lstrip('/')}"
 
 
+def resolve_prefix(prefix: str, namespace: str) -> str:
+    """Return a prefix as an absolute one; without a leading slash it is below ``namespace``."""
+    return prefix if prefix.startswith("/") else f"{namespace.rstrip('/')}/{prefix}"
+
+
 def is_topic_pattern(name: str) -> bool:
     """Return True if a configured name stands for several topics or nodes."""
     return "*" in name or "?" in name
@@ -26,8 +31,13 @@ def topic_matches(name: str, pattern: str) -> bool:
     return _compile_pattern(pattern).fullmatch(name) is not None
 
 
-@cache
-def _compile_pattern(pattern: str) -> re.Pattern[str]:
+def topic_regex(pattern: str) -> str:
+    """Return a pattern as a regular expression, for Python and for ECMAScript."""
     parts = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     tokens = re.split(r"(\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(token) or re.escape(token) for token in tokens))
+    return "".join(parts.get(token) or re.escape(token) for token in tokens)
+
+
+@cache
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(topic_regex(pattern))

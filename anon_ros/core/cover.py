@@ -51,8 +51,7 @@ def fill_from_surroundings(image: RgbImage, persons_mask: Mask) -> RgbImage:
     unknown = weight < _MIN_WEIGHT
     weight[unknown], color[unknown] = 0, 0
     spread = np.clip(np.rint(_push_pull(color, weight)), 0, _WHITE).astype(np.uint8)
-    full = cv2.resize(spread, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full, np.uint8)
+    return np.asarray(_enlarge(spread, (width_px, height_px)), np.uint8)
 
 
 def _push_pull(
@@ -66,9 +65,14 @@ def _push_pull(
         return own
     half_wh = (width + 1) // 2, (height + 1) // 2
     coarse = _push_pull(_resize(color, half_wh), _resize(weight, half_wh))
-    spread = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where(valid, own, spread)
+    return np.where(valid, own, _enlarge(coarse, (width, height)))
 
 
 def _resize(array: npt.NDArray[Any], wh: tuple[int, int]) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.resize(array, wh, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _enlarge(array: npt.NDArray[Any], wh: tuple[int, int]) -> npt.NDArray[Any]:
+    if array.shape[:2] == (1, 1):  # refused by OpenCV before 4.6, which comes with Humble
+        return np.full((wh[1], wh[0], array.shape[2]), array, array.dtype)
+    return cv2.resize(array, wh, interpolation=cv2.INTER_LINEAR)

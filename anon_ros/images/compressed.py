@@ -6,13 +6,14 @@ a PNG. The order of colors in ``format`` is that of the raw message; the file it
 standard one.
 """
 
+import re
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from anon_ros.core import Mask, RgbImage, Roi
-from anon_ros.errors import ImageFormatError
+from anon_ros.errors import ImageFormatError, UnsupportedFormatError
 from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
 from anon_ros.images.files import jpeg, png
@@ -23,6 +24,7 @@ from anon_ros.images.packed import to_rgb, write_masked
 from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
 
 _SIGNATURE_BYTES = 16
+_PICTURE_FORMAT = re.compile("jpe?g|png", re.IGNORECASE)
 _STORED_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _PNG_ORDER = {1: "mono", 3: "bgr", 4: "bgra"}  # as OpenCV returns the channels
 
@@ -160,6 +162,8 @@ def _is_jpeg(declared: str, data: bytes) -> bool:
         f"format {declared!r} with data that starts with {data[:8].hex(' ') or 'nothing'} cannot "
         "be anonymized; supported are JPEG and PNG pictures, not depth or video"
     )
+    if "compressedDepth" in declared or (declared and not _PICTURE_FORMAT.search(declared)):
+        raise UnsupportedFormatError(message)
     raise ImageFormatError(message)
 
 

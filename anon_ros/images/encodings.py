@@ -6,7 +6,7 @@ Names and synonyms are those of sensor_msgs/image_encodings.hpp (ros2/common_int
 import re
 from collections.abc import Mapping
 
-from anon_ros.errors import ImageFormatError
+from anon_ros.errors import UnsupportedFormatError
 from anon_ros.images.bayer import BayerLayout
 from anon_ros.images.layout import PixelLayout
 from anon_ros.images.packed import PackedLayout
@@ -53,13 +53,13 @@ def get_layout(encoding: str) -> PixelLayout:
     """Return the layout of the pixels of ``encoding`` in memory.
 
     Raises:
-        ImageFormatError: if it holds no picture (depth, float) or is not known.
+        UnsupportedFormatError: if it holds no picture (depth, float) or is not known.
     """
     reject_non_picture(encoding)
     layout = LAYOUTS.get(encoding)
     if layout is None:
         message = f"encoding {encoding!r} is not known; supported are {', '.join(LAYOUTS)}"
-        raise ImageFormatError(message)
+        raise UnsupportedFormatError(message)
     return layout
 
 
@@ -67,14 +67,14 @@ def reject_non_picture(encoding: str) -> None:
     """Reject the encodings that mean numbers instead of a picture.
 
     Raises:
-        ImageFormatError: for 16UC1, 32FC1 and all other matrix types that are not 8-bit color.
+        UnsupportedFormatError: for 16UC1, 32FC1 and all matrix types but those of 8-bit color.
     """
     if _MATRIX_TYPE.fullmatch(encoding) and encoding not in LAYOUTS:
         message = (
             f"encoding {encoding!r} cannot be anonymized: depth and float images carry no visible "
             f"color to find persons in; supported are {', '.join(LAYOUTS)}"
         )
-        raise ImageFormatError(message)
+        raise UnsupportedFormatError(message)
 
 
 def take_as_gray(declared: str) -> str:
@@ -88,11 +88,11 @@ def reject_depth(topic: str, encoding: str) -> None:
     """Reject 16UC1 on a topic that is not named like a thermal camera.
 
     Raises:
-        ImageFormatError: names topic and remedy.
+        UnsupportedFormatError: names topic and remedy.
     """
     if encoding == THERMAL_ENCODING and not is_thermal_topic(topic):
         message = (
             f"encoding {encoding!r} on {topic} may be depth: a thermal camera's gray is taken "
             "only on a topic named so (thermal, lwir, flir and the like); publish mono16 otherwise"
         )
-        raise ImageFormatError(message)
+        raise UnsupportedFormatError(message)

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, RgbImage, Tier
+from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, OutcomeKind, RgbImage, Tier
 from anon_ros.errors import ModelError, drop_traceback, format_error
 from anon_ros.images import describe_reduction
 from anon_ros.live.camera_state import CameraState
@@ -19,7 +19,7 @@ from anon_ros.live.latency_budget import LatencyBudget
 from anon_ros.live.latency_stats import LatencyStats
 from anon_ros.live.mailbox import QueuedFrame
 from anon_ros.tracking import FrameProcessor, FrameTask
-from anon_ros.utils.units import NS_PER_S
+from anon_ros.utils.units import NS_PER_MS, NS_PER_S
 
 T = TypeVar("T")
 
@@ -189,6 +189,13 @@ class FramePipeline(Generic[T]):
         published_ns = self._record_stage("publish", encoded_ns)
         self.stream_latencies.add(queued.stream, published_ns - queued.arrived_ns)
         self.cover_counts(queued.stream).add(result)
+        _LOG.debug(
+            "%s: published after %.0f ms: %d persons, %d of them inpainted",
+            queued.stream,
+            (published_ns - queued.arrived_ns) / NS_PER_MS,
+            len(result.outcomes),
+            sum(outcome.kind is OutcomeKind.INPAINTED for outcome in result.outcomes),
+        )
 
     def _record_stage(self, stage: str, since_ns: int) -> int:
         """Record the time since ``since_ns`` and return the current one."""

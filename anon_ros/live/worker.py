@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
 
-from anon_ros.errors import AnonRosError, drop_traceback, format_error
+from anon_ros.errors import AnonRosError, UnsupportedFormatError, drop_traceback, format_error
 from anon_ros.live.mailbox import FrameStatus, Mailbox, QueuedFrame
 from anon_ros.live.output_gate import GateClosed
 from anon_ros.utils.failure_streak import FailureStreak
@@ -47,6 +47,7 @@ class InferenceWorker(Generic[T]):
         processor: what is done with them.
         on_failure: told the stream and the error of each frame that failed, in this thread.
         max_consecutive: failed frames in a row, of all streams, that end the worker; 0 for none.
+            Frames of an unsupported format do not count.
         wait_for: another worker that must have ended before this one loads its models.
 
     Attributes:
@@ -162,7 +163,8 @@ class InferenceWorker(Generic[T]):
             self.last_error.pop(stream, None)
         else:
             self._mailbox.finish(stream, FrameStatus.FAILED)
-            self._failures.record_failure()
+            if not isinstance(error, UnsupportedFormatError):  # a restart would not help
+                self._failures.record_failure()
             self.consecutive_failures[stream] = self.consecutive_failures.get(stream, 0) + 1
             self.last_error.pop(stream, None)  # so that the newest is the last one
             self.last_error[stream] = format_error(error)

@@ -1,17 +1,21 @@
 """Debug topics for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
 
+import logging
 from array import array
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from anon_ros.core import AnonymizedFrame, Detections
 
+_LOGGER = logging.getLogger(__name__)
 _DEPTH = 5
 _WHITE = 255
 
@@ -51,11 +55,28 @@ class DebugTopics:
 
 def make_mask_message(header: Any, result: AnonymizedFrame) -> Image:
     """Return the replaced pixels as mono8: 255 where replaced, else 0."""
-    height_px, width_px = result.replaced_mask.shape
+    white = result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)
+    return make_image_message(header, white, "mono8")
+
+
+def make_image_message(header: Any, image: NDArray[np.uint8], encoding: str) -> Image:
+    """Return ``image`` as a message: by cv_bridge where it is installed, else by ourselves.
+
+    Args:
+        header: of the message.
+        image: (H, W) or (H, W, C) in the order of ``encoding``.
+        encoding: of 8 bits per channel, as in sensor_msgs: "mono8", "rgb8", "bgr8".
+    """
+    if bridge := _make_cv_bridge():
+        message = bridge.cv2_to_imgmsg(image, encoding)
+        message.header = header
+        return message
     data = array("B")
-    data.frombytes((result.replaced_mask.view(np.uint8) * np.uint8(_WHITE)).tobytes())
+    data.frombytes(image.tobytes())
+    height_px, width_px = image.shape[:2]
+    step = len(data) // height_px
     return Image(
-        header=header, height=height_px, width=width_px, encoding="mono8", step=width_px, data=data
+        header=header, height=height_px, width=width_px, encoding=encoding, step=step, data=data
     )
 
 
@@ -73,6 +94,18 @@ def make_detections_message(vision: Any, header: Any, detections: Detections) ->
         detection.results.append(hypothesis)
         message.detections.append(detection)
     return message
+
+
+@cache
+def _make_cv_bridge() -> Any:
+    """Return a CvBridge, None if it is not installed or does not fit the installed numpy."""
+    try:
+        bridge = import_module("cv_bridge").CvBridge()
+        bridge.cv2_to_imgmsg(np.zeros((1, 1), np.uint8), "mono8")  # imports its compiled part
+    except Exception as error:  # noqa: BLE001 - numpy's own errors are of several types
+        _LOGGER.debug("cv_bridge is not used: %s", error)
+        return None
+    return bridge
 
 
 def _import_vision_msgs() -> ModuleType | None:

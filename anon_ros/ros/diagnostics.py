@@ -1,7 +1,7 @@
 """``/diagnostics``: state of the worker and of every stream, once a second."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -11,9 +11,8 @@ from rclpy.qos import QoSProfile
 from anon_ros.config import FailureConfig
 from anon_ros.core import CoverReason
 from anon_ros.live import FrameCounts
+from anon_ros.ros.guards import ERROR, OK, WARN, GuardStatus, check_guards, summarize_guards
 from anon_ros.ros.session import ActiveSession, SessionSnapshot, StreamSnapshot
-
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _WINDOW_S = 10
 _BUSY_WARNING_S = 60.0
@@ -91,9 +90,29 @@ class Diagnostics:
             names = {stream.name for stream in snapshot.streams}
             self._histories = {n: h for n, h in self._histories.items() if n in names}
             statuses += [self._describe_stream(stream) for stream in snapshot.streams]
+        statuses += self._describe_guards(snapshot, state, statuses)
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _describe_guards(
+        self,
+        session: SessionSnapshot | None,
+        state: NodeStatus,
+        statuses: Sequence[DiagnosticStatus],
+    ) -> list[DiagnosticStatus]:
+        """Return a status for every guard, and the summary of all."""
+        guards = [] if session is None else check_guards(session)
+        own = f"{self._node.get_fully_qualified_name()}: "
+        states = [
+            GuardStatus(status.name.removeprefix(own), status.level, status.message)
+            for status in statuses
+        ]
+        summary = summarize_guards(state.state, guards, states)
+        return [
+            self._make_status(guard.name, guard.level, guard.text, {})
+            for guard in [*guards, summary]
+        ]
 
     def _describe_worker(
         self, session: SessionSnapshot | None, state: NodeStatus

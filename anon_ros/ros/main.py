@@ -34,26 +34,40 @@ def main(make_models: "Callable[[], ModelProvider] | None" = None) -> int:
         print(f"anonymizer: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - no log yet
         return 1
     try:
-        return _run(stop, make_models)
+        code, has_ended = _run(stop, make_models)
     finally:
         rclpy.try_shutdown()
+        # While it ends, Python puts the default handlers back in place of ours, but not of these.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    if not has_ended:
+        # A model call cannot be interrupted, and Python's own exit under it would crash.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
-def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> int:
+def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> tuple[int, bool]:
+    """Return the exit code, and False if the worker is still busy."""
     from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415 - see main
     from rclpy.logging import get_logger  # noqa: PLC0415
 
     from anon_ros.errors import AnonRosError, format_error  # noqa: PLC0415
     from anon_ros.ros.node import AnonymizerNode  # noqa: PLC0415
+    from anon_ros.ros.parameters import find_unused_files  # noqa: PLC0415
 
+    if stop.is_set():
+        return 0, True
     try:
         node = AnonymizerNode(make_models() if make_models else None)
     except AnonRosError as error:
         get_logger("anonymizer").fatal(format_error(error))
-        return 1
+        return 1, True
+    for line in find_unused_files(sys.argv, node.get_fully_qualified_name()):
+        node.get_logger().warning(line)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    if node.autostart:
+    if node.autostart and not stop.is_set():
         node.configure_and_activate()
     while not stop.is_set() and not node.should_exit:
         try:
@@ -66,10 +80,7 @@ def _run(stop: Event, make_models: "Callable[[], ModelProvider] | None") -> int:
     ended = node.stop(_STOP_TIMEOUT_S)
     node.log_counts()
     if not ended:
-        # A model call cannot be interrupted, and Python's own exit under it would crash.
         node.get_logger().warning("ending while the worker is busy; nothing more is published")
-        sys.stdout.flush()
-        os._exit(code)
     executor.shutdown()
     node.destroy_node()
-    return code
+    return code, ended

@@ -1,7 +1,7 @@
 """Node ``anonymizer``: image topics in, anonymized mirrored topics out."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,21 +18,27 @@ from anon_ros.live import ModelProvider
 from anon_ros.models import ModelCache, required_models
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.diagnostics import Diagnostics, NodeStatus
-from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler
+from anon_ros.ros.guards import format_foreign
+from anon_ros.ros.node_logging import LogThrottle, NodeLogHandler, choose_level
 from anon_ros.ros.parameters import (
     apply_changes,
     declare_parameters,
     find_read_only_violation,
     refuse_weaker,
 )
+from anon_ros.ros.rclpy_compat import add_post_set_parameters_callback
 from anon_ros.ros.session import ActiveSession
 from anon_ros.ros.topics.topic_manager import TopicManager
+from anon_ros.utils.text import escape_controls
 
-_SUBSCRIBE_PERIOD_S = 0.2
+# Frames of a camera that starts, or of a played bag, are lost until it is found and subscribed.
+_SUBSCRIBE_PERIOD_S = 0.05
+_WATCH_PERIOD_S = 0.1
 _DISCOVER_PERIOD_S = 0.5
 _REPORT_PERIOD_S = 10.0
 _DIAGNOSTICS_PERIOD_S = 1.0
 _FAILURE_PERIOD_S = 1.0
+_LOADING_TIMEOUT_S = 0.2
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -57,7 +63,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().__init__("anonymizer", **options)
         self._log_handler = NodeLogHandler(self.get_logger())
         library = logging.getLogger("anon_ros")
-        library.setLevel(logging.INFO)
+        library.setLevel(choose_level(self.get_logger()))
         library.addHandler(self._log_handler)
         self._config = self._start_config = declare_parameters(self)
         self._models = models or ModelCache()
@@ -66,12 +72,13 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._active = False
         self._enabled = True
         self._failures = LogThrottle(_FAILURE_PERIOD_S)
+        self._foreign_publishers = ""
         self.failure: BaseException | None = None
         self.should_exit = False
         self._debug = DebugTopics(self)
         self._diagnostics = Diagnostics(self, self._config.fail)
         self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
+        add_post_set_parameters_callback(self, self._apply_parameters)
         self.create_service(SetBool, "~/enable", self._enable)
         respond = self._service_change_state.callback
         self._service_change_state.callback = partial(self._change_state, respond)
@@ -79,6 +86,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period_s, call in (
             (_SUBSCRIBE_PERIOD_S, self._update_subscriptions),
+            (_WATCH_PERIOD_S, self._watch_graph),
             (_DISCOVER_PERIOD_S, self._discover),
             (_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
             (_REPORT_PERIOD_S, self.log_counts),
@@ -155,13 +163,21 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self.get_logger().fatal(format_error(error))
 
     def stop(self, timeout_s: float) -> bool:
-        """Publish nothing more; return True if the frame in work ended in time."""
+        """Publish nothing more; return True if the frame in work ended in time.
+
+        While models are loading no frame is in work, and nothing is waited for.
+        """
         self._end_session()
-        return self._session is None or self._session.worker.stop(timeout_s)
+        if self._session is None:
+            return True
+        worker = self._session.worker
+        return worker.stop(timeout_s if worker.ready.is_set() else _LOADING_TIMEOUT_S)
 
     def destroy_node(self) -> None:
         logging.getLogger("anon_ros").removeHandler(self._log_handler)
         super().destroy_node()
+        # rclpy leaves its services to the collector, and with them the shared memory of DDS.
+        self._state_machine.destroy_when_not_in_use()
 
     def log_counts(self) -> None:
         """Log the counters of all streams, and if models are still loading."""
@@ -235,9 +251,24 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if self._topics is not None:
             self._topics.update_subscriptions()
 
+    def _watch_graph(self) -> None:
+        if self._topics is not None and self._topics.has_graph_changed():
+            self._discover()
+
     def _discover(self) -> None:
         if self._active and self._session is not None:
             self._session.discover()
+            self._report_foreign_publishers(self._session.topics.prefix_guard.foreign_publishers)
+
+    def _report_foreign_publishers(self, publishers: Mapping[str, Sequence[str]]) -> None:
+        """Log other publishers below the prefix once, and end the node as configured."""
+        text = escape_controls(format_foreign(publishers)) if publishers else ""
+        if text and text != self._foreign_publishers:
+            self.get_logger().error(text)
+        self._foreign_publishers = text
+        if text and self._config.topics.on_foreign_publisher == "end":
+            self.set_failed(AnonRosError(text))
+            self.trigger_deactivate()
 
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})
@@ -267,3 +298,5 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         text = f"{name}: a frame failed and is not published: {format_error(error)}"
         if self._failures.allows(name, text):
             self.get_logger().error(text)
+        else:
+            self.get_logger().debug(text)

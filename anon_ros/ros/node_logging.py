@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import LoggingSeverity
 
 from anon_ros.utils.text import escape_controls
 
@@ -24,7 +25,7 @@ class NodeLogHandler(logging.Handler):
     """Handler that passes records of Python's logging on to a node's logger."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -40,8 +41,16 @@ class NodeLogHandler(logging.Handler):
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:
             self._logger.warning(text)
-        else:
+        elif record.levelno >= logging.INFO:
             self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def choose_level(logger: RcutilsLogger) -> int:
+    """Return the level of Python's logging below which a node's logger drops everything anyway."""
+    is_debugging = logger.get_effective_level() <= LoggingSeverity.DEBUG
+    return logging.DEBUG if is_debugging else logging.INFO
 
 
 class LogThrottle:

@@ -1,6 +1,8 @@
 """ROS parameters, derived from the declarations in ``anon_ros.config``."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -16,11 +18,16 @@ from rclpy.parameter import Parameter as RosParameter
 from anon_ros.config import (
     RENAMED_PARAMETERS,
     Config,
+    MissingSectionError,
     Parameter,
     all_parameters,
+    find_foreign,
     find_weaker,
+    format_foreign,
     format_renaming,
+    read_parameter_file,
     rename_deprecated,
+    resolve_prefix,
     with_overrides,
 )
 from anon_ros.errors import AnonRosError, ConfigError
@@ -29,17 +36,20 @@ from anon_ros.errors import AnonRosError, ConfigError
 def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
 
+    A relative prefix is returned below the node's namespace.
+
     Raises:
-        ConfigError: if a value has the wrong type or is not allowed.
+        ConfigError: if a value has the wrong type or is not allowed, or a name in one of our
+            groups is unknown.
     """
     overrides = node._parameter_overrides  # noqa: SLF001 - rclpy offers no other access
     _rename_overrides(overrides)
+    if foreign := find_foreign(overrides):
+        node.get_logger().warning(format_foreign(foreign))
     values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
-    groups = {name.partition(".")[0] for name in values}
-    for name in sorted(overrides.keys() - values.keys()):
-        if name.partition(".")[0] in groups:
-            node.get_logger().warning(f"parameter {name} is unknown and has no effect")
-    return with_overrides(Config(), values)
+    config = with_overrides(Config(), values)
+    prefix = resolve_prefix(config.topics.prefix, node.get_namespace())
+    return with_overrides(config, {"topics.prefix": prefix})
 
 
 def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
@@ -53,6 +63,26 @@ def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
         if former in overrides:
             type_ = overrides.pop(former).type_
             overrides[current] = RosParameter(current, type_, values[current])
+
+
+def find_unused_files(argv: Sequence[str], node: str) -> list[str]:
+    """Return a line for each parameter file of the command line without a section for the node.
+
+    Args:
+        argv: of the process. ROS has read the files already, and would refuse damaged ones.
+        node: full name.
+    """
+    lines = []
+    for option, file in pairwise(argv):
+        if option != "--params-file":
+            continue
+        try:
+            read_parameter_file(Path(file), node)
+        except MissingSectionError as error:
+            lines.append(f"{file} has no effect: {error}")
+        except ConfigError:
+            continue
+    return lines
 
 
 def find_read_only_violation(changes: Sequence[RosParameter]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from anon_ros.config import Config
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
+from anon_ros.errors import UnsupportedFormatError, format_error
 from anon_ros.live import (
     FrameCounts,
     FrameIO,
@@ -19,6 +20,7 @@ from anon_ros.live import (
 )
 from anon_ros.ros.debug_topics import DebugTopics
 from anon_ros.ros.node_logging import LogThrottle
+from anon_ros.ros.topics.camera_info import MIN_IMAGES
 from anon_ros.ros.topics.image_messages import (
     ImageMessage,
     decode_message,
@@ -29,6 +31,7 @@ from anon_ros.ros.topics.topic_manager import TopicManager
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
+_MAX_UNSUPPORTED = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class StreamSnapshot:
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
+        subscribers: nodes that receive the mirrored images.
+        calibration_problem: reason why its CameraInfo is missing; empty if it is not.
     """
 
     name: str
@@ -64,6 +69,8 @@ class StreamSnapshot:
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
+    subscribers: Sequence[str]
+    calibration_problem: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,9 @@ class SessionSnapshot:
         stage_latencies_ms: 50th and 99th percentile by stage.
         gpu_memory: reserved and total bytes; None without a GPU.
         streams: open image topics.
+        foreign_publishers: by topic below the prefix, nodes that publish it and are not trusted.
+        not_mirrored: topics that are named or match, but are not mirrored, with the reason.
+        twin_topics: mirrored topics that a second node of this name publishes.
     """
 
     busy_s: float
@@ -83,6 +93,9 @@ class SessionSnapshot:
     stage_latencies_ms: Mapping[str, tuple[float, float]]
     gpu_memory: tuple[int, int] | None
     streams: Sequence[StreamSnapshot]
+    not_mirrored: Mapping[str, str]
+    foreign_publishers: Mapping[str, Sequence[str]]
+    twin_topics: Sequence[str]
 
 
 class ActiveSession:
@@ -107,7 +120,9 @@ class ActiveSession:
         after: "ActiveSession | None",
     ) -> None:
         self._debug = debug
+        self._on_failure = on_failure
         self._warnings = LogThrottle(_WARNING_PERIOD_S)
+        self._calibration_log = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
         self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
@@ -121,7 +136,7 @@ class ActiveSession:
         self.worker: InferenceWorker[ImageMessage] = InferenceWorker(
             self.mailbox,
             self.pipeline,
-            on_failure,
+            self._handle_failure,
             max_consecutive=config.fail.max_consecutive,
             wait_for=None if after is None else after.worker,
         )
@@ -148,6 +163,7 @@ class ActiveSession:
         self.mailbox.retain(names)
         self.pipeline.retain(names)
         self.worker.retain(names)
+        self._warn_of_calibration()
 
     def stop(self) -> None:
         """Publish nothing more and take no further frame; a frame in work is finished silently."""
@@ -160,6 +176,7 @@ class ActiveSession:
         counts, ages_s = self.mailbox.counts(), self.mailbox.queue_age_s()
         latencies_ms = self.pipeline.stream_latencies.quantiles_ms()
         untrusted = self.topics.leak_guard.untrusted_subscribers
+        zero = FrameCounts(0, 0, 0, 0, 0)
         covers = {stream.name: self.pipeline.cover_counts(stream.name) for stream in self.topics}
         return SessionSnapshot(
             busy_s=self.worker.busy_s,
@@ -173,7 +190,7 @@ class ActiveSession:
                     is_subscribed=stream.is_subscribed,
                     has_publisher=stream.name not in self.topics.missing_publishers,
                     num_time_jumps=stream.num_time_jumps,
-                    counts=counts.get(stream.name, FrameCounts(0, 0, 0, 0, 0)),
+                    counts=counts.get(stream.name, zero),
                     queue_age_s=ages_s.get(stream.name, 0.0),
                     latency_ms=latencies_ms.get(stream.name, (0.0, 0.0)),
                     cover_counts=covers[stream.name].counts(),
@@ -181,10 +198,34 @@ class ActiveSession:
                     consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
+                    subscribers=stream.find_subscribers(),
+                    calibration_problem=stream.infos.find_problem(
+                        counts.get(stream.name, zero).received
+                    ),
                 )
                 for stream in self.topics
             ],
+            not_mirrored=dict(self.topics.not_mirrored),
+            foreign_publishers=self.topics.prefix_guard.foreign_publishers,
+            twin_topics=self.topics.prefix_guard.twin_topics,
         )
+
+    def _warn_of_calibration(self) -> None:
+        for name, counts in self.mailbox.counts().items():
+            stream = self.topics.get(name)
+            if stream is None or counts.received <= MIN_IMAGES:
+                continue
+            problem = stream.infos.find_problem(counts.received)
+            if problem and self._calibration_log.allows(name, problem):
+                _LOG.warning("%s: no calibration: %s", name, problem)
+
+    def _handle_failure(self, name: str, error: Exception) -> None:
+        """Close a stream that never had a picture; the worker's thread calls it."""
+        is_new = not self.mailbox.counts()[name].processed
+        if not (is_new and isinstance(error, UnsupportedFormatError)):
+            self._on_failure(name, error)
+        elif self.worker.consecutive_failures[name] >= _MAX_UNSUPPORTED:
+            self.topics.refuse(name, format_error(error))
 
     def _send(
         self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame

@@ -25,3 +25,21 @@ def test_config_check_reports_result(tmp_path: Path, capsys: pytest.CaptureFixtu
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith(f"anon_ros: error: {file}: parameter inpaint.method: 'fil'")
+
+
+def test_config_check_takes_file_of_car(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the sections of other nodes, and one for each of two anonymizers."""
+    file = tmp_path / "car.yaml"
+    file.write_text(
+        "/**: {ros__parameters: {use_sim_time: true}}\n"
+        "/driver: {ros__parameters: {gain: 3}}\n"
+        "/front/anonymizer: {ros__parameters: {inpaint: {method: fill}}}\n"
+        "/rear/anonymizer: {ros__parameters: {inpaint: {seed: 3}}}\n"
+    )
+    for node, changed in (
+        ([], "nothing"),
+        (["--node", "/front/anonymizer"], "inpaint.method"),
+        (["--node", "/rear/anonymizer"], "inpaint.seed"),
+    ):
+        assert main(["config", "check", str(file), *node]) == 0
+        assert capsys.readouterr().out == f"{file}: ok; not default: {changed}\n"

@@ -76,6 +76,6 @@ def test_unreadable_run_report_is_ignored(tmp_path: Path) -> None:
 
 
 def test_flags_override_run_report() -> None:
-    arguments = Namespace(config=[], **{"inpaint.seed": 7})
+    arguments = Namespace(config=[], node="", **{"inpaint.seed": 7})
     config = parse_config(arguments, {"inpaint.seed": 1, "inpaint.method": "telea"})
     assert (config.inpaint.seed, config.inpaint.method) == (7, "telea")

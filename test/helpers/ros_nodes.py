@@ -2,12 +2,13 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from rclpy.qos import QoSProfile
 
 from anon_ros.ros.node import AnonymizerNode
 from helpers.locks import claim_dds_domain
-from helpers.paths import ROOT
+from helpers.paths import HELPERS, ROOT, SHARED_MEMORY
+
+ANONYMIZER = (Path(sys.executable).with_name("anonymizer"),)
+SENTINEL_NODE = (sys.executable, "-m", "helpers.sentinel_node")  # seconds to load follow
 
 
 class Peer:
@@ -68,6 +72,9 @@ class Peer:
 
     def count_subscribers(self, topic: str) -> int:
         return int(self._node.count_subscribers(topic))
+
+    def list_services(self) -> list[str]:
+        return [name for name, _ in self._node.get_service_names_and_types()]
 
     def count_publishers(self, topic: str) -> int:
         return int(self._node.count_publishers(topic))
@@ -122,13 +129,20 @@ class Peer:
 class NodeProcess:
     """The executable ``anonymizer``, started with the arguments that launch_ros builds."""
 
-    def __init__(self, domain: int, parameters: dict[str, str]) -> None:
+    def __init__(
+        self, domain: int, parameters: dict[str, str], command: Sequence[str | Path] = ANONYMIZER
+    ) -> None:
         pairs = [("-p", f"{name}:={value}") for name, value in parameters.items()]
         overrides = [word for pair in pairs for word in pair]
         arguments = ["-r", "__node:=anonymizer", "-r", "__ns:=/", *overrides]
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("anonymizer"), "--ros-args", *arguments],
-            env=os.environ | {"ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"},
+            [*command, "--ros-args", *arguments],
+            env=os.environ
+            | {
+                "ROS_DOMAIN_ID": str(domain),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -151,6 +165,31 @@ class NodeProcess:
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
+    def wait_for_handlers(self) -> None:
+        """Wait until SIGTERM no longer ends Python as it does by default (proc_pid_status(5))."""
+        deadline_s = time.monotonic() + 30
+        while not int(self._read_proc("status", r"SigCgt:\s+(\w+)")[0], 16) >> 14 & 1:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+
+    def list_shared_memory(self) -> set[str]:
+        """Return the segments of DDS that it has opened; none once it ended.
+
+        Not its ports, which all processes of this machine share.
+        """
+        return set(self._read_proc("maps", rf"{SHARED_MEMORY}/fast[a-z]+_[0-9a-f]{{16}}"))
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def _read_proc(self, name: str, pattern: str) -> list[str]:
+        path = Path(f"/proc/{self._process.pid}/{name}")
+        try:
+            return re.findall(pattern, path.read_text(encoding="ascii"))
+        except OSError:  # it ended
+            return []
+
     def wait(self, timeout_s: float = 60) -> int:
         try:
             return self._process.wait(timeout_s)
@@ -158,8 +197,13 @@ class NodeProcess:
             self.kill()
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        """End the process, which would leave 70 MB in /dev/shm if it were killed at once."""
+        self._process.terminate()
+        try:
+            self._process.wait(8)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._reader.join()
 
 

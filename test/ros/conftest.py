@@ -10,7 +10,7 @@ from rcl_interfaces.msg import Log
 from helpers.fake_models import (
     SentinelModelProvider,
 )
-from helpers.ros_nodes import LiveNode, NodeProcess, Peer, isolate_dds
+from helpers.ros_nodes import SENTINEL_NODE, LiveNode, NodeProcess, Peer, isolate_dds
 from helpers.ros_streams import LASTING
 
 
@@ -54,6 +54,22 @@ def start_node_process(dds_domain: int) -> Iterator[Callable[..., NodeProcess]]:
     def run(**parameters: str) -> NodeProcess:
         named = {name.replace("__", "."): value for name, value in parameters.items()}
         started.append(NodeProcess(dds_domain, named))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def start_sentinel_process(dds_domain: int) -> Iterator[Callable[..., NodeProcess]]:
+    """Start the node with fake models as a process of its own: parameters (a__b for a.b)."""
+    started: list[NodeProcess] = []
+
+    def run(load_s: float = 0.0, **parameters: str) -> NodeProcess:
+        fast = {"inpaint__method": "fill"} | parameters
+        named = {name.replace("__", "."): value for name, value in fast.items()}
+        started.append(NodeProcess(dds_domain, named, (*SENTINEL_NODE, str(load_s))))
         return started[-1]
 
     yield run

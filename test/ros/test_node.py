@@ -93,15 +93,15 @@ def test_node_never_publishes_failed_frames(
         peer.record(f"/anon{topic}", message_type)
     assert peer.spin_until(peer.is_connected)
 
-    short, depth, half = (
+    short, narrow, half = (
         make_raw_message(image, 1),
         make_raw_message(image, 2),
         make_jpeg_message(image, 3),
     )
     short.data = short.data[:-1]
-    depth.encoding = "32FC1"
+    narrow.step = 1
     half.data = half.data[: len(half.data) // 2]
-    bad = [(raw, short, "data"), (raw, depth, "32FC1"), (jpeg, half, "JPEG")]
+    bad = [(raw, short, "data"), (raw, narrow, "step is 1"), (jpeg, half, "JPEG")]
     for failures, (topic, message, told) in enumerate(bad, 1):
         before = node.log.count("is not published")
         while node.log.count("is not published") == before:
@@ -141,7 +141,7 @@ def test_signal_ends_node_cleanly(
         detect__weights=demo_weights, topics__images="[/cam/image_raw]", **FAST
     )
     if when == "at once":
-        time.sleep(0.7)
+        node.wait_for_handlers()
     else:
         node.wait_for("loading models")
     if when == "while working":

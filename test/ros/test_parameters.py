@@ -18,6 +18,7 @@ from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 
 from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.errors import ConfigError
 from anon_ros.models import ModelCache
 from helpers.fake_models import SentinelModelProvider, make_street_image
 from helpers.ros_images import make_raw_message
@@ -229,11 +230,37 @@ def test_int_becomes_float(peer: Any, node: Any) -> None:
     assert set(all_parameters()) <= set(names.result.names)
 
 
-def test_unknown_parameter_warns(
+def test_unknown_parameter_refused(start_live_node: Callable[..., Any]) -> None:
+    """At start, as by ``anon_ros config check``: a mistyped name must not lose a setting."""
+    for name in ("inpaint__strength", "inpain__method", "allow_weakr"):
+        with pytest.raises(ConfigError, match="is unknown"):
+            start_live_node(topics__images=[TOPIC], **{name: 0.5})
+
+
+def test_parameters_of_ros_and_others_accepted(
     start_live_node: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    start_live_node(topics__images=[TOPIC], inpaint__strength=0.5)
-    assert "parameter inpaint.strength is unknown and has no effect" in capfd.readouterr().err
+    """One file may be for all nodes of a car."""
+    start_live_node(
+        topics__images=[TOPIC],
+        use_sim_time=True,
+        start_type_description_service=False,
+        **{f"qos_overrides.{TOPIC}.subscription.depth": 1, "robot.radius": 0.5},
+    )
+    assert "no effect here: robot.radius\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prefix", "mirrored"),
+    [("safe", "/front/safe/front/cam/image_raw"), ("/safe", "/safe/front/cam/image_raw")],
+)
+def test_relative_names_follow_namespace(
+    peer: Any, start_live_node: Callable[..., Any], prefix: str, mirrored: str
+) -> None:
+    peer.advertise("/front/cam/image_raw", Image)
+    options = {"namespace": "/front"}
+    start_live_node(None, options, topics__images=["cam/image_raw"], topics__prefix=prefix)
+    assert peer.spin_until(lambda: peer.count_publishers(mirrored) == 1, 10)
 
 
 def test_missing_model_rejected(peer: Any, start_live_node: Any) -> None:

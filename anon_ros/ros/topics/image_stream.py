@@ -11,6 +11,7 @@ from anon_ros.config import Config, mirrored_topic
 from anon_ros.ros.node_logging import LogThrottle
 from anon_ros.ros.topics.camera_info import TIME_JUMP_NS, CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage, stamp_ns
+from anon_ros.ros.topics.leak_guard import find_subscribers
 from anon_ros.ros.topics.mark_topic import MarkPublisher
 from anon_ros.ros.topics.qos import (
     default_profiles,
@@ -87,8 +88,15 @@ class ImageStream:
         """Number of subscribers of the mirrored topic."""
         return int(self._images.get_subscription_count())
 
+    def find_subscribers(self) -> list[str]:
+        """Return the names of the nodes that subscribe to the mirrored topic."""
+        return find_subscribers(self._node, self.mirrored_topic)
+
     def set_subscribed(self, *, wanted: bool) -> None:
         """Subscribe, or end the subscription."""
+        if wanted != self.is_subscribed:
+            verb = "subscribed" if wanted else "no longer subscribed"
+            self._node.get_logger().debug(f"{self.name}: {verb}")
         if wanted and self._subscription is None:
             self._subscription = self._node.create_subscription(
                 MESSAGE_TYPES[self.type_name],
@@ -116,6 +124,7 @@ class ImageStream:
         self.infos.on_image(image)
 
     def close(self) -> None:
+        self._node.get_logger().debug(f"{self.name}: closed")
         self.set_subscribed(wanted=False)
         self._node.destroy_publisher(self._images)
         if self._marks is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rclpy.node import Node
 
 from anon_ros.config import topic_matches
+from anon_ros.ros.topics.topic_names import NAMELESS, format_node_name
 from anon_ros.utils.text import escape_controls
 
 _RECORDER = "rosbag2_recorder"
@@ -40,11 +41,8 @@ class LeakGuard:
         self.untrusted_subscribers = {}
 
     def _find_untrusted(self, topic: str) -> list[str]:
-        names = {
-            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in self._node.get_subscriptions_info_by_topic(topic)
-        }
-        return sorted(name for name in names if not self._is_trusted(name))
+        names = find_subscribers(self._node, topic)
+        return [name for name in names if not self._is_trusted(name)]
 
     def _is_trusted(self, name: str) -> bool:
         return any(topic_matches(name, pattern) for pattern in self._trusted)
@@ -57,3 +55,9 @@ class LeakGuard:
             f"{topic}: the original images go to {names}{note}; end that, or "
             f"name the node in topics.trusted_subscribers"
         )
+
+
+def find_subscribers(node: Node, topic: str) -> list[str]:
+    """Return the sorted names of the nodes that subscribe to a topic."""
+    infos = node.get_subscriptions_info_by_topic(topic)
+    return sorted({format_node_name(info) or NAMELESS for info in infos})

@@ -3,11 +3,10 @@
 import json
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
 from anon_ros.images import describe_mark
-from anon_ros.ros.topics.qos import publisher_options
+from anon_ros.ros.topics.qos import latched_profile, publisher_options
 
 
 def mark_topic(mirrored: str) -> str:
@@ -27,13 +26,8 @@ class MarkPublisher:
         self._node = node
         self._beta_d: float | None = None
         topic = mark_topic(mirrored)
-        profile = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
         self._publisher = node.create_publisher(
-            String, topic, profile, **publisher_options(node, topic)
+            String, topic, latched_profile(), **publisher_options(node, topic)
         )
 
     def update(self, beta_d: float | None) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -14,6 +13,8 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from anon_ros.ros.rclpy_compat import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 _DEPTH = 5
 _OVERRIDABLE = (
@@ -57,6 +58,22 @@ def matched_profiles(
         if len({str(getattr(profile, name)) for profile in profiles}) == 1
     }
     return QoSProfile(**common), QoSProfile(**common, **offered)
+
+
+def latched_profile() -> QoSProfile:
+    """Return the profile of a latched topic; a new one, as in ``default_profiles``."""
+    return QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def is_latched(node: Node, topic: str) -> bool:
+    """Return True if a topic has publishers, and all of them are latched."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    latched = DurabilityPolicy.TRANSIENT_LOCAL
+    return bool(publishers) and all(p.qos_profile.durability == latched for p in publishers)
 
 
 def subscription_options(node: Node, topic: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Discovery of the configured topics, and lazy subscription to them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from rclpy.node import Node
@@ -17,10 +18,18 @@ from anon_ros.ros.topics.image_messages import ImageMessage
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
 from anon_ros.ros.topics.mark_topic import mark_topic
-from anon_ros.ros.topics.topic_names import camera_info_topic, is_valid_topic, resolve_pattern
+from anon_ros.ros.topics.prefix_guard import PrefixGuard
+from anon_ros.ros.topics.topic_names import (
+    PACKED_TRANSPORTS,
+    camera_info_topic,
+    is_valid_topic,
+    resolve_pattern,
+)
 from anon_ros.ros.topics.topic_relay import TopicRelay
+from anon_ros.ros.topics.unsupported_topics import UnsupportedTopics
 from anon_ros.utils.text import escape_controls
 
+_PACKED_ENDS = tuple(f"/{transport}" for transport in PACKED_TRANSPORTS)
 _THROTTLE_S = 10.0
 _FORGET_AFTER_S = 10.0
 _MAX_LOGGED = 1000
@@ -38,7 +47,9 @@ class TopicManager:
 
     Attributes:
         leak_guard: watch over the subscribers of the original images.
+        prefix_guard: watch over other publishers below the prefix.
         missing_publishers: configured topics without a publisher.
+        not_mirrored: topics that are named or match, but are not mirrored, with the reason.
     """
 
     def __init__(self, node: Node, config: Config) -> None:
@@ -60,7 +71,12 @@ class TopicManager:
         self._passthrough = [resolve_pattern(name, own_name) for name in config.topics.passthrough]
         trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_subscribers]
         self.leak_guard = LeakGuard(node, [own_name, *trusted])
+        trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_publishers]
+        self.prefix_guard = PrefixGuard(node, config.topics.prefix, trusted)
         self.missing_publishers: list[str] = []
+        self.not_mirrored: dict[str, str] = {}
+        self._unsupported = UnsupportedTopics()
+        self._graph: set[object] = set()
 
     def __iter__(self) -> Iterator[ImageStream]:
         return iter(list(self._open.values()))
@@ -68,6 +84,10 @@ class TopicManager:
     def get(self, name: str) -> ImageStream | None:
         """Return the open stream of a topic, None without one. Any thread may call it."""
         return self._open.get(name)
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Close a topic until another publisher appears. Any thread may call it."""
+        self._unsupported.pending[name] = reason
 
     def open(self, on_image: Callable[[str, ImageMessage], None], gate: OutputGate) -> None:
         """Start to discover and subscribe.
@@ -91,7 +111,23 @@ class TopicManager:
         for topic in opened:
             topic.close()
         self._open, self._infos, self._relays = {}, {}, {}
+        self._unsupported = UnsupportedTopics()
         self.leak_guard.clear()
+        self.prefix_guard.clear()
+
+    def has_graph_changed(self) -> bool:
+        """Return True if topics, or publishers of ours, have come or gone since the last call.
+
+        Cheaper than discovery, and so asked more often.
+        """
+        watched = {*self._names, *self._mirrored_topics}
+        graph: set[object] = {(name, self._node.count_publishers(name)) for name in watched}
+        # Nothing that a peer advertises ends the node; discovery logs it.
+        with suppress(Exception):
+            topics = self._node.get_topic_names_and_types()
+            graph |= {(name, *types) for name, types in topics}
+        has_changed, self._graph = graph != self._graph, graph
+        return has_changed
 
     def discover(self) -> None:
         """Open topics with a publisher, reopen those with another type, and watch for leaks."""
@@ -100,23 +136,31 @@ class TopicManager:
         self._attempt("discovery", self._discover)  # nothing that a peer advertises ends the node
 
     def _discover(self) -> None:
-        wrong: list[str] = []
+        wrong: dict[str, str] = {}
         refused: list[str] = []
         self.missing_publishers = []
         self._close_unused()
+        self._close_unsupported()
         for name, topic in self._find_image_topics().items():
             self._attempt(name, partial(self._discover_image, name, topic, wrong, refused))
+        for infos in self._infos.values():
+            self._attempt(infos.topic, infos.update_durability)
         for name in self._list_topics(self._passthrough):
             if name not in {*self._relays, *self._passthrough} and self._is_full:
                 refused.append(name)
             else:
                 self._attempt(name, partial(self._open_relay, name))
         self.leak_guard.update(self._open)
+        self.prefix_guard.update(self._mirrored_topics)
         self.update_subscriptions()
         self._warn(self.missing_publishers, wrong)
         self._warn_of_limit(refused)
+        self.not_mirrored = self._unsupported.reasons | wrong
+        self.not_mirrored |= dict.fromkeys(refused, "beyond topics.max_mirrored")
 
-    def _discover_image(self, name: str, topic: str, wrong: list[str], refused: list[str]) -> None:
+    def _discover_image(
+        self, name: str, topic: str, wrong: dict[str, str], refused: list[str]
+    ) -> None:
         """Open a topic, or note that it has no publisher, another type or no room."""
         # Only of publishers: a subscriber may have asked for the wrong type.
         publishers = self._node.get_publishers_info_by_topic(name)
@@ -125,7 +169,9 @@ class TopicManager:
             if name in self._names or name in self._open:
                 self.missing_publishers.append(name)
         elif len(types) > 1 or types[0] not in MESSAGE_TYPES:
-            wrong.append(f"{name} ({', '.join(types)})")
+            wrong[name] = ", ".join(types)
+        elif self._unsupported.is_closed(name, publishers):
+            pass
         elif name not in self._open and name not in self._names and self._is_full:
             refused.append(name)
         elif name not in self._open or self._open[name].type_name != types[0]:
@@ -151,6 +197,15 @@ class TopicManager:
             self._attempt(name, partial(relay.update_subscription, lazy=lazy))
 
     @property
+    def _mirrored_topics(self) -> set[str]:
+        """The topics that this node publishes in place of others."""
+        publishers = [infos.publisher for infos in self._infos.values()]
+        names = {stream.mirrored_topic for stream in self._open.values()}
+        names |= set(map(mark_topic, names))
+        names |= {str(publisher.topic_name) for publisher in publishers}
+        return names | {relay.mirrored_topic for relay in self._relays.values()}
+
+    @property
     def _is_full(self) -> bool:
         """True if patterns may open no further topic."""
         return len(self._found_by_patterns) >= self._config.topics.max_mirrored
@@ -173,6 +228,15 @@ class TopicManager:
         for name in unused:
             if now_s - self._unused_since_s[name] > _FORGET_AFTER_S:
                 self._close(name)
+
+    def _close_unsupported(self) -> None:
+        self._unsupported.retain(self._node.count_publishers)
+        for name, reason in self._unsupported.take_pending():
+            publishers = self._node.get_publishers_info_by_topic(name)
+            if name in self._open and publishers:
+                self._close(name)
+                self._unsupported.close(name, reason, publishers)
+                self._node.get_logger().error(f"{name}: closed, not mirrored: {reason}")
 
     def _close(self, name: str) -> None:
         """Close an image topic, and the camera infos that only it had, or a relay."""
@@ -207,7 +271,8 @@ class TopicManager:
     def _find_image_topics(self) -> dict[str, str]:
         """Return the topics to anonymize: fully qualified name to the name for the subscription."""
         matches = self._list_topics(self._patterns, IMAGE_TYPES)
-        return {name: name for name in (*self._open, *matches)} | self._names
+        pictures = [name for name in matches if not name.endswith(_PACKED_ENDS)]
+        return {name: name for name in (*self._open, *pictures)} | self._names
 
     def _list_topics(self, patterns: Sequence[str], types: Sequence[str] = ()) -> list[str]:
         """Return the topics of the ROS graph that match, except those of this node."""
@@ -238,8 +303,6 @@ class TopicManager:
         if mirrored in self._find_image_topics():
             self._log_once(f"{name}: not anonymized: its mirrored topic {mirrored} is a camera's")
             return
-        if self._node.count_publishers(mirrored) > (name in self._open):
-            self._log_once(f"{mirrored}: another node publishes it, too")
         if name in self._open:
             self._open.pop(name).close()
         assert self._on_image is not None  # noqa: S101 - narrows the type; discover() saw it
@@ -295,14 +358,14 @@ class TopicManager:
                 throttle_duration_sec=_THROTTLE_S,
             )
 
-    def _warn(self, missing: Sequence[str], wrong: Sequence[str]) -> None:
+    def _warn(self, missing: Sequence[str], wrong: Mapping[str, str]) -> None:
         if missing:
             self._node.get_logger().warning(
                 f"nobody publishes {', '.join(sorted(missing))}", throttle_duration_sec=_THROTTLE_S
             )
         if wrong:
+            topics = ", ".join(f"{name} ({types})" for name, types in wrong.items())
             self._node.get_logger().error(
-                f"not anonymized, not {' or '.join(IMAGE_TYPES)}: "
-                f"{escape_controls(', '.join(wrong))}",
+                f"not anonymized, not {' or '.join(IMAGE_TYPES)}: {escape_controls(topics)}",
                 throttle_duration_sec=_THROTTLE_S,
             )

@@ -1,7 +1,16 @@
 """Topic names checked and derived by the rules of ROS."""
 
 from rclpy.exceptions import InvalidTopicNameException
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.validate_full_topic_name import validate_full_topic_name
+
+NAMELESS = "a peer without a node name"
+"""Text in place of the name of a node."""
+
+PACKED_TRANSPORTS = ("compressedDepth", "zstd", "theora", "ffmpeg")
+"""Last parts of names: transports of image_transport other than compressed."""
+
+_UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"  # of the rmw implementations
 
 
 def is_valid_topic(topic: str) -> bool:
@@ -18,10 +27,11 @@ def camera_info_topic(topic: str, *, compressed: bool) -> str:
 
     Args:
         topic: fully qualified.
-        compressed: True for CompressedImage; its name may be that of the raw image and /compressed.
+        compressed: True for CompressedImage; its name may be that of the raw image and a plug-in's.
     """
-    if compressed:
-        topic = topic.removesuffix("/compressed")
+    raw_topic, _, transport = topic.rpartition("/")
+    if compressed and transport in {"compressed", *PACKED_TRANSPORTS}:
+        topic = raw_topic
     return topic.rpartition("/")[0] + "/camera_info"
 
 
@@ -37,3 +47,13 @@ def resolve_pattern(pattern: str, node_name: str) -> str:
     if pattern.startswith("/"):
         return pattern
     return f"{node_name.rpartition('/')[0]}/{pattern}"
+
+
+def format_node_name(endpoint: TopicEndpointInfo) -> str:
+    """Return the fully qualified name of an endpoint's node.
+
+    Empty until the node is announced, and for a peer without ROS.
+    """
+    if endpoint.node_name == _UNKNOWN_NAME:
+        return ""
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"

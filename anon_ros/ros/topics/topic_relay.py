@@ -52,7 +52,7 @@ class TopicRelay:
         self._topic = topic
         self._gate = gate
         self.type_name = str(publishers[0].topic_type)
-        self._type = _import_pixel_free(topic, self.type_name, node.get_logger().warning)
+        self._type = import_pixel_free(topic, self.type_name, node.get_logger().warning)
         self._has_frame_ids = "frame_id" in describe_type(self._type)
         self._num_messages = 0
         self._throttle = LogThrottle(_LOG_PERIOD_S)
@@ -61,6 +61,11 @@ class TopicRelay:
         self._publisher = node.create_publisher(
             self._type, mirrored, published, **publisher_options(node, mirrored)
         )
+
+    @property
+    def mirrored_topic(self) -> str:
+        """Name of the mirrored topic."""
+        return str(self._publisher.topic_name)
 
     @property
     def num_subscribers(self) -> int:
@@ -135,7 +140,7 @@ class TopicRelay:
             reject_long_frame_ids(deserialize_message(data, self._type))
 
 
-def _import_pixel_free(topic: str, type_name: str, notify: Callable[[str], object]) -> Any:
+def import_pixel_free(topic: str, type_name: str, notify: Callable[[str], object]) -> Any:
     """Return the class of a message type without pixels or voices in any field, however deep.
 
     Raises:

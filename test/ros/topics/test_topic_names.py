@@ -11,6 +11,8 @@ from anon_ros.ros.topics.topic_names import camera_info_topic
         ("/cam/image_raw", False, "/cam/camera_info"),
         ("/image", False, "/camera_info"),
         ("/cam/image_raw/compressed", True, "/cam/camera_info"),
+        ("/cam/image_raw/compressedDepth", True, "/cam/camera_info"),
+        ("/cam/image_raw/zstd", True, "/cam/camera_info"),
         ("/cam/image_compressed", True, "/cam/camera_info"),
         ("/cam/compressed", False, "/cam/camera_info"),
     ],
