@@ -37,7 +37,7 @@ examples:
   anon_ros image photos/ -o anonymized/ --profile street
 """
 _SMALL = Tier.SMALL.value
-_CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
+_CONFIG_GROUPS = ("detect", "mask", "regions", "inpaint", "compute", "output", "fail.max_pixels")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

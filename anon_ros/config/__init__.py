@@ -14,6 +14,7 @@ from anon_ros.config.groups import (
     MaskMemoryConfig,
     OutputConfig,
     QosConfig,
+    RegionsConfig,
     SkipConfig,
     TopicsConfig,
     TrackingConfig,
@@ -31,6 +32,7 @@ from anon_ros.config.parameters import (
     get_value,
     with_overrides,
 )
+from anon_ros.config.region_shapes import IGNORED_REGIONS, Points, is_mask_image, parse_region
 from anon_ros.config.topic_names import (
     is_topic_pattern,
     mirrored_topic,
@@ -42,6 +44,7 @@ from anon_ros.config.yaml_limits import check_yaml
 
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
+    "IGNORED_REGIONS",
     "RENAMED_PARAMETERS",
     "ComputeConfig",
     "Config",
@@ -56,7 +59,9 @@ __all__ = [
     "Parameter",
     "ParameterSpec",
     "ParameterValue",
+    "Points",
     "QosConfig",
+    "RegionsConfig",
     "SkipConfig",
     "TopicsConfig",
     "TrackingConfig",
@@ -70,11 +75,13 @@ __all__ = [
     "format_foreign",
     "format_renaming",
     "get_value",
+    "is_mask_image",
     "is_topic_pattern",
     "load_config",
     "load_file",
     "mirrored_topic",
     "num_denoising_steps",
+    "parse_region",
     "read_parameter_file",
     "rename_deprecated",
     "resolve_prefix",

@@ -256,6 +256,27 @@ class MaskConfig:
 
 
 @dataclass(frozen=True)
+class RegionsConfig:
+    """Parts of the image that are treated alike in all frames."""
+
+    always: tuple[str, ...] = param(
+        (),
+        "Regions that are covered with the fill in every frame, such as a driver's window or a "
+        "mirroring bonnet. A polygon is its corners x,y in ratios of width and height, from 0,0 "
+        '(left, top) to 1,1: "0,0.8 1,0.8 1,1 0,1". Or the path of a PNG as large as the image, '
+        "black outside the region.",
+        weaker="fewer",
+    )
+    never: tuple[str, ...] = param(
+        (),
+        "Regions, as above, in which nobody is looked for, such as the robot's own arm. A "
+        "detection is ignored only if all of its mask lies inside: who reaches out of the region "
+        "is replaced, also inside it. A person who lies wholly inside is published.",
+        weaker="more",
+    )
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     """Association of detections over time into tracks (ByteTrack)."""
 
@@ -586,6 +607,7 @@ class Config:
     fail: FailureConfig = field(default_factory=FailureConfig)
     detect: DetectionConfig = field(default_factory=DetectionConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
     track: TrackingConfig = field(default_factory=TrackingConfig)
     memory: MaskMemoryConfig = field(default_factory=MaskMemoryConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)

@@ -16,6 +16,7 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
+from anon_ros.config.region_shapes import check_regions
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
@@ -211,6 +212,7 @@ def _check_together(config: Config) -> None:
     if inpaint.generate_px % 8:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
+    check_regions(config.regions)
     if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", config.topics.prefix, re.ASCII):
         message = (
             f"parameter topics.prefix: {config.topics.prefix!r} is not a namespace, "

@@ -3,6 +3,7 @@
 from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image, make_crop_mask
+from anon_ros.core.fixed_regions import FixedRegions, MaskImage, Polygon
 from anon_ros.core.masks import PersonRegion, make_region, make_regions
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
@@ -28,13 +29,16 @@ __all__ = [
     "CoveredFrame",
     "Crop",
     "Detections",
+    "FixedRegions",
     "FramePersons",
     "InpaintFailure",
     "Inpainter",
     "Mask",
+    "MaskImage",
     "Outcome",
     "OutcomeKind",
     "PersonRegion",
+    "Polygon",
     "RgbImage",
     "Roi",
     "Segmenter",

@@ -12,6 +12,7 @@ from anon_ros.core.composite import Layer, composite, force_difference, replaced
 from anon_ros.core.cover import cover_regions
 from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.core.crops import extract_crop, plan_crop
+from anon_ros.core.fixed_regions import FixedRegions
 from anon_ros.core.inpainting import inpaint_crops
 from anon_ros.core.masks import PersonRegion, make_regions, union_mask
 from anon_ros.core.protocols import Inpainter, Segmenter
@@ -28,10 +29,13 @@ from anon_ros.core.types import (
     OutcomeKind,
     RgbImage,
     Tier,
+    copy_masked,
 )
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
 T = TypeVar("T")
+
+_NO_REGIONS = FixedRegions()
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,9 @@ class CoveredFrame:
         image: (H, W, 3) uint8 RGB, the input.
         persons: all persons, in the segmenter's order.
         regions: of the persons.
-        persons_mask: (H, W) bool, the union of the regions.
-        canvas: ``image`` with the persons covered.
+        fixed_regions: of the image, covered whoever is in them.
+        persons_mask: (H, W) bool, the union of all these regions.
+        canvas: ``image`` with the persons and the fixed regions covered.
         rois: by index, the place of each crop; without the persons who are too small.
         tiers: by index, the model that draws each crop.
         init_images: by index, the start of that crop's diffusion instead of the crop's image.
@@ -54,6 +59,7 @@ class CoveredFrame:
     image: RgbImage
     persons: FramePersons
     regions: list[PersonRegion]
+    fixed_regions: list[PersonRegion]
     persons_mask: Mask
     canvas: RgbImage
     rois: Mapping[int, Roi]
@@ -68,12 +74,20 @@ class Anonymizer:
 
     All persons are covered first; inpainted persons are pasted over the cover. Whatever the
     inpainter does, no detected person stays visible.
+
+    Attributes:
+        segmenter: finds the persons.
+        inpainter: draws in their places.
+        mask: growth of their masks.
+        inpaint: parameters of the replacement.
+        find_regions: returns the fixed regions of the camera of that name.
     """
 
     segmenter: Segmenter
     inpainter: Inpainter
     mask: MaskConfig
     inpaint: InpaintConfig
+    find_regions: Callable[[str], FixedRegions] = lambda _: _NO_REGIONS
 
     def anonymize(self, image: RgbImage, seed: int = 0) -> AnonymizedFrame:
         """Return ``image`` with its persons replaced.
@@ -116,35 +130,44 @@ class Anonymizer:
             raise ValueError(message)
         return self.cover_persons(image, untracked_persons(self.detect_persons(image), seed))
 
-    def detect_persons(self, image: RgbImage) -> Detections:
-        """Return the persons of ``image``, as the segmenter sees them.
+    def detect_persons(self, image: RgbImage, camera: str = "") -> Detections:
+        """Return the persons of ``image``, as the segmenter sees them, but for ignored ones.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; not modified.
+            camera: whose fixed regions count.
 
         Raises:
-            SegmentationError: if the segmentation failed.
+            SegmentationError: if the segmentation failed, or a region does not fit the image.
             ValueError: if ``image`` is no RgbImage.
         """
         _check_image(image)
         with _as_segmentation_error():
             detections = self.segmenter.segment(image)
             _check_fit(detections, image)
-            return detections
+            return self.find_regions(camera).ignore(detections)
 
-    def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
-        """Cover persons, from the segmenter or from elsewhere.
+    def cover_persons(
+        self, image: RgbImage, persons: FramePersons, camera: str = ""
+    ) -> CoveredFrame:
+        """Cover persons, from the segmenter or from elsewhere, and the camera's fixed regions.
 
         Args:
             image: (H, W, 3) uint8 RGB; not modified.
             persons: with masks of the image's size.
+            camera: whose fixed regions count.
 
         Raises:
-            SegmentationError: if they do not fit the image.
+            SegmentationError: if persons or regions do not fit the image.
         """
         with _as_segmentation_error():
             detections = persons.detections
             _check_fit(detections, image)
             regions = make_regions(detections, self.mask)
-        persons_mask = union_mask(regions, *image.shape[:2])
-        canvas = cover_regions(image, regions, persons_mask) if regions else image
+            fixed_regions = self.find_regions(camera).cover(*image.shape[:2])
+        all_regions = [*regions, *fixed_regions]
+        persons_mask = union_mask(all_regions, *image.shape[:2])
+        canvas = cover_regions(image, all_regions, persons_mask) if all_regions else image
         windows = persons.crop_windows
         tiers = {
             index: tier
@@ -152,7 +175,9 @@ class Anonymizer:
             if (tier := self._choose_tier(region, windows[index])) is not None
         }
         rois = {i: self._plan_crop(persons_mask, regions[i], windows[i]) for i in tiers}
-        return CoveredFrame(image, persons, regions, persons_mask, canvas, rois, tiers)
+        return CoveredFrame(
+            image, persons, regions, fixed_regions, persons_mask, canvas, rois, tiers
+        )
 
     def inpaint_frames(self, frames: Sequence[CoveredFrame]) -> list[AnonymizedFrame | Exception]:
         """Inpaint the persons of several frames together: the second half of ``anonymize``.
@@ -196,7 +221,7 @@ class Anonymizer:
     ) -> AnonymizedFrame:
         """Composite the inpainted crops; a person without one stays covered."""
         persons = frame.persons
-        if not frame.regions:
+        if not frame.regions and not frame.fixed_regions:
             return AnonymizedFrame(frame.image, persons.detections, frame.persons_mask, [])
         results: dict[int, RgbImage | InpaintFailure] = {
             index: self._reject_small(region) for index, region in enumerate(frame.regions)
@@ -211,6 +236,9 @@ class Anonymizer:
         ]
         replaced = replaced_mask(layers, frame.persons_mask)
         image = composite(frame.canvas, layers, frame.persons_mask)
+        for region in frame.fixed_regions:  # whoever was pasted there
+            window = region.window.slices
+            copy_masked(frame.canvas[window], region.mask, image[window])
         image = force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(

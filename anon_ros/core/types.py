@@ -68,6 +68,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.masks)
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Detections":
+        """Return the persons whose row, of (N,), is True."""
+        return Detections(*(values[rows] for values in vars(self).values()))
+
     @classmethod
     def empty(cls, height_px: int, width_px: int) -> "Detections":
         """Return no persons, for an image of that size."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from anon_ros.config import Config, InpaintConfig
 from anon_ros.core import Anonymizer, Inpainter
 from anon_ros.errors import ModelError
+from anon_ros.images import load_regions
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.weights.offline import disable_network_access
@@ -39,21 +40,26 @@ def build_anonymizer(config: Config) -> Anonymizer:
     """Load every model that ``config`` needs.
 
     Raises:
+        ConfigError: if a mask image of a region cannot be read.
         ModelError: if weights are missing or damaged, or the device is missing.
     """
+    find_regions = load_regions(config)
     inpainter = build_inpainter(config)
-    return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
+    segmenter = build_segmenter(config)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions)
 
 
 def build_tracking_anonymizer(config: Config) -> Anonymizer:
     """Load the models for the frames of a stream: weak detections, which tracks use, included.
 
     Raises:
+        ConfigError: if a mask image of a region cannot be read.
         ModelError: if weights are missing or damaged, or the device is missing.
     """
+    find_regions = load_regions(config)
     inpainter = build_inpainter(config)
     segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
-    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions)
 
 
 def build_segmenter(config: Config) -> "PersonSegmenter":

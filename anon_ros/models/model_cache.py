@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros.config import Config, all_parameters, get_value
 from anon_ros.core import Anonymizer
+from anon_ros.images import load_regions
 from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segmenter, build_tracker
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
 
@@ -28,9 +29,11 @@ class ModelCache:
         """Return the models of ``config``, for frames of streams.
 
         Raises:
+            ConfigError: if a mask image of a region cannot be read.
             ModelError: if a model is missing or damaged, does not fit the configuration, or the
                 device is missing.
         """
+        find_regions = load_regions(config)
         if needs_tracking(config):
             build_tracker(config)  # an error now, not at the first frame
         before, self._config = self._config, config
@@ -45,7 +48,9 @@ class ModelCache:
         if segmenter is None or not _has_same_parameters(before, config, "detect"):
             segmenter = build_segmenter(config)
         self._segmenter = segmenter.with_thresholds(config.detect, min_confidence(config))
-        return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
+        return Anonymizer(
+            self._segmenter, self._inpainter, config.mask, config.inpaint, find_regions
+        )
 
     def tracker(self, config: Config) -> Tracker:
         """Return a new tracker, for one camera."""

@@ -13,6 +13,7 @@ from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
+from anon_ros.config import IGNORED_REGIONS
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
@@ -52,6 +53,8 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
 
 
 def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
+    if rewriter.job.config.regions.never:
+        yield IGNORED_REGIONS
     for topic, text in rewriter.size_warnings.items():
         yield f"{topic}: {text}"
     if rewriter.find_mark() is not None and not _has_place_for_mark(rewriter):
