@@ -209,6 +209,12 @@ def _check_together(config: Config) -> None:
             f"{DISTILLED_TRAINING_STEPS}"
         )
         raise ConfigError(message)
+    if inpaint.scheduler in {"lcm", "tcd"} and inpaint.timestep_power != 1:
+        message = (
+            f"parameter inpaint.timestep_power: {inpaint.timestep_power} is not allowed with "
+            f"inpaint.scheduler = {inpaint.scheduler}, whose steps are even; set 1"
+        )
+        raise ConfigError(message)
     if inpaint.generate_px % 8:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)

@@ -96,10 +96,10 @@ class DiffusionInpainter:
             self.diffusion.prompt = encode_prompts(
                 after, self.diffusion.device, self.diffusion.dtype
             )
-        if (before.steps, before.beta_d) != (after.steps, after.beta_d):
-            scheduler = self.diffusion.scheduler
+        schedules = [(c.steps, c.beta_d, c.timestep_power) for c in (before, after)]
+        if schedules[0] != schedules[1]:
             self.diffusion.noise_schedule = plan_timesteps(
-                after.scheduler, scheduler, after.steps, after.beta_d
+                after.scheduler, self.diffusion.scheduler, *schedules[1]
             )
             self._log_schedule(after)
         return True

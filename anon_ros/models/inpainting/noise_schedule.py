@@ -1,6 +1,7 @@
 """Timesteps of the diffusion, from beta_d * 1000 down (arXiv 2410.08551)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,14 @@ def make_scheduler(name: str, model_scheduler: Any) -> Any:
     return getattr(diffusers, _SCHEDULER_CLASSES[name]).from_config(options | _EXPLICIT_TIMESTEPS)
 
 
-def plan_timesteps(scheduler_name: str, scheduler: Any, steps: int, beta_d: float) -> NoiseSchedule:
-    """Choose the timesteps: int(steps * beta_d) of them, evenly from beta_d * 1000 down to 0.
+def plan_timesteps(
+    scheduler_name: str, scheduler: Any, steps: int, beta_d: float, power: float = 1.0
+) -> NoiseSchedule:
+    """Choose the timesteps: int(steps * beta_d) of them, from beta_d * 1000 down to 0.
+
+    With a ``power`` above 1 they come closer towards 0. With few even steps the last one has to
+    remove much noise at once, which blurs; so solvers choose them closer at its end (arXiv
+    2206.00364, equation 5).
 
     diffusers' ``strength`` keeps the last steps of a schedule instead, and with few of them starts
     far too low: 4 steps at 0.6 start at timestep 251, where the person is still recognizable.
@@ -82,10 +89,17 @@ def plan_timesteps(scheduler_name: str, scheduler: Any, steps: int, beta_d: floa
         if scheduler_name in _DISTILLED_SCHEDULERS
         else 1
     )
-    ratios = (beta_d * (count - index) / count for index in range(count))
+    ratios = (beta_d * ((count - index) / count) ** power for index in range(count))
     # Rounded up to the grid, so that there is never less noise than asked for.
-    timesteps = tuple(
-        math.ceil(ratio * num_train_timesteps / grid - 1e-6) * grid - 1 for ratio in ratios
-    )
+    rounded = [math.ceil(ratio * num_train_timesteps / grid - 1e-6) * grid - 1 for ratio in ratios]
+    timesteps = _separate(rounded)
     noise_ratio = float(1 - scheduler.alphas_cumprod[timesteps[0]]) ** 0.5
     return NoiseSchedule(timesteps, noise_ratio, from_noise=timesteps[0] == num_train_timesteps - 1)
+
+
+def _separate(timesteps: Sequence[int]) -> tuple[int, ...]:
+    """Raise timesteps that fall together so far that each is above the next."""
+    separate: list[int] = []
+    for timestep in reversed(timesteps):
+        separate.append(max(timestep, separate[-1] + 1) if separate else timestep)
+    return tuple(reversed(separate))

@@ -50,7 +50,9 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
         )
         raise ModelError(message)
     scheduler = make_scheduler(config.scheduler, pipeline.scheduler)
-    noise_schedule = plan_timesteps(config.scheduler, scheduler, config.steps, config.beta_d)
+    noise_schedule = plan_timesteps(
+        config.scheduler, scheduler, config.steps, config.beta_d, config.timestep_power
+    )
     if lora is not None:
         _fuse_lora(pipeline, lora)
     if vae is not None:

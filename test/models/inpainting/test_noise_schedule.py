@@ -70,6 +70,26 @@ def test_timesteps_of_few_steps(
     assert plan_timesteps(kind, make_test_scheduler(kind), steps, beta_d).timesteps == timesteps
 
 
+@pytest.mark.parametrize("kind", ["euler", "dpm"])
+def test_power_moves_steps_towards_the_end(kind: str) -> None:
+    real = make_test_scheduler(kind)
+    even = plan_timesteps(kind, real, 10, 0.6).timesteps
+    late = plan_timesteps(kind, real, 10, 0.6, 1.5)
+    assert late.timesteps == (599, 456, 326, 212, 115, 40)
+    assert even == (599, 499, 399, 299, 199, 99)
+    assert late.noise_ratio == plan_timesteps(kind, real, 10, 0.6).noise_ratio
+
+
+@pytest.mark.parametrize("steps", [1000, 500, 7])
+def test_late_steps_stay_apart(steps: int) -> None:
+    """At a power of 3 hundreds of steps would round to timestep 0."""
+    timesteps = plan_timesteps("dpm", make_test_scheduler("dpm"), steps, 0.9, 3.0).timesteps
+    assert len(timesteps) == int(steps * 0.9 + 1e-6)
+    assert list(timesteps) == sorted(set(timesteps), reverse=True)
+    assert timesteps[0] == 899
+    assert timesteps[-1] >= 0
+
+
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_full_schedule_starts_as_noise(kind: str) -> None:
     chain = plan_timesteps(kind, make_test_scheduler(kind), 50, 1.0)
