@@ -81,18 +81,30 @@ class FixedRegions:
         """
         return self._draw(height_px, width_px)[0]
 
-    def ignore(self, detections: Detections) -> Detections:
-        """Return the detections without those whose mask lies wholly in ``never``.
+    def draw_never(self, height_px: int, width_px: int) -> Mask | None:
+        """Return (H, W) bool, the union of ``never``, for an image of that size; None for none.
 
         Raises:
             SegmentationError: if a mask image has another size.
         """
-        never = self._draw(*detections.masks.shape[1:])[1]
+        return self._draw(height_px, width_px)[1]
+
+    def find_ignored(self, detections: Detections) -> npt.NDArray[np.bool_]:
+        """Return (N,) bool: the detections whose mask lies wholly in ``never``.
+
+        Raises:
+            SegmentationError: if a mask image has another size.
+        """
+        never = self.draw_never(*detections.masks.shape[1:])
         if never is None:
-            return detections
+            return np.zeros(len(detections), np.bool_)
         pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-        reaches_out = np.array([(complete_mask(*pair) & ~never).any() for pair in pairs], np.bool_)
-        return detections.take(reaches_out)
+        inside = [not (complete_mask(*pair) & ~never).any() for pair in pairs]
+        return np.array(inside, np.bool_)
+
+    def ignore(self, detections: Detections) -> Detections:
+        """Return the detections without those that are ignored; errors as ``find_ignored``."""
+        return detections.take(~self.find_ignored(detections)) if self.never else detections
 
     def _draw(self, height_px: int, width_px: int) -> tuple[list[PersonRegion], Mask | None]:
         """Draw the regions; or return them as they were drawn for an image of that size."""
