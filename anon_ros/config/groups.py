@@ -245,6 +245,13 @@ class MaskConfig:
         reconfigurable=True,
         weaker="lower",
     )
+    join: tuple[str, ...] = param(
+        (),
+        "Names of the weights' classes that are joined to the person whom they touch, such as "
+        "backpack, handbag, suitcase, umbrella and bicycle: replaced with them. What touches "
+        "nobody stays. Costs another run of the detector.",
+        weaker="fewer",
+    )
     feather_ratio: float = param(
         0.015,
         "Width of the soft edge outside the grown mask, as a ratio of the person's size. It "

@@ -219,6 +219,9 @@ def _check_together(config: Config) -> None:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
     check_regions(config.regions)
+    if both := sorted(set(config.mask.join) & set(config.detect.classes)):
+        message = f"parameter mask.join: {', '.join(both)} is in detect.classes already"
+        raise ConfigError(message)
     if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", config.topics.prefix, re.ASCII):
         message = (
             f"parameter topics.prefix: {config.topics.prefix!r} is not a namespace, "

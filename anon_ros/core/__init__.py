@@ -9,6 +9,7 @@ from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.types import (
+    TARGET_STRIDE,
     AnonymizedFrame,
     CoverReason,
     Crop,
@@ -20,9 +21,11 @@ from anon_ros.core.types import (
     OutcomeKind,
     RgbImage,
     Tier,
+    concatenate_detections,
 )
 
 __all__ = [
+    "TARGET_STRIDE",
     "AnonymizedFrame",
     "Anonymizer",
     "CoverReason",
@@ -44,6 +47,7 @@ __all__ = [
     "Segmenter",
     "SkipPolicy",
     "Tier",
+    "concatenate_detections",
     "cover_regions",
     "crop_image",
     "derive_seed",

@@ -31,14 +31,19 @@ def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
 
+TARGET_STRIDE = 1 << 16
+"""Added to the class ids of a target for each target before it; persons are the first."""
+
+
 @dataclass(frozen=True)
 class Detections:
-    """Detected persons of one frame.
+    """Detected persons of one frame, and other targets.
 
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels of the full-resolution image.
         scores: (N,) float32 in 0..1.
-        class_ids: (N,) int64, indices into the segmenter's class names.
+        class_ids: (N,) int64, indices into the segmenter's class names, plus ``TARGET_STRIDE``
+            times the number of their target, which is 0 for persons.
         masks: (N, H, W) bool instance masks in full-resolution image coordinates.
 
     Raises:
@@ -68,6 +73,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.masks)
 
+    @property
+    def target_ids(self) -> npt.NDArray[np.int64]:
+        """(N,) the number of the target of each; 0 for a person."""
+        return self.class_ids // TARGET_STRIDE
+
     def take(self, rows: npt.NDArray[np.bool_]) -> "Detections":
         """Return the persons whose row, of (N,), is True."""
         return Detections(*(values[rows] for values in vars(self).values()))
@@ -81,6 +91,12 @@ class Detections:
             class_ids=np.zeros(0, np.int64),
             masks=np.zeros((0, height_px, width_px), np.bool_),
         )
+
+
+def concatenate_detections(parts: Sequence[Detections]) -> Detections:
+    """Return the detections of one image in the order of ``parts``, one or more."""
+    fields = zip(*(vars(part).values() for part in parts), strict=True)
+    return Detections(*(np.concatenate(values) for values in fields))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from anon_ros.tracking import Tracker, min_confidence
 # torch and the libraries on top of it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
     from anon_ros.models.detection.detector import PersonDetector
-    from anon_ros.models.detection.segmenter import PersonSegmenter
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 _SMALL_MODEL_BATCH = 8
@@ -62,15 +62,16 @@ def build_tracking_anonymizer(config: Config) -> Anonymizer:
     return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions)
 
 
-def build_segmenter(config: Config) -> "PersonSegmenter":
+def build_segmenter(config: Config) -> "TargetSegmenter":
     """Load ``detect.weights``.
 
     Raises:
         ModelError: if they are missing, damaged or lack a class, or the device is missing.
     """
     from anon_ros.models.detection.segmenter import PersonSegmenter  # noqa: PLC0415
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter  # noqa: PLC0415
 
-    return PersonSegmenter.load(config.detect, config.compute.device)
+    return TargetSegmenter.wrap(PersonSegmenter.load(config.detect, config.compute.device), config)
 
 
 def build_detector(config: Config) -> "PersonDetector":

@@ -11,7 +11,7 @@ from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segm
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
 
 if TYPE_CHECKING:  # imports torch
-    from anon_ros.models.detection.segmenter import PersonSegmenter
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter
 
 
 class ModelCache:
@@ -22,7 +22,7 @@ class ModelCache:
 
     def __init__(self) -> None:
         self._config = Config()
-        self._segmenter: PersonSegmenter | None = None
+        self._segmenter: TargetSegmenter | None = None
         self._inpainter: LoadedInpainter | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
@@ -45,7 +45,7 @@ class ModelCache:
             inpainter = build_inpainter(config)
         self._inpainter = inpainter
         segmenter, self._segmenter = self._segmenter, None
-        if segmenter is None or not _has_same_parameters(before, config, "detect"):
+        if segmenter is None or not _has_same_parameters(before, config, "detect", "mask"):
             segmenter = build_segmenter(config)
         self._segmenter = segmenter.with_thresholds(config.detect, min_confidence(config))
         return Anonymizer(
@@ -81,12 +81,13 @@ def release_gpu_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _has_same_parameters(before: Config, after: Config, group: str) -> bool:
-    """Return True if all parameters agree that need a reload of a group's models."""
+def _has_same_parameters(before: Config, after: Config, *groups: str) -> bool:
+    """Return True if all parameters agree that need a reload of the groups' models."""
+    prefixes = tuple(f"{group}." for group in (*groups, "compute"))
     names = [
         name
         for name, parameter in all_parameters().items()
-        if name.startswith((f"{group}.", "compute.")) and not parameter.spec.reconfigurable
+        if name.startswith(prefixes) and not parameter.spec.reconfigurable
     ]
     return all(get_value(before, name) == get_value(after, name) for name in names)
 

@@ -44,6 +44,7 @@ def test_parameter_defaults_are_valid() -> None:
         ("topics.prefix", "/a b", "topics.prefix"),
         ("skip.max_rate_hz", -1.0, "0 to 1000 Hz"),
         ("detect.confidence", 0.0, "0.001 to 1"),
+        ("mask.join", ["backpack", "person"], "person is in detect.classes already"),
         ("regions.always", ["0,0 1,0 1,1.01"], "reaches outside the image"),
         ("regions.always", ["-0.1,0 1,0 1,1"], "expected three or more corners x,y, from 0,0"),
         ("regions.never", ["0,0 640,0 640,480"], "reaches outside the image"),
