@@ -8,7 +8,9 @@ from anon_ros.core.masks import PersonRegion, make_region, make_regions
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
+from anon_ros.core.targets import Target
 from anon_ros.core.types import (
+    PERSON,
     TARGET_STRIDE,
     AnonymizedFrame,
     CoverReason,
@@ -25,6 +27,7 @@ from anon_ros.core.types import (
 )
 
 __all__ = [
+    "PERSON",
     "TARGET_STRIDE",
     "AnonymizedFrame",
     "Anonymizer",
@@ -46,6 +49,7 @@ __all__ = [
     "Roi",
     "Segmenter",
     "SkipPolicy",
+    "Target",
     "Tier",
     "concatenate_detections",
     "cover_regions",

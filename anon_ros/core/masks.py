@@ -1,8 +1,9 @@
 """Regions: the replaced pixels of a person, from their instance mask."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -68,10 +69,24 @@ def make_region(
     return PersonRegion(bounds, window, mask, alpha)
 
 
-def make_regions(detections: Detections, config: MaskConfig) -> list[PersonRegion]:
-    """Return the regions of all persons, in their order; errors as of ``make_region``."""
-    pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-    return [make_region(mask, box, config) for mask, box in pairs]
+def make_regions(
+    detections: Detections,
+    config: MaskConfig,
+    dilate_ratios: Mapping[int, float] = MappingProxyType({}),
+) -> list[PersonRegion]:
+    """Return the regions of all persons and targets, in their order.
+
+    Args:
+        detections: of a frame.
+        config: dilation and feather.
+        dilate_ratios: other dilations than that, by index.
+
+    Raises:
+        ValueError: as ``make_region``.
+    """
+    pairs = enumerate(zip(detections.masks, detections.boxes_xyxy, strict=True))
+    configs = {i: replace(config, dilate_ratio=ratio) for i, ratio in dilate_ratios.items()}
+    return [make_region(mask, box, configs.get(i, config)) for i, (mask, box) in pairs]
 
 
 def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -> Mask:

@@ -31,6 +31,9 @@ def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
 
+PERSON = "person"
+"""Name of the first target."""
+
 TARGET_STRIDE = 1 << 16
 """Added to the class ids of a target for each target before it; persons are the first."""
 
@@ -172,6 +175,7 @@ class CoverReason(Enum):
     OUT_OF_MEMORY = "out of memory"
     INVALID_RESULT = "the inpainter returned an unusable image"
     INPAINT_ERROR = "inpainting failed"
+    TARGET = "covered by the action of its target"
 
     @property
     def is_expected(self) -> bool:
@@ -211,6 +215,7 @@ class Outcome:
         detail: more about it, in words; empty if the reason says it all.
         coverage_px: number of pixels of the instance mask, which orders the composite.
         tier: the model that drew the person, now or in the earlier frame; None when covered.
+        target: name of the target; "person" for persons.
     """
 
     kind: OutcomeKind
@@ -218,6 +223,7 @@ class Outcome:
     detail: str
     coverage_px: int
     tier: Tier | None = None
+    target: str = PERSON
 
     @property
     def reason_text(self) -> str:
@@ -237,6 +243,7 @@ class AnonymizedFrame:
         outcomes: one per detection, in the same order.
         track_ids: (N,) the persons' tracks; None for no track.
         inpainted_crops: the inpainter's results, by index of the person.
+        fixed_regions: bounds of the regions that are covered whoever is in them.
         drawn_beta_d: noise level of the model that drew at least one of the persons; None if none
             was drawn by a model.
     """
@@ -247,4 +254,5 @@ class AnonymizedFrame:
     outcomes: Sequence[Outcome]
     track_ids: Sequence[int | None] = ()
     inpainted_crops: Mapping[int, RgbImage] = field(default_factory=dict)
+    fixed_regions: Sequence[Roi] = ()
     drawn_beta_d: float | None = None

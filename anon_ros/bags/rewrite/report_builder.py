@@ -45,6 +45,7 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         topics=tuple(_report_topics(rewriter)),
         persons_per_frame=_count_persons_per_frame(journal),
         cover_reasons=_count_cover_reasons(journal),
+        num_targets=_count_targets(journal),
         losses=tuple(islice(losses, _MAX_LOSSES)),
         num_losses=sum(file.num_losses for file in files),
         warnings=tuple(_list_warnings(rewriter)),
@@ -136,6 +137,18 @@ def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
             f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
         )
     )
+
+
+def _count_targets(journal: Journal) -> dict[str, int]:
+    """Return the number of boxes by name of the target."""
+    rows = journal.run_query(
+        "SELECT targets, count(*) FROM frames WHERE targets != '{}' GROUP BY 1"
+    )
+    counts = Counter[str]()
+    for targets, num_frames in rows:
+        for name, boxes in json.loads(targets).items():
+            counts[name] += len(boxes) * num_frames
+    return dict(counts.most_common())
 
 
 def _count_cover_reasons(journal: Journal) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class RunReport:
         cover_reasons: persons who were covered instead of inpainted, by reason.
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
+        num_targets: what was replaced beside persons, in all images, by name of the target.
         warnings: of what may have hidden persons from the detector, and of a mark without place.
         mark: what the output says about persons that a model drew; None if it says nothing.
     """
@@ -67,6 +68,7 @@ class RunReport:
     cover_reasons: Mapping[str, int]
     losses: tuple[Loss, ...]
     num_losses: int
+    num_targets: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     mark: Mapping[str, Any] | None = None
 
@@ -167,6 +169,7 @@ class RunReport:
             "topics": [topic.to_json() for topic in self.topics],
             "persons_per_frame": {str(key): n for key, n in self.persons_per_frame.items()},
             "covered": dict(self.cover_reasons),
+            "targets": dict(self.num_targets),
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
             "warnings": list(self.warnings),
@@ -204,6 +207,7 @@ class RunReport:
             cover_reasons={str(k): int(n) for k, n in values["covered"].items()},
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
+            num_targets={str(k): int(n) for k, n in values.get("targets", {}).items()},
             warnings=tuple(map(str, values.get("warnings", ()))),
             mark=dict(values["mark"]) if values.get("mark") else None,
         )

@@ -1,15 +1,17 @@
 """Fixed regions in recordings, and what report and verify say of them."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from anon_ros.core import Detections, RgbImage
 from helpers.bag_editing import RunCommand, decode_shown_image, read_findings
 from helpers.bag_reading import read_messages
 from helpers.bags import IMAGE_TOPICS, write_rosbag2
-from helpers.fake_models import find_sentinel_pixels
+from helpers.fake_models import SentinelModelProvider, SentinelSegmenter, find_sentinel_pixels
 
 CORNER = "0.7,0 1,0 1,0.3 0.7,0.3"
 LEFT = "0,0 0.3,0 0.3,1 0,1"
@@ -72,3 +74,26 @@ def test_changed_mask_image_is_another_run(
     cv2.imwrite(str(mask), np.full((48, 64), 255, np.uint8))
     assert run_bag(source, output, "--regions.always", mask)
     assert "an unfinished run that differs in: mask images" in capsys.readouterr().err
+
+
+class NobodySegmenter(SentinelSegmenter):
+    """Finds nobody."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        return Detections.empty(*image.shape[:2])
+
+
+def test_region_without_persons_is_no_defect(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+) -> None:
+    """report.json and masks.db say what is covered where nobody is."""
+    sentinel_models.segmenter = NobodySegmenter()
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    assert run_bag(source, output, "--regions.always", "0,0 1,0 1,1 0,1") == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["targets"] == {"regions.always": 18}
+    assert report["persons_per_frame"] == {"0": 18}
+    assert run_verify(source, output) == 0
