@@ -4,7 +4,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from anon_ros.cli.config_flags import add_node_flag
-from anon_ros.config import Config, all_parameters, dump_markdown, dump_yaml, get_value, load_config
+from anon_ros.config import (
+    Config,
+    all_parameters,
+    dump_markdown,
+    dump_yaml,
+    get_value,
+    list_camera_parameters,
+    load_config,
+)
 
 _EXAMPLES = """\
 examples:
@@ -38,6 +46,7 @@ def _print_yaml(_: Namespace) -> int:
 def _check_file(arguments: Namespace) -> int:
     config = load_config(arguments.file, node=arguments.node)
     changed = [name for name, p in all_parameters().items() if get_value(config, name) != p.default]
+    changed += list_camera_parameters(config)
     print(f"{arguments.file}: ok; not default: {', '.join(changed) or 'nothing'}")
     return 0
 

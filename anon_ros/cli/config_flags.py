@@ -1,5 +1,6 @@
 """Command-line flags of the parameters, derived from their declarations."""
 
+import logging
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,10 +14,12 @@ from anon_ros.config import (
     all_parameters,
     find_profile,
     load_config,
+    merge_cameras,
     rename_deprecated,
 )
 from anon_ros.errors import ConfigError
 
+_LOG = logging.getLogger(__name__)
 _SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 
 
@@ -83,7 +86,13 @@ def parse_config(
         ConfigError: if a value is not allowed.
     """
     flags = collect_parameters(arguments)
-    return load_config(arguments.config, {**(inherited or {}), **flags}, arguments.node)
+    config = load_config(arguments.config, {**(inherited or {}), **flags}, arguments.node)
+    if config.cameras:
+        _LOG.warning(
+            "sections of single cameras are for the node: here all images get the lowest "
+            "detect.confidence of them, and only regions stay a camera's own"
+        )
+    return merge_cameras(config)
 
 
 def collect_parameters(arguments: Namespace) -> dict[str, object]:

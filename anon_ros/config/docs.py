@@ -2,9 +2,11 @@
 
 import json
 import textwrap
+from collections.abc import Iterator
 
+from anon_ros.config.camera_sections import CAMERA_PARAMETERS
 from anon_ros.config.groups import Config
-from anon_ros.config.parameter_spec import ParameterValue
+from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import Parameter, all_parameters, get_value
 
 _YAML_HEAD = """\
@@ -21,12 +23,44 @@ Generated from `anon_ros/config/groups.py`: `anon_ros config docs`. The same nam
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
 Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
-between two frames. The others are read-only there. The column *weaker* names the values that
-anonymize less; a running node refuses those beyond the values that it was started with, unless
-`allow_weaker` is true.
+between two frames. Those marked *unconfigured* can be changed before the node is configured, and
+after `ros2 lifecycle set /anonymizer cleanup`; the others with `allow_weaker: true` only then. The
+column *weaker* names the values that anonymize less; a node refuses those beyond the values that it
+was started with, unless `allow_weaker` is true, which only the start decides.
 
-| parameter | type | default | allowed | live | weaker | description |
+| parameter | type | default | allowed | change | weaker | description |
 | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+_YAML_CAMERAS = """\
+    # Values for single cameras in place of those above; docs/parameters.md says which can be set.
+    # cameras:
+    #   front:  # topics below the namespace front, or: images: ["/front/image_raw"]
+    #     detect.confidence: 0.05
+    #     skip.max_rate_hz: 10.0
+"""
+
+_DOCS_CAMERAS = """
+## Parameters of single cameras
+
+`cameras.NAME.KEY` sets the parameter KEY for the image topics of a camera, in place of the global
+value. KEY is one of {keys}, with type, range and change as above. The section is for the topics
+with NAME among the parts before the last, such as `/car/front/image_raw` for `front`; or for those
+that `cameras.NAME.images` lists, by full name or pattern. They must also be in `topics.images`. Of
+several sections for a topic the first by name counts. In recordings all images get the lowest
+`detect.confidence` of all sections and the regions of their section; the rest has no effect there.
+
+```yaml
+/**:
+  ros__parameters:
+    topics:
+      images: ["/front/image_raw", "/rear/image_raw"]
+    cameras:
+      front:
+        detect.confidence: 0.05
+        skip.max_rate_hz: 10.0
+```
 """
 
 
@@ -42,22 +76,41 @@ def dump_yaml(config: Config) -> str:
         indent = "      " if group else "    "
         lines.append(_format_comment(parameter, indent))
         lines.append(f"{indent}{leaf}: {_format_value(get_value(config, parameter.name))}\n")
-    return "".join(lines)
+    return "".join([*lines, *_list_camera_lines(config)])
 
 
 def dump_markdown() -> str:
     """Return a Markdown table of all parameters."""
-    return _DOCS_HEAD + "".join(_format_row(p) for p in all_parameters().values())
+    rows = "".join(_format_row(p) for p in all_parameters().values())
+    keys = ", ".join(f"`{key}`" for key in CAMERA_PARAMETERS)
+    return _DOCS_HEAD + rows + _DOCS_CAMERAS.format(keys=keys)
+
+
+def _list_camera_lines(config: Config) -> Iterator[str]:
+    """Yield the sections of cameras, or an example as comment."""
+    if not config.cameras:
+        yield _YAML_CAMERAS
+        return
+    yield "    cameras:\n"
+    for section in config.cameras:
+        yield f"      {section.name}:\n"
+        yield from (f"        {key}: {_format_value(value)}\n" for key, value in section.values)
 
 
 def _format_row(p: Parameter) -> str:
     cells = [f"`{p.name}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
     cells += [
-        "live" if p.spec.reconfigurable else "",
+        _describe_change(p.spec),
         p.weaker_text,
         p.spec.help.replace("*", r"\*"),
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _describe_change(spec: ParameterSpec) -> str:
+    if spec.reconfigurable:
+        return "live"
+    return "" if spec.start_only else "unconfigured"
 
 
 def _format_comment(parameter: Parameter, indent: str) -> str:

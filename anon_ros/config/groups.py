@@ -7,6 +7,7 @@ ROS parameter descriptors, command-line flags, ``config/anonymize.yaml``, the ta
 import math
 from dataclasses import dataclass, field, replace
 
+from anon_ros.config.camera_sections import CameraSection
 from anon_ros.config.parameter_spec import param
 from anon_ros.utils.units import BYTES_PER_MIB
 
@@ -24,8 +25,8 @@ class TopicsConfig:
     )
     prefix: str = param(
         "/anon",
-        "Namespace put before a topic's name to make its mirrored topic; without a leading slash "
-        "it is below the node's own namespace.",
+        "Namespace put before a topic's name to make its mirrored topic. Without a leading / it "
+        "lies in the node's namespace, and takes the place of that in the names of topics there.",
         required=True,
     )
     passthrough: tuple[str, ...] = param(
@@ -50,11 +51,13 @@ class TopicsConfig:
         (),
         "Nodes, by full name or pattern, that may subscribe to the original images. The node warns "
         "of any other subscriber: a recorder there would record persons.",
+        start_only=True,
     )
     trusted_publishers: tuple[str, ...] = param(
         (),
         "Nodes, by full name or pattern, that may publish pictures below the prefix, such as "
         "another anonymizer. Any other there is an error: see topics.on_foreign_publisher.",
+        start_only=True,
     )
     on_foreign_publisher: str = param(
         "end",
@@ -180,9 +183,13 @@ class DetectionConfig:
         "yolov8x-seg.pt",
         "Path of Ultralytics weights. Detect-only weights work too, with the whole box as mask.",
         required=True,
+        start_only=True,
     )
     classes: tuple[str, ...] = param(
-        ("person",), "Names of the weights' classes that count as a person.", required=True
+        ("person",),
+        "Names of the weights' classes that count as a person.",
+        required=True,
+        start_only=True,
     )
     confidence: float = param(
         0.1,
@@ -389,16 +396,19 @@ class InpaintConfig:
         "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
         "Directory of a diffusers pipeline, or the id of one in the local hub cache.",
         required=True,
+        start_only=True,
     )
     revision: str = param(
         "115134f363124c53c7d878647567d04daf26e41e",
         "Commit of a hub id, so that the weights cannot change unseen; ignored for a directory.",
+        start_only=True,
     )
     small_model: str = param(
         "",
         "With method sdxl: the model that draws small persons, with the settings of the profile "
         "street; generator for the one that is shipped, a directory, or the id of one in the local "
         "hub cache. Empty for none: inpaint.model draws everybody.",
+        start_only=True,
     )
     small_below_px: int = param(
         96,
@@ -414,11 +424,13 @@ class InpaintConfig:
         "",
         "Directory of another VAE (AutoencoderKL or AutoencoderTiny), or its hub id; empty for the "
         "model's own.",
+        start_only=True,
     )
     lora: str = param(
         "",
         "A .safetensors LoRA that is fused into the UNet, its directory or its hub id; empty for "
         "none.",
+        start_only=True,
     )
     beta_d: float = param(
         0.6,
@@ -602,22 +614,35 @@ class OutputConfig:
         help="State where a model drew persons: as XMP in JPEG and PNG (IPTC digital source type "
         "compositeWithTrainedAlgorithmicMedia), in recordings, and on a topic beside each "
         "mirrored one. Pixels and raw images do not change. off: state nothing.",
+        start_only=True,
+    )
+    compressed: bool = param(
+        default=False,
+        help="Beside each mirrored raw image also publish it as JPEG, on the topic of its name "
+        "and /compressed (live only). One inference serves both, and nothing is encoded while "
+        "that topic has no subscriber.",
     )
 
 
 @dataclass(frozen=True)
 class Config:
-    """Complete configuration of anon_ros, in groups. Frozen: a change makes a new Config."""
+    """Complete configuration of anon_ros, in groups. Frozen: a change makes a new Config.
+
+    Attributes:
+        cameras: parameters of single cameras, by the section's name in ascending order.
+    """
 
     autostart: bool = param(
         default=True,
         help="The node configures and activates itself. false: ros2 lifecycle or a lifecycle "
         "manager does.",
+        start_only=True,
     )
     allow_weaker: bool = param(
         default=False,
         help="Let a running node accept values that anonymize less than those that it was started "
         "with. false: anybody on the ROS graph can make it stricter, nobody weaker.",
+        start_only=True,
     )
     topics: TopicsConfig = field(default_factory=TopicsConfig)
     qos: QosConfig = field(default_factory=QosConfig)
@@ -632,6 +657,7 @@ class Config:
     inpaint: InpaintConfig = field(default_factory=InpaintConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    cameras: tuple[CameraSection, ...] = ()
 
     def with_method(self, method: str) -> "Config":
         """Return a copy with another ``inpaint.method``, for example "fill"."""

@@ -8,8 +8,8 @@ from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import Config
 from anon_ros.config.parameter_files import flatten, read_parameter_file
 from anon_ros.config.parameters import (
-    all_parameters,
     find_foreign,
+    find_parameter,
     format_foreign,
     with_overrides,
 )
@@ -54,7 +54,7 @@ def load_file(config: Config, file: str | Path, node: str) -> tuple[Config, dict
     try:
         values = rename_deprecated(read_parameter_file(Path(file), node))
         foreign = find_foreign(values)
-        own = {name: value for name, value in values.items() if name in all_parameters()}
+        own = {name: value for name, value in values.items() if find_parameter(name)}
         config = with_overrides(config, own)
     except ConfigError as error:
         message = f"{file}: {error}"

@@ -24,6 +24,8 @@ class ParameterSpec:
         example: of a value of ``pattern``.
         required: True if an empty string or an empty list is refused.
         reconfigurable: True if a running node accepts a new value, between two frames.
+        start_only: True if not even an unconfigured node accepts a new value: anybody on the graph
+            could weaken the anonymization by it.
         weaker: direction of the numbers, or of the number of a list's entries, that anonymize less;
             empty if neither does.
         weak_choices: choices that anonymize less than the others.
@@ -38,6 +40,7 @@ class ParameterSpec:
     example: str = ""
     required: bool = False
     reconfigurable: bool = False
+    start_only: bool = False
     weaker: Weaker = ""
     weak_choices: tuple[str, ...] = ()
 
@@ -63,6 +66,7 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     example: str = "",
     required: bool = False,
     reconfigurable: bool = False,
+    start_only: bool = False,
     weaker: Weaker = "",
     weak_choices: tuple[str, ...] = (),
 ) -> T:
@@ -77,6 +81,7 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
         example,
         required,
         reconfigurable,
+        start_only,
         weaker,
         weak_choices,
     )

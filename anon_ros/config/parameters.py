@@ -3,12 +3,21 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, NoReturn, get_type_hints
 
+from anon_ros.config.camera_sections import (
+    CAMERA_PARAMETERS,
+    IMAGES,
+    IMAGES_SPEC,
+    REGION_PARAMETERS,
+    CameraSection,
+    join_camera_parameter,
+    split_camera_parameter,
+)
 from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import (
     DISTILLED_TRAINING_STEPS,
@@ -16,11 +25,13 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
-from anon_ros.config.region_shapes import check_regions
+from anon_ros.config.region_shapes import parse_region
+from anon_ros.config.topic_names import resolve_prefix
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
 
+_PREFIX = "topics.prefix"
 _ROS_PARAMETERS = frozenset({"use_sim_time", "start_type_description_service", "qos_overrides"})
 _NEAR_MISS = 0.85
 
@@ -120,26 +131,121 @@ def _iter_leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
     types = get_type_hints(holder)
     for leaf in fields(holder):
         spec: ParameterSpec | None = leaf.metadata.get("spec")
-        if spec is None:
+        if is_dataclass(types[leaf.name]):
             yield from _iter_leaves(types[leaf.name], f"{leaf.name}.")
-        else:
+        elif spec is not None:
             default: Any = leaf.default
             yield Parameter(prefix + leaf.name, types[leaf.name], default, spec)
 
 
+def find_parameter(name: str) -> Parameter | None:
+    """Return the parameter of that name, one of a camera too; None if there is none."""
+    camera = split_camera_parameter(name)
+    if camera is None:
+        return all_parameters().get(name)
+    if camera[1] == IMAGES:
+        return Parameter(name, STRINGS, (), IMAGES_SPEC)
+    is_known = camera[1] in CAMERA_PARAMETERS
+    return replace(all_parameters()[camera[1]], name=name) if is_known else None
+
+
+def require_parameter(name: str) -> Parameter:
+    """Return the parameter of that name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    parameter = find_parameter(name)
+    if parameter is None:
+        _raise_unknown(name)
+    return parameter
+
+
+def list_camera_parameters(config: Config) -> list[str]:
+    """Return the names of the parameters that ``config`` sets for single cameras."""
+    return [
+        join_camera_parameter(section.name, key)
+        for section in config.cameras
+        for key, _ in section.values
+    ]
+
+
+def list_prefixes(config: Config, namespace: str = "/") -> list[str]:
+    """Return the namespaces below which a node in ``namespace`` publishes, sorted."""
+    names = [name for name in list_camera_parameters(config) if name.endswith(_PREFIX)]
+    prefixes = (str(get_value(config, name)) for name in (_PREFIX, *names))
+    return sorted({resolve_prefix(prefix, namespace) for prefix in prefixes})
+
+
 def get_value(config: Config, name: str) -> ParameterValue:
-    """Return the value of the parameter ``name`` in ``config``."""
-    value: ParameterValue = attrgetter(name)(config)
-    return value
+    """Return the value of a parameter; of a camera's the global one if its section sets none."""
+    camera = split_camera_parameter(name)
+    if camera is None:
+        value: ParameterValue = attrgetter(name)(config)
+        return value
+    sections = {section.name: dict(section.values) for section in config.cameras}
+    values = sections.get(camera[0], {})
+    if camera[1] in values:
+        return values[camera[1]]
+    return () if camera[1] == IMAGES else get_value(config, camera[1])
+
+
+def configure_camera(config: Config, topic: str) -> Config:
+    """Return the configuration of an image topic: ``config`` with the values of its camera.
+
+    Args:
+        config: of all cameras; of several sections for the topic the first counts.
+        topic: fully qualified.
+    """
+    return _configure_camera(config, topic) if config.cameras else config
+
+
+@lru_cache(maxsize=1000)
+def _configure_camera(config: Config, topic: str) -> Config:
+    for section in config.cameras:
+        if section.is_for(topic):
+            values = {key: value for key, value in section.values if key != IMAGES}
+            return with_overrides(replace(config, cameras=()), values)
+    return replace(config, cameras=())
+
+
+def merge_cameras(config: Config) -> Config:
+    """Return a configuration for all cameras alike, which detects as much as the strictest one.
+
+    Of the sections only the regions stay: they are places in the images of a camera.
+    """
+    values = [dict(section.values).get("detect.confidence") for section in config.cameras]
+    confidences = [value for value in values if isinstance(value, float)]
+    lowest = min(confidences, default=config.detect.confidence)
+    detect = replace(config.detect, confidence=min(lowest, config.detect.confidence))
+    cameras = tuple(section.only((IMAGES, *REGION_PARAMETERS)) for section in config.cameras)
+    has_regions = any(key in REGION_PARAMETERS for section in cameras for key, _ in section.values)
+    return replace(config, cameras=cameras if has_regions else (), detect=detect)
+
+
+def list_regions(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the regions by name of the parameter, those of single cameras too."""
+    names = [f"regions.{name}" for name in vars(config.regions)]
+    names += [n for n in list_camera_parameters(config) if n.endswith(REGION_PARAMETERS)]
+    values = {name: get_value(config, name) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, tuple)}
+
+
+def ignores_regions(config: Config) -> bool:
+    """Return True if somebody may be published for ``regions.never``."""
+    regions = list_regions(config)
+    return any(texts for name, texts in regions.items() if name.endswith("regions.never"))
 
 
 def find_weaker(config: Config, base: Config) -> dict[str, str]:
     """Return the parameters of ``config`` that anonymize less than ``base``, as "0.9, not 0.1"."""
-    return {
-        name: f"{get_value(config, name)!r}, not {get_value(base, name)!r}"
-        for name, parameter in all_parameters().items()
-        if parameter.spec.is_weaker(get_value(config, name), get_value(base, name))
-    }
+    cameras = {*list_camera_parameters(config), *list_camera_parameters(base)}
+    weaker = {}
+    for name in (*all_parameters(), *sorted(cameras)):
+        value, base_value = get_value(config, name), get_value(base, name)
+        if require_parameter(name).spec.is_weaker(value, base_value):
+            weaker[name] = f"{value!r}, not {base_value!r}"
+    return weaker
 
 
 def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
@@ -153,14 +259,21 @@ def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
         ConfigError: if a name is unknown, a value is not allowed, or values contradict each other.
     """
     for name, value in rename_deprecated(values).items():
-        if name not in all_parameters():
-            _raise_unknown(name)
-        change: dict[str, Any] = {name.rpartition(".")[2]: all_parameters()[name].validate(value)}
-        if group := name.rpartition(".")[0]:
-            change = {group: replace(getattr(config, group), **change)}
-        config = replace(config, **change)
+        config = _replace_value(config, name, require_parameter(name).validate(value))
     _check_together(config)
     return config
+
+
+def _replace_value(config: Config, name: str, value: ParameterValue) -> Config:
+    if camera := split_camera_parameter(name):
+        sections = {section.name: section for section in config.cameras}
+        section = sections.get(camera[0], CameraSection(camera[0]))
+        sections[section.name] = section.with_value(camera[1], value)
+        return replace(config, cameras=tuple(sections[key] for key in sorted(sections)))
+    change: dict[str, Any] = {name.rpartition(".")[2]: value}
+    if group := name.rpartition(".")[0]:
+        change = {group: replace(getattr(config, group), **change)}
+    return replace(config, **change)
 
 
 def find_foreign(names: Iterable[str]) -> list[str]:
@@ -172,9 +285,9 @@ def find_foreign(names: Iterable[str]) -> list[str]:
         ConfigError: for a name in one of our groups, or nearly one of ours, that is no parameter.
     """
     ours = all_parameters()
-    groups = {name.partition(".")[0] for name in ours}
+    groups = {"cameras", *(name.partition(".")[0] for name in ours)}
     foreign = []
-    for name in sorted(set(names) - ours.keys()):
+    for name in sorted(name for name in set(names) if find_parameter(name) is None):
         group = name.partition(".")[0]
         if group in _ROS_PARAMETERS:
             continue
@@ -218,19 +331,40 @@ def _check_together(config: Config) -> None:
     if inpaint.generate_px % 8:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
-    check_regions(config.regions)
+    for name, texts in list_regions(config).items():
+        for text in texts:
+            parse_region(name, text)
     if both := sorted(set(config.mask.join) & set(config.detect.classes)):
         message = f"parameter mask.join: {', '.join(both)} is in detect.classes already"
         raise ConfigError(message)
-    if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", config.topics.prefix, re.ASCII):
+    for section in config.cameras:
+        _check_images(section)
+    cameras = [name for name in list_camera_parameters(config) if name.endswith(_PREFIX)]
+    for name in (_PREFIX, *cameras):
+        _check_prefix(name, str(get_value(config, name)))
+
+
+def _check_images(section: CameraSection) -> None:
+    images = dict(section.values).get(IMAGES, ())
+    if isinstance(images, tuple) and not all(name.startswith(("/", "*")) for name in images):
+        name = join_camera_parameter(section.name, IMAGES)
+        message = f"parameter {name}: {list(images)!r}, expected full names or patterns"
+        raise ConfigError(message)
+
+
+def _check_prefix(name: str, prefix: str) -> None:
+    if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", prefix, re.ASCII):
         message = (
-            f"parameter topics.prefix: {config.topics.prefix!r} is not a namespace, "
-            f"expected for example /anon: without it the mirrored topic would be the camera's own"
+            f"parameter {name}: {prefix!r} is not a namespace, expected for example /anon: "
+            f"without it the mirrored topic would be the camera's own"
         )
         raise ConfigError(message)
 
 
 def _format_suggestion(name: str) -> str:
+    if name.startswith("cameras."):
+        keys = ", ".join((IMAGES, *CAMERA_PARAMETERS))
+        return f"; expected cameras.NAME and then one of {keys}"
     close = get_close_matches(name, all_parameters(), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"{hint} (anon_ros config dump lists all)"

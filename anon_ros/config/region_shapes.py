@@ -3,7 +3,6 @@
 import math
 from itertools import pairwise
 
-from anon_ros.config.groups import RegionsConfig
 from anon_ros.errors import ConfigError
 
 Points = tuple[tuple[float, float], ...]
@@ -52,13 +51,6 @@ def parse_region(name: str, text: str) -> Points | None:
         message = f"parameter {name}: {text!r} has no area, {_EXPECTED}"
         raise ConfigError(message)
     return points
-
-
-def check_regions(config: RegionsConfig) -> None:
-    """Raise ConfigError for an entry that is no region."""
-    for name, texts in vars(config).items():
-        for text in texts:
-            parse_region(f"regions.{name}", text)
 
 
 def _parse_point(corner: str) -> tuple[float, float]:

@@ -4,18 +4,26 @@ import re
 from functools import cache
 
 
-def mirrored_topic(topic: str, prefix: str) -> str:
+def resolve_prefix(prefix: str, namespace: str = "/") -> str:
+    """Return a prefix as an absolute namespace; a relative one lies in that of the node."""
+    parent = "" if prefix.startswith("/") else namespace.rstrip("/")
+    return f"{parent}/{prefix.strip('/')}"
+
+
+def mirrored_topic(topic: str, prefix: str, namespace: str = "/") -> str:
     """Return the topic on which the anonymized ``topic`` (fully qualified) is published.
 
     A prefix, not a suffix: image_transport derives the camera_info topic from all but the last
-    part of an image topic's name.
+    part of an image topic's name. Below a relative prefix the topics of the node's namespace are
+    named as in it: ``/car/cam/image`` becomes ``/car/anon/cam/image``.
+
+    Args:
+        topic: fully qualified.
+        prefix: absolute, or relative to the namespace.
+        namespace: of the node.
     """
-    return f"/{prefix.strip('/')}/{topic.lstrip('/')}"
-
-
-def resolve_prefix(prefix: str, namespace: str) -> str:
-    """Return a prefix as an absolute one; without a leading slash it is below ``namespace``."""
-    return prefix if prefix.startswith("/") else f"{namespace.rstrip('/')}/{prefix}"
+    inside = "" if prefix.startswith("/") else f"{namespace.rstrip('/')}/"
+    return f"{resolve_prefix(prefix, namespace)}/{topic.removeprefix(inside).lstrip('/')}"
 
 
 def is_topic_pattern(name: str) -> bool:

@@ -85,6 +85,11 @@ class Detections:
         """Return the persons whose row, of (N,), is True."""
         return Detections(*(values[rows] for values in vars(self).values()))
 
+    def above(self, confidence: float) -> "Detections":
+        """Return the persons with at least this score, and all other targets."""
+        is_above = self.scores >= np.float32(confidence)  # as the detector compares
+        return self.take(is_above | (self.target_ids > 0))
+
     @classmethod
     def empty(cls, height_px: int, width_px: int) -> "Detections":
         """Return no persons, for an image of that size."""

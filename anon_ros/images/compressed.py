@@ -18,7 +18,7 @@ from anon_ros.images.bit_depth import Samples, ToneRule, measure_tone
 from anon_ros.images.encodings import reject_non_picture
 from anon_ros.images.files import jpeg, png
 from anon_ros.images.files.decoder import decode_picture
-from anon_ros.images.files.orientation import turn_back, turn_upright
+from anon_ros.images.files.orientation import UPRIGHT, turn_back, turn_upright
 from anon_ros.images.layout import ByteData, validate_result
 from anon_ros.images.packed import to_rgb, write_masked
 from anon_ros.images.size_limit import DEFAULT_MAX_PIXELS, reject_oversized
@@ -131,7 +131,12 @@ def encode_compressed(
     if _is_jpeg(compressed.format, data):
         info = jpeg.parse_jpeg(data)
         if mask.any():
-            data = _encode_jpeg(info, turn_back(image, info.orientation), jpeg_quality)
+            data = _encode_samples(
+                turn_back(image, info.orientation),
+                jpeg_quality,
+                is_gray=info.is_gray,
+                chroma_hw=info.chroma_hw,
+            )
         is_marked = adds_mark or info.is_marked
         return jpeg.cut_metadata(data, info.orientation, info.profile, is_marked=is_marked)
     png_info = png.parse_png(data)
@@ -148,6 +153,24 @@ def encode_compressed(
     write_masked(samples, order, image, mask, roi, compressed.tone_rule)
     encoded = _encode(".png", samples, [])
     return png.cut_metadata(encoded, png_info.orientation, png_info.color, is_marked=is_marked)
+
+
+def encode_jpeg(
+    image: RgbImage, quality: int, *, is_gray: bool = False, has_mark: bool = False
+) -> bytes:
+    """Return an (H, W, 3) uint8 RGB image as a JPEG file with 4:2:0 chroma.
+
+    Args:
+        image: to encode; nothing else gets into the file.
+        quality: 1..100.
+        is_gray: store one component.
+        has_mark: state in the file that a model drew persons.
+
+    Raises:
+        ImageFormatError: if OpenCV cannot encode it.
+    """
+    data = _encode_samples(image, quality, is_gray=is_gray, chroma_hw=(2, 2))
+    return jpeg.cut_metadata(data, UPRIGHT, None, is_marked=has_mark)
 
 
 def _is_jpeg(declared: str, data: bytes) -> bool:
@@ -179,12 +202,14 @@ def _list_colors(samples: Samples) -> set[bytes]:
     return {color.tobytes() for color in unique[:, order]}
 
 
-def _encode_jpeg(info: jpeg.JpegInfo, image: RgbImage, quality: int) -> bytes:
+def _encode_samples(
+    image: RgbImage, quality: int, *, is_gray: bool, chroma_hw: tuple[int, int]
+) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    if info.is_gray:
+    if is_gray:
         return _encode(".jpg", np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), options)
     if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR"):
-        sampling = _JPEG_SAMPLING.get(info.chroma_hw, _JPEG_SAMPLING[1, 1])
+        sampling = _JPEG_SAMPLING.get(chroma_hw, _JPEG_SAMPLING[1, 1])
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     return _encode(".jpg", np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)), options)
 

@@ -46,6 +46,11 @@ def is_supported_encoding(encoding: str) -> bool:
     return encoding in LAYOUTS
 
 
+def is_gray_encoding(encoding: str) -> bool:
+    """Return True for the encodings of one gray channel."""
+    return encoding.startswith("mono") or encoding in {"8UC1", THERMAL_ENCODING}
+
+
 _MATRIX_TYPE = re.compile(r"(8|16|32|64)[USF]C\d*")
 
 

@@ -2,12 +2,21 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from anon_ros.config import IGNORED_REGIONS, Config, RegionsConfig, parse_region
+from anon_ros.config import (
+    IGNORED_REGIONS,
+    Config,
+    RegionsConfig,
+    configure_camera,
+    ignores_regions,
+    list_regions,
+    parse_region,
+)
 from anon_ros.core import FixedRegions, Mask, MaskImage, Polygon
 from anon_ros.errors import AnonRosError, ConfigError, format_error
 from anon_ros.images.files.image_files import read_samples
@@ -23,25 +32,29 @@ def load_regions(config: Config) -> Callable[[str], FixedRegions]:
     Raises:
         ConfigError: if a mask image is missing, cannot be read or marks nothing.
     """
-    if config.regions.never:
+    if ignores_regions(config):
         _LOG.warning(IGNORED_REGIONS)
-    regions = _load_regions(config.regions)
-    return lambda _: regions
+    shapes = {
+        (name.rpartition(".")[2], text): _load_region(name, text)
+        for name, texts in list_regions(config).items()
+        for text in texts
+    }
+
+    @cache
+    def get_regions(regions: RegionsConfig) -> FixedRegions:
+        always = [shapes["always", text] for text in regions.always]
+        return FixedRegions(always, [shapes["never", text] for text in regions.never])
+
+    return lambda camera: get_regions(configure_camera(config, camera).regions)
 
 
-def _load_regions(config: RegionsConfig) -> FixedRegions:
-    always = [_load_region("regions.always", text, is_strict=False) for text in config.always]
-    never = [_load_region("regions.never", text, is_strict=True) for text in config.never]
-    return FixedRegions(always, never)
-
-
-def _load_region(name: str, text: str, *, is_strict: bool) -> Polygon | MaskImage:
+def _load_region(name: str, text: str) -> Polygon | MaskImage:
     corners = parse_region(name, text)
     if corners is not None:
         return Polygon(np.array(corners))
     label = f"{name}: {text}"
     try:
-        mask = _read_mask(Path(text), is_strict=is_strict)
+        mask = _read_mask(Path(text), is_strict=name.endswith("never"))
     except (OSError, AnonRosError) as error:
         message = f"{label}: {format_error(error)}"
         raise ConfigError(message) from error

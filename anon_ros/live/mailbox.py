@@ -67,6 +67,7 @@ class _WaitingFrame(Generic[T]):
 
 @dataclass
 class _Stream(Generic[T]):
+    skip: SkipConfig
     policy: SkipPolicy
     queue: deque[_WaitingFrame[T]] = field(default_factory=deque)
     num_in_work: int = 0
@@ -85,10 +86,18 @@ class Mailbox(Generic[T]):
     Args:
         skip: which frames are accepted.
         clock_ns: a steady clock.
+        choose_skip: returns ``skip`` of a stream; ``every_nth``, ``max_rate_hz`` and ``max_age_s``
+            may differ from the others'.
     """
 
-    def __init__(self, skip: SkipConfig, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        skip: SkipConfig,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        choose_skip: Callable[[str], SkipConfig] | None = None,
+    ) -> None:
         self._skip = skip
+        self._choose_skip = choose_skip or (lambda _: skip)
         self._clock_ns = clock_ns
         self._streams: dict[str, _Stream[T]] = {}
         self._changed = Condition()
@@ -104,7 +113,7 @@ class Mailbox(Generic[T]):
         """
         now_ns = self._clock_ns()
         with self._changed:
-            stream = self._streams.setdefault(name, _Stream(SkipPolicy(self._skip)))
+            stream = self._streams.get(name) or self._add_stream(name)
             stream.num_received += 1
             if self._closed or self._paused:
                 stream.num_by_status[FrameStatus.SKIPPED] += 1
@@ -147,13 +156,18 @@ class Mailbox(Generic[T]):
             self._streams[name].num_in_work -= 1
             self._streams[name].num_by_status[status] += 1
 
-    def reconfigure(self, skip: SkipConfig) -> None:
-        """Let another policy decide from the next frame on."""
+    def reconfigure(
+        self, skip: SkipConfig, choose_skip: Callable[[str], SkipConfig] | None = None
+    ) -> None:
+        """Let another policy decide from the next frame on; arguments as at the start."""
         with self._changed:
-            previous, self._skip = self._skip, skip
-            for stream in self._streams.values():
-                if (previous.every_nth, previous.max_rate_hz) != (skip.every_nth, skip.max_rate_hz):
-                    stream.policy = SkipPolicy(skip)
+            self._skip = skip
+            self._choose_skip = choose_skip or (lambda _: skip)
+            for name, stream in self._streams.items():
+                before, after = stream.skip, self._choose_skip(name)
+                stream.skip = after
+                if (before.every_nth, before.max_rate_hz) != (after.every_nth, after.max_rate_hz):
+                    stream.policy = SkipPolicy(after)
                 self._trim(stream)
 
     def retain(self, names: Collection[str]) -> None:
@@ -207,6 +221,11 @@ class Mailbox(Generic[T]):
     def _covers(self) -> bool:
         return self._skip.on_skipped != "drop"
 
+    def _add_stream(self, name: str) -> _Stream[T]:
+        skip = self._choose_skip(name)
+        stream = self._streams[name] = _Stream[T](skip, SkipPolicy(skip))
+        return stream
+
     def _trim(self, stream: _Stream[T]) -> None:
         while len(stream.queue) > self._skip.queue_size:
             stream.queue.popleft()
@@ -230,7 +249,7 @@ class Mailbox(Generic[T]):
         waiting = stream.queue.popleft()
         cover_reason = waiting.cover_reason
         age_ns = self._clock_ns() - waiting.arrived_ns
-        is_old = 0 < self._skip.max_age_s * NS_PER_S < age_ns
+        is_old = 0 < stream.skip.max_age_s * NS_PER_S < age_ns
         if cover_reason is None and is_old:
             cover_reason = CoverReason.TOO_OLD
             if not self._covers:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Generic, TypeVar
 
-from anon_ros.config import Config
+from anon_ros.config import Config, OutputConfig
 from anon_ros.core import AnonymizedFrame, Anonymizer, CoverReason, OutcomeKind, RgbImage, Tier
 from anon_ros.errors import ModelError, drop_traceback, format_error
 from anon_ros.images import describe_reduction
@@ -63,6 +63,11 @@ class FramePipeline(Generic[T]):
     def max_batch(self) -> int:
         """The number of frames that the inpainter gains from; 1 without models."""
         return self._anonymizer.inpainter.max_batch if self._anonymizer else 1
+
+    @property
+    def output(self) -> OutputConfig:
+        """The encoding of the frames. Any thread may call this."""
+        return self._config.output
 
     def cover_counts(self, stream: str) -> CoverCounter:
         """Return the counts of a stream's covered persons. Any thread may call this."""

@@ -4,7 +4,7 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.config import Config, all_parameters, get_value, merge_cameras
 from anon_ros.core import Anonymizer
 from anon_ros.images import load_regions
 from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segmenter, build_tracker
@@ -47,7 +47,8 @@ class ModelCache:
         segmenter, self._segmenter = self._segmenter, None
         if segmenter is None or not _has_same_parameters(before, config, "detect", "mask"):
             segmenter = build_segmenter(config)
-        self._segmenter = segmenter.with_thresholds(config.detect, min_confidence(config))
+        lenient = merge_cameras(config)
+        self._segmenter = segmenter.with_thresholds(lenient.detect, min_confidence(lenient))
         return Anonymizer(
             self._segmenter, self._inpainter, config.mask, config.inpaint, find_regions
         )

@@ -1,7 +1,8 @@
-"""Debug topics for rviz, rqt and Foxglove: ``~/debug/mask`` and ``~/detections``."""
+"""Debug topics for rviz, rqt and Foxglove: mask, overlay and detections."""
 
 import logging
 from array import array
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -14,6 +15,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from anon_ros.core import AnonymizedFrame, Detections
+from anon_ros.ros.overlay import draw_overlay
 
 _LOGGER = logging.getLogger(__name__)
 _DEPTH = 5
@@ -21,7 +23,7 @@ _WHITE = 255
 
 
 class DebugTopics:
-    """Publishers of mask and detections, active while they have subscribers.
+    """Publishers of mask, overlay and detections, active while they have subscribers.
 
     The messages have the header of their image. They show the place of a person, no pixel of them.
     """
@@ -29,6 +31,7 @@ class DebugTopics:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._masks = node.create_publisher(Image, "~/debug/mask", QoSProfile(depth=_DEPTH))
+        self._overlays = node.create_publisher(Image, "~/debug/overlay", QoSProfile(depth=_DEPTH))
         self._vision = _import_vision_msgs()
         self._detections = (
             node.create_publisher(
@@ -46,8 +49,12 @@ class DebugTopics:
         try:
             if self._masks.get_subscription_count():
                 self._masks.publish(make_mask_message(header, result))
+            if self._overlays.get_subscription_count():
+                self._overlays.publish(make_image_message(header, draw_overlay(result), "rgb8"))
             if self._detections and self._detections.get_subscription_count():
-                message = make_detections_message(self._vision, header, result.detections)
+                message = make_detections_message(
+                    self._vision, header, result.detections, result.track_ids
+                )
                 self._detections.publish(message)
         except Exception as error:  # noqa: BLE001 - see above
             self._node.get_logger().warning(f"debug topics: {error}", throttle_duration_sec=10.0)
@@ -80,12 +87,22 @@ def make_image_message(header: Any, image: NDArray[np.uint8], encoding: str) -> 
     )
 
 
-def make_detections_message(vision: Any, header: Any, detections: Detections) -> Any:
-    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person" and scores."""
+def make_detections_message(
+    vision: Any, header: Any, detections: Detections, track_ids: Sequence[int | None] = ()
+) -> Any:
+    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person", scores and tracks.
+
+    Args:
+        vision: module of the message types.
+        header: of the image.
+        detections: of the image.
+        track_ids: (N,) numbers of the tracks, None for no track; or empty.
+    """
     message = vision.Detection2DArray(header=header)
-    pairs = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), strict=True)
-    for (x0, y0, x1, y1), score in pairs:
-        detection = vision.Detection2D(header=header)
+    boxes, scores = detections.boxes_xyxy.tolist(), detections.scores.tolist()
+    tracks = track_ids or [None] * len(detections)
+    for (x0, y0, x1, y1), score, track in zip(boxes, scores, tracks, strict=True):
+        detection = vision.Detection2D(header=header, id="" if track is None else str(track))
         detection.bbox.center.position.x = (x0 + x1) / 2
         detection.bbox.center.position.y = (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0

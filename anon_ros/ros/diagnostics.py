@@ -64,11 +64,15 @@ class _History:
 
 
 class Diagnostics:
-    """Publisher of diagnostic_msgs/DiagnosticArray."""
+    """Publisher of diagnostic_msgs/DiagnosticArray.
+
+    Attributes:
+        fail: limit of failures from which on a stream reports an error.
+    """
 
     def __init__(self, node: Node, fail: FailureConfig) -> None:
         self._node = node
-        self._fail = fail
+        self.fail = fail
         self._publisher = node.create_publisher(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=5)
         )
@@ -171,7 +175,7 @@ class Diagnostics:
 
     def _judge(self, stream: StreamSnapshot, history: _History) -> tuple[bytes, str]:
         failures, error = stream.consecutive_failures, stream.last_error
-        if failures >= self._fail.error_after:
+        if failures >= self.fail.error_after:
             return ERROR, f"{failures} frames in a row failed and are not published: {error}"
         if failures:
             return WARN, f"the newest frame failed and is not published: {error}"
@@ -183,7 +187,8 @@ class Diagnostics:
         if covers := history.list_new_covers():
             return WARN, f"persons are covered, not inpainted: {stream.cover_details[covers[0]]}"
         if not stream.is_subscribed:
-            return OK, "idle: nobody subscribes to the mirrored topic"
+            idle = "idle: nobody subscribes to the mirrored topic"
+            return OK, f"shows the frames of {stream.feeder}" if stream.feeder else idle
         if len(history.counts) > _WINDOW_S and not history.get_rate_hz("received"):
             return WARN, "subscribed, but nothing arrives: check QoS and the DDS profile"
         return (

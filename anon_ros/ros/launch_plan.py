@@ -13,8 +13,8 @@ from anon_ros.config import (
     Config,
     all_parameters,
     find_profile,
+    list_prefixes,
     load_file,
-    resolve_prefix,
     with_overrides,
 )
 from anon_ros.errors import ConfigError
@@ -166,7 +166,7 @@ def _plan_recorder(
     bag = choose_bag(wished)
     command = make_recorder_command(
         bag,
-        resolve_prefix(config.topics.prefix, node.rpartition("/")[0]),
+        list_prefixes(config, node.rpartition("/")[0]),
         [resolve_pattern(name, node) for name in config.topics.images],
         [resolve_pattern(name, node) for name in topics],
         options,

@@ -24,7 +24,10 @@ from anon_ros.ros.parameters import (
     apply_changes,
     declare_parameters,
     find_read_only_violation,
+    is_unchanged,
+    normalize_change,
     refuse_weaker,
+    update_read_only,
 )
 from anon_ros.ros.rclpy_compat import add_post_set_parameters_callback
 from anon_ros.ros.session import ActiveSession
@@ -110,6 +113,8 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         except ConfigError as error:
             self.set_failed(error)
             return FAILURE
+        update_read_only(self, self._start_config, is_configured=True)
+        self._diagnostics.fail = self._config.fail
         self.failure = None
         return SUCCESS
 
@@ -139,6 +144,7 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
         """Forget the topics."""
         self._topics = None
+        update_read_only(self, self._start_config, is_configured=False)
         return SUCCESS
 
     def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
@@ -193,9 +199,13 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def set_parameters_atomically(self, parameter_list: Sequence[Parameter]) -> SetParametersResult:
         """Set parameters together as rclpy does, with a reason for read-only parameters."""
-        if reason := find_read_only_violation(parameter_list):
+        normalized = map(normalize_change, parameter_list)
+        changes = [change for change in normalized if not is_unchanged(self, change)]
+        if reason := find_read_only_violation(self, changes):
             return SetParametersResult(successful=False, reason=reason)
-        return super().set_parameters_atomically(parameter_list)
+        if not changes:
+            return SetParametersResult(successful=True)
+        return super().set_parameters_atomically(changes)
 
     def _change_state(
         self, respond: Callable[..., ChangeState.Response], request: Any, response: Any

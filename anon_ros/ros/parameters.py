@@ -17,26 +17,35 @@ from rclpy.parameter import Parameter as RosParameter
 
 from anon_ros.config import (
     RENAMED_PARAMETERS,
+    STRINGS,
     Config,
     MissingSectionError,
     Parameter,
     all_parameters,
     find_foreign,
+    find_parameter,
     find_weaker,
     format_foreign,
     format_renaming,
+    list_camera_parameters,
     read_parameter_file,
     rename_deprecated,
-    resolve_prefix,
+    require_parameter,
     with_overrides,
 )
 from anon_ros.errors import AnonRosError, ConfigError
 
+_ROS_TYPES = {
+    bool: RosParameter.Type.BOOL,
+    int: RosParameter.Type.INTEGER,
+    float: RosParameter.Type.DOUBLE,
+    str: RosParameter.Type.STRING,
+    STRINGS: RosParameter.Type.STRING_ARRAY,
+}
+
 
 def declare_parameters(node: Node) -> Config:
     """Declare every parameter on ``node`` and return the values it was started with.
-
-    A relative prefix is returned below the node's namespace.
 
     Raises:
         ConfigError: if a value has the wrong type or is not allowed, or a name in one of our
@@ -46,10 +55,12 @@ def declare_parameters(node: Node) -> Config:
     _rename_overrides(overrides)
     if foreign := find_foreign(overrides):
         node.get_logger().warning(format_foreign(foreign))
-    values = {name: _declare(node, parameter) for name, parameter in all_parameters().items()}
-    config = with_overrides(Config(), values)
-    prefix = resolve_prefix(config.topics.prefix, node.get_namespace())
-    return with_overrides(config, {"topics.prefix": prefix})
+    for name, override in overrides.items():
+        overrides[name] = normalize_change(override)
+    names = [*all_parameters(), *(name for name in overrides if name.startswith("cameras."))]
+    config = with_overrides(Config(), {name: _declare(node, name) for name in names})
+    update_read_only(node, config, is_configured=False)
+    return config
 
 
 def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
@@ -85,20 +96,68 @@ def find_unused_files(argv: Sequence[str], node: str) -> list[str]:
     return lines
 
 
-def find_read_only_violation(changes: Sequence[RosParameter]) -> str:
-    """Return the reason why a running node refuses these parameters; empty if it accepts them.
+def normalize_change(change: RosParameter) -> RosParameter:
+    """Return a parameter with its declared type, one with a wrong value as it is.
+
+    A client that asks for a double must not get the integer of ``ros2 param set ... 1``.
+    """
+    parameter = find_parameter(change.name)
+    if parameter is None:
+        return change
+    is_empty_list = change.type_ is RosParameter.Type.NOT_SET and parameter.type is STRINGS
+    try:
+        value = parameter.validate([] if is_empty_list else change.value)
+    except ConfigError:
+        return change
+    stored = list(value) if isinstance(value, tuple) else value
+    return RosParameter(change.name, _ROS_TYPES[parameter.type], stored)
+
+
+def update_read_only(node: Node, start: Config, *, is_configured: bool) -> None:
+    """State in the descriptors which parameters are read-only from now on.
+
+    Args:
+        node: has declared all parameters.
+        start: the values it was started with; only its owner can have set ``allow_weaker`` there.
+        is_configured: False before the node is configured, and after its cleanup.
+    """
+    for name in (*all_parameters(), *list_camera_parameters(start)):
+        spec = require_parameter(name).spec
+        is_open = not is_configured and (start.allow_weaker or not spec.start_only)
+        node.describe_parameter(name).read_only = not (spec.reconfigurable or is_open)
+
+
+def is_unchanged(node: Node, change: RosParameter) -> bool:
+    """Return True for a read-only parameter that is set to the value that it has.
+
+    ``ros2 param load`` sets all that ``ros2 param dump`` wrote, rclpy's own parameters too.
+    """
+    if not node.has_parameter(change.name) or not node.describe_parameter(change.name).read_only:
+        return False
+    # rclpy declares an empty list as one of bytes.
+    current = normalize_change(node.get_parameter_or(change.name))
+    return bool(current.type_ is change.type_ and current.value == change.value)
+
+
+def find_read_only_violation(node: Node, changes: Sequence[RosParameter]) -> str:
+    """Return the reason why a node refuses these parameters now; empty if it accepts them.
 
     rclpy's own refusal of a read-only parameter names no remedy, and it has no former names.
     """
     for change in changes:
         if current := RENAMED_PARAMETERS.get(change.name):
             return f"{format_renaming(change.name, current)}; set that one"
-        parameter = all_parameters().get(change.name)
-        if parameter is not None and not parameter.spec.reconfigurable:
-            return (
-                f"parameter {change.name} is read-only: it is fixed when the node starts; "
-                f"restart the node with the new value"
-            )
+        parameter = find_parameter(change.name)
+        if parameter is None or not node.describe_parameter(change.name).read_only:
+            continue
+        name = node.get_fully_qualified_name()
+        is_fixed = parameter.spec.start_only
+        cause = ": it is fixed when the node starts" if is_fixed else " while it is configured"
+        remedy = "" if is_fixed else f", or set it after ros2 lifecycle set {name} cleanup"
+        return (
+            f"parameter {change.name} is read-only{cause}; restart the node with the new "
+            f"value{remedy}"
+        )
     return ""
 
 
@@ -128,7 +187,7 @@ def apply_changes(
         changes: any parameters; those that are not declared here have no influence.
         check: raises AnonRosError if the new configuration cannot be used.
     """
-    values = {change.name: change.value for change in changes if change.name in all_parameters()}
+    values = {change.name: change.value for change in changes if find_parameter(change.name)}
     try:
         changed = with_overrides(config, values)
         if changed != config:
@@ -138,7 +197,8 @@ def apply_changes(
     return changed, SetParametersResult(successful=True)
 
 
-def _declare(node: Node, parameter: Parameter) -> Any:
+def _declare(node: Node, name: str) -> Any:
+    parameter = require_parameter(name)
     try:
         declared = node.declare_parameter(
             parameter.name, _convert_default(parameter), _make_descriptor(parameter)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from anon_ros.config import is_topic_pattern, mirrored_topic, topic_matches, topic_regex
+from anon_ros.config import is_topic_pattern, topic_matches, topic_regex
 from anon_ros.errors import ConfigError
 
 _SELECTORS = ("--all", "--regex", "--topics", "--topic-types", "--exclude", "--output")
@@ -15,13 +15,17 @@ _SHORT_SELECTORS = ("-a", "-e", "-x", "-o")
 
 
 def make_recorder_command(
-    bag: Path, prefix: str, images: Sequence[str], topics: Sequence[str], options: Sequence[str]
+    bag: Path,
+    prefixes: Sequence[str],
+    images: Sequence[str],
+    topics: Sequence[str],
+    options: Sequence[str],
 ) -> list[str]:
     """Return the command that records all mirrored topics, also of cameras that appear later.
 
     Args:
         bag: that does not exist yet.
-        prefix: of mirrored topics.
+        prefixes: absolute, of mirrored topics.
         images: absolute names or patterns of the topics to anonymize. These, their transports and
             the raw image beside a compressed one are not recorded, whatever ``topics`` match.
         topics: absolute names or patterns of other topics to record.
@@ -39,9 +43,9 @@ def make_recorder_command(
             message = f"argument record_topics: {name} would record originals, which show persons"
             raise ConfigError(message)
     _check_options(options, originals)
-    below = mirrored_topic("/", prefix)
-    _check_prefix(below, images)
-    chosen = [f"{topic_regex(below)}.*"]
+    for prefix in prefixes:
+        _check_prefix(f"{prefix}/", images)
+    chosen = [f"{topic_regex(prefix)}/.*" for prefix in prefixes]
     if topics:
         chosen.append(f"(?!{originals}$)(?:{'|'.join(map(topic_regex, topics))})")
     pattern = f"^(?:{'|'.join(chosen)})$"

@@ -3,8 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from anon_ros.config import Config
+from sensor_msgs.msg import CompressedImage, Image
+
+from anon_ros.config import Config, configure_camera
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
 from anon_ros.errors import UnsupportedFormatError, format_error
 from anon_ros.live import (
@@ -27,7 +30,10 @@ from anon_ros.ros.topics.image_messages import (
     encode_message,
     stamp_ns,
 )
+from anon_ros.ros.topics.image_publisher import compressed_topic, make_jpeg_message
 from anon_ros.ros.topics.topic_manager import TopicManager
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _WARNING_PERIOD_S = 10.0
@@ -52,6 +58,7 @@ class StreamSnapshot:
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
         untrusted_subscribers: nodes that receive the original images and are not trusted.
+        feeder: topic whose frames it shows; empty for its own.
         subscribers: nodes that receive the mirrored images.
         calibration_problem: reason why its CameraInfo is missing; empty if it is not.
     """
@@ -69,6 +76,7 @@ class StreamSnapshot:
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
+    feeder: str
     subscribers: Sequence[str]
     calibration_problem: str
 
@@ -125,7 +133,9 @@ class ActiveSession:
         self._calibration_log = LogThrottle(_WARNING_PERIOD_S)
         self.topics = topics
         self.gate = OutputGate()
-        self.mailbox: Mailbox[ImageMessage] = Mailbox(config.skip)
+        self.mailbox: Mailbox[ImageMessage] = Mailbox(
+            config.skip, choose_skip=lambda name: configure_camera(config, name).skip
+        )
         max_pixels = config.fail.max_pixels
 
         def decode(queued: QueuedFrame[ImageMessage]) -> RgbImage:
@@ -153,7 +163,7 @@ class ActiveSession:
 
     def reconfigure(self, config: Config) -> None:
         """Use ``config`` from the next frame on."""
-        self.mailbox.reconfigure(config.skip)
+        self.mailbox.reconfigure(config.skip, lambda name: configure_camera(config, name).skip)
         self.pipeline.reconfigure(config)
 
     def discover(self) -> None:
@@ -198,6 +208,7 @@ class ActiveSession:
                     consecutive_failures=self.worker.consecutive_failures.get(stream.name, 0),
                     last_error=self.worker.last_error.get(stream.name, ""),
                     untrusted_subscribers=untrusted.get(stream.name, ()),
+                    feeder=stream.feeder,
                     subscribers=stream.find_subscribers(),
                     calibration_problem=stream.infos.find_problem(
                         counts.get(stream.name, zero).received
@@ -228,20 +239,51 @@ class ActiveSession:
             self.topics.refuse(name, format_error(error))
 
     def _send(
-        self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
+        self,
+        queued: QueuedFrame[ImageMessage],
+        message: ImageMessage,
+        jpeg: CompressedImage | None,
+        result: AnonymizedFrame,
     ) -> None:
         stream = self.topics.get(queued.stream)
         if stream is None or queued.epoch != self.mailbox.epoch:
             raise GateClosed  # the publisher is gone, or the frame is older than a pause
+        if stream.feeder:
+            raise GateClosed  # since it arrived, the raw topic of the camera serves this one, too
         stream.publish(message, result.drawn_beta_d)
+        if jpeg is not None:
+            self._attempt_jpeg(stream.name, lambda: stream.publish_jpeg(jpeg, result.drawn_beta_d))
         self._debug.publish(message.header, result)
+
+    def _make_jpeg(
+        self, queued: QueuedFrame[ImageMessage], result: AnonymizedFrame
+    ) -> CompressedImage | None:
+        """Return the frame for the compressed topic, None if nobody subscribes to that."""
+        stream, message = self.topics.get(queued.stream), queued.frame
+        if stream is None or not isinstance(message, Image):
+            return None
+        output, needs_jpeg = self.pipeline.output, stream.needs_jpeg
+        return self._attempt_jpeg(
+            stream.name,
+            lambda: make_jpeg_message(message, result, output) if needs_jpeg() else None,
+        )
+
+    def _attempt_jpeg(self, name: str, work: Callable[[], T]) -> T | None:
+        """Return the result of ``work``, or log its failure: the raw image is none the worse."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - see above
+            if self._warnings.allows(compressed_topic(name)):
+                _LOG.warning("%s: not published as JPEG: %s", name, format_error(error))
+            return None
 
     def _publish(
         self, queued: QueuedFrame[ImageMessage], message: ImageMessage, result: AnonymizedFrame
     ) -> None:
         """Publish a frame through the gate; the worker's thread calls it."""
         name = queued.stream
-        self.gate.send(lambda: self._send(queued, message, result))
+        jpeg = self._make_jpeg(queued, result)  # takes too long to hold the gate
+        self.gate.send(lambda: self._send(queued, message, jpeg, result))
         covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(

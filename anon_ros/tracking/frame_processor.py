@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
-from anon_ros.config import Config
+from anon_ros.config import Config, configure_camera
 from anon_ros.core import (
     AnonymizedFrame,
     Anonymizer,
@@ -122,7 +122,9 @@ class FrameProcessor:
         """Go on with ``config``; forget the streams whose memory is no use with it."""
         self._config = config
         self._streams = {
-            name: stream for name, stream in self._streams.items() if stream.reconfigure(config)
+            name: stream
+            for name, stream in self._streams.items()
+            if stream.reconfigure(configure_camera(config, name))
         }
 
     def retain(self, names: Collection[str]) -> None:
@@ -197,8 +199,10 @@ class FrameProcessor:
         with self._measure("segment", 1, Counter()):
             detections = anonymizer.detect_persons(task.image, task.stream)
         with self._measure("track", 1, Counter()):
-            config, make_tracker = self._config, self._make_tracker
+            config, make_tracker = configure_camera(self._config, task.stream), self._make_tracker
             if make_tracker is None or not needs_tracking(config):
+                if self._config.cameras:  # the detector serves the strictest of them
+                    detections = detections.above(config.detect.confidence)
                 return untracked_persons(detections, config.inpaint.seed)
             # If anything raises, the memory may hold half a frame: it is not put back.
             stream = self._streams.pop(task.stream, _StreamState(SyntheticCache(config)))

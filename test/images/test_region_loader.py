@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anon_ros.config import Config, load_config
+from anon_ros.config import Config, load_config, merge_cameras
 from anon_ros.errors import ConfigError
 from anon_ros.images import load_regions
 
@@ -58,3 +58,24 @@ def test_ignored_regions_warn(caplog: pytest.LogCaptureFixture) -> None:
     load_regions(configure(never=["0,0 1,0 1,1"]))
     assert "regions.never" in caplog.text
     assert "published as they are" in caplog.text
+
+
+def test_camera_has_its_own_regions() -> None:
+    """Also where sections are merged, as for recordings: a region is a place of a camera."""
+    whole, half = "0,0 1,0 1,1 0,1", "0,0 0.5,0 0.5,1 0,1"
+    values = {"regions.always": [half], "cameras.front.regions.always": [whole]}
+    config = load_config(overrides=values | {"cameras.rear.detect.confidence": 0.05})
+    for used in (config, merge_cameras(config)):
+        find = load_regions(used)
+        widths = {
+            topic: find(topic).cover(10, 10)[0].bounds.width_px
+            for topic in ("/front/image", "/rear/image", "")
+        }
+        assert widths == {"/front/image": 10, "/rear/image": 6, "": 6}
+    with pytest.raises(ConfigError, match=r"cameras.front.regions.never: .* outside the image"):
+        load_config(overrides={"cameras.front.regions.never": ["0,0 2,0 1,1"]})
+
+
+def test_ignored_region_of_a_camera_warns(caplog: pytest.LogCaptureFixture) -> None:
+    load_regions(load_config(overrides={"cameras.arm.regions.never": ["0,0 1,0 1,1"]}))
+    assert "regions.never" in caplog.text

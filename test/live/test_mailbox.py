@@ -44,6 +44,25 @@ def test_mailbox_keeps_newest_frame() -> None:
     assert box.counts()["a"] == FrameCounts(3, processed=1, skipped=2, failed=0, waiting=0)
 
 
+def test_streams_have_their_own_limits() -> None:
+    """Of a stream only every third, of another one nothing that waited for a second."""
+
+    def choose(name: str) -> SkipConfig:
+        return {"a": SkipConfig(every_nth=3), "b": SkipConfig(max_age_s=1)}.get(name, SkipConfig())
+
+    clock = FakeClock()
+    box: Mailbox[int] = Mailbox(SkipConfig(), clock, choose)
+    for frame in range(5):
+        for name in "abc":
+            box.put(name, frame)
+    clock.now_ns += 2 * SECOND_NS
+    assert list_frames(box.take(3)) == [("a", 3), ("c", 4)]
+    box.reconfigure(SkipConfig(), lambda _: SkipConfig(every_nth=1000))
+    for frame in range(2):
+        box.put("c", frame)
+    assert box.counts()["c"].skipped == 4 + 1
+
+
 def test_mailbox_serves_longest_waiting() -> None:
     box = make_mailbox()
     box.put("slow", 1)

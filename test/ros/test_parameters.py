@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.srv import (
     DescribeParameters,
@@ -14,7 +16,7 @@ from rcl_interfaces.srv import (
     SetParametersAtomically,
 )
 from rclpy.parameter import Parameter as RosParameter
-from rclpy.parameter import parameter_value_to_python
+from rclpy.parameter import get_parameter_value, parameter_value_to_python
 from sensor_msgs.msg import Image
 
 from anon_ros.config import Config, all_parameters, get_value
@@ -129,6 +131,13 @@ def test_values_out_of_range_rejected(name: str, unchanged_node: tuple[Peer, Liv
     assert get_config(node) == before
 
 
+def choose_different_value(peer: Any, name: str) -> Any:
+    value = get_parameter(peer, name)
+    if isinstance(value, bool):
+        return not value
+    return [*value, "x"] if isinstance(value, list) else value + type(value)(1)
+
+
 @pytest.mark.usefixtures("node")
 def test_fixed_parameters_read_only(peer: Any) -> None:
     fixed = all_parameters().keys() - LIVE.keys()
@@ -140,10 +149,93 @@ def test_fixed_parameters_read_only(peer: Any) -> None:
     assert {d.name for d in descriptors if d.read_only} == fixed
     assert all(d.description for d in descriptors)
     for name in sorted(fixed):
-        (result,) = set_parameters(peer, **{name: get_parameter(peer, name) or "x"})
+        (result,) = set_parameters(peer, **{name: choose_different_value(peer, name)})
         assert not result.successful
         assert f"{name} is read-only" in result.reason
         assert "restart the node" in result.reason
+
+
+def load_dump(peer: Any) -> dict[str, str]:
+    """Do what `ros2 param load` does with the output of `ros2 param dump`; return the refusals."""
+    listed = peer.call("/anonymizer/list_parameters", ListParameters, ListParameters.Request())
+    dump = {name: get_parameter(peer, name) for name in listed.result.names}
+    request = SetParameters.Request(
+        parameters=[Parameter(name=n, value=get_parameter_value(str(v))) for n, v in dump.items()]
+    )
+    results = peer.call("/anonymizer/set_parameters", SetParameters, request).results
+    pairs = zip(dump, results, strict=True)
+    return {name: result.reason for name, result in pairs if not result.successful}
+
+
+def test_own_dump_loads(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    node = start_live_node(
+        topics__images=[TOPIC, "/other/**"],
+        inpaint__beta_d=1,
+        memory__mode=False,
+        **{"qos_overrides./cam/image_raw.subscription.depth": 3},
+    )
+    before = get_config(node)
+    assert load_dump(peer) == {}
+    assert get_config(node) == before
+
+
+def change_state(peer: Any, transition: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(peer.call("/anonymizer/change_state", ChangeState, request).success)
+
+
+def test_unconfigured_node_takes_read_only_parameters(
+    peer: Any, start_live_node: Callable[..., Any]
+) -> None:
+    node = start_live_node(autostart=False)
+    for topic in (TOPIC, "/cam/other"):
+        (result,) = set_parameters(peer, topics__images=[topic])
+        assert result.successful, result.reason
+        assert change_state(peer, Transition.TRANSITION_CONFIGURE)
+        assert list(node.node._topics._names) == [topic]  # noqa: SLF001 - nothing shows it yet
+        (result,) = set_parameters(peer, topics__images=["/cam/third"])
+        assert "read-only" in result.reason
+        assert "ros2 lifecycle set /anonymizer cleanup" in result.reason
+        assert change_state(peer, Transition.TRANSITION_CLEANUP)
+
+
+START_ONLY: dict[str, Any] = {
+    "autostart": True,
+    "allow_weaker": True,
+    "topics.trusted_subscribers": ["/**"],
+    "topics.trusted_publishers": ["/**"],
+    "detect.weights": "/tmp/blind.pt",  # noqa: S108 - nobody opens it
+    "detect.classes": ["cat"],
+    "inpaint.model": "/tmp/copy",  # noqa: S108 - nobody opens it
+    "inpaint.revision": "main",
+    "inpaint.small_model": "generator",
+    "inpaint.vae": "/tmp/copy",  # noqa: S108 - nobody opens it
+    "inpaint.lora": "/tmp/copy",  # noqa: S108 - nobody opens it
+    "output.mark": False,
+}
+
+
+def test_unconfigured_node_cannot_be_weakened(
+    peer: Any, start_live_node: Callable[..., Any]
+) -> None:
+    """Anybody on the graph can clean a node up, and then configure it."""
+    assert set(START_ONLY) == {n for n, p in all_parameters().items() if p.spec.start_only}
+    node = start_live_node(autostart=False)
+    before = get_config(node)
+    for name, value in {**START_ONLY, "detect.confidence": 0.9}.items():
+        (result,) = set_parameters(peer, **{name: value})
+        assert not result.successful, name
+        assert "restart the node" in result.reason
+    assert get_config(node) == before
+
+
+def test_unconfigured_node_may_be_weakened_by_its_owner(
+    peer: Any, start_live_node: Callable[..., Any]
+) -> None:
+    node = start_live_node(autostart=False, allow_weaker=True)
+    (result,) = set_parameters(peer, detect__classes=["cat"])
+    assert result.successful, result.reason
+    assert get_config(node).detect.classes == ("cat",)
 
 
 def test_atomic_change_all_or_nothing(peer: Any, node: Any) -> None:
@@ -220,9 +312,13 @@ def test_allowed_weaker_value_warns(
     assert "weaker anonymization: detect.confidence = 0.9, not 0.1" in capfd.readouterr().err
 
 
-def test_int_becomes_float(peer: Any, node: Any) -> None:
+def test_int_becomes_float(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    """At the start as later; a client that reads doubles gets one."""
+    node = start_live_node(topics__images=[TOPIC], skip__max_age_s=2)
+    assert type(get_parameter(peer, "skip.max_age_s")) is float
     (result,) = set_parameters(peer, skip__max_rate_hz=5)
     assert result.successful
+    assert type(get_parameter(peer, "skip.max_rate_hz")) is float
     assert get_config(node).skip.max_rate_hz == 5.0
     (result,) = set_parameters(peer, inpaint__strength=0.5)
     assert not result.successful
@@ -252,7 +348,7 @@ def test_parameters_of_ros_and_others_accepted(
 
 @pytest.mark.parametrize(
     ("prefix", "mirrored"),
-    [("safe", "/front/safe/front/cam/image_raw"), ("/safe", "/safe/front/cam/image_raw")],
+    [("safe", "/front/safe/cam/image_raw"), ("/safe", "/safe/front/cam/image_raw")],
 )
 def test_relative_names_follow_namespace(
     peer: Any, start_live_node: Callable[..., Any], prefix: str, mirrored: str

@@ -13,7 +13,7 @@ IMAGES = ["/camera/image_raw", "/rear/image_raw/compressed", "/surround/*/image_
 
 
 def make_command(*topics: str, options: Sequence[str] = (), prefix: str = "/anon") -> list[str]:
-    return make_recorder_command(Path("/data/drive"), prefix, IMAGES, topics, options)
+    return make_recorder_command(Path("/data/drive"), [prefix], IMAGES, topics, options)
 
 
 def is_recorded(command: Sequence[str], topic: str) -> bool:
@@ -29,7 +29,7 @@ def test_only_mirrored_topics_recorded() -> None:
         assert is_recorded(command, topic)
     for topic in (*IMAGES[:1], "/anonymous/image", "/x/anon/camera/image_raw", "/tf", "/anon"):
         assert not is_recorded(command, topic)
-    assert is_recorded(make_command(prefix="safe/"), "/safe/camera/image_raw")
+    assert is_recorded(make_command(prefix="/safe"), "/safe/camera/image_raw")
 
 
 def test_other_topics_recorded_under_own_names() -> None:
@@ -67,16 +67,23 @@ def test_originals_refused(topic: str) -> None:
         make_command("/tf", topic)
 
 
-@pytest.mark.parametrize("prefix", ["/rear", "/surround", "surround/"])
+@pytest.mark.parametrize("prefix", ["/rear", "/surround"])
 def test_prefix_above_originals_refused(prefix: str) -> None:
     """Everything below the prefix is recorded."""
     with pytest.raises(ConfigError, match="is above"):
         make_command(prefix=prefix)
 
 
+def test_prefixes_of_all_cameras_recorded() -> None:
+    command = make_recorder_command(Path("drive"), ["/anon", "/safe"], IMAGES, [], [])
+    for topic in ("/anon/camera/image_raw", "/safe/rear/image_raw"):
+        assert is_recorded(command, topic)
+    assert not is_recorded(command, "/camera/image_raw")
+
+
 def test_pattern_of_all_topics_is_not_below_prefix() -> None:
     """The node leaves out what is below the prefix; that is recorded."""
-    command = make_recorder_command(Path("drive"), "/anon", ["/**/image_raw"], [], [])
+    command = make_recorder_command(Path("drive"), ["/anon"], ["/**/image_raw"], [], [])
     assert is_recorded(command, "/anon/camera/image_raw")
 
 

@@ -41,6 +41,25 @@ CONFIGS = [
 ]
 
 
+@pytest.mark.parametrize("values", CONFIGS)
+def test_each_camera_has_its_own_confidence(values: dict[str, Any]) -> None:
+    """The detector serves the strictest camera; the others leave out what is below their own."""
+
+    class UnsureSegmenter(SentinelSegmenter):
+        def segment(self, image: RgbImage) -> Detections:
+            found = super().segment(image)
+            return replace(found, scores=np.array([0.9, 0.3, 0.15], np.float32))
+
+    cameras = {"cameras.a.detect.confidence": 0.1, "cameras.b.detect.confidence": 0.5}
+    config = load_config(None, {**values, **cameras, "detect.confidence": 0.2})
+    models = SentinelModelProvider(UnsureSegmenter())
+    processor = FrameProcessor(config, models.tracker)
+    tasks = [FrameTask(name, f"/{name}/image", IMAGE, 0) for name in "abc"]
+    results = processor.process(models.anonymizer(config), tasks)
+    counts = {result.source: len(result.frame.detections) for result in results}
+    assert counts == {"a": 3, "b": 1, "c": 2}
+
+
 def raise_error(error: Exception) -> Any:
     raise error
 

@@ -11,14 +11,14 @@ from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.bags.storage.sqlite3.log import list_logs
-from anon_ros.config import Config, is_mask_image
+from anon_ros.config import Config, is_mask_image, list_regions
 from anon_ros.core import Anonymizer
 from anon_ros.tracking import Tracker
 from anon_ros.utils.versions import package_versions
 
 # The other groups have no influence on the result, so that they may change before a run goes on.
 _GROUPS = (
-    *("detect", "mask", "regions", "inpaint", "compute", "skip", "output"),
+    *("detect", "mask", "regions", "cameras", "inpaint", "compute", "skip", "output"),
     *("track", "memory", "identity"),
 )
 
@@ -97,7 +97,7 @@ class RewriteJob:
             ],
             "mask images": [
                 _stat_file(Path(text))
-                for texts in config["regions"].values()
+                for texts in list_regions(self.config).values()
                 for text in texts
                 if is_mask_image(text)
             ],

@@ -13,7 +13,7 @@ from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
-from anon_ros.config import IGNORED_REGIONS
+from anon_ros.config import IGNORED_REGIONS, ignores_regions
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
@@ -54,7 +54,7 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
 
 
 def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
-    if rewriter.job.config.regions.never:
+    if ignores_regions(rewriter.job.config):
         yield IGNORED_REGIONS
     for topic, text in rewriter.size_warnings.items():
         yield f"{topic}: {text}"

@@ -12,7 +12,14 @@ from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.bags.storage.records import Loss
-from anon_ros.config import Config, all_parameters, get_value, load_config
+from anon_ros.config import (
+    Config,
+    all_parameters,
+    find_parameter,
+    get_value,
+    list_camera_parameters,
+    load_config,
+)
 from anon_ros.errors import AnonRosError, BagError
 from anon_ros.utils.files import require_regular
 
@@ -162,7 +169,10 @@ class RunReport:
             "versions": dict(self.versions),
             "models": [dict(model) for model in self.models],
             "seed": self.config.inpaint.seed,
-            "parameters": {name: get_value(self.config, name) for name in all_parameters()},
+            "parameters": {
+                name: get_value(self.config, name)
+                for name in (*all_parameters(), *list_camera_parameters(self.config))
+            },
             "prefix": self.prefix,
             "time_range_ns": list(self.time_range_ns),
             "has_masks": self.has_masks,
@@ -258,5 +268,5 @@ def sidecar_path(output: Bag, name: str) -> Path:
 
 def _parse_config(values: Mapping[str, Any]) -> Config:
     """Return the parameters, without those that this version does not have."""
-    known_values = {name: value for name, value in values.items() if name in all_parameters()}
+    known_values = {name: value for name, value in values.items() if find_parameter(name)}
     return load_config(None, known_values)

@@ -76,7 +76,9 @@ def encode_message(
             output.jpeg_quality,
             adds_mark=output.mark and result.drawn_beta_d is not None,
         )
-        return CompressedImage(header=message.header, format=message.format, data=_make_array(data))
+        return CompressedImage(
+            header=message.header, format=message.format, data=make_byte_array(data)
+        )
     # Without persons, too: nobody has looked into the padding.
     return Image(
         header=message.header,
@@ -85,7 +87,7 @@ def encode_message(
         encoding=message.encoding,
         is_bigendian=message.is_bigendian,
         step=message.step,
-        data=_make_array(encode_raw(_wrap_raw(message), result.image, result.replaced_mask)),
+        data=make_byte_array(encode_raw(_wrap_raw(message), result.image, result.replaced_mask)),
     )
 
 
@@ -104,7 +106,8 @@ def _wrap_compressed(message: CompressedImage) -> CompressedImageData:
     return CompressedImageData(format=take_as_gray(message.format), data=message.data)
 
 
-def _make_array(data: bytes) -> "array[int]":
+def make_byte_array(data: bytes) -> "array[int]":
+    """Return bytes as the ``data`` of a message."""
     # rclpy checks every element of any other type, which takes seconds for an image.
     result = array("B")
     result.frombytes(data)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rclpy.node import Node
 
-from anon_ros.config import mirrored_topic, topic_matches
+from anon_ros.config import topic_matches
 from anon_ros.errors import ConfigError
 from anon_ros.images import POINT_CLOUD_TYPE
 from anon_ros.ros.topics.topic_names import NAMELESS, format_node_name
@@ -24,7 +24,7 @@ class PrefixGuard:
 
     Args:
         node: for the ROS graph.
-        prefix: as configured.
+        prefixes: absolute, of all cameras.
         trusted: names or patterns, fully qualified, of nodes that may publish there.
 
     Attributes:
@@ -33,10 +33,10 @@ class PrefixGuard:
             crash that may be its predecessor, which stays announced for a while.
     """
 
-    def __init__(self, node: Node, prefix: str, trusted: Sequence[str]) -> None:
+    def __init__(self, node: Node, prefixes: Sequence[str], trusted: Sequence[str]) -> None:
         self._node = node
         self._own_name = str(node.get_fully_qualified_name())
-        self._below = mirrored_topic("/", prefix)
+        self._below = tuple(f"{prefix}/" for prefix in prefixes)
         self._trusted = trusted
         self._nameless_since_s: dict[str, float] = {}
         self.foreign_publishers: Mapping[str, Sequence[str]] = {}

@@ -1,7 +1,7 @@
 """Discovery of the configured topics, and lazy subscription to them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -9,15 +9,22 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage
 
-from anon_ros.config import Config, is_topic_pattern, mirrored_topic, topic_matches
+from anon_ros.config import (
+    Config,
+    configure_camera,
+    is_topic_pattern,
+    list_prefixes,
+    mirrored_topic,
+    topic_matches,
+)
 from anon_ros.errors import ConfigError, format_error
 from anon_ros.images import IMAGE_TYPES
 from anon_ros.live import OutputGate
 from anon_ros.ros.topics.camera_info import CameraInfoMirror
 from anon_ros.ros.topics.image_messages import ImageMessage
+from anon_ros.ros.topics.image_publisher import compressed_topic
 from anon_ros.ros.topics.image_stream import MESSAGE_TYPES, ImageStream
 from anon_ros.ros.topics.leak_guard import LeakGuard
-from anon_ros.ros.topics.mark_topic import mark_topic
 from anon_ros.ros.topics.prefix_guard import PrefixGuard
 from anon_ros.ros.topics.topic_names import (
     PACKED_TRANSPORTS,
@@ -72,7 +79,8 @@ class TopicManager:
         trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_subscribers]
         self.leak_guard = LeakGuard(node, [own_name, *trusted])
         trusted = [resolve_pattern(name, own_name) for name in config.topics.trusted_publishers]
-        self.prefix_guard = PrefixGuard(node, config.topics.prefix, trusted)
+        prefixes = list_prefixes(config, node.get_namespace())
+        self.prefix_guard = PrefixGuard(node, prefixes, trusted)
         self.missing_publishers: list[str] = []
         self.not_mirrored: dict[str, str] = {}
         self._unsupported = UnsupportedTopics()
@@ -141,7 +149,8 @@ class TopicManager:
         self.missing_publishers = []
         self._close_unused()
         self._close_unsupported()
-        for name, topic in self._find_image_topics().items():
+        images = self._find_image_topics()
+        for name, topic in images.items():
             self._attempt(name, partial(self._discover_image, name, topic, wrong, refused))
         for infos in self._infos.values():
             self._attempt(infos.topic, infos.update_durability)
@@ -150,6 +159,7 @@ class TopicManager:
                 refused.append(name)
             else:
                 self._attempt(name, partial(self._open_relay, name))
+        self._pair_streams(images)
         self.leak_guard.update(self._open)
         self.prefix_guard.update(self._mirrored_topics)
         self.update_subscriptions()
@@ -177,6 +187,35 @@ class TopicManager:
         elif name not in self._open or self._open[name].type_name != types[0]:
             self._reopen(name, topic, publishers)
 
+    def _pair_streams(self, images: Collection[str]) -> None:
+        """Let raw image topics know their compressed ones, or offer JPEG without one.
+
+        Args:
+            images: all topics to anonymize.
+        """
+        for stream in self._open.values():
+            partner = self._open.get(compressed_topic(stream.name))
+            is_pair = partner is not None and stream.is_raw and not partner.is_raw
+            stream.compressed = partner if is_pair else None
+            topic = compressed_topic(stream.mirrored_topic)
+            if stream.wants_jpegs and topic in images:
+                self._log_once(f"{stream.name}: no JPEG beside it: {topic} is a camera's")
+            wanted = stream.wants_jpegs and topic not in images
+            self._attempt(stream.name, partial(stream.offer_jpegs, wanted=wanted))
+
+    def _choose_feeders(self, streams: Sequence[ImageStream], wanted: set[str]) -> set[str]:
+        """Return ``wanted`` without the compressed topics of raw images that are wanted, too."""
+        feeders = {
+            stream.compressed.name: stream.name
+            for stream in streams
+            if stream.compressed is not None
+            and wanted >= {stream.name, stream.compressed.name}
+            and stream.name not in self.missing_publishers
+        }
+        for stream in streams:
+            stream.feeder = feeders.get(stream.name, "")
+        return wanted - feeders.keys()
+
     def update_subscriptions(self) -> None:
         """Subscribe to the topics whose mirrored topics have subscribers, and only to those."""
         if self._on_image is None:
@@ -188,6 +227,7 @@ class TopicManager:
             if not wanted and streams and infos.publisher.get_subscription_count():
                 # Infos are published with an image; a single image topic of the camera is enough.
                 wanted = {streams[0].name}
+            wanted = self._choose_feeders(streams, wanted)
             for stream in streams:
                 self._attempt(
                     stream.name, partial(stream.set_subscribed, wanted=stream.name in wanted)
@@ -200,8 +240,7 @@ class TopicManager:
     def _mirrored_topics(self) -> set[str]:
         """The topics that this node publishes in place of others."""
         publishers = [infos.publisher for infos in self._infos.values()]
-        names = {stream.mirrored_topic for stream in self._open.values()}
-        names |= set(map(mark_topic, names))
+        names = {name for stream in self._open.values() for name in stream.published_topics}
         names |= {str(publisher.topic_name) for publisher in publishers}
         return names | {relay.mirrored_topic for relay in self._relays.values()}
 
@@ -266,7 +305,12 @@ class TopicManager:
         return topics
 
     def _resolve_mirrored(self, name: str) -> str:
-        return str(self._node.resolve_topic_name(mirrored_topic(name, self._config.topics.prefix)))
+        return str(self._node.resolve_topic_name(self._mirror(name)))
+
+    def _mirror(self, name: str, camera: str = "") -> str:
+        """Return the mirrored topic; of an image topic's camera_info below the same prefix."""
+        prefix = configure_camera(self._config, camera or name).topics.prefix
+        return mirrored_topic(name, prefix, self._node.get_namespace())
 
     def _find_image_topics(self) -> dict[str, str]:
         """Return the topics to anonymize: fully qualified name to the name for the subscription."""
@@ -278,15 +322,15 @@ class TopicManager:
         """Return the topics of the ROS graph that match, except those of this node."""
         if not patterns:
             return []
-        below = mirrored_topic("/", self._config.topics.prefix)
+        namespace = self._node.get_namespace()
+        below = tuple(f"{prefix}/" for prefix in list_prefixes(self._config, namespace))
         own = f"{self._node.get_fully_qualified_name()}/"
-        mirrored = [stream.mirrored_topic for stream in self._open.values()]
-        ours = {*mirrored, *map(mark_topic, mirrored)}
+        ours = {name for stream in self._open.values() for name in stream.published_topics}
         names = [
             name
             for name, offered in self._node.get_topic_names_and_types()
             if (not types or set(offered) & set(types))
-            and not name.startswith((below, own))
+            and not name.startswith((*below, own))
             and name not in ours
             and any(topic_matches(name, pattern) for pattern in patterns)
         ]
@@ -303,11 +347,19 @@ class TopicManager:
         if mirrored in self._find_image_topics():
             self._log_once(f"{name}: not anonymized: its mirrored topic {mirrored} is a camera's")
             return
+        if clash := [s.name for s in self if s.mirrored_topic == mirrored and s.name != name]:
+            problem = f"{mirrored} is the mirrored topic of {clash[0]}"
+            self._log_once(f"{name}: not anonymized: {problem}")
+            return
+        for stream in self._open.values():
+            if compressed_topic(stream.name) == name:
+                stream.offer_jpegs(wanted=False)  # the new one publishes there
         if name in self._open:
             self._open.pop(name).close()
         assert self._on_image is not None  # noqa: S101 - narrows the type; discover() saw it
         infos = self._open_infos(name, publishers[0].topic_type)
-        stream = ImageStream(self._node, topic, publishers, infos, self._config, self._on_image)
+        config = configure_camera(self._config, name)
+        stream = ImageStream(self._node, topic, publishers, infos, config, self._on_image)
         self._open[name] = stream
         self._node.get_logger().info(f"{name} ({stream.type_name}) -> {stream.mirrored_topic}")
 
@@ -317,7 +369,7 @@ class TopicManager:
         if topic not in self._infos:
             if topic in self._relays:  # it appeared before its camera
                 self._relays.pop(topic).close()
-            mirrored = mirrored_topic(topic, self._config.topics.prefix)
+            mirrored = self._mirror(topic, name)
             self._infos[topic] = CameraInfoMirror(self._node, topic, mirrored, self._gate)
         return self._infos[topic]
 

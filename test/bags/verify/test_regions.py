@@ -97,3 +97,28 @@ def test_region_without_persons_is_no_defect(
     assert report["targets"] == {"regions.always": 18}
     assert report["persons_per_frame"] == {"0": 18}
     assert run_verify(source, output) == 0
+
+
+@pytest.mark.usefixtures("sentinel_models")
+def test_regions_of_a_camera_count_in_recordings(
+    tmp_path: Path, run_bag: RunCommand, run_verify: RunCommand
+) -> None:
+    """Those of /rear alone; report.json says it, and verify warns."""
+    file = tmp_path / "cameras.yaml"
+    section = f'{{"regions.never": ["{LEFT}"], "regions.always": ["{CORNER}"]}}'
+    file.write_text(f"/**: {{ros__parameters: {{cameras: {{rear: {section}}}}}}}")
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    assert run_bag(source, output, "--config", file) == 0
+    hidden = {
+        topic: not any(
+            find_sentinel_pixels(decode_shown_image(message)).any()
+            for message in read_messages(output)
+            if message.topic == topic
+        )
+        for topic in IMAGE_TOPICS
+    }
+    assert hidden == {topic: not topic.startswith("/rear") for topic in IMAGE_TOPICS}
+    report = json.loads((output / "report.json").read_text())
+    assert report["parameters"]["cameras.rear.regions.never"] == [LEFT]
+    assert report["targets"] == {"regions.always": 6}
+    assert run_verify(source, output, "--no-redetection") == 1

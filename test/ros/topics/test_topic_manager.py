@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
+from anon_ros.errors import ConfigError
 from anon_ros.ros.topics import topic_manager
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider
 from helpers.ros_images import make_jpeg_message, make_raw_message, set_stamp
@@ -128,7 +131,9 @@ def test_camera_info_is_sent_once(peer: Any, start_live_node: Callable[..., Any]
     jpeg = record_mirror(peer, f"{topic}/compressed", CompressedImage)
     infos = record_mirror(peer, info, CameraInfo)
     start_live_node(topics__images=[topic, f"{topic}/compressed"], topics__lazy=False)
-    assert peer.spin_until(peer.is_connected)
+    # The raw image serves both.
+    assert peer.spin_until(lambda: peer.count_subscribers(topic) and peer.count_subscribers(info))
+    peer.spin(0.5)
     for index in range(5):
         peer.publish(info, set_stamp(CameraInfo(), index))
         peer.publish(topic, make_raw_message(RAW_SCENE, index))
@@ -147,6 +152,71 @@ def test_namespace_and_remaps_apply(peer: Any, start_live_node: Callable[..., An
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, "/driver/image")
     assert peer.spin_until(lambda: peer.received["/safe/image"])
+
+
+def set_parameter(peer: Any, name: str, value: Any) -> str:
+    """Set a parameter; return why it was refused."""
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    (result,) = peer.call("/anonymizer/set_parameters", SetParameters, request).results
+    return str(result.reason)
+
+
+def test_cameras_have_their_own_parameters(peer: Any, start_live_node: Callable[..., Any]) -> None:
+    topic, info = "/car/front/image_raw", "/car/front/camera_info"
+    rear = record_mirror(peer, "/car/rear/image_raw", Image)
+    for name, message_type in ((topic, Image), (info, CameraInfo)):
+        peer.advertise(name, message_type)
+        peer.record(f"/safe{name}", message_type)
+    front = peer.received[f"/safe{topic}"]
+    node = start_live_node(
+        topics__images=["/**"],
+        cameras__front__topics__prefix="/safe",
+        cameras__front__skip__every_nth=1000,
+    )
+    assert peer.spin_until(peer.is_connected)
+    for index in range(5):
+        peer.publish(topic, make_raw_message(RAW_SCENE, index))
+        peer.publish("/car/rear/image_raw", make_raw_message(RAW_SCENE, index))
+        assert peer.spin_until(lambda index=index: list_stamps_s(rear)[-1:] == [index])
+    assert list_stamps_s(front) == [0]
+    assert not set_parameter(peer, "cameras.front.skip.every_nth", 1)
+    publish_frames(peer, topic, since=10)
+    assert peer.spin_until(lambda: list_stamps_s(front)[-1] > 10)
+    assert hides_everybody(front)
+    assert "read-only" in set_parameter(peer, "cameras.front.topics.prefix", "/car")
+    assert set_parameter(peer, "cameras.front.skip.every_nth", 0)
+    assert set_parameter(peer, "cameras.front.skip.max_rate_hz", 1.0), "it was not declared"
+    names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - no mirror of a mirror
+    assert names == {topic, "/car/rear/image_raw"}
+
+
+def test_unknown_camera_parameter_refused(start_live_node: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match=r"cameras\.front\.detect\.weights"):
+        start_live_node(cameras__front__detect__weights="x.pt")
+
+
+def test_relative_prefix_follows_namespace(
+    peer: Any, start_live_node: Callable[..., Any], wait_for_log: Callable[..., bool]
+) -> None:
+    peer.advertise("/car/cam/image", Image)
+    peer.advertise("/car/cam/camera_info", CameraInfo)
+    peer.record("/car/anon/cam/image", Image)
+    peer.record("/car/anon/cam/camera_info", CameraInfo)
+    options = {"namespace": "/car"}
+    node = start_live_node(
+        options=options, topics__images=["cam/image", "/**"], topics__prefix="anon"
+    )
+    assert peer.spin_until(peer.is_connected)
+    for index in range(5):
+        peer.publish("/car/cam/camera_info", set_stamp(CameraInfo(), index))
+        peer.publish("/car/cam/image", make_raw_message(RAW_SCENE, index))
+        peer.spin(0.05)
+    assert peer.spin_until(lambda: peer.received["/car/anon/cam/camera_info"])
+    assert hides_everybody(peer.received["/car/anon/cam/image"])
+    peer.advertise("/cam/image", Image)
+    assert wait_for_log("/cam/image: not anonymized: /car/anon/cam/image is the mirrored topic of")
+    names = {stream.name for stream in node.node._topics}  # noqa: SLF001 - no mirror of a mirror
+    assert names == {"/car/cam/image"}
 
 
 def test_mirror_onto_camera_rejected(
