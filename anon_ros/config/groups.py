@@ -60,11 +60,12 @@ class TopicsConfig:
         start_only=True,
     )
     on_foreign_publisher: str = param(
-        "end",
+        "report",
         "When a node that is none of topics.trusted_publishers publishes pictures below the "
-        "prefix, where they would be recorded as if they were anonymized. end: the node exits with "
-        "code 1. report: only the diagnostics say ERROR.",
-        choices=("end", "report"),
+        "prefix, where they would be recorded as if they were anonymized. report: log and "
+        "diagnostics say ERROR. end: the node also exits with code 1, and so does a launch that "
+        "records.",
+        choices=("report", "end"),
         weak_choices=("report",),
     )
 

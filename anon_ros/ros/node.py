@@ -273,12 +273,13 @@ class AnonymizerNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _report_foreign_publishers(self, publishers: Mapping[str, Sequence[str]]) -> None:
         """Log other publishers below the prefix once, and end the node as configured."""
         text = escape_controls(format_foreign(publishers)) if publishers else ""
-        if text and text != self._foreign_publishers:
-            self.get_logger().error(text)
-        self._foreign_publishers = text
+        is_new, self._foreign_publishers = text != self._foreign_publishers, text
         if text and self._config.topics.on_foreign_publisher == "end":
             self.set_failed(AnonRosError(text))
+            self._publish_diagnostics()  # the next would come after the end
             self.trigger_deactivate()
+        elif text and is_new:
+            self.get_logger().error(text)
 
     def _publish_diagnostics(self) -> None:
         fallbacks = getattr(self._models, "fallbacks", {})

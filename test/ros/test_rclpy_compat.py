@@ -86,6 +86,17 @@ def test_humble_has_the_methods_that_are_called(surface: dict[str, set[str]]) ->
             assert set(re.findall(pattern, text)) - names - ours == set(), path
 
 
+def test_humble_has_the_events_that_are_asked_for(surface: dict[str, set[str]]) -> None:
+    """Humble knows no event of matched peers."""
+    asked = [
+        (f"rclpy.qos_event.{events}", callback)
+        for path in ROS.rglob("*.py")
+        for events, callback in re.findall(r"(\w+EventCallbacks)\((\w+)=", path.read_text("utf-8"))
+    ]
+    assert len(asked) >= 2
+    assert [pair for pair in asked if pair[1] not in surface[pair[0]]] == []
+
+
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_only_accepted_parameters_are_applied_on_humble(*, is_accepted: bool) -> None:
     result = SimpleNamespace(successful=is_accepted)

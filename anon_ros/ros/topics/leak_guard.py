@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from rclpy.node import Node
 
 from anon_ros.config import topic_matches
-from anon_ros.ros.topics.topic_names import NAMELESS, format_node_name
+from anon_ros.ros.topics.nameless_peers import NAMELESS, NamelessPeers
+from anon_ros.ros.topics.topic_names import format_node_name
 from anon_ros.utils.text import escape_controls
 
 _RECORDER = "rosbag2_recorder"
@@ -26,12 +27,18 @@ class LeakGuard:
     def __init__(self, node: Node, trusted: Sequence[str]) -> None:
         self._node = node
         self._trusted = trusted
+        self._nameless = NamelessPeers()
         self.untrusted_subscribers: dict[str, list[str]] = {}
 
     def update(self, topics: Iterable[str]) -> None:
         """Look up the subscribers of these topics, and warn of new ones."""
         previous = self.untrusted_subscribers
-        self.untrusted_subscribers = {topic: self._find_untrusted(topic) for topic in topics}
+        subscribers = {topic: find_subscribers(self._node, topic) for topic in topics}
+        self._nameless.update({topic for topic, nodes in subscribers.items() if NAMELESS in nodes})
+        self.untrusted_subscribers = {
+            topic: [node for node in nodes if not self._is_trusted(topic, node)]
+            for topic, nodes in subscribers.items()
+        }
         for topic, nodes in self.untrusted_subscribers.items():
             if new := sorted(set(nodes) - set(previous.get(topic, ()))):
                 self._warn(topic, new)
@@ -40,11 +47,9 @@ class LeakGuard:
         """Forget all subscribers."""
         self.untrusted_subscribers = {}
 
-    def _find_untrusted(self, topic: str) -> list[str]:
-        names = find_subscribers(self._node, topic)
-        return [name for name in names if not self._is_trusted(name)]
-
-    def _is_trusted(self, name: str) -> bool:
+    def _is_trusted(self, topic: str, name: str) -> bool:
+        if name == NAMELESS:
+            return not self._nameless.has_lasting(topic)
         return any(topic_matches(name, pattern) for pattern in self._trusted)
 
     def _warn(self, topic: str, nodes: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """Watch over the topics below the prefix, where only this node may publish pictures."""
 
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -10,11 +9,9 @@ from rclpy.node import Node
 from anon_ros.config import topic_matches
 from anon_ros.errors import ConfigError
 from anon_ros.images import POINT_CLOUD_TYPE
-from anon_ros.ros.topics.topic_names import NAMELESS, format_node_name
+from anon_ros.ros.topics.nameless_peers import NAMELESS, NamelessPeers
+from anon_ros.ros.topics.topic_names import format_node_name
 from anon_ros.ros.topics.topic_relay import import_pixel_free
-
-# DDS announces an endpoint before the name of its node; a peer without ROS never has a name.
-_NAME_TIMEOUT_S = 2.0
 
 
 class PrefixGuard:
@@ -38,7 +35,7 @@ class PrefixGuard:
         self._own_name = str(node.get_fully_qualified_name())
         self._below = tuple(f"{prefix}/" for prefix in prefixes)
         self._trusted = trusted
-        self._nameless_since_s: dict[str, float] = {}
+        self._nameless = NamelessPeers()
         self.foreign_publishers: Mapping[str, Sequence[str]] = {}
         self.twin_topics: Sequence[str] = ()
 
@@ -53,7 +50,7 @@ class PrefixGuard:
             topic: self._list_publishers(topic, is_mirrored=topic in mirrored)
             for topic in self._list_topics(mirrored)
         }
-        self._forget_nameless({topic for topic, names in publishers.items() if "" in names})
+        self._nameless.update({topic for topic, names in publishers.items() if "" in names})
         self.twin_topics = [
             topic
             for topic, names in publishers.items()
@@ -64,7 +61,7 @@ class PrefixGuard:
 
     def clear(self) -> None:
         """Forget all publishers."""
-        self.foreign_publishers, self.twin_topics, self._nameless_since_s = {}, (), {}
+        self.foreign_publishers, self.twin_topics, self._nameless = {}, (), NamelessPeers()
 
     def _list_topics(self, mirrored: Collection[str]) -> list[str]:
         advertised = (name for name, _ in self._node.get_topic_names_and_types())
@@ -78,17 +75,10 @@ class PrefixGuard:
             if is_mirrored or not _is_pixel_free(topic, info.topic_type)
         ]
 
-    def _forget_nameless(self, topics: Collection[str]) -> None:
-        now_s = time.monotonic()
-        self._nameless_since_s = {
-            topic: self._nameless_since_s.get(topic, now_s) for topic in topics
-        }
-
     def _list_foreign(self, topic: str, names: Sequence[str]) -> list[str]:
         foreign = {name for name in names if name and name != self._own_name}
         foreign = {name for name in foreign if not self._is_trusted(name)}
-        since_s = self._nameless_since_s.get(topic)
-        if since_s is not None and time.monotonic() - since_s > _NAME_TIMEOUT_S:
+        if self._nameless.has_lasting(topic):
             foreign.add(NAMELESS)
         return sorted(foreign)
 

@@ -4,9 +4,6 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
-NAMELESS = "a peer without a node name"
-"""Text in place of the name of a node."""
-
 PACKED_TRANSPORTS = ("compressedDepth", "zstd", "theora", "ffmpeg")
 """Last parts of names: transports of image_transport other than compressed."""
 

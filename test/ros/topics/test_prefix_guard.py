@@ -22,10 +22,14 @@ def test_foreign_publisher_ends_node(
     """Seen on a vehicle: originals of a second driver between anonymized frames."""
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
+    statuses = StatusRecorder(peer)
     third_peer.rename("second_driver")
-    node = start_sentinel_process(topics__images=f"[{TOPIC}]")
+    node = start_sentinel_process(
+        topics__images=f"[{TOPIC}]", topics__on_foreign_publisher="end"
+    )
     assert peer.spin_until(peer.is_connected)
     third_peer.advertise(MIRRORED, Image)
+    statuses.wait(GUARD, ERROR, f"{MIRRORED} by /second_driver")
     assert node.wait(20) == 1, node.log
     assert f"{MIRRORED} by /second_driver" in node.log
     assert "topics.trusted_publishers" in node.log
@@ -40,7 +44,6 @@ def test_foreign_publisher_reported(
     third_peer.rename("second_driver")
     node = start_sentinel_process(
         topics__images=f"[{TOPIC}]",
-        topics__on_foreign_publisher="report",
         topics__trusted_publishers="[/republisher]",
     )
     statuses.wait(GUARD, DiagnosticStatus.OK, "none but this node")
