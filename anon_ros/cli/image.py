@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from anon_ros.cli.config_flags import add_config_flags, parse_config
 from anon_ros.cli.preview import LEGEND, draw_preview
-from anon_ros.config import Config
+from anon_ros.config import PERSON, Config
 from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind, RgbImage, Tier
 from anon_ros.errors import InputError, format_error
 from anon_ros.images import (
@@ -40,7 +40,17 @@ examples:
   anon_ros image a.jpg -o preview/ --preview --regions.always "0,0.8 1,0.8 1,1 0,1"
 """
 _SMALL = Tier.SMALL.value
-_CONFIG_GROUPS = ("detect", "mask", "regions", "inpaint", "compute", "output", "fail.max_pixels")
+_TARGET = "target "
+_CONFIG_GROUPS = (
+    "detect",
+    "mask",
+    "regions",
+    "targets",
+    "inpaint",
+    "compute",
+    "output",
+    "fail.max_pixels",
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -219,13 +229,22 @@ def _anonymize_file(
 
 def _list_outcomes(result: AnonymizedFrame) -> list[str]:
     small = [_SMALL for outcome in result.outcomes if outcome.tier is Tier.SMALL]
-    return [outcome.kind.value for outcome in result.outcomes] + small
+    return [
+        outcome.kind.value if outcome.target == PERSON else f"{_TARGET}{outcome.target}"
+        for outcome in result.outcomes
+    ] + small
 
 
 def _format_persons(counts: Counter[str]) -> str:
     inpainted, covered = (counts[kind.value] for kind in OutcomeKind)
     small = f" ({counts[_SMALL]} by {_SMALL})" if counts[_SMALL] else ""
-    return f"{inpainted + covered} persons, {inpainted} inpainted{small}, {covered} covered"
+    targets = (
+        f", {count} {name.removeprefix(_TARGET)} covered as target"
+        for name, count in sorted(counts.items())
+        if name.startswith(_TARGET)
+    )
+    persons = f"{inpainted + covered} persons, {inpainted} inpainted{small}, {covered} covered"
+    return persons + "".join(targets)
 
 
 def _format_reasons(result: AnonymizedFrame) -> str:

@@ -16,6 +16,7 @@ from anon_ros.config.groups import (
     QosConfig,
     RegionsConfig,
     SkipConfig,
+    TargetsConfig,
     TopicsConfig,
     TrackingConfig,
     num_denoising_steps,
@@ -24,6 +25,7 @@ from anon_ros.config.load import find_profile, load_config, load_file
 from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
+    PERSON,
     STRINGS,
     Parameter,
     all_parameters,
@@ -34,14 +36,16 @@ from anon_ros.config.parameters import (
     format_foreign,
     get_value,
     ignores_regions,
-    list_camera_parameters,
     list_prefixes,
     list_regions,
+    list_section_parameters,
+    list_targets,
     merge_cameras,
     require_parameter,
     with_overrides,
 )
 from anon_ros.config.region_shapes import IGNORED_REGIONS, Points, is_mask_image, parse_region
+from anon_ros.config.target_sections import TargetConfig
 from anon_ros.config.topic_names import (
     is_topic_pattern,
     mirrored_topic,
@@ -54,6 +58,7 @@ from anon_ros.config.yaml_limits import check_yaml
 __all__ = [
     "DISTILLED_TRAINING_STEPS",
     "IGNORED_REGIONS",
+    "PERSON",
     "RENAMED_PARAMETERS",
     "STRINGS",
     "ComputeConfig",
@@ -73,6 +78,8 @@ __all__ = [
     "QosConfig",
     "RegionsConfig",
     "SkipConfig",
+    "TargetConfig",
+    "TargetsConfig",
     "TopicsConfig",
     "TrackingConfig",
     "all_parameters",
@@ -90,9 +97,10 @@ __all__ = [
     "ignores_regions",
     "is_mask_image",
     "is_topic_pattern",
-    "list_camera_parameters",
     "list_prefixes",
     "list_regions",
+    "list_section_parameters",
+    "list_targets",
     "load_config",
     "load_file",
     "merge_cameras",

@@ -10,7 +10,6 @@ from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.targets import Target
 from anon_ros.core.types import (
-    PERSON,
     TARGET_STRIDE,
     AnonymizedFrame,
     CoverReason,
@@ -27,7 +26,6 @@ from anon_ros.core.types import (
 )
 
 __all__ = [
-    "PERSON",
     "TARGET_STRIDE",
     "AnonymizedFrame",
     "Anonymizer",

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from anon_ros.config import InpaintConfig, MaskConfig
+from anon_ros.config import PERSON, InpaintConfig, MaskConfig
 from anon_ros.core.composite import Layer, composite, force_difference, replaced_mask
 from anon_ros.core.cover import cover_regions
 from anon_ros.core.coverage import coverage_order, coverage_px
@@ -19,7 +19,6 @@ from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.targets import Target, paint_targets, restore_targets
 from anon_ros.core.types import (
-    PERSON,
     AnonymizedFrame,
     CoverReason,
     Crop,

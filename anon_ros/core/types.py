@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.config import PERSON
 from anon_ros.core.roi import Roi
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
@@ -30,9 +31,6 @@ def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     # NumPy needs ten times as long for a last axis of three.
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
-
-PERSON = "person"
-"""Name of the first target."""
 
 TARGET_STRIDE = 1 << 16
 """Added to the class ids of a target for each target before it; persons are the first."""

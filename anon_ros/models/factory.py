@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from anon_ros.config import Config, InpaintConfig
-from anon_ros.core import Anonymizer, Inpainter
+from anon_ros.config import Config, InpaintConfig, list_targets
+from anon_ros.core import Anonymizer, Inpainter, Target
 from anon_ros.errors import ModelError
 from anon_ros.images import load_regions
 from anon_ros.models.detection.training_config import TrainingConfig
@@ -46,7 +46,8 @@ def build_anonymizer(config: Config) -> Anonymizer:
     find_regions = load_regions(config)
     inpainter = build_inpainter(config)
     segmenter = build_segmenter(config)
-    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions)
+    targets = build_targets(config)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
 
 
 def build_tracking_anonymizer(config: Config) -> Anonymizer:
@@ -59,7 +60,21 @@ def build_tracking_anonymizer(config: Config) -> Anonymizer:
     find_regions = load_regions(config)
     inpainter = build_inpainter(config)
     segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
-    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions)
+    targets = build_targets(config)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
+
+
+def build_targets(config: Config) -> list[Target]:
+    """Return the targets beside persons, in the segmenter's order."""
+    return [
+        Target(
+            name,
+            target.action,
+            target.dilate_ratio,
+            None if target.action == "fill" else CLASSICAL[target.action],
+        )
+        for name, target in list_targets(config).items()
+    ]
 
 
 def build_segmenter(config: Config) -> "TargetSegmenter":

@@ -4,10 +4,16 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from anon_ros.config import Config, all_parameters, get_value, merge_cameras
+from anon_ros.config import Config, all_parameters, get_value, list_targets, merge_cameras
 from anon_ros.core import Anonymizer
 from anon_ros.images import load_regions
-from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segmenter, build_tracker
+from anon_ros.models.factory import (
+    LoadedInpainter,
+    build_inpainter,
+    build_segmenter,
+    build_targets,
+    build_tracker,
+)
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
 
 if TYPE_CHECKING:  # imports torch
@@ -45,12 +51,18 @@ class ModelCache:
             inpainter = build_inpainter(config)
         self._inpainter = inpainter
         segmenter, self._segmenter = self._segmenter, None
-        if segmenter is None or not _has_same_parameters(before, config, "detect", "mask"):
+        is_same = _has_same_parameters(before, config, "detect", "mask")
+        if segmenter is None or not is_same or list_targets(before) != list_targets(config):
             segmenter = build_segmenter(config)
         lenient = merge_cameras(config)
         self._segmenter = segmenter.with_thresholds(lenient.detect, min_confidence(lenient))
         return Anonymizer(
-            self._segmenter, self._inpainter, config.mask, config.inpaint, find_regions
+            segmenter=self._segmenter,
+            inpainter=self._inpainter,
+            mask=config.mask,
+            inpaint=config.inpaint,
+            find_regions=find_regions,
+            targets=build_targets(config),
         )
 
     def tracker(self, config: Config) -> Tracker:

@@ -13,6 +13,7 @@ from anon_ros.config import Config, InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Detections, InpaintFailure, Mask, RgbImage
 from anon_ros.images import load_regions
 from anon_ros.models import build_tracker
+from anon_ros.models.factory import build_targets
 from anon_ros.tracking import Tracker
 from helpers.arrays import inpaint_noise
 
@@ -114,7 +115,8 @@ class SentinelModelProvider:
         self.configs.append(config)
         find_regions = load_regions(config)
         models = self.segmenter, self.inpainter
-        return Anonymizer(*models, config.mask, config.inpaint, find_regions)
+        targets = build_targets(config)
+        return Anonymizer(*models, config.mask, config.inpaint, find_regions, targets)
 
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)

@@ -206,6 +206,10 @@ START_ONLY: dict[str, Any] = {
     "topics.trusted_publishers": ["/**"],
     "detect.weights": "/tmp/blind.pt",  # noqa: S108 - nobody opens it
     "detect.classes": ["cat"],
+    "mask.join": ["cat"],
+    "regions.always": ["/tmp/mask.png"],  # noqa: S108 - nobody opens it
+    "regions.never": ["0,0 1,0 1,1 0,1"],
+    "targets.preset": "person+face",
     "inpaint.model": "/tmp/copy",  # noqa: S108 - nobody opens it
     "inpaint.revision": "main",
     "inpaint.small_model": "generator",
@@ -264,6 +268,7 @@ WEAKER: dict[str, Any] = {
     "detect.confidence": 1.0,
     "detect.inference_px": 32,
     "detect.nms_iou": 0.5,
+    "detect.tiles": "off",
     "mask.dilate_ratio": 0.0,
     "track.low_confidence": 1.0,
     "memory.mode": "off",

@@ -6,8 +6,8 @@ from anon_ros.bags.rewrite.anonymize_stage import ImageResult
 from anon_ros.bags.run_files.mask_png import encode_mask_png
 from anon_ros.bags.run_files.masks_db import ALWAYS, ANONYMIZED, LOST, ImageRecord
 from anon_ros.bags.run_files.message_delta import make_delta
-from anon_ros.config import Config
-from anon_ros.core import PERSON, AnonymizedFrame, OutcomeKind, Tier
+from anon_ros.config import PERSON, Config
+from anon_ros.core import AnonymizedFrame, OutcomeKind, Tier
 from anon_ros.errors import ModelError, SegmentationError, format_error
 from anon_ros.utils.failure_streak import FailureStreak
 

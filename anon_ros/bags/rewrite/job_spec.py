@@ -18,7 +18,18 @@ from anon_ros.utils.versions import package_versions
 
 # The other groups have no influence on the result, so that they may change before a run goes on.
 _GROUPS = (
-    *("detect", "mask", "regions", "cameras", "inpaint", "compute", "skip", "output"),
+    *(
+        "detect",
+        "mask",
+        "regions",
+        "cameras",
+        "targets",
+        "target_sections",
+        "inpaint",
+        "compute",
+        "skip",
+        "output",
+    ),
     *("track", "memory", "identity"),
 )
 

@@ -17,7 +17,7 @@ from anon_ros.config import (
     all_parameters,
     find_parameter,
     get_value,
-    list_camera_parameters,
+    list_section_parameters,
     load_config,
 )
 from anon_ros.errors import AnonRosError, BagError
@@ -171,7 +171,7 @@ class RunReport:
             "seed": self.config.inpaint.seed,
             "parameters": {
                 name: get_value(self.config, name)
-                for name in (*all_parameters(), *list_camera_parameters(self.config))
+                for name in (*all_parameters(), *list_section_parameters(self.config))
             },
             "prefix": self.prefix,
             "time_range_ns": list(self.time_range_ns),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from anon_ros.config import Config, DetectionConfig
+from anon_ros.config import Config, DetectionConfig, list_targets
 from anon_ros.core import TARGET_STRIDE, Detections, Mask, RgbImage, concatenate_detections
 from anon_ros.models.detection.backend import DetectionBackend, find_class_ids
 from anon_ros.models.detection.segmenter import PersonSegmenter
@@ -49,7 +49,16 @@ class TargetSegmenter:
             return replace(persons, backend=persons.backend.with_classes(class_ids), config=detect)
 
         join, detect = config.mask.join, config.detect
-        return cls(persons, choose("mask.join", join, detect) if join else None)
+        belongings = choose("mask.join", join, detect) if join else None
+        targets = [
+            choose(
+                f"targets.{name}.classes",
+                target.classes,
+                replace(detect, confidence=target.confidence),
+            )
+            for name, target in list_targets(config).items()
+        ]
+        return cls(persons, belongings, targets)
 
     @property
     def backend(self) -> DetectionBackend:

@@ -1,4 +1,4 @@
-"""Belongings that are joined to persons, over a network with fixed candidates."""
+"""Belongings that are joined to persons, and targets, over a network with fixed candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import Mask
+from anon_ros.core import TARGET_STRIDE, Mask
 from anon_ros.errors import ModelError
 from anon_ros.models import build_segmenter
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from anon_ros.models.detection.target_segmenter import TargetSegmenter
 from anon_ros.models.detection.yolo_backend import YoloBackend
+from anon_ros.models.factory import build_targets
 
 GRAY = np.zeros((640, 640, 3), np.uint8)
 NAMES = {0: "car", 1: "person", 2: "backpack", 3: "license_plate"}
@@ -101,3 +102,45 @@ def test_wanted_threshold_counts_for_belongings(monkeypatch: pytest.MonkeyPatch)
     stricter = replace(config.detect, confidence=0.9)
     (mask,) = subject.with_thresholds(stricter, 0.1).segment(GRAY).masks
     assert count_inside(mask, WORN) == 0
+
+
+# Targets of other classes.
+
+CAR, PLATE = (160, 160, 420, 420), (240, 340, 300, 372)
+
+
+def test_targets_follow_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each group for itself: no car takes a person's place in non-maximum suppression."""
+    overrides = {"targets.preset": "person+plate", "targets.vehicle.classes": ["car"]}
+    config = load_config(overrides=overrides)
+    found = [("car", PERSON), ("plate", PLATE), ("person", PERSON), ("license_plate", PLATE)]
+    subject = make_segmenter(monkeypatch, config, *found)
+    detections = subject.segment(GRAY)
+    assert detections.target_ids.tolist() == [0, 1, 2]
+    assert (detections.class_ids % TARGET_STRIDE).tolist() == [1, 3, 0]
+    assert [target.name for target in build_targets(config)] == ["plate", "vehicle"]
+    person, plate, car = detections.masks
+    assert np.array_equal(person, car)
+    assert count_inside(plate, PLATE) == 1
+
+
+def test_target_has_its_own_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the persons' changes, as of a running node."""
+    config = load_config(
+        overrides={"targets.vehicle.classes": ["car"], "targets.vehicle.confidence": 0.7}
+    )
+    subject = make_segmenter(monkeypatch, config, ("car", CAR), ("person", PERSON))
+    stricter = subject.with_thresholds(replace(config.detect, confidence=0.9), 0.85)
+    assert stricter.segment(GRAY).target_ids.tolist() == [1]
+    config = load_config(
+        overrides={"targets.vehicle.classes": ["car"], "targets.vehicle.confidence": 0.9}
+    )
+    subject = make_segmenter(monkeypatch, config, ("car", CAR), ("person", PERSON))
+    assert subject.segment(GRAY).target_ids.tolist() == [0]
+
+
+@pytest.mark.parametrize("preset", ["person+plate", "person+vehicle", "person+face"])
+def test_preset_that_weights_lack_lists_classes(demo_weights: Path, preset: str) -> None:
+    overrides = {"detect.weights": str(demo_weights), "targets.preset": preset}
+    with pytest.raises(ModelError, match=r"targets\.\w+\.classes: .* has no .*; it has person, fa"):
+        build_segmenter(load_config(overrides=overrides))

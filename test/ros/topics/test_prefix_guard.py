@@ -24,9 +24,7 @@ def test_foreign_publisher_ends_node(
     peer.record(MIRRORED, Image)
     statuses = StatusRecorder(peer)
     third_peer.rename("second_driver")
-    node = start_sentinel_process(
-        topics__images=f"[{TOPIC}]", topics__on_foreign_publisher="end"
-    )
+    node = start_sentinel_process(topics__images=f"[{TOPIC}]", topics__on_foreign_publisher="end")
     assert peer.spin_until(peer.is_connected)
     third_peer.advertise(MIRRORED, Image)
     statuses.wait(GUARD, ERROR, f"{MIRRORED} by /second_driver")
