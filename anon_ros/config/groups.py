@@ -682,6 +682,10 @@ class Config:
     cameras: tuple[CameraSection, ...] = ()
     target_sections: tuple[TargetSection, ...] = ()
 
+    def without_targets(self) -> "Config":
+        """Return a copy that replaces persons alone."""
+        return replace(self, targets=TargetsConfig(), target_sections=())
+
     def with_method(self, method: str) -> "Config":
         """Return a copy with another ``inpaint.method``, for example "fill"."""
         return replace(self, inpaint=replace(self.inpaint, method=method))

@@ -59,6 +59,11 @@ def test_bad_target_refused_with_what_is_possible(values: dict[str, Any], text: 
     assert text in str(caught.value)
 
 
+def test_targets_left_out() -> None:
+    values = {"targets.preset": "person+face", "targets.sign.classes": ["stop sign"]}
+    assert load_config(overrides=values).without_targets() == Config()
+
+
 def test_weaker_targets_found() -> None:
     values = {"targets.preset": "person+vehicle", "targets.sign.classes": ["a", "b"]}
     base = load_config(overrides=values)
