@@ -46,7 +46,8 @@ examples:
   anon_ros bag drive.bag drive_anonymized/ --storage mcap --every-nth 10
 """
 _CONFIG_GROUPS = (
-    *("detect", "mask", "inpaint", "compute", "output", "track", "memory", "identity"),
+    *("detect", "mask", "regions", "targets", "inpaint", "compute", "output"),
+    *("track", "memory", "identity"),
     *("skip.every_nth", "skip.max_rate_hz", "skip.on_skipped", "fail.max_consecutive"),
     *("fail.max_pixels", "fail.max_decompressed_mib"),
 )

@@ -10,7 +10,7 @@ from anon_ros.config import (
     dump_markdown,
     dump_yaml,
     get_value,
-    list_camera_parameters,
+    list_section_parameters,
     load_config,
 )
 
@@ -46,7 +46,7 @@ def _print_yaml(_: Namespace) -> int:
 def _check_file(arguments: Namespace) -> int:
     config = load_config(arguments.file, node=arguments.node)
     changed = [name for name, p in all_parameters().items() if get_value(config, name) != p.default]
-    changed += list_camera_parameters(config)
+    changed += list_section_parameters(config)
     print(f"{arguments.file}: ok; not default: {', '.join(changed) or 'nothing'}")
     return 0
 

@@ -90,7 +90,7 @@ def parse_config(
     if config.cameras:
         _LOG.warning(
             "sections of single cameras are for the node: here all images get the lowest "
-            "detect.confidence of them"
+            "detect.confidence of them, and only regions stay a camera's own"
         )
     return merge_cameras(config)
 

@@ -3,14 +3,16 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from anon_ros.cli.config_flags import add_config_flags, parse_config
-from anon_ros.config import Config
-from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind, Tier
+from anon_ros.cli.preview import LEGEND, draw_preview
+from anon_ros.config import PERSON, Config
+from anon_ros.core import AnonymizedFrame, Anonymizer, OutcomeKind, RgbImage, Tier
 from anon_ros.errors import InputError, format_error
 from anon_ros.images import (
     CompressedImageData,
@@ -35,9 +37,20 @@ examples:
   anon_ros image photos/ -o anonymized/
   anon_ros image a.jpg -o b.jpg --inpaint.method fill
   anon_ros image photos/ -o anonymized/ --profile street
+  anon_ros image a.jpg -o preview/ --preview --regions.always "0,0.8 1,0.8 1,1 0,1"
 """
 _SMALL = Tier.SMALL.value
-_CONFIG_GROUPS = ("detect", "mask", "inpaint", "compute", "output", "fail.max_pixels")
+_TARGET = "target "
+_CONFIG_GROUPS = (
+    "detect",
+    "mask",
+    "regions",
+    "targets",
+    "inpaint",
+    "compute",
+    "output",
+    "fail.max_pixels",
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,6 +67,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="output folder; for a single input file also a file name",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="draw detections, regions and tiles on the anonymized images",
+    )
     add_config_flags(parser, _CONFIG_GROUPS)
     parser.set_defaults(run=run)
 
@@ -65,13 +83,22 @@ def run(arguments: Namespace) -> int:
         AnonRosError: if inputs, parameters or models are wrong.
     """
     config = parse_config(arguments)
-    return run_image(arguments.inputs, arguments.output, config, force=arguments.force)
+    flags = {"force": arguments.force, "has_preview": arguments.preview}
+    return run_image(arguments.inputs, arguments.output, config, **flags)
 
 
-def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bool = False) -> int:
+def run_image(
+    inputs: Sequence[Path],
+    output: Path,
+    config: Config,
+    *,
+    force: bool = False,
+    has_preview: bool = False,
+) -> int:
     """Anonymize the inputs and write them below ``output``.
 
-    Files that fail are reported and not written; existing files are kept unless ``force``.
+    Files that fail are reported and not written; existing files are kept unless ``force``. With
+    ``has_preview`` they show what was looked for.
 
     Returns:
         0, or 1 if an input failed or its output existed already.
@@ -85,10 +112,13 @@ def run_image(inputs: Sequence[Path], output: Path, config: Config, *, force: bo
     todo = [job for job in jobs if job[1] not in skipped]
     counts: Counter[str] = Counter()
     if todo:
+        if has_preview:
+            print(LEGEND)
         anonymizer = build_anonymizer(config)
+        draw = partial(draw_preview, anonymizer=anonymizer, config=config) if has_preview else None
         for source, destination in tqdm(todo, unit="image", disable=None):
             try:
-                result = _anonymize_file(source, destination, anonymizer, config)
+                result = _anonymize_file(source, destination, anonymizer, config, draw)
             except Exception as error:  # noqa: BLE001 - a bad file must not lose the rest
                 counts["failed"] += 1
                 text = f"{source}: failed, not written: {format_error(error)}"
@@ -168,8 +198,13 @@ def _list_files(folder: Path, output: Path) -> list[Path]:
 
 
 def _anonymize_file(
-    source: Path, destination: Path, anonymizer: Anonymizer, config: Config
+    source: Path,
+    destination: Path,
+    anonymizer: Anonymizer,
+    config: Config,
+    draw: Callable[[AnonymizedFrame, RgbImage], RgbImage] | None,
 ) -> AnonymizedFrame:
+    """Write an image anonymized, with what ``draw`` draws on it."""
     require_regular(source)
     original = CompressedImageData(_FORMATS[source.suffix.lower()], source.read_bytes())
     image = decode_compressed(original, config.fail.max_pixels)
@@ -177,10 +212,14 @@ def _anonymize_file(
     if warning := describe_reduction(width_px, height_px, config.detect.inference_px):
         print(escape_controls(f"{source}: {warning}"), file=sys.stderr)
     result = anonymizer.anonymize(image, config.inpaint.seed)
+    shown, changed = result.image, result.replaced_mask
+    if draw is not None:
+        shown = draw(result, image)
+        changed = changed | (shown != result.image).any(axis=2)
     data = encode_compressed(
         original,
-        result.image,
-        result.replaced_mask,
+        shown,
+        changed,
         config.output.jpeg_quality,
         adds_mark=config.output.mark and result.drawn_beta_d is not None,
     )
@@ -190,13 +229,22 @@ def _anonymize_file(
 
 def _list_outcomes(result: AnonymizedFrame) -> list[str]:
     small = [_SMALL for outcome in result.outcomes if outcome.tier is Tier.SMALL]
-    return [outcome.kind.value for outcome in result.outcomes] + small
+    return [
+        outcome.kind.value if outcome.target == PERSON else f"{_TARGET}{outcome.target}"
+        for outcome in result.outcomes
+    ] + small
 
 
 def _format_persons(counts: Counter[str]) -> str:
     inpainted, covered = (counts[kind.value] for kind in OutcomeKind)
     small = f" ({counts[_SMALL]} by {_SMALL})" if counts[_SMALL] else ""
-    return f"{inpainted + covered} persons, {inpainted} inpainted{small}, {covered} covered"
+    targets = (
+        f", {count} {name.removeprefix(_TARGET)} covered as target"
+        for name, count in sorted(counts.items())
+        if name.startswith(_TARGET)
+    )
+    persons = f"{inpainted + covered} persons, {inpainted} inpainted{small}, {covered} covered"
+    return persons + "".join(targets)
 
 
 def _format_reasons(result: AnonymizedFrame) -> str:

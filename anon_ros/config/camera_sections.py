@@ -1,6 +1,7 @@
 """Sections of parameters for single cameras: ``cameras.<name>.*``."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
@@ -12,12 +13,14 @@ IMAGES_SPEC = ParameterSpec(
     "section's name among the parts before the last.",
     required=True,
 )
+REGION_PARAMETERS = ("regions.always", "regions.never")
 CAMERA_PARAMETERS = (
     "topics.prefix",
     "skip.every_nth",
     "skip.max_rate_hz",
     "skip.max_age_s",
     "detect.confidence",
+    *REGION_PARAMETERS,
 )
 """The parameters that a section may set in place of the global ones."""
 
@@ -40,6 +43,10 @@ class CameraSection:
         """Return True if the section is for an image topic (fully qualified)."""
         patterns = dict(self.values).get(IMAGES) or (f"**/{self.name}/**",)
         return isinstance(patterns, tuple) and any(topic_matches(topic, p) for p in patterns)
+
+    def only(self, keys: Collection[str]) -> "CameraSection":
+        """Return a copy without other values than those of ``keys``."""
+        return replace(self, values=tuple(pair for pair in self.values if pair[0] in keys))
 
     def with_value(self, key: str, value: ParameterValue) -> "CameraSection":
         """Return a copy with another value."""

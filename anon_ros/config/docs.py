@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from anon_ros.config.camera_sections import CAMERA_PARAMETERS
 from anon_ros.config.groups import Config
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
-from anon_ros.config.parameters import Parameter, all_parameters, get_value
+from anon_ros.config.parameters import (
+    Parameter,
+    all_parameters,
+    get_value,
+    require_parameter,
+)
+from anon_ros.config.target_sections import list_target_keys
 
 _YAML_HEAD = """\
 # All parameters of anon_ros with their defaults. Generated: `anon_ros config dump`.
@@ -41,6 +47,22 @@ _YAML_CAMERAS = """\
     #     skip.max_rate_hz: 10.0
 """
 
+_YAML_TARGETS = """\
+    # Targets beside persons, or changes of those of targets.preset; see docs/parameters.md.
+    # targets.sign.classes: ["stop sign"]
+    # targets.sign.action: pixelate
+"""
+
+_DOCS_TARGETS = """
+## Parameters of targets
+
+`targets.NAME.KEY` describes a [target](regions.md#targets) NAME beside persons, or changes that of
+the preset. They can be set at the start alone. A class belongs to one target.
+
+| KEY | type | default | allowed | weaker | description |
+| --- | --- | --- | --- | --- | --- |
+"""
+
 _DOCS_CAMERAS = """
 ## Parameters of single cameras
 
@@ -49,7 +71,7 @@ value. KEY is one of {keys}, with type, range and change as above. The section i
 with NAME among the parts before the last, such as `/car/front/image_raw` for `front`; or for those
 that `cameras.NAME.images` lists, by full name or pattern. They must also be in `topics.images`. Of
 several sections for a topic the first by name counts. In recordings all images get the lowest
-`detect.confidence` of all sections; the rest has no effect there.
+`detect.confidence` of all sections and the regions of their section; the rest has no effect there.
 
 ```yaml
 /**:
@@ -76,14 +98,24 @@ def dump_yaml(config: Config) -> str:
         indent = "      " if group else "    "
         lines.append(_format_comment(parameter, indent))
         lines.append(f"{indent}{leaf}: {_format_value(get_value(config, parameter.name))}\n")
-    return "".join([*lines, *_list_camera_lines(config)])
+    return "".join([*lines, *_list_target_lines(config), *_list_camera_lines(config)])
 
 
 def dump_markdown() -> str:
     """Return a Markdown table of all parameters."""
     rows = "".join(_format_row(p) for p in all_parameters().values())
     keys = ", ".join(f"`{key}`" for key in CAMERA_PARAMETERS)
-    return _DOCS_HEAD + rows + _DOCS_CAMERAS.format(keys=keys)
+    targets = "".join(_format_target_row(key) for key in list_target_keys())
+    return _DOCS_HEAD + rows + _DOCS_TARGETS + targets + _DOCS_CAMERAS.format(keys=keys)
+
+
+def _list_target_lines(config: Config) -> Iterator[str]:
+    """Yield the sections of targets; a comment without any."""
+    if not config.target_sections:
+        yield _YAML_TARGETS
+    for section in config.target_sections:
+        for key, value in section.values:
+            yield f"    targets.{section.name}.{key}: {_format_value(value)}\n"
 
 
 def _list_camera_lines(config: Config) -> Iterator[str]:
@@ -105,6 +137,12 @@ def _format_row(p: Parameter) -> str:
         p.spec.help.replace("*", r"\*"),
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _format_target_row(key: str) -> str:
+    p = require_parameter(f"targets.NAME.{key}")
+    cells = [f"`{key}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
+    return f"| {' | '.join([*cells, p.weaker_text, p.spec.help])} |\n"
 
 
 def _describe_change(spec: ParameterSpec) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from anon_ros.config.camera_sections import CameraSection
 from anon_ros.config.parameter_spec import param
+from anon_ros.config.target_sections import PRESETS, TargetSection
 from anon_ros.utils.units import BYTES_PER_MIB
 
 
@@ -260,6 +261,14 @@ class MaskConfig:
         reconfigurable=True,
         weaker="lower",
     )
+    join: tuple[str, ...] = param(
+        (),
+        "Names of the weights' classes that are joined to the person whom they touch, such as "
+        "backpack, handbag, suitcase, umbrella and bicycle: replaced with them. What touches "
+        "nobody stays. Costs another run of the detector.",
+        start_only=True,
+        weaker="fewer",
+    )
     feather_ratio: float = param(
         0.015,
         "Width of the soft edge outside the grown mask, as a ratio of the person's size. It "
@@ -267,6 +276,44 @@ class MaskConfig:
         minimum=0,
         maximum=1,
         reconfigurable=True,
+    )
+
+
+@dataclass(frozen=True)
+class RegionsConfig:
+    """Parts of the image that are treated alike in all frames."""
+
+    always: tuple[str, ...] = param(
+        (),
+        "Regions that are covered with the fill in every frame, such as a driver's window or a "
+        "mirroring bonnet. A polygon is its corners x,y in ratios of width and height, from 0,0 "
+        '(left, top) to 1,1: "0,0.8 1,0.8 1,1 0,1". Or the path of a PNG as large as the image, '
+        "black outside the region.",
+        start_only=True,
+        weaker="fewer",
+    )
+    never: tuple[str, ...] = param(
+        (),
+        "Regions, as above, in which nobody is looked for, such as the robot's own arm. A "
+        "detection is ignored only if all of its mask lies inside: who reaches out of the region "
+        "is replaced, also inside it. A person who lies wholly inside is published.",
+        start_only=True,
+        weaker="more",
+    )
+
+
+@dataclass(frozen=True)
+class TargetsConfig:
+    """Choice of what is replaced beside persons."""
+
+    preset: str = param(
+        "person",
+        "person: persons alone. The others also cover targets of the weights' classes "
+        "license_plate; car, motorcycle, bus, train and truck; or face, with the fill. "
+        "targets.NAME.* changes them or adds more.",
+        choices=tuple(PRESETS),
+        start_only=True,
+        weak_choices=("person",),
     )
 
 
@@ -616,6 +663,7 @@ class Config:
 
     Attributes:
         cameras: parameters of single cameras, by the section's name in ascending order.
+        target_sections: parameters of targets, likewise.
     """
 
     autostart: bool = param(
@@ -636,6 +684,8 @@ class Config:
     fail: FailureConfig = field(default_factory=FailureConfig)
     detect: DetectionConfig = field(default_factory=DetectionConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
+    targets: TargetsConfig = field(default_factory=TargetsConfig)
     track: TrackingConfig = field(default_factory=TrackingConfig)
     memory: MaskMemoryConfig = field(default_factory=MaskMemoryConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
@@ -643,6 +693,11 @@ class Config:
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     cameras: tuple[CameraSection, ...] = ()
+    target_sections: tuple[TargetSection, ...] = ()
+
+    def without_targets(self) -> "Config":
+        """Return a copy that replaces persons alone."""
+        return replace(self, targets=TargetsConfig(), target_sections=())
 
     def with_method(self, method: str) -> "Config":
         """Return a copy with another ``inpaint.method``, for example "fill"."""

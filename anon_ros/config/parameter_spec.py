@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
-Weaker: TypeAlias = Literal["", "lower", "higher"]
+Weaker: TypeAlias = Literal["", "lower", "higher", "fewer", "more"]
 
 T = TypeVar("T", bool, int, float, str, tuple[str, ...])
 
@@ -26,7 +26,8 @@ class ParameterSpec:
         reconfigurable: True if a running node accepts a new value, between two frames.
         start_only: True if not even an unconfigured node accepts a new value: anybody on the graph
             could weaken the anonymization by it.
-        weaker: direction of the numbers that anonymize less; empty if neither does.
+        weaker: direction of the numbers, or of the number of a list's entries, that anonymize less;
+            empty if neither does.
         weak_choices: choices that anonymize less than the others.
     """
 
@@ -46,7 +47,10 @@ class ParameterSpec:
     def is_weaker(self, value: ParameterValue, base: ParameterValue) -> bool:
         """Return True if ``value`` anonymizes less than ``base``."""
         if isinstance(value, int | float) and isinstance(base, int | float):
-            return {"": False, "lower": value < base, "higher": value > base}[self.weaker]
+            return {"lower": value < base, "higher": value > base}.get(self.weaker, False)
+        if isinstance(value, tuple) and isinstance(base, tuple):
+            missing, added = set(base) - set(value), set(value) - set(base)
+            return bool({"fewer": missing, "more": added}.get(self.weaker))
         return value in self.weak_choices and base not in self.weak_choices
 
 

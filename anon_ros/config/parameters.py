@@ -13,6 +13,7 @@ from anon_ros.config.camera_sections import (
     CAMERA_PARAMETERS,
     IMAGES,
     IMAGES_SPEC,
+    REGION_PARAMETERS,
     CameraSection,
     join_camera_parameter,
     split_camera_parameter,
@@ -24,10 +25,21 @@ from anon_ros.config.groups import (
     num_denoising_steps,
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
+from anon_ros.config.region_shapes import parse_region
+from anon_ros.config.target_sections import (
+    PRESETS,
+    TargetConfig,
+    TargetSection,
+    list_target_keys,
+    split_target_parameter,
+)
 from anon_ros.config.topic_names import resolve_prefix
 from anon_ros.errors import ConfigError
 
 STRINGS = tuple[str, ...]
+
+PERSON = "person"
+"""Name of the target that ``detect``, ``mask`` and ``inpaint`` describe."""
 
 _PREFIX = "topics.prefix"
 _ROS_PARAMETERS = frozenset({"use_sim_time", "start_type_description_service", "qos_overrides"})
@@ -137,7 +149,10 @@ def _iter_leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
 
 
 def find_parameter(name: str) -> Parameter | None:
-    """Return the parameter of that name, one of a camera too; None if there is none."""
+    """Return the parameter of that name, also of a camera or target; None if there is none."""
+    if target := split_target_parameter(name):
+        key = list_target_keys().get(target[1])
+        return None if key is None else Parameter(name, key.type, key.default, key.spec)
     camera = split_camera_parameter(name)
     if camera is None:
         return all_parameters().get(name)
@@ -159,24 +174,45 @@ def require_parameter(name: str) -> Parameter:
     return parameter
 
 
-def list_camera_parameters(config: Config) -> list[str]:
-    """Return the names of the parameters that ``config`` sets for single cameras."""
+def list_section_parameters(config: Config) -> list[str]:
+    """Return the names of the parameters that ``config`` sets for single cameras and targets."""
     return [
-        join_camera_parameter(section.name, key)
-        for section in config.cameras
-        for key, _ in section.values
+        *(
+            join_camera_parameter(section.name, key)
+            for section in config.cameras
+            for key, _ in section.values
+        ),
+        *(
+            f"targets.{section.name}.{key}"
+            for section in config.target_sections
+            for key, _ in section.values
+        ),
     ]
+
+
+def list_targets(config: Config) -> dict[str, TargetConfig]:
+    """Return the targets beside persons by name, of the preset and of the sections."""
+    preset = PRESETS[config.targets.preset]
+    sections = {name: TargetSection(name, (("classes", preset[name]),)) for name in preset}
+    for section in config.target_sections:
+        values = dict(sections.get(section.name, section).values) | dict(section.values)
+        sections[section.name] = TargetSection(section.name, tuple(sorted(values.items())))
+    return {name: sections[name].config for name in sorted(sections)}
 
 
 def list_prefixes(config: Config, namespace: str = "/") -> list[str]:
     """Return the namespaces below which a node in ``namespace`` publishes, sorted."""
-    names = [name for name in list_camera_parameters(config) if name.endswith(_PREFIX)]
+    names = [name for name in list_section_parameters(config) if name.endswith(_PREFIX)]
     prefixes = (str(get_value(config, name)) for name in (_PREFIX, *names))
     return sorted({resolve_prefix(prefix, namespace) for prefix in prefixes})
 
 
 def get_value(config: Config, name: str) -> ParameterValue:
     """Return the value of a parameter; of a camera's the global one if its section sets none."""
+    if target := split_target_parameter(name):
+        config_of_target = list_targets(config).get(target[0], TargetConfig())
+        value_of_target: ParameterValue = getattr(config_of_target, target[1])
+        return value_of_target
     camera = split_camera_parameter(name)
     if camera is None:
         value: ParameterValue = attrgetter(name)(config)
@@ -208,17 +244,36 @@ def _configure_camera(config: Config, topic: str) -> Config:
 
 
 def merge_cameras(config: Config) -> Config:
-    """Return a configuration for all cameras alike, which detects as much as the strictest one."""
+    """Return a configuration for all cameras alike, which detects as much as the strictest one.
+
+    Of the sections only the regions stay: they are places in the images of a camera.
+    """
     values = [dict(section.values).get("detect.confidence") for section in config.cameras]
     confidences = [value for value in values if isinstance(value, float)]
     lowest = min(confidences, default=config.detect.confidence)
     detect = replace(config.detect, confidence=min(lowest, config.detect.confidence))
-    return replace(config, cameras=(), detect=detect)
+    cameras = tuple(section.only((IMAGES, *REGION_PARAMETERS)) for section in config.cameras)
+    has_regions = any(key in REGION_PARAMETERS for section in cameras for key, _ in section.values)
+    return replace(config, cameras=cameras if has_regions else (), detect=detect)
+
+
+def list_regions(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the regions by name of the parameter, those of single cameras too."""
+    names = [f"regions.{name}" for name in vars(config.regions)]
+    names += [n for n in list_section_parameters(config) if n.endswith(REGION_PARAMETERS)]
+    values = {name: get_value(config, name) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, tuple)}
+
+
+def ignores_regions(config: Config) -> bool:
+    """Return True if somebody may be published for ``regions.never``."""
+    regions = list_regions(config)
+    return any(texts for name, texts in regions.items() if name.endswith("regions.never"))
 
 
 def find_weaker(config: Config, base: Config) -> dict[str, str]:
     """Return the parameters of ``config`` that anonymize less than ``base``, as "0.9, not 0.1"."""
-    cameras = {*list_camera_parameters(config), *list_camera_parameters(base)}
+    cameras = {*list_section_parameters(config), *list_section_parameters(base)}
     weaker = {}
     for name in (*all_parameters(), *sorted(cameras)):
         value, base_value = get_value(config, name), get_value(base, name)
@@ -244,6 +299,11 @@ def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
 
 
 def _replace_value(config: Config, name: str, value: ParameterValue) -> Config:
+    if target := split_target_parameter(name):
+        targets = {section.name: section for section in config.target_sections}
+        chosen = targets.get(target[0], TargetSection(target[0]))
+        targets[chosen.name] = chosen.with_value(target[1], value)
+        return replace(config, target_sections=tuple(targets[key] for key in sorted(targets)))
     if camera := split_camera_parameter(name):
         sections = {section.name: section for section in config.cameras}
         section = sections.get(camera[0], CameraSection(camera[0]))
@@ -310,11 +370,35 @@ def _check_together(config: Config) -> None:
     if inpaint.generate_px % 8:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
+    for name, texts in list_regions(config).items():
+        for text in texts:
+            parse_region(name, text)
+    _check_classes(config)
     for section in config.cameras:
         _check_images(section)
-    cameras = [name for name in list_camera_parameters(config) if name.endswith(_PREFIX)]
+    cameras = [name for name in list_section_parameters(config) if name.endswith(_PREFIX)]
     for name in (_PREFIX, *cameras):
         _check_prefix(name, str(get_value(config, name)))
+
+
+def _check_classes(config: Config) -> None:
+    """Raise ConfigError if a class is of two targets, or a target has none."""
+    owners = dict.fromkeys(config.detect.classes, "detect.classes")
+    groups = {"mask.join": config.mask.join}
+    for name, target in list_targets(config).items():
+        groups[f"targets.{name}.classes"] = target.classes
+        if name in {PERSON, "regions"} or not target.classes:
+            problem = "is not set" if name not in {PERSON, "regions"} else "is a reserved name"
+            message = (
+                f"parameter targets.{name}.classes {problem}: name the weights' classes of a "
+                "target, such as [car, truck] for vehicle; persons are those of detect.classes"
+            )
+            raise ConfigError(message)
+    for name, classes in groups.items():
+        for class_name in classes:
+            if owners.setdefault(class_name, name) != name:
+                message = f"parameter {name}: {class_name} is in {owners[class_name]} already"
+                raise ConfigError(message)
 
 
 def _check_images(section: CameraSection) -> None:
@@ -338,6 +422,8 @@ def _format_suggestion(name: str) -> str:
     if name.startswith("cameras."):
         keys = ", ".join((IMAGES, *CAMERA_PARAMETERS))
         return f"; expected cameras.NAME and then one of {keys}"
+    if split_target_parameter(name):
+        return f"; expected targets.NAME and then one of {', '.join(list_target_keys())}"
     close = get_close_matches(name, all_parameters(), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"{hint} (anon_ros config dump lists all)"

@@ -3,11 +3,14 @@
 from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image, make_crop_mask
+from anon_ros.core.fixed_regions import FixedRegions, MaskImage, Polygon
 from anon_ros.core.masks import PersonRegion, make_region, make_regions
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
+from anon_ros.core.targets import Target
 from anon_ros.core.types import (
+    TARGET_STRIDE,
     AnonymizedFrame,
     CoverReason,
     Crop,
@@ -19,27 +22,34 @@ from anon_ros.core.types import (
     OutcomeKind,
     RgbImage,
     Tier,
+    concatenate_detections,
 )
 
 __all__ = [
+    "TARGET_STRIDE",
     "AnonymizedFrame",
     "Anonymizer",
     "CoverReason",
     "CoveredFrame",
     "Crop",
     "Detections",
+    "FixedRegions",
     "FramePersons",
     "InpaintFailure",
     "Inpainter",
     "Mask",
+    "MaskImage",
     "Outcome",
     "OutcomeKind",
     "PersonRegion",
+    "Polygon",
     "RgbImage",
     "Roi",
     "Segmenter",
     "SkipPolicy",
+    "Target",
     "Tier",
+    "concatenate_detections",
     "cover_regions",
     "crop_image",
     "derive_seed",

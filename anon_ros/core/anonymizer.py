@@ -7,15 +7,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from anon_ros.config import InpaintConfig, MaskConfig
+from anon_ros.config import PERSON, InpaintConfig, MaskConfig
 from anon_ros.core.composite import Layer, composite, force_difference, replaced_mask
 from anon_ros.core.cover import cover_regions
 from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.core.crops import extract_crop, plan_crop
+from anon_ros.core.fixed_regions import FixedRegions
 from anon_ros.core.inpainting import inpaint_crops
 from anon_ros.core.masks import PersonRegion, make_regions, union_mask
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
+from anon_ros.core.targets import Target, paint_targets, restore_targets
 from anon_ros.core.types import (
     AnonymizedFrame,
     CoverReason,
@@ -28,10 +30,13 @@ from anon_ros.core.types import (
     OutcomeKind,
     RgbImage,
     Tier,
+    copy_masked,
 )
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
 T = TypeVar("T")
+
+_NO_REGIONS = FixedRegions()
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,11 @@ class CoveredFrame:
         image: (H, W, 3) uint8 RGB, the input.
         persons: all persons, in the segmenter's order.
         regions: of the persons.
-        persons_mask: (H, W) bool, the union of the regions.
-        canvas: ``image`` with the persons covered.
+        fixed_regions: of the image, covered whoever is in them.
+        persons_mask: (H, W) bool, the union of all these regions.
+        canvas: ``image`` with the persons and the fixed regions covered.
+        targets: by index, the detections that are no persons.
+        target_failures: by index, the reason for which one has the fill instead of its cover.
         rois: by index, the place of each crop; without the persons who are too small.
         tiers: by index, the model that draws each crop.
         init_images: by index, the start of that crop's diffusion instead of the crop's image.
@@ -54,8 +62,11 @@ class CoveredFrame:
     image: RgbImage
     persons: FramePersons
     regions: list[PersonRegion]
+    fixed_regions: list[PersonRegion]
     persons_mask: Mask
     canvas: RgbImage
+    targets: Mapping[int, Target]
+    target_failures: Mapping[int, str]
     rois: Mapping[int, Roi]
     tiers: Mapping[int, Tier]
     init_images: Mapping[int, RgbImage] = field(default_factory=dict)
@@ -68,12 +79,23 @@ class Anonymizer:
 
     All persons are covered first; inpainted persons are pasted over the cover. Whatever the
     inpainter does, no detected person stays visible.
+
+    Attributes:
+        segmenter: finds the persons.
+        inpainter: draws in their places.
+        mask: growth of their masks.
+        inpaint: parameters of the replacement.
+        find_regions: returns the fixed regions of the camera of that name.
+        targets: beside persons, in the order of their numbers in the detections, from 1. A
+            detection with another number is taken for a person.
     """
 
     segmenter: Segmenter
     inpainter: Inpainter
     mask: MaskConfig
     inpaint: InpaintConfig
+    find_regions: Callable[[str], FixedRegions] = lambda _: _NO_REGIONS
+    targets: Sequence[Target] = ()
 
     def anonymize(self, image: RgbImage, seed: int = 0) -> AnonymizedFrame:
         """Return ``image`` with its persons replaced.
@@ -116,43 +138,67 @@ class Anonymizer:
             raise ValueError(message)
         return self.cover_persons(image, untracked_persons(self.detect_persons(image), seed))
 
-    def detect_persons(self, image: RgbImage) -> Detections:
-        """Return the persons of ``image``, as the segmenter sees them.
+    def detect_persons(self, image: RgbImage, camera: str = "") -> Detections:
+        """Return the persons of ``image``, as the segmenter sees them, but for ignored ones.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; not modified.
+            camera: whose fixed regions count.
 
         Raises:
-            SegmentationError: if the segmentation failed.
+            SegmentationError: if the segmentation failed, or a region does not fit the image.
             ValueError: if ``image`` is no RgbImage.
         """
         _check_image(image)
         with _as_segmentation_error():
             detections = self.segmenter.segment(image)
             _check_fit(detections, image)
-            return detections
+            return self.find_regions(camera).ignore(detections)
 
-    def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
-        """Cover persons, from the segmenter or from elsewhere.
+    def cover_persons(
+        self, image: RgbImage, persons: FramePersons, camera: str = ""
+    ) -> CoveredFrame:
+        """Cover persons, from the segmenter or from elsewhere, and the camera's fixed regions.
 
         Args:
             image: (H, W, 3) uint8 RGB; not modified.
             persons: with masks of the image's size.
+            camera: whose fixed regions count.
 
         Raises:
-            SegmentationError: if they do not fit the image.
+            SegmentationError: if persons or regions do not fit the image.
         """
         with _as_segmentation_error():
             detections = persons.detections
             _check_fit(detections, image)
-            regions = make_regions(detections, self.mask)
-        persons_mask = union_mask(regions, *image.shape[:2])
-        canvas = cover_regions(image, regions, persons_mask) if regions else image
+            targets = self._find_targets(detections)
+            dilate_ratios = {index: target.dilate_ratio for index, target in targets.items()}
+            regions = make_regions(detections, self.mask, dilate_ratios)
+            fixed_regions = self.find_regions(camera).cover(*image.shape[:2])
+        all_regions = [*regions, *fixed_regions]
+        persons_mask = union_mask(all_regions, *image.shape[:2])
+        canvas = cover_regions(image, all_regions, persons_mask) if all_regions else image
+        canvas, failures = paint_targets(image, canvas, detections, all_regions, targets)
         windows = persons.crop_windows
         tiers = {
             index: tier
             for index, region in enumerate(regions)
-            if (tier := self._choose_tier(region, windows[index])) is not None
+            if index not in targets
+            and (tier := self._choose_tier(region, windows[index])) is not None
         }
         rois = {i: self._plan_crop(persons_mask, regions[i], windows[i]) for i in tiers}
-        return CoveredFrame(image, persons, regions, persons_mask, canvas, rois, tiers)
+        return CoveredFrame(
+            image=image,
+            persons=persons,
+            regions=regions,
+            fixed_regions=fixed_regions,
+            persons_mask=persons_mask,
+            canvas=canvas,
+            targets=targets,
+            target_failures=failures,
+            rois=rois,
+            tiers=tiers,
+        )
 
     def inpaint_frames(self, frames: Sequence[CoveredFrame]) -> list[AnonymizedFrame | Exception]:
         """Inpaint the persons of several frames together: the second half of ``anonymize``.
@@ -196,10 +242,13 @@ class Anonymizer:
     ) -> AnonymizedFrame:
         """Composite the inpainted crops; a person without one stays covered."""
         persons = frame.persons
-        if not frame.regions:
+        if not frame.regions and not frame.fixed_regions:
             return AnonymizedFrame(frame.image, persons.detections, frame.persons_mask, [])
         results: dict[int, RgbImage | InpaintFailure] = {
-            index: self._reject_small(region) for index, region in enumerate(frame.regions)
+            index: _describe_target(frame, index)
+            if index in frame.targets
+            else self._reject_small(region)
+            for index, region in enumerate(frame.regions)
         }
         results |= zip(frame.rois, crop_results, strict=True)
         inpainted = {i: r for i, r in results.items() if not isinstance(r, InpaintFailure)}
@@ -211,6 +260,12 @@ class Anonymizer:
         ]
         replaced = replaced_mask(layers, frame.persons_mask)
         image = composite(frame.canvas, layers, frame.persons_mask)
+        if frame.targets:
+            detected = persons.detections, frame.regions
+            restore_targets(image, frame.canvas, *detected, frame.targets)
+        for region in frame.fixed_regions:  # whoever was pasted there
+            window = region.window.slices
+            copy_masked(frame.canvas[window], region.mask, image[window])
         image = force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(
@@ -218,6 +273,7 @@ class Anonymizer:
                 count,
                 frame.tiers.get(index),
                 is_reused=inpainted.get(index) is frame.warped_crops.get(index),
+                target=frame.targets[index].name if index in frame.targets else PERSON,
             )
             for index, count in enumerate(coverage.tolist())
         ]
@@ -229,8 +285,14 @@ class Anonymizer:
             outcomes=outcomes,
             track_ids=persons.track_ids,
             inpainted_crops=inpainted,
+            fixed_regions=[region.bounds for region in frame.fixed_regions],
             drawn_beta_d=self.inpaint.beta_d if is_drawn else None,
         )
+
+    def _find_targets(self, detections: Detections) -> dict[int, Target]:
+        """Return the targets of the detections that are no persons, by index."""
+        numbers = enumerate(detections.target_ids.tolist())
+        return {i: self.targets[n - 1] for i, n in numbers if 1 <= n <= len(self.targets)}
 
     def _plan_crop(self, persons_mask: Mask, region: PersonRegion, window: Roi | None) -> Roi:
         height_px, width_px = persons_mask.shape
@@ -284,11 +346,23 @@ def _extract_patch(frame: CoveredFrame, index: int, inpainted: RgbImage) -> RgbI
     return inpainted[window.slices]
 
 
+def _describe_target(frame: CoveredFrame, index: int) -> InpaintFailure:
+    target, problem = frame.targets[index], frame.target_failures.get(index, "")
+    detail = f"{target.name}: {f'fill, as {problem}' if problem else target.action}"
+    return InpaintFailure(detail, CoverReason.TARGET)
+
+
 def _make_outcome(
-    result: RgbImage | InpaintFailure, coverage: int, tier: Tier | None, *, is_reused: bool
+    result: RgbImage | InpaintFailure,
+    coverage: int,
+    tier: Tier | None,
+    *,
+    is_reused: bool,
+    target: str,
 ) -> Outcome:
     if isinstance(result, InpaintFailure):
-        return Outcome(OutcomeKind.COVERED, result.cover_reason, result.detail, coverage)
+        reason, detail = result.cover_reason, result.detail
+        return Outcome(OutcomeKind.COVERED, reason, detail, coverage, target=target)
     cover_reason = CoverReason.REUSED if is_reused else None
     return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage, tier)
 

@@ -1,8 +1,9 @@
 """Regions: the replaced pixels of a person, from their instance mask."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -50,10 +51,7 @@ def make_region(
         ValueError: if neither mask nor box has a pixel of the image.
     """
     height_px, width_px = instance_mask.shape
-    box = Roi.from_box_xyxy(box_xyxy).clip(width_px, height_px)
-    if np.count_nonzero(instance_mask) < _MIN_FILL_RATIO * box.width_px * box.height_px:
-        instance_mask = instance_mask.copy()
-        instance_mask[box.slices] = True
+    instance_mask = complete_mask(instance_mask, box_xyxy)
     bounds = Roi.from_mask(instance_mask)
     if bounds.is_empty:
         message = f"the box {box_xyxy.tolist()} has no mask and no pixel in the image"
@@ -63,7 +61,7 @@ def make_region(
     feather_px = config.feather_ratio * scale_px
     window = bounds.expand(math.ceil(dilation_px + feather_px)).clip(width_px, height_px)
     solid = np.zeros((window.height_px, window.width_px), np.uint8)
-    solid[bounds.relative_to(window).slices] = _fill_holes(instance_mask[bounds.slices])
+    solid[bounds.relative_to(window).slices] = fill_holes(instance_mask[bounds.slices])
     distance_px = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     mask = distance_px <= dilation_px
     ramp = 1 - (distance_px - dilation_px) / max(feather_px, 1e-6)
@@ -71,10 +69,24 @@ def make_region(
     return PersonRegion(bounds, window, mask, alpha)
 
 
-def make_regions(detections: Detections, config: MaskConfig) -> list[PersonRegion]:
-    """Return the regions of all persons, in their order; errors as of ``make_region``."""
-    pairs = zip(detections.masks, detections.boxes_xyxy, strict=True)
-    return [make_region(mask, box, config) for mask, box in pairs]
+def make_regions(
+    detections: Detections,
+    config: MaskConfig,
+    dilate_ratios: Mapping[int, float] = MappingProxyType({}),
+) -> list[PersonRegion]:
+    """Return the regions of all persons and targets, in their order.
+
+    Args:
+        detections: of a frame.
+        config: dilation and feather.
+        dilate_ratios: other dilations than that, by index.
+
+    Raises:
+        ValueError: as ``make_region``.
+    """
+    pairs = enumerate(zip(detections.masks, detections.boxes_xyxy, strict=True))
+    configs = {i: replace(config, dilate_ratio=ratio) for i, ratio in dilate_ratios.items()}
+    return [make_region(mask, box, configs.get(i, config)) for i, (mask, box) in pairs]
 
 
 def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -> Mask:
@@ -87,7 +99,17 @@ def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -
     return persons_mask
 
 
-def _fill_holes(mask: Mask) -> npt.NDArray[np.uint8]:
+def complete_mask(instance_mask: Mask, box_xyxy: npt.NDArray[np.float32]) -> Mask:
+    """Return the mask (H, W); with the whole box if it fills less than a tenth of it."""
+    box = Roi.from_box_xyxy(box_xyxy).clip(instance_mask.shape[1], instance_mask.shape[0])
+    if np.count_nonzero(instance_mask) < _MIN_FILL_RATIO * box.width_px * box.height_px:
+        instance_mask = instance_mask.copy()
+        instance_mask[box.slices] = True
+    return instance_mask
+
+
+def fill_holes(mask: Mask) -> npt.NDArray[np.uint8]:
+    """Return (H, W) uint8: 1 in the mask and in all that it surrounds."""
     pixels = mask.astype(np.uint8)
     outlines, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(pixels, outlines, -1, 1, cv2.FILLED), np.uint8)

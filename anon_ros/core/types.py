@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.config import PERSON
 from anon_ros.core.roi import Roi
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
@@ -31,14 +32,19 @@ def all_channels_below(image: npt.NDArray[Any], level: int) -> Mask:
     return np.asarray(cv2.inRange(image, (0, 0, 0), (level, level, level)), np.bool_)
 
 
+TARGET_STRIDE = 1 << 16
+"""Added to the class ids of a target for each target before it; persons are the first."""
+
+
 @dataclass(frozen=True)
 class Detections:
-    """Detected persons of one frame.
+    """Detected persons of one frame, and other targets.
 
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels of the full-resolution image.
         scores: (N,) float32 in 0..1.
-        class_ids: (N,) int64, indices into the segmenter's class names.
+        class_ids: (N,) int64, indices into the segmenter's class names, plus ``TARGET_STRIDE``
+            times the number of their target, which is 0 for persons.
         masks: (N, H, W) bool instance masks in full-resolution image coordinates.
 
     Raises:
@@ -68,10 +74,19 @@ class Detections:
     def __len__(self) -> int:
         return len(self.masks)
 
-    def above(self, confidence: float) -> "Detections":
-        """Return the persons with at least this score."""
-        rows = self.scores >= np.float32(confidence)  # as the detector compares
+    @property
+    def target_ids(self) -> npt.NDArray[np.int64]:
+        """(N,) the number of the target of each; 0 for a person."""
+        return self.class_ids // TARGET_STRIDE
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Detections":
+        """Return the persons whose row, of (N,), is True."""
         return Detections(*(values[rows] for values in vars(self).values()))
+
+    def above(self, confidence: float) -> "Detections":
+        """Return the persons with at least this score, and all other targets."""
+        is_above = self.scores >= np.float32(confidence)  # as the detector compares
+        return self.take(is_above | (self.target_ids > 0))
 
     @classmethod
     def empty(cls, height_px: int, width_px: int) -> "Detections":
@@ -82,6 +97,12 @@ class Detections:
             class_ids=np.zeros(0, np.int64),
             masks=np.zeros((0, height_px, width_px), np.bool_),
         )
+
+
+def concatenate_detections(parts: Sequence[Detections]) -> Detections:
+    """Return the detections of one image in the order of ``parts``, one or more."""
+    fields = zip(*(vars(part).values() for part in parts), strict=True)
+    return Detections(*(np.concatenate(values) for values in fields))
 
 
 @dataclass(frozen=True)
@@ -157,6 +178,7 @@ class CoverReason(Enum):
     OUT_OF_MEMORY = "out of memory"
     INVALID_RESULT = "the inpainter returned an unusable image"
     INPAINT_ERROR = "inpainting failed"
+    TARGET = "covered by the action of its target"
 
     @property
     def is_expected(self) -> bool:
@@ -196,6 +218,7 @@ class Outcome:
         detail: more about it, in words; empty if the reason says it all.
         coverage_px: number of pixels of the instance mask, which orders the composite.
         tier: the model that drew the person, now or in the earlier frame; None when covered.
+        target: name of the target; "person" for persons.
     """
 
     kind: OutcomeKind
@@ -203,6 +226,7 @@ class Outcome:
     detail: str
     coverage_px: int
     tier: Tier | None = None
+    target: str = PERSON
 
     @property
     def reason_text(self) -> str:
@@ -222,6 +246,7 @@ class AnonymizedFrame:
         outcomes: one per detection, in the same order.
         track_ids: (N,) the persons' tracks; None for no track.
         inpainted_crops: the inpainter's results, by index of the person.
+        fixed_regions: bounds of the regions that are covered whoever is in them.
         drawn_beta_d: noise level of the model that drew at least one of the persons; None if none
             was drawn by a model.
     """
@@ -232,4 +257,5 @@ class AnonymizedFrame:
     outcomes: Sequence[Outcome]
     track_ids: Sequence[int | None] = ()
     inpainted_crops: Mapping[int, RgbImage] = field(default_factory=dict)
+    fixed_regions: Sequence[Roi] = ()
     drawn_beta_d: float | None = None

@@ -22,6 +22,7 @@ from anon_ros.core import (
 )
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.frame_cache import FrameCache, diffusion_hashes, frame_cache_directory
+from anon_ros.images import load_regions
 from anon_ros.models import BASELINES, build_inpainter, build_segmenter
 from anon_ros.tracking import FrameProcessor, FrameTask
 
@@ -199,8 +200,10 @@ def _find_failures(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _build_anonymizer(segmenter: Segmenter, config: Config, method: str) -> Anonymizer:
+    find_regions = load_regions(config)
     if method in BASELINES:  # the paper's, which leave out no person
         inpaint = replace(config.inpaint, method=_COVER, min_person_px=0)
-        return Anonymizer(segmenter, BASELINES[method], config.mask, inpaint)
+        return Anonymizer(segmenter, BASELINES[method], config.mask, inpaint, find_regions)
     chosen = config.with_method(method)
-    return Anonymizer(segmenter, build_inpainter(chosen), chosen.mask, chosen.inpaint)
+    inpainter = build_inpainter(chosen)
+    return Anonymizer(segmenter, inpainter, chosen.mask, chosen.inpaint, find_regions)

@@ -21,14 +21,16 @@ OptionsT = TypeVar("OptionsT", bound=ExperimentOptions)
 def run_evaluation(
     experiment: Callable[[OptionsT, Config], Report], options: OptionsT, config: Config
 ) -> Report:
-    """Run an experiment, and write its report into ``options.output``.
+    """Run an experiment on persons, and write its report into ``options.output``.
+
+    Other targets are left out: its figures are those of persons.
 
     Raises:
         AnonRosError: if the experiment cannot be run, or the report not be written.
     """
     _check_output_directory(options)
     try:
-        report = experiment(options, config)
+        report = experiment(options, config.without_targets())
     except (OSError, sqlite3.Error) as error:
         raise InputError(format_error(error)) from error
     write_report(report, options.output)

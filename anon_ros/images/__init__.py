@@ -28,6 +28,7 @@ from anon_ros.images.pixel_content import (
     may_carry_pixels,
 )
 from anon_ros.images.raw import RawImage, decode_raw, encode_raw
+from anon_ros.images.region_loader import load_regions
 from anon_ros.images.size_limit import (
     DEFAULT_MAX_PIXELS,
     MAX_TEXT_CHARACTERS,
@@ -61,6 +62,7 @@ __all__ = [
     "is_jpeg_or_png",
     "is_supported_encoding",
     "is_thermal_topic",
+    "load_regions",
     "may_carry_pixels",
     "measure_tone",
     "read_image",

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 
+from anon_ros.config import PERSON
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind
 
 
@@ -19,7 +20,11 @@ class CoverCounter:
         """Count the persons of a frame who were covered."""
         with self._lock:
             for outcome in result.outcomes:
-                if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason:
+                if (
+                    outcome.target == PERSON
+                    and outcome.kind is OutcomeKind.COVERED
+                    and outcome.cover_reason
+                ):
                     self._counts[outcome.cover_reason] += 1
                     self._details[outcome.cover_reason] = outcome.reason_text
 

@@ -1,5 +1,6 @@
 """Models. The only package that imports torch and what stands on it, when a model is built."""
 
+from anon_ros.models.detection.tiles import plan_tiles
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.factory import (
     build_anonymizer,
@@ -60,6 +61,7 @@ __all__ = [
     "load_inception",
     "load_lpips",
     "model_hashes",
+    "plan_tiles",
     "required_models",
     "shipped_model",
     "train_detector",

@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from anon_ros.config import Config, InpaintConfig
-from anon_ros.core import Anonymizer, Inpainter
+from anon_ros.config import Config, InpaintConfig, list_targets
+from anon_ros.core import Anonymizer, Inpainter, Target
 from anon_ros.errors import ModelError
+from anon_ros.images import load_regions
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.inpainting.classical import CLASSICAL
 from anon_ros.models.weights.offline import disable_network_access
@@ -17,7 +18,7 @@ from anon_ros.tracking import Tracker, min_confidence
 # torch and the libraries on top of it are imported inside the functions: they take seconds.
 if TYPE_CHECKING:
     from anon_ros.models.detection.detector import PersonDetector
-    from anon_ros.models.detection.segmenter import PersonSegmenter
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 _SMALL_MODEL_BATCH = 8
@@ -40,32 +41,53 @@ def build_anonymizer(config: Config) -> Anonymizer:
     """Load every model that ``config`` needs.
 
     Raises:
+        ConfigError: if a mask image of a region cannot be read.
         ModelError: if weights are missing or damaged, or the device is missing.
     """
+    find_regions = load_regions(config)
     inpainter = build_inpainter(config)
-    return Anonymizer(build_segmenter(config), inpainter, config.mask, config.inpaint)
+    segmenter = build_segmenter(config)
+    targets = build_targets(config)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
 
 
 def build_tracking_anonymizer(config: Config) -> Anonymizer:
     """Load the models for the frames of a stream: weak detections, which tracks use, included.
 
     Raises:
+        ConfigError: if a mask image of a region cannot be read.
         ModelError: if weights are missing or damaged, or the device is missing.
     """
+    find_regions = load_regions(config)
     inpainter = build_inpainter(config)
     segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
-    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
+    targets = build_targets(config)
+    return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
 
 
-def build_segmenter(config: Config) -> "PersonSegmenter":
+def build_targets(config: Config) -> list[Target]:
+    """Return the targets beside persons, in the segmenter's order."""
+    return [
+        Target(
+            name,
+            target.action,
+            target.dilate_ratio,
+            None if target.action == "fill" else CLASSICAL[target.action],
+        )
+        for name, target in list_targets(config).items()
+    ]
+
+
+def build_segmenter(config: Config) -> "TargetSegmenter":
     """Load ``detect.weights``.
 
     Raises:
         ModelError: if they are missing, damaged or lack a class, or the device is missing.
     """
     from anon_ros.models.detection.segmenter import PersonSegmenter  # noqa: PLC0415
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter  # noqa: PLC0415
 
-    return PersonSegmenter.load(config.detect, config.compute.device)
+    return TargetSegmenter.wrap(PersonSegmenter.load(config.detect, config.compute.device), config)
 
 
 def build_detector(config: Config) -> "PersonDetector":

@@ -4,13 +4,20 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from anon_ros.config import Config, all_parameters, get_value, merge_cameras
+from anon_ros.config import Config, all_parameters, get_value, list_targets, merge_cameras
 from anon_ros.core import Anonymizer
-from anon_ros.models.factory import LoadedInpainter, build_inpainter, build_segmenter, build_tracker
+from anon_ros.images import load_regions
+from anon_ros.models.factory import (
+    LoadedInpainter,
+    build_inpainter,
+    build_segmenter,
+    build_targets,
+    build_tracker,
+)
 from anon_ros.tracking import Tracker, min_confidence, needs_tracking
 
 if TYPE_CHECKING:  # imports torch
-    from anon_ros.models.detection.segmenter import PersonSegmenter
+    from anon_ros.models.detection.target_segmenter import TargetSegmenter
 
 
 class ModelCache:
@@ -21,16 +28,18 @@ class ModelCache:
 
     def __init__(self) -> None:
         self._config = Config()
-        self._segmenter: PersonSegmenter | None = None
+        self._segmenter: TargetSegmenter | None = None
         self._inpainter: LoadedInpainter | None = None
 
     def anonymizer(self, config: Config) -> Anonymizer:
         """Return the models of ``config``, for frames of streams.
 
         Raises:
+            ConfigError: if a mask image of a region cannot be read.
             ModelError: if a model is missing or damaged, does not fit the configuration, or the
                 device is missing.
         """
+        find_regions = load_regions(config)
         if needs_tracking(config):
             build_tracker(config)  # an error now, not at the first frame
         before, self._config = self._config, config
@@ -42,11 +51,19 @@ class ModelCache:
             inpainter = build_inpainter(config)
         self._inpainter = inpainter
         segmenter, self._segmenter = self._segmenter, None
-        if segmenter is None or not _has_same_parameters(before, config, "detect"):
+        is_same = _has_same_parameters(before, config, "detect", "mask")
+        if segmenter is None or not is_same or list_targets(before) != list_targets(config):
             segmenter = build_segmenter(config)
         lenient = merge_cameras(config)
         self._segmenter = segmenter.with_thresholds(lenient.detect, min_confidence(lenient))
-        return Anonymizer(self._segmenter, self._inpainter, config.mask, config.inpaint)
+        return Anonymizer(
+            segmenter=self._segmenter,
+            inpainter=self._inpainter,
+            mask=config.mask,
+            inpaint=config.inpaint,
+            find_regions=find_regions,
+            targets=build_targets(config),
+        )
 
     def tracker(self, config: Config) -> Tracker:
         """Return a new tracker, for one camera."""
@@ -77,12 +94,13 @@ def release_gpu_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _has_same_parameters(before: Config, after: Config, group: str) -> bool:
-    """Return True if all parameters agree that need a reload of a group's models."""
+def _has_same_parameters(before: Config, after: Config, *groups: str) -> bool:
+    """Return True if all parameters agree that need a reload of the groups' models."""
+    prefixes = tuple(f"{group}." for group in (*groups, "compute"))
     names = [
         name
         for name, parameter in all_parameters().items()
-        if name.startswith((f"{group}.", "compute.")) and not parameter.spec.reconfigurable
+        if name.startswith(prefixes) and not parameter.spec.reconfigurable
     ]
     return all(get_value(before, name) == get_value(after, name) for name in names)
 

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+from anon_ros.config import PERSON
 from anon_ros.core import AnonymizedFrame, Detections
 from anon_ros.ros.overlay import draw_overlay
 
@@ -52,8 +53,9 @@ class DebugTopics:
             if self._overlays.get_subscription_count():
                 self._overlays.publish(make_image_message(header, draw_overlay(result), "rgb8"))
             if self._detections and self._detections.get_subscription_count():
+                names = [outcome.target for outcome in result.outcomes]
                 message = make_detections_message(
-                    self._vision, header, result.detections, result.track_ids
+                    self._vision, header, result.detections, result.track_ids, names
                 )
                 self._detections.publish(message)
         except Exception as error:  # noqa: BLE001 - see above
@@ -88,26 +90,33 @@ def make_image_message(header: Any, image: NDArray[np.uint8], encoding: str) -> 
 
 
 def make_detections_message(
-    vision: Any, header: Any, detections: Detections, track_ids: Sequence[int | None] = ()
+    vision: Any,
+    header: Any,
+    detections: Detections,
+    track_ids: Sequence[int | None] = (),
+    names: Sequence[str] = (),
 ) -> Any:
-    """Return a vision_msgs/Detection2DArray: boxes in pixels, class "person", scores and tracks.
+    """Return a vision_msgs/Detection2DArray: boxes in pixels, targets as class, scores and tracks.
 
     Args:
         vision: module of the message types.
         header: of the image.
         detections: of the image.
         track_ids: (N,) numbers of the tracks, None for no track; or empty.
+        names: (N,) of the targets; or empty for persons.
     """
     message = vision.Detection2DArray(header=header)
     boxes, scores = detections.boxes_xyxy.tolist(), detections.scores.tolist()
     tracks = track_ids or [None] * len(detections)
-    for (x0, y0, x1, y1), score, track in zip(boxes, scores, tracks, strict=True):
+    targets = names or [PERSON] * len(detections)
+    rows = zip(boxes, scores, tracks, targets, strict=True)
+    for (x0, y0, x1, y1), score, track, target in rows:
         detection = vision.Detection2D(header=header, id="" if track is None else str(track))
         detection.bbox.center.position.x = (x0 + x1) / 2
         detection.bbox.center.position.y = (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
         hypothesis = vision.ObjectHypothesisWithPose()
-        hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "person", score
+        hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = target, score
         detection.results.append(hypothesis)
         message.detections.append(detection)
     return message

@@ -27,7 +27,7 @@ from anon_ros.config import (
     find_weaker,
     format_foreign,
     format_renaming,
-    list_camera_parameters,
+    list_section_parameters,
     read_parameter_file,
     rename_deprecated,
     require_parameter,
@@ -57,10 +57,14 @@ def declare_parameters(node: Node) -> Config:
         node.get_logger().warning(format_foreign(foreign))
     for name, override in overrides.items():
         overrides[name] = normalize_change(override)
-    names = [*all_parameters(), *(name for name in overrides if name.startswith("cameras."))]
+    names = [*all_parameters(), *(name for name in overrides if _is_in_section(name))]
     config = with_overrides(Config(), {name: _declare(node, name) for name in names})
     update_read_only(node, config, is_configured=False)
     return config
+
+
+def _is_in_section(name: str) -> bool:
+    return find_parameter(name) is not None and name not in all_parameters()
 
 
 def _rename_overrides(overrides: dict[str, RosParameter]) -> None:
@@ -121,7 +125,7 @@ def update_read_only(node: Node, start: Config, *, is_configured: bool) -> None:
         start: the values it was started with; only its owner can have set ``allow_weaker`` there.
         is_configured: False before the node is configured, and after its cleanup.
     """
-    for name in (*all_parameters(), *list_camera_parameters(start)):
+    for name in (*all_parameters(), *list_section_parameters(start)):
         spec = require_parameter(name).spec
         is_open = not is_configured and (start.allow_weaker or not spec.start_only)
         node.describe_parameter(name).read_only = not (spec.reconfigurable or is_open)

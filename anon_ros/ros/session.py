@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from anon_ros.config import Config, configure_camera
+from anon_ros.config import PERSON, Config, configure_camera
 from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
 from anon_ros.errors import UnsupportedFormatError, format_error
 from anon_ros.live import (
@@ -284,12 +284,13 @@ class ActiveSession:
         name = queued.stream
         jpeg = self._make_jpeg(queued, result)  # takes too long to hold the gate
         self.gate.send(lambda: self._send(queued, message, jpeg, result))
-        covered = [o.reason_text for o in result.outcomes if o.kind is OutcomeKind.COVERED]
+        persons = [outcome for outcome in result.outcomes if outcome.target == PERSON]
+        covered = [o.reason_text for o in persons if o.kind is OutcomeKind.COVERED]
         if covered and self._warnings.allows(name):
             _LOG.warning(
                 "%s: %d of %d persons covered, not inpainted: %s",
                 name,
                 len(covered),
-                len(result.outcomes),
+                len(persons),
                 covered[0],
             )

@@ -193,11 +193,11 @@ class FrameProcessor:
             # the grid that it draws on.
             persons = replace(persons, crop_windows=[None] * len(persons.detections))
         with self._measure("cover", 1, Counter()):
-            return anonymizer.cover_persons(task.image, persons)
+            return anonymizer.cover_persons(task.image, persons, task.stream)
 
     def _find_persons(self, anonymizer: Anonymizer, task: FrameTask[S]) -> FramePersons:
         with self._measure("segment", 1, Counter()):
-            detections = anonymizer.detect_persons(task.image)
+            detections = anonymizer.detect_persons(task.image, task.stream)
         with self._measure("track", 1, Counter()):
             config, make_tracker = configure_camera(self._config, task.stream), self._make_tracker
             if make_tracker is None or not needs_tracking(config):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import Detections, Mask, Roi
+from anon_ros.core import TARGET_STRIDE, Detections, Mask, Roi
 from anon_ros.tracking.mask_windows import EMPTY_WINDOW, MaskWindow
 
 BoxXyxy = npt.NDArray[np.float64]
@@ -39,6 +39,11 @@ class PersonObservation:
     class_id: int
     window: Roi
     mask: Mask
+
+    @property
+    def is_target(self) -> bool:
+        """True if it is no person, but another target."""
+        return self.class_id >= TARGET_STRIDE
 
     @property
     def mask_window(self) -> MaskWindow:

@@ -65,10 +65,13 @@ class TrackHistory:
 
     def add_frame(self, frame: FrameObservation) -> None:
         """Add the next frame, later than all before."""
-        boxes = np.array([p.box_xyxy for p in frame.persons], np.float32).reshape(-1, 4)
-        scores = np.array([p.score for p in frame.persons], np.float32)
-        numbers = self.tracker.update(boxes, scores)
-        track_ids = [None if n is None else self.first_track - 1 + n for n in numbers]
+        tracked = [person for person in frame.persons if not person.is_target]
+        boxes = np.array([p.box_xyxy for p in tracked], np.float32).reshape(-1, 4)
+        scores = np.array([p.score for p in tracked], np.float32)
+        numbers = iter(self.tracker.update(boxes, scores))
+        # No track goes from a person to a target: the person would count as detected there.
+        per_person = [None if person.is_target else next(numbers) for person in frame.persons]
+        track_ids = [None if n is None else self.first_track - 1 + n for n in per_person]
         self._track_ids[frame.time_ns] = track_ids
         for track_id, person in zip(track_ids, frame.persons, strict=True):
             if track_id is not None:
@@ -124,12 +127,15 @@ class TrackHistory:
     def _pop_detected(
         self, frame: FrameObservation
     ) -> Iterator[tuple[int | None, PersonObservation]]:
-        """Yield the detected persons; those below detect.confidence only if they have a track."""
+        """Yield the detected persons; those below detect.confidence only if they have a track.
+
+        Other targets have their own confidence, which the segmenter knows.
+        """
         confidence = np.float32(self.config.detect.confidence)  # as the detector compares
         remembers = self.config.memory.mode != "off"
         for track_id, person in zip(self._track_ids.pop(frame.time_ns), frame.persons, strict=True):
             is_confident = np.float32(person.score) >= confidence
-            if is_confident or (remembers and track_id is not None):
+            if person.is_target or is_confident or (remembers and track_id is not None):
                 yield track_id, person
 
     def _propagate_missed(

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from anon_ros.cli.image import _FORMATS
 from anon_ros.cli.main import main
+from anon_ros.cli.preview import COVERED, IGNORED, INPAINTED, TILES
 from anon_ros.core import RgbImage
 from anon_ros.images.files.synthetic_mark import DIGITAL_SOURCE_TYPE, XMP_MARK
 from helpers.exiftool import read_by_exiftool, requires_exiftool
@@ -310,3 +311,22 @@ def test_image_tells_who_drew(
     flags += ["--inpaint.small_model", "generator", "--inpaint.small_below_px", "4000"]
     assert main(["image", str(image_folder / "a.jpg"), "-o", str(tmp_path / "a.jpg"), *flags]) == 0
     assert "by inpaint.small_model), " in capsys.readouterr().out
+
+
+def test_preview_shows_what_was_looked_for(
+    image_folder: Path, tmp_path: Path, run_image: RunCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drawn on the anonymized image: its other pixels are the same without the preview."""
+    source, plain, preview = image_folder / "deep/b.png", tmp_path / "plain", tmp_path / "preview"
+    flags = ["--regions.always", "0,0.9 1,0.9 1,1 0,1", "--detect.tiles", "2x1"]
+    flags += ["--regions.never", "0,0 0.4,0 0.4,1 0,1"]
+    assert run_image(source, "-o", plain, *flags) == 0
+    assert run_image(source, "-o", preview, *flags, "--preview") == 0
+    assert "persons green if inpainted" in capsys.readouterr().out
+    images = [cv2.cvtColor(read_image(p / "b.png"), cv2.COLOR_BGR2RGB) for p in (plain, preview)]
+    drawn = (images[0] != images[1]).any(axis=2)
+    colors = (INPAINTED, COVERED, IGNORED, TILES)
+    counts = [(images[1][drawn] == color).all(axis=1).sum() for color in colors]
+    assert all(count > 50 for count in counts)
+    assert drawn.mean() < 0.2
+    assert drawn[round(0.9 * 230)].mean() > 0.5, "the upper edge of the covered region"

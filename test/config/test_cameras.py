@@ -11,7 +11,7 @@ from anon_ros.config import (
     dump_yaml,
     find_weaker,
     get_value,
-    list_camera_parameters,
+    list_section_parameters,
     load_config,
     merge_cameras,
 )
@@ -40,7 +40,7 @@ def test_values_apply_to_topics_of_the_section() -> None:
 
 def test_names_and_values_of_sections() -> None:
     config = load_config(None, SECTIONS)
-    assert set(list_camera_parameters(config)) == set(SECTIONS)
+    assert set(list_section_parameters(config)) == set(SECTIONS)
     assert get_value(config, "cameras.front.skip.max_rate_hz") == 5.0
     assert get_value(config, "cameras.front.topics.prefix") == "/anon"
     assert get_value(config, "cameras.front.images") == ()
@@ -71,7 +71,7 @@ def test_file_and_dump(tmp_path: Path) -> None:
         dump_yaml(Config()).replace("    # cameras:", "    cameras:").replace("    #   ", "      ")
     )
     (tmp_path / "example.yaml").write_text(example, encoding="utf-8")
-    assert list_camera_parameters(load_config(tmp_path / "example.yaml"))
+    assert list_section_parameters(load_config(tmp_path / "example.yaml"))
     assert "cameras" not in yaml.safe_load(dump_yaml(Config()))["/**"]["ros__parameters"]
 
 

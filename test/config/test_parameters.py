@@ -44,6 +44,17 @@ def test_parameter_defaults_are_valid() -> None:
         ("topics.prefix", "/a b", "topics.prefix"),
         ("skip.max_rate_hz", -1.0, "0 to 1000 Hz"),
         ("detect.confidence", 0.0, "0.001 to 1"),
+        ("mask.join", ["backpack", "person"], "person is in detect.classes already"),
+        ("regions.always", ["0,0 1,0 1,1.01"], "reaches outside the image"),
+        ("regions.always", ["-0.1,0 1,0 1,1"], "expected three or more corners x,y, from 0,0"),
+        ("regions.never", ["0,0 640,0 640,480"], "reaches outside the image"),
+        ("regions.never", ["0,0 1,1"], "has no area"),
+        ("regions.never", ["0,0 0.5,0.5 1,1"], "has no area"),
+        ("regions.always", ["0,0 1,nan 1,1"], "is no polygon"),
+        ("regions.always", ["left half"], "or the path of a .png"),
+        ("regions.always", ["window.jpg"], "or the path of a .png"),
+        ("regions.never", ["0,0,0 1,0 1,1"], "is no polygon"),
+        ("regions.never", [""], "has no area"),
     ],
 )
 def test_invalid_value_names_remedy(name: str, value: Any, told: str) -> None:
@@ -57,9 +68,21 @@ def test_invalid_value_names_remedy(name: str, value: Any, told: str) -> None:
 def test_weaker_parameters_found() -> None:
     """A direction or weak choices are declared where they make sense."""
     for parameter in all_parameters().values():
-        assert not parameter.spec.weaker or parameter.type in (int, float)
+        directions = {"", "lower", "higher"} if parameter.type in (int, float) else {""}
+        directions |= {"fewer", "more"} if parameter.type == tuple[str, ...] else set()
+        assert parameter.spec.weaker in directions
         assert set(parameter.spec.weak_choices) <= set(parameter.spec.choices)
     values = {"detect.confidence": 0.2, "inpaint.method": "blur", "inpaint.beta_d": 0.7}
     weaker = find_weaker(with_overrides(Config(), values), Config())
     assert weaker == {"detect.confidence": "0.2, not 0.1", "inpaint.method": "'blur', not 'sdxl'"}
     assert not find_weaker(Config(), with_overrides(Config(), values | {"inpaint.beta_d": 0.5}))
+
+
+def test_weaker_regions_found() -> None:
+    """Less that is always covered, or more that is never searched."""
+    half, corner = "0,0 0.5,0 0.5,1 0,1", "0,0 0.2,0 0,0.2"
+    both = with_overrides(Config(), {"regions.always": [half, corner], "regions.never": [half]})
+    other = with_overrides(Config(), {"regions.always": [corner], "regions.never": []})
+    assert set(find_weaker(other, both)) == {"regions.always"}
+    assert set(find_weaker(both, other)) == {"regions.never"}
+    assert not find_weaker(both, both)

@@ -11,7 +11,9 @@ import numpy as np
 
 from anon_ros.config import Config, InpaintConfig, MaskConfig
 from anon_ros.core import Anonymizer, Crop, Detections, InpaintFailure, Mask, RgbImage
+from anon_ros.images import load_regions
 from anon_ros.models import build_tracker
+from anon_ros.models.factory import build_targets
 from anon_ros.tracking import Tracker
 from helpers.arrays import inpaint_noise
 
@@ -111,7 +113,10 @@ class SentinelModelProvider:
 
     def anonymizer(self, config: Config) -> Anonymizer:
         self.configs.append(config)
-        return Anonymizer(self.segmenter, self.inpainter, config.mask, config.inpaint)
+        find_regions = load_regions(config)
+        models = self.segmenter, self.inpainter
+        targets = build_targets(config)
+        return Anonymizer(*models, config.mask, config.inpaint, find_regions, targets)
 
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)

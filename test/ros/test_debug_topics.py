@@ -98,6 +98,11 @@ def test_detection_has_id_of_track() -> None:
     assert [detection.id for detection in message.detections] == ["12", ""]
     message = make_detections_message(vision, "header", frame.detections)
     assert [detection.id for detection in message.detections] == ["", ""]
+    names = ["person", "vehicle"]
+    for given in ((), names):
+        message = make_detections_message(vision, "header", frame.detections, (), given)
+        classes = [d.results[0].hypothesis.class_id for d in message.detections]
+        assert classes == (given or ["person", "person"])
 
 
 def test_detections_use_vision_msgs(peer: Any, start_live_node: Any) -> None:

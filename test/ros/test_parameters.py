@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.parameter import get_parameter_value, parameter_value_to_python
 from sensor_msgs.msg import Image
 
-from anon_ros.config import Config, all_parameters, get_value
+from anon_ros.config import Config, all_parameters, configure_camera, get_value, list_targets
 from anon_ros.errors import ConfigError
 from anon_ros.models import ModelCache
 from helpers.fake_models import SentinelModelProvider, make_street_image
@@ -206,6 +206,10 @@ START_ONLY: dict[str, Any] = {
     "topics.trusted_publishers": ["/**"],
     "detect.weights": "/tmp/blind.pt",  # noqa: S108 - nobody opens it
     "detect.classes": ["cat"],
+    "mask.join": ["cat"],
+    "regions.always": ["/tmp/mask.png"],  # noqa: S108 - nobody opens it
+    "regions.never": ["0,0 1,0 1,1 0,1"],
+    "targets.preset": "person+face",
     "inpaint.model": "/tmp/copy",  # noqa: S108 - nobody opens it
     "inpaint.revision": "main",
     "inpaint.small_model": "generator",
@@ -434,3 +438,23 @@ def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) 
     assert peer.spin_until(lambda: len(mirrored) == 31)
     stamps = [message.header.stamp.sec - 1000 for message in mirrored]
     assert stamps == [0, *range(30, 60)]
+
+
+def test_targets_and_regions_are_parameters_of_the_start(
+    peer: Any, start_live_node: Callable[..., Any]
+) -> None:
+    """By any name for a target; nobody on the graph changes them."""
+    corner = "0,0 0.5,0 0,0.5"
+    values = {"targets.sign.classes": ["stop sign"], "cameras.cam.regions.always": [corner]}
+    node = start_live_node(topics__images=[TOPIC], **values)
+    config = get_config(node)
+    assert list_targets(config)["sign"].classes == ("stop sign",)
+    assert configure_camera(config, TOPIC).regions.always == (corner,)
+    names = peer.call("/anonymizer/list_parameters", ListParameters, ListParameters.Request())
+    assert set(values) <= set(names.result.names)
+    for name, value in (("targets__sign__classes", ["cat"]), ("targets__sign__action", "blur")):
+        (result,) = set_parameters(peer, **{name: value})
+        assert not result.successful
+    assert get_config(node) == config
+    with pytest.raises(ConfigError, match=r"expected targets.NAME and then one of classes"):
+        start_live_node(topics__images=[TOPIC], targets__sign__kind="blur")

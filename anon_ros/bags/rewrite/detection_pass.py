@@ -102,7 +102,7 @@ class DetectionPass:
         observation, problem = None, task.problem
         if task.image is not None:  # else skipped, or lost for a reason that is met again
             try:
-                observation = self._observe(task.image, task.stamp_ns)
+                observation = self._observe(task.image, task)
             except SegmentationError as error:
                 problem = format_error(error)
         message = task.message
@@ -111,9 +111,9 @@ class DetectionPass:
             *(message_digest(message.data), problem, observation),
         )
 
-    def _observe(self, image: RgbImage, stamp_ns: int) -> FrameObservation:
+    def _observe(self, image: RgbImage, task: ImageTask) -> FrameObservation:
         try:
-            detections = self.anonymizer.detect_persons(image)
+            detections = self.anonymizer.detect_persons(image, task.message.channel.topic)
         except SegmentationError as error:
             self._streak.record_failure()
             if self._streak.is_too_long:
@@ -121,4 +121,4 @@ class DetectionPass:
                 raise ModelError(message) from drop_traceback(error)
             raise
         self._streak.record_success()
-        return observe_frame(image, detections, stamp_ns)
+        return observe_frame(image, detections, task.stamp_ns)

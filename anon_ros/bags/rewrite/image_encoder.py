@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from anon_ros.bags.rewrite.anonymize_stage import ImageResult
 from anon_ros.bags.run_files.mask_png import encode_mask_png
-from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, ImageRecord
+from anon_ros.bags.run_files.masks_db import ALWAYS, ANONYMIZED, LOST, ImageRecord
 from anon_ros.bags.run_files.message_delta import make_delta
-from anon_ros.config import Config
+from anon_ros.config import PERSON, Config
 from anon_ros.core import AnonymizedFrame, OutcomeKind, Tier
 from anon_ros.errors import ModelError, SegmentationError, format_error
 from anon_ros.utils.failure_streak import FailureStreak
@@ -58,21 +58,32 @@ class ImageEncoder:
     def _complete_record(
         self, record: ImageRecord, finished: ImageResult, result: AnonymizedFrame, data: bytes
     ) -> ImageRecord:
+        boxes = [[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy]
+        rows = list(zip(boxes, result.outcomes, strict=True))
+        persons = [index for index, (_, outcome) in enumerate(rows) if outcome.target == PERSON]
         cover_reasons = [
             (outcome.cover_reason, outcome.reason_text)
-            for outcome in result.outcomes
+            for outcome in (result.outcomes[index] for index in persons)
             if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
         ]
+        target_boxes: dict[str, list[list[float]]] = {}
+        for box, outcome in rows:
+            if outcome.target != PERSON:
+                target_boxes.setdefault(outcome.target, []).append(box)
+        if result.fixed_regions:
+            bounds = ([r.x0, r.y0, r.x1, r.y1] for r in result.fixed_regions)
+            target_boxes[ALWAYS] = [[float(side) for side in sides] for sides in bounds]
         return replace(
             record,
-            boxes_xyxy=[[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy],
+            boxes_xyxy=[boxes[index] for index in persons],
             cover_reasons=cover_reasons,
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(finished.task.message.data, data),
-            track_ids=result.track_ids,
+            track_ids=[result.track_ids[i] for i in persons] if result.track_ids else (),
             num_propagated=finished.num_propagated,
             is_keyframe=finished.is_keyframe,
             num_small=sum(outcome.tier is Tier.SMALL for outcome in result.outcomes),
+            target_boxes_xyxy=target_boxes,
         )
 
     def _record_failure(self, error: Exception) -> None:

@@ -11,13 +11,27 @@ from anon_ros.bags.plan.inspect import BagPlan
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.bags.storage.sqlite3.log import list_logs
-from anon_ros.config import Config
+from anon_ros.config import Config, is_mask_image, list_regions
 from anon_ros.core import Anonymizer
 from anon_ros.tracking import Tracker
 from anon_ros.utils.versions import package_versions
 
 # The other groups have no influence on the result, so that they may change before a run goes on.
-_GROUPS = ("detect", "mask", "inpaint", "compute", "skip", "output", "track", "memory", "identity")
+_GROUPS = (
+    *(
+        "detect",
+        "mask",
+        "regions",
+        "cameras",
+        "targets",
+        "target_sections",
+        "inpaint",
+        "compute",
+        "skip",
+        "output",
+    ),
+    *("track", "memory", "identity"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,12 @@ class RewriteJob:
                     decision.verify_each_message,
                 ]
                 for decision in self.bag_plan.topics.decisions
+            ],
+            "mask images": [
+                _stat_file(Path(text))
+                for texts in list_regions(self.config).values()
+                for text in texts
+                if is_mask_image(text)
             ],
             "parameters": {group: config[group] for group in _GROUPS},
             "models": [dict(model) for model in self.models],

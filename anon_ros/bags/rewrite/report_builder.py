@@ -13,6 +13,7 @@ from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
+from anon_ros.config import IGNORED_REGIONS, ignores_regions
 from anon_ros.core import CoverReason
 from anon_ros.utils.versions import package_versions
 
@@ -44,6 +45,7 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         topics=tuple(_report_topics(rewriter)),
         persons_per_frame=_count_persons_per_frame(journal),
         cover_reasons=_count_cover_reasons(journal),
+        num_targets=_count_targets(journal),
         losses=tuple(islice(losses, _MAX_LOSSES)),
         num_losses=sum(file.num_losses for file in files),
         warnings=tuple(_list_warnings(rewriter)),
@@ -52,6 +54,8 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
 
 
 def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
+    if ignores_regions(rewriter.job.config):
+        yield IGNORED_REGIONS
     for topic, text in rewriter.size_warnings.items():
         yield f"{topic}: {text}"
     if rewriter.find_mark() is not None and not _has_place_for_mark(rewriter):
@@ -133,6 +137,18 @@ def _count_persons_per_frame(journal: Journal) -> dict[int, int]:
             f"SELECT persons, count(*) FROM frames WHERE outcome = '{ANONYMIZED}' GROUP BY 1"  # noqa: S608
         )
     )
+
+
+def _count_targets(journal: Journal) -> dict[str, int]:
+    """Return the number of boxes by name of the target."""
+    rows = journal.run_query(
+        "SELECT targets, count(*) FROM frames WHERE targets != '{}' GROUP BY 1"
+    )
+    counts = Counter[str]()
+    for targets, num_frames in rows:
+        for name, boxes in json.loads(targets).items():
+            counts[name] += len(boxes) * num_frames
+    return dict(counts.most_common())
 
 
 def _count_cover_reasons(journal: Journal) -> dict[str, int]:

@@ -5,8 +5,8 @@ An SQLite database with the table ``frames``, which a run fills in its journal.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from anon_ros.core import CoverReason
 from anon_ros.errors import format_error
 
 MASKS = "masks.db"
+ALWAYS = "regions.always"
+"""Name under which the always covered regions stand among the targets."""
 ANONYMIZED, SKIPPED, LOST = "anonymized", "skipped", "lost"
 
 FRAMES_TABLE = """
@@ -24,12 +26,14 @@ CREATE TABLE IF NOT EXISTS frames (
     log_time_ns INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
     mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
-    is_key INTEGER NOT NULL, small INTEGER NOT NULL, PRIMARY KEY (file, number)
+    is_key INTEGER NOT NULL, small INTEGER NOT NULL, targets TEXT NOT NULL,
+    PRIMARY KEY (file, number)
 );
 """
-_NUM_COLUMNS = 15
+_NUM_COLUMNS = 16
 _NUM_SIDES = 4
-_INVALID = (ValueError, LookupError, TypeError, OverflowError, RecursionError)  # of hostile JSON
+# of hostile JSON
+_INVALID = (*(ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class ImageRecord:
         num_propagated: persons, the last ones, who were detected in neighboring images only.
         is_keyframe: later results depend on nothing before this image.
         num_small: persons whom ``inpaint.small_model`` drew.
+        target_boxes_xyxy: boxes of what is replaced beside persons, px, by name of the target.
     """
 
     file: int
@@ -67,6 +72,7 @@ class ImageRecord:
     num_propagated: int = 0
     is_keyframe: bool = False
     num_small: int = 0
+    target_boxes_xyxy: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 class MasksDb:
@@ -137,19 +143,20 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
         *(len(record.boxes_xyxy), _dump_cover_reasons(record.cover_reasons)),
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
-        record.num_small,
+        *(record.num_small, json.dumps(dict(record.target_boxes_xyxy))),
     )
 
 
 def _from_row(row: tuple[Any, ...]) -> ImageRecord:
     file, number, topic, log_time_ns, outcome, reason, _, cover_reasons, boxes, *extra = row
-    mask, delta, track_ids, num_propagated, is_keyframe, *num_small = extra
+    mask, delta, track_ids, num_propagated, is_keyframe, *later = extra
     try:
         return ImageRecord(
             *(file, number, topic, log_time_ns, outcome, reason),
             *(_load_boxes(boxes), _load_cover_reasons(cover_reasons), mask, delta),
             *(_load_track_ids(track_ids), num_propagated, bool(is_keyframe)),
-            *num_small,  # masks.db of version 0.1 has none
+            num_small=later[0] if later else 0,  # version 0.1 has none of these
+            target_boxes_xyxy=_load_target_boxes(later[1]) if later[1:] else {},
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"
@@ -157,7 +164,15 @@ def _from_row(row: tuple[Any, ...]) -> ImageRecord:
 
 
 def _load_boxes(column: str) -> list[list[float]]:
-    boxes = [[float(side) for side in box] for box in json.loads(column)]
+    return _check_boxes(json.loads(column))
+
+
+def _load_target_boxes(column: str) -> dict[str, list[list[float]]]:
+    return {str(name): _check_boxes(boxes) for name, boxes in json.loads(column).items()}
+
+
+def _check_boxes(values: Any) -> list[list[float]]:
+    boxes = [[float(side) for side in box] for box in values]
     if not all(len(box) == _NUM_SIDES and all(map(isfinite, box)) for box in boxes):
         message = "a box is not four numbers"
         raise ValueError(message)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,14 @@ from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.output import OutputBag
 from anon_ros.bags.storage.records import Loss
-from anon_ros.config import Config, all_parameters, get_value, load_config
+from anon_ros.config import (
+    Config,
+    all_parameters,
+    find_parameter,
+    get_value,
+    list_section_parameters,
+    load_config,
+)
 from anon_ros.errors import AnonRosError, BagError
 from anon_ros.utils.files import require_regular
 
@@ -47,6 +54,7 @@ class RunReport:
         cover_reasons: persons who were covered instead of inpainted, by reason.
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
+        num_targets: what was replaced beside persons, in all images, by name of the target.
         warnings: of what may have hidden persons from the detector, and of a mark without place.
         mark: what the output says about persons that a model drew; None if it says nothing.
     """
@@ -67,6 +75,7 @@ class RunReport:
     cover_reasons: Mapping[str, int]
     losses: tuple[Loss, ...]
     num_losses: int
+    num_targets: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     mark: Mapping[str, Any] | None = None
 
@@ -160,13 +169,17 @@ class RunReport:
             "versions": dict(self.versions),
             "models": [dict(model) for model in self.models],
             "seed": self.config.inpaint.seed,
-            "parameters": {name: get_value(self.config, name) for name in all_parameters()},
+            "parameters": {
+                name: get_value(self.config, name)
+                for name in (*all_parameters(), *list_section_parameters(self.config))
+            },
             "prefix": self.prefix,
             "time_range_ns": list(self.time_range_ns),
             "has_masks": self.has_masks,
             "topics": [topic.to_json() for topic in self.topics],
             "persons_per_frame": {str(key): n for key, n in self.persons_per_frame.items()},
             "covered": dict(self.cover_reasons),
+            "targets": dict(self.num_targets),
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
             "warnings": list(self.warnings),
@@ -204,6 +217,7 @@ class RunReport:
             cover_reasons={str(k): int(n) for k, n in values["covered"].items()},
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
+            num_targets={str(k): int(n) for k, n in values.get("targets", {}).items()},
             warnings=tuple(map(str, values.get("warnings", ()))),
             mark=dict(values["mark"]) if values.get("mark") else None,
         )
@@ -254,5 +268,5 @@ def sidecar_path(output: Bag, name: str) -> Path:
 
 def _parse_config(values: Mapping[str, Any]) -> Config:
     """Return the parameters, without those that this version does not have."""
-    known_values = {name: value for name, value in values.items() if name in all_parameters()}
+    known_values = {name: value for name, value in values.items() if find_parameter(name)}
     return load_config(None, known_values)

@@ -219,7 +219,7 @@ def _compare_pixels(comparison: ImageComparison, pair: _DecodedPair, record: Ima
         comparison.problems.append(problem)
     images = pair.input_image, pair.output_image
     comparison.persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
-    if mask.any() and not len(record.boxes_xyxy):
+    if mask.any() and not (len(record.boxes_xyxy) or record.target_boxes_xyxy):
         comparison.problems.append("masks.db: the mask has pixels, but there is no person")
     if comparison.is_unchanged and (len(record.boxes_xyxy) or mask.any()):
         problem = f"the image is that of the input, with {len(record.boxes_xyxy)} persons"

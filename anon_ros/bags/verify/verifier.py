@@ -23,6 +23,7 @@ from anon_ros.bags.verify.metadata_checks import (
 from anon_ros.bags.verify.redetection import Redetector
 from anon_ros.bags.verify.review_page import ReviewPage
 from anon_ros.bags.verify.scans import BagScan, InputScan, OutputScan
+from anon_ros.config import IGNORED_REGIONS, ignores_regions, list_targets
 from anon_ros.core import Segmenter
 from anon_ros.errors import BagError
 from anon_ros.utils.progress import ProgressListener
@@ -78,6 +79,11 @@ def verify_bag(job: VerifyJob, progress: ProgressListener) -> tuple[Findings, Re
     if job.output.path.is_dir() and job.output.metadata is None:
         problem = "metadata.yaml is missing or damaged, or names a file that is not there"
         findings.add_error(str(job.output.path), problem)
+    if ignores_regions(job.report.config):
+        findings.add_warning(str(job.output.path), IGNORED_REGIONS)
+    if names := list_targets(job.report.config):
+        note = f"targets that were missed ({', '.join(names)}): re-detection looks for persons"
+        findings.not_checked.append(note)
     redetector = _load_redetector(job, findings)
     images = ImageChecker(job.source, job.output, job.report, findings, redetector)
     _Verifier(job, findings, images, progress).run()

@@ -23,6 +23,7 @@ RECORDS = [
         num_propagated=1,
         is_keyframe=True,
         num_small=2,
+        target_boxes_xyxy={"vehicle": [[1.0, 2.0, 3.0, 4.5]]},
     ),
     ImageRecord(0, 1, "/cam", 200, "lost", reason="broken: at byte 3"),
     ImageRecord(1, 0, "/rear", 300, "skipped"),
@@ -71,7 +72,8 @@ def test_masks_db_is_not_created(tmp_path: Path) -> None:
 def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
     path = write_masks_db(tmp_path)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("ALTER TABLE frames DROP COLUMN small")
+        for column in ("targets", "small"):
+            database.execute(f"ALTER TABLE frames DROP COLUMN {column}")
     with closing(MasksDb(path)) as masks_db:
         (record, _) = masks_db.iter_file(0)
     assert (record.num_propagated, record.is_keyframe, record.num_small) == (1, True, 0)

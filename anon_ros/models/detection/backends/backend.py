@@ -24,6 +24,15 @@ class DetectionBackend(Protocol):
         """Device of the network."""
         ...
 
+    @property
+    def names(self) -> Mapping[int, str]:
+        """The network's classes by index."""
+        ...
+
+    def with_classes(self, class_ids: Sequence[int]) -> "DetectionBackend":
+        """Return the same network, searching for other classes."""
+        ...
+
     def search(
         self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float
     ) -> list[Detections]:
@@ -66,15 +75,17 @@ def load_backend(
     return YoloBackend.load(config, device, needs_masks=needs_masks)
 
 
-def find_class_ids(names: Mapping[int, str], wanted: Sequence[str], path: Path) -> list[int]:
-    """Return the indices of the classes ``wanted`` among a network's.
+def find_class_ids(
+    names: Mapping[int, str], wanted: Sequence[str], path: Path, parameter: str = "detect.classes"
+) -> list[int]:
+    """Return the indices of the classes ``wanted``, by a parameter, among a network's.
 
     Raises:
         ModelError: if the network, which was loaded from ``path``, lacks a class.
     """
     ids = {name: index for index, name in names.items()}
     if unknown := sorted(set(wanted) - ids.keys()):
-        message = f"detect.classes: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
+        message = f"{parameter}: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
         raise ModelError(message)
     return [ids[name] for name in wanted]
 

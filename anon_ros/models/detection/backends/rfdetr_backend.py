@@ -1,8 +1,8 @@
 """Search for persons with an RF-DETR network (arXiv 2511.09554)."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +65,15 @@ class RfDetrBackend:
         network = load_rfdetr(directory, torch_device)
         network.plan_side_px(config.inference_px)
         return cls(network, find_class_ids(network.names, config.classes, directory), torch_device)
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """The network's classes by index."""
+        return self.network.names
+
+    def with_classes(self, class_ids: Sequence[int]) -> "RfDetrBackend":
+        """Return the same network, searching for other classes."""
+        return replace(self, class_ids=class_ids)
 
     def search(
         self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float

@@ -1,7 +1,7 @@
 """Search for persons with a YOLO network."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -64,6 +64,15 @@ class YoloBackend:
         torch_device = resolve_device(device)
         network = load_yolo(path, torch_device, needs_masks=needs_masks)
         return cls(network, find_class_ids(network.names, config.classes, path), torch_device)
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """The network's classes by index."""
+        return self.network.names
+
+    def with_classes(self, class_ids: Sequence[int]) -> "YoloBackend":
+        """Return the same network, searching for other classes."""
+        return replace(self, class_ids=class_ids)
 
     def search(
         self, images: Sequence[RgbImage], config: DetectionConfig, min_score: float

@@ -1,0 +1,122 @@
+"""Persons with their belongings, and targets of other classes of the same network."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from anon_ros.config import Config, DetectionConfig, list_targets
+from anon_ros.core import TARGET_STRIDE, Detections, Mask, RgbImage, concatenate_detections
+from anon_ros.models.detection.backends.backend import DetectionBackend, find_class_ids
+from anon_ros.models.detection.segmenter import PersonSegmenter
+from anon_ros.models.weights.locate import find_weights
+
+# Masks of neighbors end a little apart: a belonging that is grown by so much of its size touches.
+_REACH_RATIO = 0.15
+_MIN_REACH_PX = 2
+
+
+@dataclass(frozen=True)
+class TargetSegmenter:
+    """A Segmenter of persons and of more, each class group searched for itself.
+
+    So no vehicle takes a person's place in non-maximum suppression. Every group costs a run of the
+    network.
+
+    Attributes:
+        persons: their segmenter.
+        belongings: of what is joined to the person whom it touches; None for nothing.
+        targets: of the other targets, in the order of the configuration.
+    """
+
+    persons: PersonSegmenter
+    belongings: PersonSegmenter | None = None
+    targets: Sequence[PersonSegmenter] = ()
+
+    @classmethod
+    def wrap(cls, persons: PersonSegmenter, config: Config) -> "TargetSegmenter":
+        """Return a segmenter of all that ``config`` names, over the network of ``persons``.
+
+        Raises:
+            ModelError: if the network lacks a class.
+        """
+
+        def choose(name: str, classes: Sequence[str], detect: DetectionConfig) -> PersonSegmenter:
+            path = find_weights(detect.weights)
+            class_ids = find_class_ids(persons.backend.names, classes, path, name)
+            return replace(persons, backend=persons.backend.with_classes(class_ids), config=detect)
+
+        join, detect = config.mask.join, config.detect
+        belongings = choose("mask.join", join, detect) if join else None
+        targets = [
+            choose(
+                f"targets.{name}.classes",
+                target.classes,
+                replace(detect, confidence=target.confidence),
+            )
+            for name, target in list_targets(config).items()
+        ]
+        return cls(persons, belongings, targets)
+
+    @property
+    def backend(self) -> DetectionBackend:
+        """The network of the persons, and of all."""
+        return self.persons.backend
+
+    def with_thresholds(
+        self, config: DetectionConfig, min_confidence: float | None
+    ) -> "TargetSegmenter":
+        """Return the same network with settings from ``config``; see ``PersonSegmenter``."""
+        belongings = self.belongings
+        return replace(
+            self,
+            persons=self.persons.with_thresholds(config, min_confidence),
+            belongings=None if belongings is None else belongings.with_thresholds(config, None),
+            targets=[
+                target.with_thresholds(replace(config, confidence=target.config.confidence), None)
+                for target in self.targets
+            ],
+        )
+
+    def segment(self, image: RgbImage) -> Detections:
+        """Return the persons of ``image``, then the other targets, in their order.
+
+        The class ids of target number n, from 1, are those of the network plus n times
+        ``TARGET_STRIDE``.
+
+        Raises:
+            SegmentationError: as ``PersonSegmenter.segment``.
+        """
+        persons = self.persons.segment(image)
+        if self.belongings is not None and len(persons):
+            persons = join_belongings(persons, self.belongings.segment(image))
+        parts = [persons]
+        for number, target in enumerate(self.targets, start=1):
+            part = target.segment(image)
+            parts.append(replace(part, class_ids=part.class_ids + number * TARGET_STRIDE))
+        return concatenate_detections(parts) if self.targets else persons
+
+
+def join_belongings(persons: Detections, belongings: Detections) -> Detections:
+    """Return the persons with the belongings that they touch added to their masks and boxes.
+
+    A belonging goes to the person of whom it touches most; what touches nobody is left out.
+    """
+    masks, boxes_xyxy = persons.masks.copy(), persons.boxes_xyxy.copy()
+    for belonging, box_xyxy in zip(belongings.masks, belongings.boxes_xyxy, strict=True):
+        common_px = np.count_nonzero(persons.masks & _grow(belonging), axis=(1, 2))
+        if not common_px.any():
+            continue
+        index = int(common_px.argmax())
+        masks[index] |= belonging
+        boxes_xyxy[index, :2] = np.minimum(boxes_xyxy[index, :2], box_xyxy[:2])
+        boxes_xyxy[index, 2:] = np.maximum(boxes_xyxy[index, 2:], box_xyxy[2:])
+    return replace(persons, masks=masks, boxes_xyxy=boxes_xyxy)
+
+
+def _grow(mask: Mask) -> Mask:
+    reach_px = max(_MIN_REACH_PX, _REACH_RATIO * math.sqrt(np.count_nonzero(mask)))
+    distance_px = cv2.distanceTransform(np.uint8(1) - mask.view(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(distance_px <= reach_px, np.bool_)

@@ -1,0 +1,61 @@
+"""Targets beside persons in recordings: what masks.db, report and verify say of them."""
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anon_ros.core import TARGET_STRIDE, Detections, RgbImage
+from helpers.bag_editing import RunCommand, decode_shown_image, read_findings
+from helpers.bag_reading import read_messages
+from helpers.bags import IMAGE_TOPICS, write_rosbag2
+from helpers.fake_models import SentinelModelProvider, SentinelSegmenter, find_sentinel_pixels
+
+FLAGS = ("--targets.preset", "person+vehicle")
+
+
+class VehicleSegmenter(SentinelSegmenter):
+    """Takes the last of the three for a vehicle, seen with less certainty than a person must be."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        found = super().segment(image)
+        is_vehicle = np.arange(len(found)) == len(found) - 1
+        scores = np.where(is_vehicle, 0.2, 1).astype(np.float32)
+        return replace(found, scores=scores, class_ids=TARGET_STRIDE * is_vehicle.astype(np.int64))
+
+
+@pytest.mark.parametrize("memory", ["both", "off"])
+def test_vehicle_is_no_person_of_the_report(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    capsys: pytest.CaptureFixture[str],
+    memory: str,
+) -> None:
+    """Covered at any score, whatever persons need; with tracks and without."""
+    sentinel_models.segmenter = VehicleSegmenter()
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    flags = (*FLAGS, "--memory.mode", memory, "--identity.reuse", "off")
+    assert run_bag(source, output, *flags, "--detect.confidence", "0.5") == 0
+    for message in read_messages(output):
+        if message.topic in IMAGE_TOPICS:
+            assert not find_sentinel_pixels(decode_shown_image(message)).any()
+    report = json.loads((output / "report.json").read_text())
+    num_images = sum(report["persons_per_frame"].values())
+    assert report["targets"] == {"vehicle": num_images}
+    assert report["persons_per_frame"] == {"2": num_images}
+    assert set(report["covered"]) <= {"below inpaint.min_person_px"}, "no vehicle"
+    with closing(sqlite3.connect(output / "masks.db")) as database:
+        rows = database.execute("SELECT persons, boxes, targets, tracks FROM frames").fetchall()
+    for persons, boxes, targets, tracks in rows:
+        assert persons == len(json.loads(boxes)) == len(json.loads(tracks)) == 2
+        assert [len(box) for box in json.loads(targets)["vehicle"]] == [4]
+    capsys.readouterr()
+    assert run_verify(source, output) == 0
+    (line,) = [text for text in read_findings(capsys, "not checked") if "targets" in text]
+    assert "targets that were missed (vehicle)" in line
