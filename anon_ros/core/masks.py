@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,7 +100,7 @@ def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -
     return persons_mask
 
 
-def complete_mask(instance_mask: Mask, box_xyxy: npt.NDArray[np.float32]) -> Mask:
+def complete_mask(instance_mask: Mask, box_xyxy: npt.NDArray[np.floating[Any]]) -> Mask:
     """Return the mask (H, W); with the whole box if it fills less than a tenth of it."""
     box = Roi.from_box_xyxy(box_xyxy).clip(instance_mask.shape[1], instance_mask.shape[0])
     if np.count_nonzero(instance_mask) < _MIN_FILL_RATIO * box.width_px * box.height_px:

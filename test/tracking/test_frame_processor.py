@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anon_ros.config import Config, load_config
@@ -144,6 +144,8 @@ def process_all(
 
 @settings(max_examples=60, deadline=None)
 @given(FRAMES, st.lists(st.sampled_from(list(INPAINT_FAULTS))), st.sampled_from(CONFIGS))
+# The memory's mask stood in for the box.
+@example([("a", "none", None)] * 2 + [("a", "empty masks", None)], [], CONFIGS[1])
 def test_process_never_leaks_on_model_faults(
     frames: list[tuple[str, str, CoverReason | None]],
     inpaint_faults: list[str],
