@@ -107,6 +107,9 @@ class Nobody:
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)
 
+    def run_idle_work(self) -> None:
+        pass
+
     def release(self) -> None:
         pass
 

@@ -24,7 +24,13 @@ RENAMED_PARAMETERS: Mapping[str, str] = {
 }
 """Current name by former name."""
 
-_RENAMED_VALUES = {("inpaint.aspect", "bucket"): "auto"}
+_RENAMED_VALUES = {
+    ("inpaint.aspect", "bucket"): "auto",
+    # Modes of torch.compile for the whole network, which took minutes for each size.
+    ("compute.compile_mode", "default"): "blocks",
+    ("compute.compile_mode", "reduce-overhead"): "blocks",
+    ("compute.compile_mode", "max-autotune"): "blocks",
+}
 
 
 def rename_deprecated(values: Mapping[str, object]) -> dict[str, object]:

@@ -27,6 +27,10 @@ class ModelProvider(Protocol):
         """Return a new tracker, for one camera."""
         ...
 
+    def run_idle_work(self) -> None:
+        """Do what later frames gain from; called after frames are published, must not raise."""
+        ...
+
     def release(self) -> None:
         """Release all models."""
         ...

@@ -119,6 +119,7 @@ class FramePipeline(Generic[T]):
                 self._publish(frames[result.source], result.frame, config)
             except Exception as error:  # noqa: BLE001 - of this frame alone
                 errors[result.source] = drop_traceback(error)
+        self._models.run_idle_work()
         self.gpu_memory = self._models.gpu_memory()
         return errors
 

@@ -36,6 +36,14 @@ class LoadedInpainter(Inpainter, Protocol):
         """Adopt ``after``; return False if that needs a reload."""
         ...
 
+    def run_idle_work(self) -> None:
+        """Do what later frames gain from; between frames."""
+        ...
+
+    def release(self) -> None:
+        """Free what would outlive the networks; it inpaints no more."""
+        ...
+
 
 def build_anonymizer(config: Config) -> Anonymizer:
     """Load every model that ``config`` needs.

@@ -46,6 +46,7 @@ class ModelCache:
         # After an exception nothing half changed remains: the next call loads anew.
         inpainter, self._inpainter = self._inpainter, None
         if inpainter is None or not _can_serve(inpainter, before, config):
+            _release(inpainter)
             inpainter = None  # two would not fit into memory
             release_gpu_memory()
             inpainter = build_inpainter(config)
@@ -69,8 +70,14 @@ class ModelCache:
         """Return a new tracker, for one camera."""
         return build_tracker(config)
 
+    def run_idle_work(self) -> None:
+        """Do what later frames gain from; between frames."""
+        if self._inpainter is not None:
+            self._inpainter.run_idle_work()
+
     def release(self) -> None:
         """Release all models."""
+        _release(self._inpainter)
         self._segmenter = self._inpainter = None
         release_gpu_memory()
 
@@ -92,6 +99,11 @@ def release_gpu_memory() -> None:
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _release(inpainter: LoadedInpainter | None) -> None:
+    if inpainter is not None:
+        inpainter.release()
 
 
 def _has_same_parameters(before: Config, after: Config, *groups: str) -> bool:

@@ -14,14 +14,14 @@ from typing import Any
 import random_networks as networks
 import torch
 from gpu_speed.bench import ROOT, Bench, Shape
-from gpu_speed.graphs import GraphedUnet, compile_modules, count_compilations
+from gpu_speed.graphs import RecordedUnet, count_compilations
 from gpu_speed.report import Report
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 from torch.profiler import ProfilerActivity, profile
 
 from anon_ros.config import load_config
-from anon_ros.models.inpainting.acceleration import fuse_qkv
+from anon_ros.models.inpainting.acceleration import compile_blocks, fuse_qkv
 
 # Height, width, images in the UNet. The first three are those of the goals.
 FAST_BATCH: Shape = (768, 384, 8)
@@ -138,7 +138,7 @@ def run_eager(report: Report, bench: Bench) -> None:
     report.run("diffusers, one by one", one_by_one, 20)
     for profile_name, counts in (("fast", (1, 5)), ("paper", (1,)), ("quality", (1, 5))):
         report.run(profile_name, partial(bench.measure_scenes, profile_name, counts), 15)
-    # From here the UNet is fused and channels last, as the profiles' inpainters left it.
+    # From here the UNet is fused, as the profiles' inpainters left it.
     for shape in SHAPES[:5]:
         report.run(f"UNet, {_name(shape)}", partial(bench.measure_unet, bench.unet, shape))
     report.run("fast, batch", partial(bench.measure_batch, "fast", FAST_BATCH), 5)
@@ -258,16 +258,15 @@ def run_graphs(report: Report, bench: Bench) -> None:
     for shape in SHAPES[:3]:
         report.run(f"UNet, as made, {_name(shape)}", partial(bench.measure_unet, unet, shape))
     plain = _call_plainly(bench)
-    graphed = GraphedUnet(unet)
+    graphed = RecordedUnet(unet, bench.device)
     _measure_graphed(report, bench, graphed, "as made", SHAPES[:3])
     report.run("graph against plain call", partial(_compare_calls, graphed, plain))
     del graphed
     fuse_qkv(unet, bench.get_vae("tiny"))
     fuse_qkv(unet, bench.get_vae("full"))
-    unet.to(memory_format=torch.contiguous_format)
-    _measure_graphed(report, bench, GraphedUnet(unet), "fused", SHAPES[:2])
+    _measure_graphed(report, bench, RecordedUnet(unet, bench.device), "fused", SHAPES[:2])
     unet.to(memory_format=torch.channels_last)
-    graphed = GraphedUnet(unet)
+    graphed = RecordedUnet(unet, bench.device)
     _measure_graphed(report, bench, graphed, "fused, channels last", SHAPES)
     report.run("fused graph against plain call", partial(_compare_calls, graphed, plain))
     _measure_frames(report, bench, graphed, "graphs")
@@ -275,7 +274,7 @@ def run_graphs(report: Report, bench: Bench) -> None:
     _run_blocks(report, bench, plain)
 
 
-def _measure_frames(report: Report, bench: Bench, graphed: GraphedUnet, name: str) -> None:
+def _measure_frames(report: Report, bench: Bench, graphed: RecordedUnet, name: str) -> None:
     batch = partial(bench.measure_batch, "fast", FAST_BATCH, graphed)
     report.run(f"fast, batch, {name}", batch, 5)
     report.run(f"fast, {name}", partial(bench.measure_scenes, "fast", (1, 5), graphed), 12)
@@ -286,27 +285,27 @@ def _run_blocks(report: Report, bench: Bench, plain: Calls) -> None:
     unet = bench.unet
     backend = "eager" if bench.tiny else "inductor"
     # One compilation for all shapes, as a service that starts in seconds needs.
-    compile_modules(unet, "BasicTransformerBlock", backend, dynamic=True)
-    graphed = GraphedUnet(unet)
+    compile_blocks(unet, backend)
+    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
     _measure_graphed(report, bench, graphed, "blocks compiled", SHAPES, 15)
     report.run("compiled graph against plain call", partial(_compare_calls, graphed, plain))
     _measure_frames(report, bench, graphed, "graphs, blocks compiled")
     report.run("compilations", count_compilations)
     del graphed
     torch._dynamo.reset()  # noqa: SLF001 - its only home
-    compile_modules(unet, "BasicTransformerBlock", backend, dynamic=False)
-    name = "blocks compiled for the shape"
-    _measure_graphed(report, bench, GraphedUnet(unet), name, SHAPES[:2], 15)
-    compile_modules(unet, "ResnetBlock2D", backend, dynamic=False)
-    name = "all blocks compiled for the shape"
-    _measure_graphed(report, bench, GraphedUnet(unet), name, SHAPES[:2], 35)
+    compile_blocks(unet, backend, dynamic=False)
+    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
+    _measure_graphed(report, bench, graphed, "blocks compiled for the shape", SHAPES[:2], 15)
+    compile_blocks(unet, backend, kind="ResnetBlock2D", dynamic=False)
+    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
+    _measure_graphed(report, bench, graphed, "all blocks compiled for the shape", SHAPES[:2], 35)
     report.run("compilations in all", count_compilations)
 
 
 def _measure_graphed(  # noqa: PLR0913, PLR0917 - steps of the report
     report: Report,
     bench: Bench,
-    graphed: GraphedUnet,
+    graphed: RecordedUnet,
     name: str,
     shapes: Sequence[Shape],
     needs_s: float = 5,
@@ -337,5 +336,5 @@ def run_compiled(report: Report, bench: Bench) -> None:
     fuse_qkv(bench.unet, bench.get_vae("tiny"))
     options = {"backend": "eager"} if bench.tiny else {"mode": "default"}
     bench.unet.compile(fullgraph=True, dynamic=False, **options)
-    graphed = GraphedUnet(bench.unet)
+    graphed = RecordedUnet(bench.unet, bench.device)
     _measure_graphed(report, bench, graphed, "compiled whole", SHAPES[:3], _COMPILE_S)

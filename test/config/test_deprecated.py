@@ -33,6 +33,13 @@ def test_former_name_in_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert "value bucket of inpaint.aspect is now called auto" in caplog.text
 
 
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead", "max-autotune"])
+def test_whole_network_modes_mean_blocks(mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("compute.compile_mode", "compute.compile"):
+        assert with_overrides(Config(), {name: mode}).compute.compile_mode == "blocks"
+    assert caplog.text.count(f"value {mode} of compute.compile_mode is now called blocks") == 2
+
+
 def test_override_by_current_name_wins_over_former_name_in_file(tmp_path: Path) -> None:
     file = tmp_path / "old.yaml"
     file.write_text("/**:\n  ros__parameters:\n    memory: {s: 2.5}\n")

@@ -121,6 +121,9 @@ class SentinelModelProvider:
     def tracker(self, config: Config) -> Tracker:
         return build_tracker(config)
 
+    def run_idle_work(self) -> None:
+        pass
+
     def release(self) -> None:
         self.num_releases += 1
 

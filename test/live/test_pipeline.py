@@ -33,6 +33,17 @@ def test_process_publishes_no_persons() -> None:
     assert get_reasons(result) == {""}
 
 
+def test_idle_work_follows_publication(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = FakeFrameIO()
+    models = SentinelModelProvider()
+    counts: list[int] = []
+    monkeypatch.setattr(models, "run_idle_work", lambda: counts.append(len(outside.published)))
+    pipeline = outside.pipeline(models)
+    for _ in range(2):
+        pipeline.process([make_queued_frame("a"), make_queued_frame("b")])
+    assert counts == [2, 4]
+
+
 @pytest.mark.parametrize("stage", ["decode", "encode", "publish"])
 @pytest.mark.parametrize("error", [ImageFormatError("bad"), MemoryError(), GateClosed()])
 def test_failed_stage_never_publishes(stage: str, error: Exception) -> None:

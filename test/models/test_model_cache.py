@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import RgbImage
+from anon_ros.core import Crop, RgbImage, Roi
 from anon_ros.errors import ModelError
 from anon_ros.models import ModelCache, build_tracking_anonymizer
+from helpers.graphs import FakeRecorder
 
 
 @pytest.fixture
@@ -83,6 +84,36 @@ def test_release_drops_all_models(base_overrides: dict[str, Any]) -> None:
     models.release()
     gc.collect()
     assert [each() for each in gone] == [None, None]
+
+
+@pytest.mark.parametrize("change", [{"inpaint__method": "fill"}, {"inpaint__generate_px": 128}, {}])
+def test_graphs_end_with_their_networks(
+    base_overrides: dict[str, Any],
+    change: dict[str, Any],
+    bus_rgb: RgbImage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = FakeRecorder()
+    module = "anon_ros.models.inpainting.diffusion_inpainter"
+    monkeypatch.setattr(f"{module}.make_recorder", lambda _: recorder)
+    base = base_overrides | {"compute.compile_mode": "graphs"}
+    models = ModelCache()
+    models.run_idle_work()
+    inpainter = models.anonymizer(make_config(base)).inpainter
+    mask = np.ones(bus_rgb.shape[:2], np.bool_)
+    crop = Crop(bus_rgb, mask, mask, Roi(0, 0, bus_rgb.shape[1], bus_rgb.shape[0]), 0)
+    inpainter.inpaint([crop])
+    models.run_idle_work()
+    assert len(recorder.graphs) == 1
+    models.anonymizer(make_config(base, inpaint__prompt="a robot"))  # the same networks
+    inpainter.inpaint([crop])
+    assert recorder.graphs[0].num_replays > 0
+    if change:
+        models.anonymizer(make_config(base, **change))
+    else:
+        models.release()
+    with pytest.raises(RuntimeError, match="released"):
+        inpainter.inpaint([crop])
 
 
 def test_lora_prompt_reloads_model(base_overrides: dict[str, Any], tiny_lora: Path) -> None:

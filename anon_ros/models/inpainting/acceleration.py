@@ -1,4 +1,4 @@
-"""Acceleration of the networks: memory layout, fused and 8-bit layers, compilation."""
+"""Acceleration of the networks: memory layout, fused and 8-bit layers, graphs, compilation."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,10 @@ import torch
 
 from anon_ros.config import ComputeConfig
 from anon_ros.errors import ModelError
+from anon_ros.models.inpainting.cuda_graphs import CudaGraphRecorder, GraphedUnet, GraphRecorder
 
 _FP8_CAPABILITY = (8, 9)
-# More than the shapes of three sizes, three aspects and five batch sizes; beyond torch's own limit
-# of 8 it would silently run uncompiled.
-_MAX_SHAPES = 128
+_BLOCK = "BasicTransformerBlock"
 
 
 def optimize_networks(unet: Any, vae: Any, device: torch.device, compute: ComputeConfig) -> None:
@@ -23,23 +22,31 @@ def optimize_networks(unet: Any, vae: Any, device: torch.device, compute: Comput
     """
     if device.type == "cuda":
         fuse_qkv(unet, vae)
+        vae.to(memory_format=torch.channels_last)
+        if compute.compile_mode == "blocks":  # an uncompiled UNet is slower that way
+            unet.to(memory_format=torch.channels_last)
     if compute.quantize != "none":
         quantize(unet, compute.quantize, device)
-    if should_compile(device, compute):
-        compile_networks(unet, vae, compute.compile_mode)
 
 
-def should_compile(device: torch.device, compute: ComputeConfig) -> bool:
-    """Return True on a GPU unless ``compute.compile_mode`` is off."""
-    return device.type == "cuda" and compute.compile_mode != "off"
+def graph_unet(unet: Any, compile_mode: str, recorder: GraphRecorder) -> GraphedUnet:
+    """Put a UNet behind graphs, with compiled blocks if ``compile_mode`` is blocks."""
+    is_compiled = compile_mode == "blocks"
+    if is_compiled:
+        compile_blocks(unet, recorder.backend)
+    return GraphedUnet(unet, recorder, is_compiled=is_compiled)
+
+
+def make_recorder(device: torch.device) -> GraphRecorder | None:
+    """Return the recorder of a GPU; None on the CPU, which has no graphs."""
+    return CudaGraphRecorder(device) if device.type == "cuda" else None
 
 
 def fuse_qkv(unet: Any, vae: Any) -> None:
-    """Fuse query, key and value into one product; store channels last, as tensor cores read."""
+    """Fuse query, key and value of each attention into one product."""
     for network in (unet, vae):
         if hasattr(network, "fuse_qkv_projections"):  # AutoencoderTiny has no attention
             network.fuse_qkv_projections()
-        network.to(memory_format=torch.channels_last)
 
 
 def quantize(unet: Any, precision: str, device: torch.device) -> None:
@@ -73,13 +80,13 @@ def quantize(unet: Any, precision: str, device: torch.device) -> None:
     )
 
 
-def compile_networks(unet: Any, vae: Any, mode: str, backend: str = "inductor") -> None:
-    """Let torch.compile compile each network at its first call with each shape."""
+def compile_blocks(unet: Any, backend: str, kind: str = _BLOCK, *, dynamic: bool = True) -> None:
+    """Let torch.compile compile the blocks of a class at their first call.
+
+    Dynamic: once for all sizes, in seconds, instead of minutes for each size of the whole UNet.
+    """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(cache) / "anon_ros" / "inductor"))
-    torch._dynamo.config.recompile_limit = _MAX_SHAPES  # noqa: SLF001 - its only home
-    torch._dynamo.config.accumulated_recompile_limit = 4 * _MAX_SHAPES  # noqa: SLF001
-    # Only inductor has modes.
-    options = {"mode": mode} if backend == "inductor" else {}
-    for network in (unet, vae.encoder, vae.decoder):
-        network.compile(backend=backend, fullgraph=True, dynamic=False, **options)
+    for module in unet.modules():
+        if type(module).__name__ == kind:
+            module.compile(backend=backend, dynamic=dynamic)

@@ -95,7 +95,7 @@ class BatchSizer:
 
     def record_success(self, bucket: Bucket, count: int, peak_bytes: int) -> None:
         """Learn from a call that ran and allocated ``peak_bytes`` at most."""
-        # Not the maximum: a compiled network takes more memory at its first call.
+        # Not the maximum: the first call of a kind may take more.
         self._bytes_per_person[bucket] = peak_bytes / count
 
     def record_failure(self, bucket: Bucket, count: int) -> None:
@@ -105,10 +105,10 @@ class BatchSizer:
             self._min_bytes_per_person[bucket] = free / max(count // 2, 1)
 
 
-def split_compiled_batch(count: int) -> tuple[int, int]:
-    """Return the persons to run now, out of ``count``, and the compiled size to pad them to.
+def split_recorded_batch(count: int) -> tuple[int, int]:
+    """Return the persons to run now, out of ``count``, and the recorded size to pad them to.
 
-    Compiled sizes are powers of two. They are filled to three quarters or more: otherwise padding
+    Recorded sizes are powers of two. They are filled to three quarters or more: otherwise padding
     costs more than a further call.
     """
     above = 1 << (count - 1).bit_length()

@@ -50,6 +50,12 @@ class ClassicalInpainter:
         """Return True: nothing of it depends on the configuration."""
         return True
 
+    def run_idle_work(self) -> None:
+        """Do nothing: there is no work but the crops."""
+
+    def release(self) -> None:
+        """Do nothing: there is nothing to free."""
+
 
 def fill_smoothly(crop: Crop) -> RgbImage:
     """Fill in the colors around all persons, spread smoothly."""

@@ -165,7 +165,6 @@ class Diffusion:
         return torch.cat([self._decode(part) for part in _split_for_vae(latents, pixels)])
 
     def _encode(self, images: torch.Tensor) -> torch.Tensor:
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         encoded = self.vae.encode(images.to(self.vae.dtype))
         # AutoencoderTiny has no distribution.
         latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
@@ -173,7 +172,6 @@ class Diffusion:
         return scaled
 
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         scaled = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
         decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
         return (decoded.float() / 2 + 0.5).clamp(0, 1)
@@ -190,7 +188,6 @@ class Diffusion:
         self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
     ) -> torch.Tensor:
         """Return the UNet's output, with guidance."""
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         guided = self._guidance_scale > 1
         if guided:
             model_input = torch.cat([model_input] * 2)

@@ -17,8 +17,8 @@ from anon_ros.models.device import (
     reset_peak_memory,
     resolve_device,
 )
-from anon_ros.models.inpainting.acceleration import optimize_networks, should_compile
-from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_compiled_batch
+from anon_ros.models.inpainting.acceleration import graph_unet, make_recorder, optimize_networks
+from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_recorded_batch
 from anon_ros.models.inpainting.crop_transfer import (
     OUT_OF_MEMORY,
     CropTask,
@@ -27,6 +27,7 @@ from anon_ros.models.inpainting.crop_transfer import (
     stack_images,
     upload_crops,
 )
+from anon_ros.models.inpainting.cuda_graphs import GraphedUnet, GraphRecorder
 from anon_ros.models.inpainting.diffusion import Diffusion
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule, plan_timesteps
 from anon_ros.models.inpainting.pipeline_loader import encode_prompts, load_diffusion
@@ -53,12 +54,19 @@ class DiffusionInpainter:
         diffusion: the networks; changed in place as ``compute`` asks.
         config: sizes and noise schedule.
         compute: batches, compilation, quantization.
+        recorder: makes the graphs that ``compute.compile_mode`` asks for; None for the device's.
 
     Raises:
         ModelError: if the device cannot do what ``compute`` asks for.
     """
 
-    def __init__(self, diffusion: Diffusion, config: InpaintConfig, compute: ComputeConfig) -> None:
+    def __init__(
+        self,
+        diffusion: Diffusion,
+        config: InpaintConfig,
+        compute: ComputeConfig,
+        recorder: GraphRecorder | None = None,
+    ) -> None:
         device = diffusion.device
         self.fallbacks: Counter[str] = Counter()
         self.diffusion = diffusion
@@ -67,9 +75,13 @@ class DiffusionInpainter:
         self._buckets = Buckets(config.generate_px, square=config.aspect == "square")
         max_batch = compute.batch_size or (_BATCH_ON_GPU if device.type == "cuda" else 1)
         self._batch_sizer = BatchSizer(max_batch, lambda: free_memory_bytes(device))
-        self._compiled = should_compile(device, compute)
-        if self._compiled:
-            self._warm_up(max_batch)
+        self._graphed: GraphedUnet | None = None
+        recorder = recorder or make_recorder(device)
+        if recorder is not None and compute.compile_mode != "off":
+            self._graphed = graph_unet(diffusion.unet, compute.compile_mode, recorder)
+            diffusion.unet = self._graphed
+            if compute.compile_mode == "blocks":
+                self._warm_up(max_batch)
 
     @classmethod
     def load(cls, config: InpaintConfig, compute: ComputeConfig) -> "DiffusionInpainter":
@@ -127,6 +139,7 @@ class DiffusionInpainter:
     @torch.no_grad()
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         """Return one image per crop, of its shape, or the failure."""
+        self.run_idle_work()  # where nobody calls it between the frames
         waiting: dict[Bucket, list[CropTask]] = {}
         for task in upload_crops(crops, self.diffusion.device):
             waiting.setdefault(self._buckets.choose(*task.mask.shape), []).append(task)
@@ -137,6 +150,16 @@ class DiffusionInpainter:
                 inpainted |= self._inpaint_tasks(bucket, tasks[:count])
                 del tasks[:count]
         return download_results(inpainted, crops)
+
+    def run_idle_work(self) -> None:
+        """Record graphs of the sizes that came up: work to do while no frame waits."""
+        if self._graphed is not None:
+            self._graphed.record_waiting()
+
+    def release(self) -> None:
+        """Drop graphs and compiled code, which must not outlive the networks."""
+        if self._graphed is not None:
+            self._graphed.release()
 
     def _log_schedule(self, config: InpaintConfig) -> None:
         _LOG.info(
@@ -149,19 +172,25 @@ class DiffusionInpainter:
 
     def _inpaint_tasks(self, bucket: Bucket, tasks: list[CropTask]) -> dict[int, torch.Tensor]:
         """Return results by index, from as few calls as memory allows; failed tasks are missing."""
-        if self._compiled:
-            count, padded_count = split_compiled_batch(len(tasks))
+        if self._graphed is not None and self._graphed.is_recording:
+            count, padded_count = split_recorded_batch(len(tasks))
         else:
             count = padded_count = len(tasks)
         batch, rest = tasks[:count], tasks[count:]
         try:
             allocated = reset_peak_memory(self.diffusion.device)
             inpainted = self._generate(bucket, batch, padded_count)
-            self._batch_sizer.record_success(
-                bucket, padded_count, peak_memory_bytes(self.diffusion.device) - allocated
-            )
+            if self._graphed is None or not self._graphed.has_replayed:  # else it took no memory
+                self._batch_sizer.record_success(
+                    bucket, padded_count, peak_memory_bytes(self.diffusion.device) - allocated
+                )
         except torch.cuda.OutOfMemoryError:
             inpainted = None  # leaving the handler frees the memory of the failed call
+        if inpainted is None and self._graphed is not None and self._graphed.has_graphs:
+            self._count_fallback(f"{OUT_OF_MEMORY} for CUDA graphs: uncompiled from now on")
+            self._graphed.stop_recording()
+            self._empty_cache()
+            inpainted = self._inpaint_tasks(bucket, batch)
         if inpainted is None:
             self._batch_sizer.record_failure(bucket, padded_count)
             inpainted = self._inpaint_with_less_memory(bucket, batch)
@@ -171,8 +200,7 @@ class DiffusionInpainter:
         self, bucket: Bucket, tasks: list[CropTask]
     ) -> dict[int, torch.Tensor]:
         """Retry with half as many persons, or a smaller bucket, or give up."""
-        if self.diffusion.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._empty_cache()
         half = len(tasks) // 2
         if half:
             self._count_fallback(
@@ -187,6 +215,10 @@ class DiffusionInpainter:
             return {}
         self._count_fallback(f"{OUT_OF_MEMORY} at {bucket}: {smaller}")
         return self._inpaint_tasks(smaller, tasks)
+
+    def _empty_cache(self) -> None:
+        if self.diffusion.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _count_fallback(self, reason: str) -> None:
         if not self.fallbacks[reason]:
@@ -224,25 +256,15 @@ class DiffusionInpainter:
         return results
 
     def _warm_up(self, max_batch: int) -> None:
-        """Compile every shape before the first frame needs it, with one step of the schedule."""
-        counts = sorted({split_compiled_batch(count)[1] for count in range(1, max_batch + 1)})
-        shapes = [(bucket, count) for bucket in self._buckets for count in counts]
+        """Compile before the first frame, for one person and for several: the rest is dynamic."""
+        bucket = next(iter(self._buckets))
         schedule, start_s = self.noise_schedule, time.monotonic()
         self.diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
-        for number, (bucket, count) in enumerate(shapes, 1):
-            if self._batch_sizer.choose_size(bucket, count) < min(count, max_batch):
-                _LOG.info("%d persons at %s do not fit into memory; not compiled", count, bucket)
-                continue
-            image = torch.zeros(
-                bucket.height_px,
-                bucket.width_px,
-                3,
-                dtype=torch.uint8,
-                device=self.diffusion.device,
-            )
-            task = CropTask(0, image, torch.ones_like(image[..., 0]), None, 0)
-            for _ in range(2):  # CUDA graphs are recorded at the second call
-                self._inpaint_tasks(bucket, [task] * count)
-            passed_s = time.monotonic() - start_s
-            _LOG.info("compiled shape %d of %d, %.0f s", number, len(shapes), passed_s)
+        sides = bucket.height_px, bucket.width_px
+        image = torch.zeros(*sides, 3, dtype=torch.uint8, device=self.diffusion.device)
+        task = CropTask(0, image, torch.ones_like(image[..., 0]), None, 0)
+        for count in range(1, min(max_batch, 2) + 1):
+            self._inpaint_tasks(bucket, [task] * count)
         self.diffusion.noise_schedule = schedule
+        self.run_idle_work()
+        _LOG.info("compiled in %.0f s", time.monotonic() - start_s)

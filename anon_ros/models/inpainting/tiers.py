@@ -45,6 +45,16 @@ class TieredInpainter:
             results |= zip(indices, inpainted, strict=True)
         return [results[index] for index in range(len(crops))]
 
+    def run_idle_work(self) -> None:
+        """Record graphs of the sizes that came up."""
+        for inpainter in (self.main, self.small):
+            inpainter.run_idle_work()
+
+    def release(self) -> None:
+        """Drop graphs and compiled code of both models."""
+        for inpainter in (self.main, self.small):
+            inpainter.release()
+
     def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
         """Adopt noise schedule and prompts of ``after``; return False if that needs a reload.
 

@@ -1,4 +1,4 @@
-"""Compilation and quantization, which must not change the result."""
+"""Fusion, compilation and quantization, which must not change the result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,23 +9,26 @@ import torch
 from anon_ros.config import ComputeConfig
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.acceleration import (
-    compile_networks,
+    compile_blocks,
     fuse_qkv,
+    make_recorder,
     optimize_networks,
     quantize,
-    should_compile,
 )
 from anon_ros.models.inpainting.diffusion import Diffusion
-from helpers.diffusion import CPU, inpaint_random, load_tiny_diffusion
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from helpers.diffusion import CONFIG, CPU, inpaint_random, load_tiny_diffusion
 
 
 def fuse_all(network: Diffusion) -> None:
     fuse_qkv(network.unet, network.vae)
+    for part in (network.unet, network.vae):
+        part.to(memory_format=torch.channels_last)
 
 
 def compile_all(network: Diffusion) -> None:
     # Inductor needs a GPU or a C++ compiler; what precedes it does not.
-    compile_networks(network.unet, network.vae, "default", backend="eager")
+    compile_blocks(network.unet, "eager")
 
 
 @pytest.mark.parametrize("change", [fuse_all, compile_all])
@@ -45,20 +48,6 @@ def test_optimizing_keeps_result(
     assert difference.mean() < 1e-3
 
 
-def test_each_shape_compiled_once(tiny_sdxl: Path, tiny_vae: Path) -> None:
-    """Beyond its limit of 8 shapes torch would go on uncompiled without a word."""
-    network = load_tiny_diffusion(tiny_sdxl, vae=str(tiny_vae), guidance_scale=1.0)
-    compile_all(network)
-    torch._dynamo.reset()  # noqa: SLF001 - the counters are nowhere else
-    torch._dynamo.utils.counters.clear()  # noqa: SLF001
-    shapes = [(height_px, count) for height_px in (16, 32, 48) for count in (1, 2, 3)]
-    for height_px, count in shapes * 2:
-        inpaint_random(network, height_px, count)
-    counters = torch._dynamo.utils.counters  # noqa: SLF001
-    assert counters["stats"]["unique_graphs"] == 3 * len(shapes)  # UNet, encoder, decoder
-    assert not counters["graph_break"]
-
-
 def test_int8_result_is_similar(tiny_sdxl: Path) -> None:
     plain, quantized = load_tiny_diffusion(tiny_sdxl), load_tiny_diffusion(tiny_sdxl)
     quantize(quantized.unet, "int8", CPU)
@@ -71,10 +60,13 @@ def test_fp8_rejected_without_hardware(tiny_sdxl: Path) -> None:
         quantize(load_tiny_diffusion(tiny_sdxl).unet, "fp8", CPU)
 
 
-def test_nothing_compiled_on_cpu(tiny_sdxl: Path) -> None:
-    compute = ComputeConfig(compile_mode="max-autotune")
-    assert not should_compile(CPU, compute)
+@pytest.mark.parametrize("compile_mode", ["graphs", "blocks"])
+def test_nothing_compiled_on_cpu(tiny_sdxl: Path, compile_mode: str) -> None:
+    compute = ComputeConfig(compile_mode=compile_mode)
+    assert make_recorder(CPU) is None
     network = load_tiny_diffusion(tiny_sdxl)
-    expected = inpaint_random(network)
+    unet, expected = network.unet, inpaint_random(network)
     optimize_networks(network.unet, network.vae, CPU, compute)
+    inpainter = DiffusionInpainter(network, CONFIG, compute)
+    assert inpainter.diffusion.unet is unet
     assert torch.equal(inpaint_random(network), expected)

@@ -1,6 +1,6 @@
 import pytest
 
-from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_compiled_batch
+from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_recorded_batch
 
 TALL = Bucket(1024, 512)
 
@@ -59,10 +59,10 @@ def test_batch_size_without_limit() -> None:
 
 def test_compiled_batch_is_mostly_full() -> None:
     for count in range(1, 65):
-        taken, padded = split_compiled_batch(count)
+        taken, padded = split_recorded_batch(count)
         assert padded in {1, 2, 4, 8, 16, 32, 64}
         assert 0.75 * padded <= taken <= min(count, padded)
-    assert [split_compiled_batch(n) for n in (1, 3, 5, 6, 8)] == [
+    assert [split_recorded_batch(n) for n in (1, 3, 5, 6, 8)] == [
         (1, 1),
         (3, 4),
         (4, 4),

@@ -167,23 +167,6 @@ def test_out_of_memory_at_minimum_fails(tiny_sdxl: Path, bus_rgb: RgbImage) -> N
     inpaint_all(inpainter, make_tall_crops(bus_rgb, 2))
 
 
-def test_warm_up_runs_each_shape(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    inpainter = load_inpainter(tiny_sdxl, batch_size=3)
-    crops = make_tall_crops(bus_rgb, 2)
-    expected = inpaint_all(inpainter, crops)
-    seen: list[tuple[int, ...]] = []
-    hook = get_unet(inpainter).register_forward_pre_hook(
-        lambda _, positional: seen.append(tuple(positional[0].shape))
-    )
-    inpainter._warm_up(3)  # noqa: SLF001 - in service only where networks are compiled
-    hook.remove()
-    assert len(set(seen)) == 9 * 3  # sizes, and batches of 1, 2 and 4: 3 are padded
-    assert len(seen) == 2 * 9 * 3  # one step, and again to record CUDA graphs
-    assert not inpainter.fallbacks
-    for drawn, wanted in zip(inpaint_all(inpainter, crops), expected, strict=True):
-        assert np.array_equal(drawn, wanted)
-
-
 def with_init_image(crop: Crop, colour: int = 128) -> Crop:
     """The crop with a start that shows nobody."""
     return replace(crop, init_image=np.where(crop.mask[..., None], np.uint8(colour), crop.image))
