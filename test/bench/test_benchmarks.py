@@ -65,6 +65,9 @@ def test_gpu_benchmark_compares_graphs(tmp_path: Path) -> None:
         assert len(errors) == 2
         assert max(errors.values()) < 1e-4
     assert results["compilations"]["unique_graphs"] > 0
+    shipped = results["fast, compile_mode: blocks"]
+    assert shipped["start_s"] > 0
+    assert set(shipped["scenes"]) == {"1", "5"}
 
 
 def test_gpu_report_outlives_failed_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
