@@ -80,6 +80,7 @@ class Bench:
         overrides["compute.compile_mode"] = compile_mode
         if self.tiny:
             overrides |= {"inpaint.generate_px": 64, "detect.inference_px": 320}
+            overrides["detect.tiles"] = "off"  # as at full size
             overrides["inpaint.steps"] = _TINY_STEPS
         return load_config(ROOT / "config" / "profiles" / f"{profile}.yaml", overrides)
 
