@@ -29,9 +29,11 @@ class SlowSegmenter(SentinelSegmenter):
 class SlowAnonymizer(Anonymizer):
     """Gives a test the time to kill it while it writes."""
 
-    def cover_persons(self, image: RgbImage, persons: FramePersons) -> CoveredFrame:
+    def cover_persons(
+        self, image: RgbImage, persons: FramePersons, camera: str = ""
+    ) -> CoveredFrame:
         time.sleep(float(os.environ["SLOW_S"]))
-        return super().cover_persons(image, persons)
+        return super().cover_persons(image, persons, camera)
 
 
 def build_slow_anonymizer(config: Config) -> Anonymizer:
