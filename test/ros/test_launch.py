@@ -16,8 +16,6 @@ import yaml
 
 from helpers.paths import ROOT
 
-pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS 2")
-
 PARENT = """\
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
@@ -34,6 +32,11 @@ def generate_launch_description():
         + [include(arguments) for arguments in INCLUDED]
     )
 """
+
+
+@pytest.fixture(autouse=True)
+def _needs_launch() -> None:
+    pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS 2")
 
 
 class LaunchProcess:
