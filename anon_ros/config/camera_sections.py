@@ -1,12 +1,13 @@
 """Sections of parameters for single cameras: ``cameras.<name>.*``."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
+from anon_ros.config.parameter_spec import ParameterSpec
+from anon_ros.config.sections import Section
 from anon_ros.config.topic_names import topic_matches
 
+CAMERAS = "cameras"
 IMAGES = "images"
 IMAGES_SPEC = ParameterSpec(
     "Image topics, by full name or pattern, that the section is for. Without it those with the "
@@ -24,20 +25,10 @@ CAMERA_PARAMETERS = (
 )
 """The parameters that a section may set in place of the global ones."""
 
-_NAME = re.compile(r"cameras\.([A-Za-z_]\w*)\.(.+)", re.ASCII)
-
 
 @dataclass(frozen=True)
-class CameraSection:
-    """Parameters of one camera.
-
-    Attributes:
-        name: of the section.
-        values: by name of the global parameter, or ``IMAGES``; sorted.
-    """
-
-    name: str
-    values: tuple[tuple[str, ParameterValue], ...] = ()
+class CameraSection(Section):
+    """Parameters of one camera, by name of the global parameter, or ``IMAGES``."""
 
     def is_for(self, topic: str) -> bool:
         """Return True if the section is for an image topic (fully qualified)."""
@@ -47,18 +38,3 @@ class CameraSection:
     def only(self, keys: Collection[str]) -> "CameraSection":
         """Return a copy without other values than those of ``keys``."""
         return replace(self, values=tuple(pair for pair in self.values if pair[0] in keys))
-
-    def with_value(self, key: str, value: ParameterValue) -> "CameraSection":
-        """Return a copy with another value."""
-        return replace(self, values=tuple(sorted((dict(self.values) | {key: value}).items())))
-
-
-def split_camera_parameter(name: str) -> tuple[str, str] | None:
-    """Return section and key of ``cameras.<section>.<key>``; None for another parameter."""
-    match = _NAME.fullmatch(name)
-    return None if match is None else (match[1], match[2])
-
-
-def join_camera_parameter(section: str, key: str) -> str:
-    """Return the name of a section's parameter."""
-    return f"cameras.{section}.{key}"

@@ -11,12 +11,11 @@ from typing import Any, NoReturn, get_type_hints
 
 from anon_ros.config.camera_sections import (
     CAMERA_PARAMETERS,
+    CAMERAS,
     IMAGES,
     IMAGES_SPEC,
     REGION_PARAMETERS,
     CameraSection,
-    join_camera_parameter,
-    split_camera_parameter,
 )
 from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import (
@@ -26,12 +25,13 @@ from anon_ros.config.groups import (
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.region_shapes import parse_region
+from anon_ros.config.sections import Section, join_section_parameter, split_section_parameter
 from anon_ros.config.target_sections import (
     PRESETS,
+    TARGETS,
     TargetConfig,
     TargetSection,
     list_target_keys,
-    split_target_parameter,
 )
 from anon_ros.config.topic_names import resolve_prefix
 from anon_ros.errors import ConfigError
@@ -150,10 +150,10 @@ def _iter_leaves(holder: Any = Config, prefix: str = "") -> Iterator[Parameter]:
 
 def find_parameter(name: str) -> Parameter | None:
     """Return the parameter of that name, also of a camera or target; None if there is none."""
-    if target := split_target_parameter(name):
+    if target := split_section_parameter(TARGETS, name):
         key = list_target_keys().get(target[1])
         return None if key is None else Parameter(name, key.type, key.default, key.spec)
-    camera = split_camera_parameter(name)
+    camera = split_section_parameter(CAMERAS, name)
     if camera is None:
         return all_parameters().get(name)
     if camera[1] == IMAGES:
@@ -176,17 +176,15 @@ def require_parameter(name: str) -> Parameter:
 
 def list_section_parameters(config: Config) -> list[str]:
     """Return the names of the parameters that ``config`` sets for single cameras and targets."""
+    kinds: dict[str, Sequence[Section]] = {
+        CAMERAS: config.cameras,
+        TARGETS: config.target_sections,
+    }
     return [
-        *(
-            join_camera_parameter(section.name, key)
-            for section in config.cameras
-            for key, _ in section.values
-        ),
-        *(
-            f"targets.{section.name}.{key}"
-            for section in config.target_sections
-            for key, _ in section.values
-        ),
+        join_section_parameter(kind, section.name, key)
+        for kind, sections in kinds.items()
+        for section in sections
+        for key, _ in section.values
     ]
 
 
@@ -209,11 +207,11 @@ def list_prefixes(config: Config, namespace: str = "/") -> list[str]:
 
 def get_value(config: Config, name: str) -> ParameterValue:
     """Return the value of a parameter; of a camera's the global one if its section sets none."""
-    if target := split_target_parameter(name):
+    if target := split_section_parameter(TARGETS, name):
         config_of_target = list_targets(config).get(target[0], TargetConfig())
         value_of_target: ParameterValue = getattr(config_of_target, target[1])
         return value_of_target
-    camera = split_camera_parameter(name)
+    camera = split_section_parameter(CAMERAS, name)
     if camera is None:
         value: ParameterValue = attrgetter(name)(config)
         return value
@@ -299,12 +297,12 @@ def with_overrides(config: Config, values: Mapping[str, object]) -> Config:
 
 
 def _replace_value(config: Config, name: str, value: ParameterValue) -> Config:
-    if target := split_target_parameter(name):
+    if target := split_section_parameter(TARGETS, name):
         targets = {section.name: section for section in config.target_sections}
         chosen = targets.get(target[0], TargetSection(target[0]))
         targets[chosen.name] = chosen.with_value(target[1], value)
         return replace(config, target_sections=tuple(targets[key] for key in sorted(targets)))
-    if camera := split_camera_parameter(name):
+    if camera := split_section_parameter(CAMERAS, name):
         sections = {section.name: section for section in config.cameras}
         section = sections.get(camera[0], CameraSection(camera[0]))
         sections[section.name] = section.with_value(camera[1], value)
@@ -404,7 +402,7 @@ def _check_classes(config: Config) -> None:
 def _check_images(section: CameraSection) -> None:
     images = dict(section.values).get(IMAGES, ())
     if isinstance(images, tuple) and not all(name.startswith(("/", "*")) for name in images):
-        name = join_camera_parameter(section.name, IMAGES)
+        name = join_section_parameter(CAMERAS, section.name, IMAGES)
         message = f"parameter {name}: {list(images)!r}, expected full names or patterns"
         raise ConfigError(message)
 
@@ -422,7 +420,7 @@ def _format_suggestion(name: str) -> str:
     if name.startswith("cameras."):
         keys = ", ".join((IMAGES, *CAMERA_PARAMETERS))
         return f"; expected cameras.NAME and then one of {keys}"
-    if split_target_parameter(name):
+    if split_section_parameter(TARGETS, name):
         return f"; expected targets.NAME and then one of {', '.join(list_target_keys())}"
     close = get_close_matches(name, all_parameters(), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""

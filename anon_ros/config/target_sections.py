@@ -1,12 +1,12 @@
 """Targets beside persons: presets, and sections of parameters ``targets.<name>.*``."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue, param
+from anon_ros.config.sections import Section
 
 PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -18,7 +18,7 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Classes by name of the target, by preset."""
 
-_NAME = re.compile(r"targets\.([A-Za-z_]\w*)\.(.+)", re.ASCII)
+TARGETS = "targets"
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,14 @@ class TargetConfig:
 
 
 @dataclass(frozen=True)
-class TargetSection:
-    """Parameters of one target.
-
-    Attributes:
-        name: of the section and the target.
-        values: by field of ``TargetConfig``; the others have their defaults.
-    """
-
-    name: str
-    values: tuple[tuple[str, ParameterValue], ...] = field(default=())
+class TargetSection(Section):
+    """Parameters of one target, by field of ``TargetConfig``; the others have their defaults."""
 
     @property
     def config(self) -> TargetConfig:
         """The values with defaults."""
         values: dict[str, Any] = dict(self.values)
         return replace(TargetConfig(), **values)
-
-    def with_value(self, key: str, value: ParameterValue) -> "TargetSection":
-        """Return a copy with another value."""
-        return replace(self, values=tuple(sorted((dict(self.values) | {key: value}).items())))
 
 
 @dataclass(frozen=True)
@@ -99,9 +87,3 @@ def list_target_keys() -> dict[str, TargetKey]:
         leaf.name: TargetKey(types[leaf.name], getattr(default, leaf.name), leaf.metadata["spec"])
         for leaf in fields(TargetConfig)
     }
-
-
-def split_target_parameter(name: str) -> tuple[str, str] | None:
-    """Return section and key of ``targets.<section>.<key>``; None for another parameter."""
-    match = _NAME.fullmatch(name)
-    return None if match is None else (match[1], match[2])

@@ -79,8 +79,8 @@ class Detections:
         """(N,) the number of the target of each; 0 for a person."""
         return self.class_ids // TARGET_STRIDE
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> "Detections":
-        """Return the persons whose row, of (N,), is True."""
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> "Detections":
+        """Return the persons whose row, of (N,), is True, or those at some indices."""
         return Detections(*(values[rows] for values in vars(self).values()))
 
     def above(self, confidence: float) -> "Detections":

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from anon_ros.core import Detections, Mask, Roi
 
-# Of the smaller mask. Neighbors hide each view and share few pixels, unlike two views of a person.
+# Of the smaller mask. Neighbors hide each other and share few pixels, unlike two views of a person.
 _SAME_MIN_OVERLAP = 0.5
 # A box that ends at most this far, px, from a side of the tile which is not one of the image's.
 _CUT_MARGIN_PX = 2.0

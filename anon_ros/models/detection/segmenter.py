@@ -8,7 +8,7 @@ import torch
 import torchvision  # type: ignore[import-untyped]  # ships no types
 
 from anon_ros.config import DetectionConfig
-from anon_ros.core import Detections, RgbImage
+from anon_ros.core import Detections, RgbImage, concatenate_detections
 from anon_ros.images import stretch_dim
 from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons, load_backend
 from anon_ros.models.detection.joining import join_tiles
@@ -74,15 +74,13 @@ class PersonSegmenter:
 
     def _merge(self, looks: Sequence[Detections]) -> Detections:
         """Return the persons of several looks at an image, each once if they agree."""
-        fields = zip(*(vars(look).values() for look in looks), strict=True)
-        boxes, scores, class_ids, masks = (np.concatenate(values) for values in fields)
+        persons = concatenate_detections(looks)
         same_iou = max(self.config.nms_iou, _SAME_IN_LOOKS_IOU)
-        indices = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), same_iou)
-        rows = indices.numpy()
-        return self._limit(Detections(boxes[rows], scores[rows], class_ids[rows], masks[rows]))
+        boxes, scores = torch.from_numpy(persons.boxes_xyxy), torch.from_numpy(persons.scores)
+        return self._limit(persons.take(torchvision.ops.nms(boxes, scores, same_iou).numpy()))
 
     def _limit(self, persons: Detections) -> Detections:
         """Return the first ``max_persons`` persons, who are sorted by score."""
         indices = torch.arange(len(persons))
         count = len(limit_persons(indices, torch.from_numpy(persons.scores), self.config))
-        return Detections(*(values[:count] for values in vars(persons).values()))
+        return persons.take(slice(count))

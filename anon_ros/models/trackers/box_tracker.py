@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from anon_ros.errors import ModelError
 
+_Float = TypeVar("_Float", bound=np.floating)
 Boxes: TypeAlias = npt.NDArray[np.float64]
 
-# A track that is lost for longer is not resumed.
-_MAX_LOST_FRAMES = 30
+# A track that is lost for longer is not resumed; it is predicted by its motion alone.
+MAX_LOST_FRAMES = 30
 # Distances are 1 - IoU. A weak detection must fit its track better than a certain one.
-_MAX_DISTANCE, _MAX_WEAK_DISTANCE = 0.8, 0.5
+MAX_DISTANCE, _MAX_WEAK_DISTANCE = 0.8, 0.5
 # Standard deviations as ratios of the box's height (arXiv 1703.07402): of a detection, and of what
 # place and speed change by from frame to frame.
 _MEASURED_RATIO, _PLACE_RATIO, _SPEED_RATIO = 1 / 20, 1 / 20, 1 / 160
@@ -94,19 +95,19 @@ class BoxTracker:
             boxes_xyxy: (N, 4) float32, px.
             scores: (N,) float32.
         """
-        boxes = _to_cxcywh(boxes_xyxy.astype(np.float64))
+        boxes = to_cxcywh(boxes_xyxy.astype(np.float64))
         for track in self._tracks:
             track.predict()
         ids: list[int | None] = [None] * len(scores)
         is_certain = scores >= self._confidence
         certain, weak = np.flatnonzero(is_certain), np.flatnonzero(~is_certain)
-        self._assign(self._tracks, boxes, certain, _MAX_DISTANCE, ids)
+        self._assign(self._tracks, boxes, certain, MAX_DISTANCE, ids)
         recent = [track for track in self._tracks if track.lost_frames == 1]
         self._assign(recent, boxes, weak, _MAX_WEAK_DISTANCE, ids)
         for index in certain:
             if ids[index] is None:
                 ids[index] = self._begin(boxes[index])
-        self._tracks = [t for t in self._tracks if t.lost_frames <= _MAX_LOST_FRAMES]
+        self._tracks = [t for t in self._tracks if t.lost_frames <= MAX_LOST_FRAMES]
         return ids
 
     def _begin(self, box_cxcywh: Boxes) -> int:
@@ -149,7 +150,8 @@ def import_lap() -> ModuleType:
     return module
 
 
-def _to_cxcywh(boxes_xyxy: Boxes) -> Boxes:
+def to_cxcywh(boxes_xyxy: npt.NDArray[_Float]) -> npt.NDArray[_Float]:
+    """Convert (N, 4) boxes from corners to centers and sides."""
     low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
     return np.concatenate([(low + high) / 2, high - low], axis=1)
 

@@ -7,15 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.errors import ModelError
-from anon_ros.models.trackers.box_tracker import import_lap
+from anon_ros.models.trackers.box_tracker import (
+    MAX_DISTANCE,
+    MAX_LOST_FRAMES,
+    import_lap,
+    to_cxcywh,
+)
 from anon_ros.models.weights.offline import disable_network_access
 
 # Older trackers share one counter of tracks, which every new tracker resets.
 _MIN_VERSION = 8, 4, 175
 _MIN_VERSION_TEXT = ".".join(map(str, _MIN_VERSION))
-# A track that is lost for longer is not resumed; it is predicted by its motion alone.
-_MAX_LOST_FRAMES = 30
-_MAX_DISTANCE = 0.8
 
 
 class _Boxes:
@@ -63,8 +65,8 @@ class ByteTrackTracker:
             track_high_thresh=confidence,
             track_low_thresh=0.0,
             new_track_thresh=confidence,
-            track_buffer=_MAX_LOST_FRAMES,
-            match_thresh=_MAX_DISTANCE,
+            track_buffer=MAX_LOST_FRAMES,
+            match_thresh=MAX_DISTANCE,
             # Otherwise weak detections would not match their tracks.
             fuse_score=False,
         )
@@ -79,9 +81,7 @@ class ByteTrackTracker:
             boxes_xyxy: (N, 4) float32, px.
             scores: (N,) float32.
         """
-        sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-        xywh = np.concatenate([(boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, sides], axis=1)
-        self._tracker.update(_Boxes(xywh.astype(np.float32), scores))
+        self._tracker.update(_Boxes(to_cxcywh(boxes_xyxy).astype(np.float32), scores))
         ids: list[int | None] = [None] * len(scores)
         for track in self._tracker.tracked_stracks:
             if track.frame_id == self._tracker.frame_id:
