@@ -21,6 +21,7 @@ from rclpy.qos import QoSProfile
 
 from anon_ros.ros.node import AnonymizerNode
 from helpers.locks import claim_dds_domain
+from helpers.logged_process import LoggedProcess
 from helpers.paths import HELPERS, ROOT, SHARED_MEMORY
 
 ANONYMIZER = (Path(sys.executable).with_name("anonymizer"),)
@@ -126,7 +127,7 @@ class Peer:
         rclpy.shutdown(context=self._context)
 
 
-class NodeProcess:
+class NodeProcess(LoggedProcess):
     """The executable ``anonymizer``, started with the arguments that launch_ros builds."""
 
     def __init__(
@@ -135,32 +136,12 @@ class NodeProcess:
         pairs = [("-p", f"{name}:={value}") for name, value in parameters.items()]
         overrides = [word for pair in pairs for word in pair]
         arguments = ["-r", "__node:=anonymizer", "-r", "__ns:=/", *overrides]
-        self._process = subprocess.Popen(
-            [*command, "--ros-args", *arguments],
-            env=os.environ
-            | {
-                "ROS_DOMAIN_ID": str(domain),
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.log = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            self.log += line
-
-    def wait_for(self, text: str, timeout_s: float = 60) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while text not in self.log:
-            assert self._process.poll() is None, f"the node ended:\n{self.log}"
-            assert time.monotonic() < deadline_s, f"no {text!r} in:\n{self.log}"
-            time.sleep(0.05)
+        environment = os.environ | {
+            "ROS_DOMAIN_ID": str(domain),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
+        }
+        super().__init__("the node", [*command, "--ros-args", *arguments], environment)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)

@@ -3,9 +3,7 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from helpers.logged_process import LoggedProcess
 from helpers.paths import ROOT
 
 PARENT = """\
@@ -39,33 +38,12 @@ def _needs_launch() -> None:
     pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with ROS 2")
 
 
-class LaunchProcess:
+class LaunchProcess(LoggedProcess):
     """``ros2 launch`` with a stand-in recorder, in a folder of its own."""
 
     def __init__(self, folder: Path, environment: dict[str, str], words: list[str]) -> None:
+        super().__init__("launch", [folder / "bin" / "ros2", "launch", *words], environment, folder)
         self._folder = folder
-        self._process = subprocess.Popen(
-            [folder / "bin" / "ros2", "launch", *words],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.log = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            self.log += line
-
-    def wait_for(self, text: str) -> None:
-        deadline_s = time.monotonic() + 60
-        while text not in self.log:
-            assert self._process.poll() is None, f"launch ended:\n{self.log}"
-            assert time.monotonic() < deadline_s, f"no {text!r} in:\n{self.log}"
-            time.sleep(0.05)
 
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
