@@ -230,7 +230,9 @@ def _anonymize_file(
 def _list_outcomes(result: AnonymizedFrame) -> list[str]:
     small = [_SMALL for outcome in result.outcomes if outcome.tier is Tier.SMALL]
     return [
-        outcome.kind.value if outcome.target == PERSON else f"{_TARGET}{outcome.target}"
+        outcome.kind.value
+        if outcome.target == PERSON
+        else f"{_TARGET}{outcome.target} {outcome.kind.value}"
         for outcome in result.outcomes
     ] + small
 
@@ -239,7 +241,7 @@ def _format_persons(counts: Counter[str]) -> str:
     inpainted, covered = (counts[kind.value] for kind in OutcomeKind)
     small = f" ({counts[_SMALL]} by {_SMALL})" if counts[_SMALL] else ""
     targets = (
-        f", {count} {name.removeprefix(_TARGET)} covered as target"
+        f", {count} {name.removeprefix(_TARGET)} as target"
         for name, count in sorted(counts.items())
         if name.startswith(_TARGET)
     )

@@ -51,6 +51,8 @@ _YAML_TARGETS = """\
     # Targets beside persons, or changes of those of targets.preset; see docs/parameters.md.
     # targets.sign.classes: ["stop sign"]
     # targets.sign.action: pixelate
+    # targets.vehicle.action: inpaint
+    # targets.vehicle.prompt: "a gray car"
 """
 
 _DOCS_TARGETS = """

@@ -310,7 +310,7 @@ class TargetsConfig:
         "person",
         "person: persons alone. The others also cover targets of the weights' classes "
         "license_plate; car, motorcycle, bus, train and truck; or face, with the fill. "
-        "targets.NAME.* changes them or adds more.",
+        "targets.NAME.* changes them, such as to action inpaint, or adds more.",
         choices=tuple(PRESETS),
         start_only=True,
         weak_choices=("person",),
@@ -411,6 +411,24 @@ _SMALL_MODEL_STEPS = 10
 _SMALL_MODEL_POWER = 1.5
 _SMALL_MODEL_PX = 128
 _SMALL_MODEL_MIN_PERSON_PX = 8
+
+
+GENERATOR = "generator"
+"""The value of ``inpaint.model`` that means the shipped one, which draws persons only."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """Prompts and noise level that a model draws with."""
+
+    prompt: str
+    negative_prompt: str
+    beta_d: float
+
+    @property
+    def prompts(self) -> tuple[str, str]:
+        """Prompt and negative prompt."""
+        return self.prompt, self.negative_prompt
 
 
 @dataclass(frozen=True)
@@ -569,6 +587,11 @@ class InpaintConfig:
     def is_diffusion(self) -> bool:
         """True if ``method`` loads a diffusion model."""
         return self.method == "sdxl"
+
+    @property
+    def style(self) -> Style:
+        """Prompts and noise level."""
+        return Style(self.prompt, self.negative_prompt, self.beta_d)
 
     @property
     def has_small_model(self) -> bool:

@@ -20,13 +20,18 @@ from anon_ros.config.camera_sections import (
 from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import (
     DISTILLED_TRAINING_STEPS,
+    GENERATOR,
     Config,
+    InpaintConfig,
+    Style,
     num_denoising_steps,
 )
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.region_shapes import parse_region
 from anon_ros.config.sections import Section, join_section_parameter, split_section_parameter
 from anon_ros.config.target_sections import (
+    DRAWING_KEYS,
+    INPAINT,
     PRESETS,
     TARGETS,
     TargetConfig,
@@ -198,6 +203,27 @@ def list_targets(config: Config) -> dict[str, TargetConfig]:
     return {name: sections[name].config for name in sorted(sections)}
 
 
+def list_drawings(config: Config) -> dict[str, InpaintConfig]:
+    """Return the parameters of the targets that a model draws, by name."""
+    targets = list_targets(config)
+    return {
+        name: _resolve_drawing(config, target)
+        for name, target in targets.items()
+        if target.action == INPAINT
+    }
+
+
+def list_styles(config: Config) -> list[Style]:
+    """Return the styles in which a model draws targets; without that of persons, each once."""
+    styles = dict.fromkeys(drawing.style for drawing in list_drawings(config).values())
+    return [style for style in styles if style != config.inpaint.style]
+
+
+def _resolve_drawing(config: Config, target: TargetConfig) -> InpaintConfig:
+    values: dict[str, Any] = {key: getattr(target, key) for key in DRAWING_KEYS}
+    return replace(config.inpaint, **{key: value for key, value in values.items() if value})
+
+
 def list_prefixes(config: Config, namespace: str = "/") -> list[str]:
     """Return the namespaces below which a node in ``namespace`` publishes, sorted."""
     names = [name for name in list_section_parameters(config) if name.endswith(_PREFIX)]
@@ -209,7 +235,9 @@ def get_value(config: Config, name: str) -> ParameterValue:
     """Return the value of a parameter; of a camera's the global one if its section sets none."""
     if target := split_section_parameter(TARGETS, name):
         config_of_target = list_targets(config).get(target[0], TargetConfig())
-        value_of_target: ParameterValue = getattr(config_of_target, target[1])
+        is_drawing = target[1] in DRAWING_KEYS
+        holder = _resolve_drawing(config, config_of_target) if is_drawing else config_of_target
+        value_of_target: ParameterValue = getattr(holder, target[1])
         return value_of_target
     camera = split_section_parameter(CAMERAS, name)
     if camera is None:
@@ -346,12 +374,7 @@ def _raise_unknown(name: str) -> NoReturn:
 
 def _check_together(config: Config) -> None:
     inpaint = config.inpaint
-    if num_denoising_steps(inpaint.steps, inpaint.beta_d) < 1:
-        message = (
-            f"parameters inpaint.steps = {inpaint.steps} and inpaint.beta_d = {inpaint.beta_d} "
-            f"run no denoising step, so nobody would be anonymized; raise inpaint.steps"
-        )
-        raise ConfigError(message)
+    _check_steps("inpaint", inpaint)
     if inpaint.scheduler in {"lcm", "tcd"} and inpaint.steps > DISTILLED_TRAINING_STEPS:
         message = (
             f"parameter inpaint.steps: {inpaint.steps} is not allowed with inpaint.scheduler = "
@@ -372,6 +395,7 @@ def _check_together(config: Config) -> None:
         for text in texts:
             parse_region(name, text)
     _check_classes(config)
+    _check_drawings(config)
     for section in config.cameras:
         _check_images(section)
     cameras = [name for name in list_section_parameters(config) if name.endswith(_PREFIX)]
@@ -397,6 +421,35 @@ def _check_classes(config: Config) -> None:
             if owners.setdefault(class_name, name) != name:
                 message = f"parameter {name}: {class_name} is in {owners[class_name]} already"
                 raise ConfigError(message)
+
+
+def _check_steps(group: str, inpaint: InpaintConfig) -> None:
+    if num_denoising_steps(inpaint.steps, inpaint.beta_d) < 1:
+        message = (
+            f"parameters inpaint.steps = {inpaint.steps} and {group}.beta_d = {inpaint.beta_d} "
+            f"run no denoising step, so nobody would be anonymized; raise inpaint.steps"
+        )
+        raise ConfigError(message)
+
+
+def _check_drawings(config: Config) -> None:
+    """Raise ConfigError if no model can draw a target that asks for one."""
+    for name, drawing in list_drawings(config).items():
+        problem = ""
+        if not config.inpaint.is_diffusion:
+            problem = f"inpaint.method = {config.inpaint.method}, which has no model"
+        elif config.inpaint.model == GENERATOR:
+            problem = f"inpaint.model = {GENERATOR}, which draws persons only"
+        if problem:
+            message = (
+                f"parameter targets.{name}.action: {INPAINT} is not allowed with {problem}; set "
+                "fill, blur or pixelate, or inpaint.method = sdxl with a model that takes a prompt"
+            )
+            raise ConfigError(message)
+        for key in DRAWING_KEYS:
+            parameter = all_parameters()[f"inpaint.{key}"]
+            replace(parameter, name=f"targets.{name}.{key}").validate(getattr(drawing, key))
+        _check_steps(f"targets.{name}", drawing)
 
 
 def _check_images(section: CameraSection) -> None:

@@ -19,6 +19,10 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Classes by name of the target, by preset."""
 
 TARGETS = "targets"
+INPAINT = "inpaint"
+"""The action that draws; its own parameters are those of ``inpaint`` with the same names."""
+DRAWING_KEYS = ("prompt", "negative_prompt", "beta_d", "context_ratio")
+"""The parameters of a target that replace those of ``inpaint``, unless they are empty or 0."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,9 @@ class TargetConfig:
     action: str = param(
         "fill",
         "Cover of the target. fill: the surroundings, spread smoothly. blur and pixelate show its "
-        "colors and are weak. No model draws a target.",
-        choices=("fill", "blur", "pixelate"),
+        "colors and are weak. inpaint: inpaint.model draws another, over the fill, from "
+        "inpaint.min_person_px on; never inpaint.small_model.",
+        choices=("fill", "blur", "pixelate", INPAINT),
         start_only=True,
         weak_choices=("blur", "pixelate"),
     )
@@ -56,6 +61,32 @@ class TargetConfig:
         maximum=1,
         start_only=True,
         weaker="lower",
+    )
+    prompt: str = param(
+        "",
+        "With action inpaint: description of what is drawn; empty for inpaint.prompt, which names "
+        "a person.",
+        start_only=True,
+    )
+    negative_prompt: str = param(
+        "",
+        "With action inpaint: description of unwanted results; empty for inpaint.negative_prompt.",
+        start_only=True,
+    )
+    beta_d: float = param(
+        0.0,
+        "With action inpaint: noise level, as inpaint.beta_d, 0.05 or more; 0 for that.",
+        minimum=0,
+        maximum=1,
+        start_only=True,
+        weaker="lower",
+    )
+    context_ratio: float = param(
+        0.0,
+        "With action inpaint: size of the crop, as inpaint.context_ratio, 1 or more; 0 for that.",
+        minimum=0,
+        maximum=10,
+        start_only=True,
     )
 
 

@@ -17,7 +17,13 @@ from anon_ros.core.inpainting import inpaint_crops
 from anon_ros.core.masks import PersonRegion, make_regions, union_mask
 from anon_ros.core.protocols import Inpainter, Segmenter
 from anon_ros.core.roi import Roi
-from anon_ros.core.targets import Target, paint_targets, restore_targets
+from anon_ros.core.targets import (
+    Target,
+    clip_targets,
+    hide_others,
+    paint_targets,
+    restore_covers,
+)
 from anon_ros.core.types import (
     AnonymizedFrame,
     CoverReason,
@@ -30,7 +36,6 @@ from anon_ros.core.types import (
     OutcomeKind,
     RgbImage,
     Tier,
-    copy_masked,
 )
 from anon_ros.errors import SegmentationError, drop_traceback, format_error
 
@@ -183,10 +188,11 @@ class Anonymizer:
         tiers = {
             index: tier
             for index, region in enumerate(regions)
-            if index not in targets
-            and (tier := self._choose_tier(region, windows[index])) is not None
+            if (tier := self._choose_tier(region, windows[index], targets.get(index))) is not None
         }
-        rois = {i: self._plan_crop(persons_mask, regions[i], windows[i]) for i in tiers}
+        rois = {
+            i: self._plan_crop(persons_mask, regions[i], windows[i], targets.get(i)) for i in tiers
+        }
         return CoveredFrame(
             image=image,
             persons=persons,
@@ -232,10 +238,19 @@ class Anonymizer:
     def _extract_crop(self, frame: CoveredFrame, index: int) -> Crop:
         from_cover = self.inpainter.draws_persons and self.inpaint.init == "covered"
         source = frame.canvas if from_cover else frame.image
+        if index in frame.targets:  # whose noise level may be lower than that of a person
+            regions = [*frame.regions, *frame.fixed_regions]
+            source = hide_others(source, frame.canvas, regions, index)
         seed = frame.persons.seeds[index]
         region, roi = frame.regions[index], frame.rois[index]
         crop = extract_crop(source, frame.persons_mask, region, roi, seed)
-        return replace(crop, init_image=frame.init_images.get(index), tier=frame.tiers[index])
+        style = self._find_drawing(frame.targets.get(index)).style
+        return replace(
+            crop,
+            init_image=frame.init_images.get(index),
+            tier=frame.tiers[index],
+            style=None if style == self.inpaint.style else style,
+        )
 
     def _finish(
         self, frame: CoveredFrame, crop_results: Sequence[RgbImage | InpaintFailure]
@@ -245,27 +260,24 @@ class Anonymizer:
         if not frame.regions and not frame.fixed_regions:
             return AnonymizedFrame(frame.image, persons.detections, frame.persons_mask, [])
         results: dict[int, RgbImage | InpaintFailure] = {
-            index: _describe_target(frame, index)
-            if index in frame.targets
-            else self._reject_small(region)
-            for index, region in enumerate(frame.regions)
+            index: self._describe_cover(frame, index) for index in range(len(frame.regions))
         }
         results |= zip(frame.rois, crop_results, strict=True)
         inpainted = {i: r for i, r in results.items() if not isinstance(r, InpaintFailure)}
         coverage = coverage_px(persons.detections)
+        clipped = clip_targets(persons.detections, frame.regions, frame.targets)
         layers = [
-            Layer(frame.regions[index], _extract_patch(frame, index, inpainted[index]))
+            Layer(
+                clipped.get(index, frame.regions[index]),
+                _extract_patch(frame, index, inpainted[index]),
+            )
             for index in coverage_order(coverage)
             if index in inpainted
         ]
         replaced = replaced_mask(layers, frame.persons_mask)
         image = composite(frame.canvas, layers, frame.persons_mask)
-        if frame.targets:
-            detected = persons.detections, frame.regions
-            restore_targets(image, frame.canvas, *detected, frame.targets)
-        for region in frame.fixed_regions:  # whoever was pasted there
-            window = region.window.slices
-            copy_masked(frame.canvas[window], region.mask, image[window])
+        covers = [region for index, region in clipped.items() if index not in inpainted]
+        restore_covers(image, frame.canvas, [*covers, *frame.fixed_regions])
         image = force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(
@@ -277,7 +289,7 @@ class Anonymizer:
             )
             for index, count in enumerate(coverage.tolist())
         ]
-        is_drawn = bool(inpainted) and self.inpainter.draws_persons
+        levels = [self._find_drawing(frame.targets.get(index)).beta_d for index in inpainted]
         return AnonymizedFrame(
             image=image,
             detections=persons.detections,
@@ -286,7 +298,7 @@ class Anonymizer:
             track_ids=persons.track_ids,
             inpainted_crops=inpainted,
             fixed_regions=[region.bounds for region in frame.fixed_regions],
-            drawn_beta_d=self.inpaint.beta_d if is_drawn else None,
+            drawn_beta_d=min(levels, default=None) if self.inpainter.draws_persons else None,
         )
 
     def _find_targets(self, detections: Detections) -> dict[int, Target]:
@@ -294,25 +306,40 @@ class Anonymizer:
         numbers = enumerate(detections.target_ids.tolist())
         return {i: self.targets[n - 1] for i, n in numbers if 1 <= n <= len(self.targets)}
 
-    def _plan_crop(self, persons_mask: Mask, region: PersonRegion, window: Roi | None) -> Roi:
+    def _find_drawing(self, target: Target | None) -> InpaintConfig:
+        """Return the parameters of a drawing, of a person without ``target``."""
+        return self.inpaint if target is None or target.drawing is None else target.drawing
+
+    def _plan_crop(
+        self, persons_mask: Mask, region: PersonRegion, window: Roi | None, target: Target | None
+    ) -> Roi:
         height_px, width_px = persons_mask.shape
-        square, ratio = self.inpaint.aspect == "square", self.inpaint.context_ratio
+        square, ratio = self.inpaint.aspect == "square", self._find_drawing(target).context_ratio
         return plan_crop(region, width_px, height_px, ratio, square=square, crop_window=window)
 
-    def _choose_tier(self, region: PersonRegion, window: Roi | None) -> Tier | None:
-        """Return the model that draws a person; None if they are too small."""
+    def _choose_tier(
+        self, region: PersonRegion, window: Roi | None, target: Target | None
+    ) -> Tier | None:
+        """Return the model that draws a person or target; None if none does, or it is too small."""
         side_px = min(region.bounds.width_px, region.bounds.height_px)
+        if target is not None:
+            is_drawn = target.drawing is not None and side_px >= self.inpaint.min_person_px
+            return Tier.MAIN if is_drawn else None
         if side_px < self.inpaint.min_drawn_px:
             return None
         height_px = (window or region.bounds).height_px
         is_small = side_px < self.inpaint.min_person_px or height_px < self.inpaint.small_below_px
         return Tier.SMALL if self.inpaint.has_small_model and is_small else Tier.MAIN
 
-    def _reject_small(self, region: PersonRegion) -> InpaintFailure:
-        size = f"{region.bounds.width_px}x{region.bounds.height_px} px"
-        limit = f"{self.inpaint.min_drawn_px}"
-        if not self.inpaint.has_small_model:
-            limit = f"inpaint.min_person_px = {limit}"
+    def _describe_cover(self, frame: CoveredFrame, index: int) -> InpaintFailure:
+        """Return the reason why nothing is drawn in the place of a person or target."""
+        target, bounds = frame.targets.get(index), frame.regions[index].bounds
+        if target is not None and target.drawing is None:
+            return _describe_target(target, frame.target_failures.get(index, ""))
+        limit = f"inpaint.min_person_px = {self.inpaint.min_person_px}"
+        if target is None and self.inpaint.has_small_model:
+            limit = f"{self.inpaint.min_drawn_px}"
+        size = f"{bounds.width_px}x{bounds.height_px} px"
         return InpaintFailure(f"{size} is below {limit}", CoverReason.TOO_SMALL)
 
 
@@ -346,8 +373,7 @@ def _extract_patch(frame: CoveredFrame, index: int, inpainted: RgbImage) -> RgbI
     return inpainted[window.slices]
 
 
-def _describe_target(frame: CoveredFrame, index: int) -> InpaintFailure:
-    target, problem = frame.targets[index], frame.target_failures.get(index, "")
+def _describe_target(target: Target, problem: str) -> InpaintFailure:
     detail = f"{target.name}: {f'fill, as {problem}' if problem else target.action}"
     return InpaintFailure(detail, CoverReason.TARGET)
 
@@ -364,7 +390,7 @@ def _make_outcome(
         reason, detail = result.cover_reason, result.detail
         return Outcome(OutcomeKind.COVERED, reason, detail, coverage, target=target)
     cover_reason = CoverReason.REUSED if is_reused else None
-    return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage, tier)
+    return Outcome(OutcomeKind.INPAINTED, cover_reason, "", coverage, tier, target)
 
 
 def _check_image(image: RgbImage) -> None:

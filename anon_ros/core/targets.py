@@ -1,10 +1,11 @@
-"""Targets other than persons, which are covered without a diffusion model."""
+"""Targets other than persons: their covers, and what they may show of each other."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from anon_ros.config import InpaintConfig
 from anon_ros.core.coverage import coverage_order, coverage_px
 from anon_ros.core.crops import extract_crop, plan_crop
 from anon_ros.core.inpainting import inpaint_crops
@@ -22,12 +23,15 @@ class Target:
         action: name of the cover.
         dilate_ratio: growth of a mask, as ``mask.dilate_ratio``.
         inpainter: draws the cover from the crop; None for the smooth fill.
+        drawing: parameters with which the frame's inpainter draws over the cover; None if nothing
+            is drawn.
     """
 
     name: str
     action: str
     dilate_ratio: float
     inpainter: Inpainter | None = None
+    drawing: InpaintConfig | None = None
 
 
 def paint_targets(
@@ -56,16 +60,14 @@ def paint_targets(
     if all(target.inpainter is None for target in targets.values()):
         return canvas, failures
     canvas, (height_px, width_px) = canvas.copy(), image.shape[:2]
+    persons_mask = union_mask(regions, height_px, width_px)
     for index in coverage_order(coverage_px(detections)):
         inpainter = targets[index].inpainter if index in targets else None
         if inpainter is None:
             continue
         region = regions[index]
-        rest = [*regions[:index], *regions[index + 1 :]]
-        source = image.copy()
-        copy_masked(canvas, union_mask(rest, height_px, width_px).copy(), source)
+        source = hide_others(image, canvas, regions, index)
         roi = plan_crop(region, width_px, height_px, 1.0, square=False)
-        persons_mask = union_mask(regions, height_px, width_px)
         crop = extract_crop(source, persons_mask, region, roi, seed=0)
         (result,) = inpaint_crops(inpainter, [crop])
         if isinstance(result, InpaintFailure):
@@ -77,28 +79,57 @@ def paint_targets(
     return canvas, failures
 
 
-def restore_targets(
-    image: RgbImage,
-    canvas: RgbImage,
-    detections: Detections,
-    regions: Sequence[PersonRegion],
-    targets: Mapping[int, Target],
-) -> None:
-    """Put the targets' covers back over persons who were drawn onto them; in place.
+def hide_others(
+    image: RgbImage, canvas: RgbImage, regions: Sequence[PersonRegion], index: int
+) -> RgbImage:
+    """Return a copy of ``image`` in which all regions but that of ``index`` are covered.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        canvas: ``image`` with everything covered.
+        regions: all that is covered.
+        index: of the region that stays; where another overlaps it, it is covered.
+    """
+    rest = [*regions[:index], *regions[index + 1 :]]
+    source = image.copy()
+    copy_masked(canvas, union_mask(rest, *image.shape[:2]).copy(), source)
+    return source
+
+
+def clip_targets(
+    detections: Detections, regions: Sequence[PersonRegion], targets: Collection[int]
+) -> dict[int, PersonRegion]:
+    """Return the targets' regions by index, without the parts that lie below persons.
 
     A person's own pixels stay above the margin of a target, such as of the vehicle before which
     they stand, but not above its own mask.
 
     Args:
-        image: (H, W, 3) uint8 RGB, with drawn persons.
-        canvas: with all covers.
         detections: all.
         regions: of the detections.
-        targets: by index of the detection.
+        targets: indices of the detections that are no persons.
     """
+    if not targets:
+        return {}
     persons = [mask for index, mask in enumerate(detections.masks) if index not in targets]
-    bodies: Mask = np.logical_or.reduce(persons) if persons else np.zeros(image.shape[:2], np.bool_)
+    shape = detections.masks.shape[1:]
+    bodies: Mask = np.logical_or.reduce(persons) if persons else np.zeros(shape, np.bool_)
+    clipped = {}
     for index in targets:
         region, window = regions[index], regions[index].window.slices
-        own = detections.masks[index][window]
-        copy_masked(canvas[window], region.mask & (own | ~bodies[window]), image[window])
+        mask = region.mask & (detections.masks[index][window] | ~bodies[window])
+        clipped[index] = replace(region, mask=mask)
+    return clipped
+
+
+def restore_covers(image: RgbImage, canvas: RgbImage, regions: Iterable[PersonRegion]) -> None:
+    """Put covers back over persons and targets that were drawn onto them; in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, with drawn persons.
+        canvas: with all covers.
+        regions: of the covers.
+    """
+    for region in regions:
+        window = region.window.slices
+        copy_masked(canvas[window], region.mask, image[window])

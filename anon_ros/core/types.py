@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.config import PERSON
+from anon_ros.config import PERSON, Style
 from anon_ros.core.roi import Roi
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
@@ -156,6 +156,7 @@ class Crop:
         init_image: (H, W, 3) uint8 RGB, the start inside ``mask`` of an inpainter that starts from
             an image; None for ``image``.
         tier: the model that draws.
+        style: prompts and noise level of a target; None for those of persons.
     """
 
     image: RgbImage
@@ -165,6 +166,7 @@ class Crop:
     seed: int
     init_image: RgbImage | None = None
     tier: Tier = Tier.MAIN
+    style: Style | None = None
 
 
 class CoverReason(Enum):
@@ -247,7 +249,7 @@ class AnonymizedFrame:
         track_ids: (N,) the persons' tracks; None for no track.
         inpainted_crops: the inpainter's results, by index of the person.
         fixed_regions: bounds of the regions that are covered whoever is in them.
-        drawn_beta_d: noise level of the model that drew at least one of the persons; None if none
+        drawn_beta_d: lowest noise level at which a model drew a person or a target; None if none
             was drawn by a model.
     """
 

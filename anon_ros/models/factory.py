@@ -1,12 +1,19 @@
 """Factories of models, from a Config."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from anon_ros.config import Config, InpaintConfig, list_targets
+from anon_ros.config import (
+    Config,
+    InpaintConfig,
+    Style,
+    list_drawings,
+    list_styles,
+    list_targets,
+)
 from anon_ros.core import Anonymizer, Inpainter, Target
 from anon_ros.errors import ModelError
 from anon_ros.images import load_regions
@@ -32,8 +39,10 @@ class LoadedInpainter(Inpainter, Protocol):
         """The number of times that memory did not suffice, by reason."""
         ...
 
-    def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
-        """Adopt ``after``; return False if that needs a reload."""
+    def reconfigure(
+        self, before: InpaintConfig, after: InpaintConfig, styles: Sequence[Style] = ()
+    ) -> bool:
+        """Adopt ``after``, and the styles of targets; return False if that needs a reload."""
         ...
 
     def run_idle_work(self) -> None:
@@ -75,12 +84,14 @@ def build_tracking_anonymizer(config: Config) -> Anonymizer:
 
 def build_targets(config: Config) -> list[Target]:
     """Return the targets beside persons, in the segmenter's order."""
+    drawings = list_drawings(config)
     return [
         Target(
             name,
             target.action,
             target.dilate_ratio,
-            None if target.action == "fill" else CLASSICAL[target.action],
+            None if target.action == "fill" else CLASSICAL.get(target.action),
+            drawings.get(name),
         )
         for name, target in list_targets(config).items()
     ]
@@ -125,14 +136,14 @@ def build_inpainter(config: Config) -> LoadedInpainter:
 
     Raises:
         ModelError: if the diffusion model is missing or damaged, its noise schedule cannot start at
-            ``inpaint.beta_d``, or the device is missing.
+            a ``beta_d``, or the device is missing.
     """
     if config.inpaint.method in CLASSICAL:
         return CLASSICAL[config.inpaint.method]
     disable_network_access()
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter  # noqa: PLC0415
 
-    main = DiffusionInpainter.load(config.inpaint, config.compute)
+    main = DiffusionInpainter.load(config.inpaint, config.compute, list_styles(config))
     return _add_small_model(main, config) if config.inpaint.has_small_model else main
 
 

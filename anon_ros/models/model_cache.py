@@ -4,7 +4,14 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from anon_ros.config import Config, all_parameters, get_value, list_targets, merge_cameras
+from anon_ros.config import (
+    Config,
+    all_parameters,
+    get_value,
+    list_styles,
+    list_targets,
+    merge_cameras,
+)
 from anon_ros.core import Anonymizer
 from anon_ros.images import load_regions
 from anon_ros.models.factory import (
@@ -122,5 +129,5 @@ def _can_serve(inpainter: LoadedInpainter, before: Config, after: Config) -> boo
     if before.inpaint.method != after.inpaint.method:
         return False
     return _has_same_parameters(before, after, "inpaint") and inpainter.reconfigure(
-        before.inpaint, after.inpaint
+        before.inpaint, after.inpaint, list_styles(after)
     )

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import Crop, RgbImage, Roi
+from anon_ros.core import TARGET_STRIDE, Crop, RgbImage, Roi
 from anon_ros.errors import ModelError
 from anon_ros.models import ModelCache, build_tracking_anonymizer
+from helpers.arrays import make_detections
+from helpers.fake_models import FixedSegmenter
 from helpers.graphs import FakeRecorder
 
 
@@ -62,6 +65,48 @@ def test_change_equals_reload(
     assert not np.array_equal(result, before)
     back = models.anonymizer(make_config(base_overrides)).anonymize(image).image
     assert np.array_equal(back, before)
+
+
+DRAWN = {"targets.car.classes": ["fallen person"], "targets.car.action": "inpaint"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "change"),
+    [
+        ({}, {"inpaint__beta_d": 1.0}),
+        ({}, {"inpaint__prompt": "a robot"}),
+        ({"targets.car.prompt": "a bus"}, {"inpaint__steps": 10}),
+        ({"targets.car.prompt": "a bus"}, {"inpaint__beta_d": 1.0, "inpaint__prompt": "a bus"}),
+        ({"targets.car.beta_d": 0.4}, {"inpaint__prompt": "a robot"}),
+        ({"targets.car.beta_d": 0.4}, {"inpaint__beta_d": 0.4}),
+    ],
+)
+def test_targets_follow_a_change(
+    base_overrides: dict[str, Any],
+    targets: dict[str, Any],
+    change: dict[str, Any],
+    bus_rgb: RgbImage,
+) -> None:
+    """What a target does not set is that of persons, now as after a reload."""
+    image = np.ascontiguousarray(bus_rgb[::2, ::2])
+    mask = np.zeros((2, *image.shape[:2]), np.bool_)
+    mask[0, 100:200, 50:150] = mask[1, 300:400, 200:300] = True
+    scene = FixedSegmenter(
+        replace(make_detections(mask), class_ids=np.array([0, TARGET_STRIDE], np.int64))
+    )
+    base, models = base_overrides | DRAWN | targets, ModelCache()
+    first = models.anonymizer(make_config(base))
+    before = replace(first, segmenter=scene).anonymize(image).image
+    after = make_config(base, **change)
+    changed = models.anonymizer(after)
+    assert changed.inpainter is first.inpainter
+    assert changed.segmenter.backend.network is first.segmenter.backend.network
+    result = replace(changed, segmenter=scene).anonymize(image).image
+    reloaded = replace(ModelCache().anonymizer(after), segmenter=scene)
+    assert np.array_equal(result, reloaded.anonymize(image).image)
+    assert not np.array_equal(result, before)
+    back = replace(models.anonymizer(make_config(base)), segmenter=scene)
+    assert np.array_equal(back.anonymize(image).image, before)
 
 
 def test_other_method_frees_diffusion(base_overrides: dict[str, Any]) -> None:

@@ -84,6 +84,10 @@ class ImageEncoder:
             is_keyframe=finished.is_keyframe,
             num_small=sum(outcome.tier is Tier.SMALL for outcome in result.outcomes),
             target_boxes_xyxy=target_boxes,
+            num_drawn_targets=sum(
+                outcome.target != PERSON and outcome.kind is OutcomeKind.INPAINTED
+                for outcome in result.outcomes
+            ),
         )
 
     def _record_failure(self, error: Exception) -> None:

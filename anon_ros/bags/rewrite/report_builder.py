@@ -9,7 +9,7 @@ from itertools import chain, islice
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.rewrite.rewriter import Rewriter
 from anon_ros.bags.run_files.journal import Journal
-from anon_ros.bags.run_files.masks_db import ANONYMIZED, LOST, SKIPPED
+from anon_ros.bags.run_files.masks_db import ANONYMIZED, IS_INPAINTED, LOST, SKIPPED
 from anon_ros.bags.run_files.report import RunReport
 from anon_ros.bags.run_files.topic_report import ImageCounts, TopicReport
 from anon_ros.bags.storage.sqlite3.reader import has_metadata_table
@@ -114,9 +114,8 @@ def _count_images(journal: Journal, *, draws: bool) -> dict[str, ImageCounts]:
         draws: the inpainter is a model that draws persons.
     """
     rows = journal.run_query(
-        "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "
-        "sum(carried), sum(persons > json_array_length(covered)), "
-        "sum(small) FROM frames GROUP BY 1, 2"
+        "SELECT topic, outcome, count(*), sum(persons), sum(json_array_length(covered)), "  # noqa: S608
+        f"sum(carried), sum({IS_INPAINTED}), sum(small) FROM frames GROUP BY 1, 2"
     )
     counts = dict[str, ImageCounts]()
     for topic, outcome, images, persons, covered, propagated, num_inpainted_images, small in rows:

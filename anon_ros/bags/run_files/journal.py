@@ -15,6 +15,7 @@ from typing import Any
 from anon_ros.bags.run_files.masks_db import (
     ANONYMIZED,
     FRAMES_TABLE,
+    IS_INPAINTED,
     ImageRecord,
     insert_records,
     select_records,
@@ -101,10 +102,10 @@ class Journal:
         return dict(self._database.execute(select, (file,)).fetchall())
 
     def has_inpainted(self, file: int | None = None) -> bool:
-        """Return True if a person in an image of a file, or for None of any, was inpainted."""
+        """Return True if anything in an image of a file, or for None of any, was inpainted."""
         select = (
-            "SELECT EXISTS (SELECT * FROM frames WHERE file = coalesce(?, file) "
-            "AND outcome = ? AND persons > json_array_length(covered))"
+            "SELECT EXISTS (SELECT * FROM frames WHERE file = coalesce(?, file) "  # noqa: S608
+            f"AND outcome = ? AND {IS_INPAINTED})"
         )
         return bool(self._database.execute(select, (file, ANONYMIZED)).fetchone()[0])
 

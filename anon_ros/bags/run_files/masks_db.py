@@ -27,10 +27,13 @@ CREATE TABLE IF NOT EXISTS frames (
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
     mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
     is_key INTEGER NOT NULL, small INTEGER NOT NULL, targets TEXT NOT NULL,
+    drawn INTEGER NOT NULL,
     PRIMARY KEY (file, number)
 );
 """
-_NUM_COLUMNS = 16
+IS_INPAINTED = "persons + drawn > json_array_length(covered)"
+"""SQL: a person or a target of the image was inpainted."""
+_NUM_COLUMNS = 17
 _NUM_SIDES = 4
 # of hostile JSON
 _INVALID = (*(ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),)
@@ -56,6 +59,7 @@ class ImageRecord:
         is_keyframe: later results depend on nothing before this image.
         num_small: persons whom ``inpaint.small_model`` drew.
         target_boxes_xyxy: boxes of what is replaced beside persons, px, by name of the target.
+        num_drawn_targets: those of them that were inpainted.
     """
 
     file: int
@@ -73,6 +77,12 @@ class ImageRecord:
     is_keyframe: bool = False
     num_small: int = 0
     target_boxes_xyxy: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    num_drawn_targets: int = 0
+
+    @property
+    def num_inpainted(self) -> int:
+        """Number of persons and targets who were inpainted."""
+        return len(self.boxes_xyxy) - len(self.cover_reasons) + self.num_drawn_targets
 
 
 class MasksDb:
@@ -103,15 +113,14 @@ class MasksDb:
         return select_records(self._database, "WHERE file = ? ORDER BY number", (file,))
 
     def count_inpainted_files(self) -> int:
-        """Return the number of storage files in which a person was inpainted.
+        """Return the number of storage files in which a person or target was inpainted.
 
         Raises:
             sqlite3.Error: if masks.db is damaged.
         """
-        select = (
-            "SELECT count(DISTINCT file) FROM frames "
-            "WHERE outcome = ? AND persons > json_array_length(covered)"
-        )
+        columns = [row[1] for row in self._database.execute("PRAGMA table_info(frames)")]
+        condition = IS_INPAINTED if "drawn" in columns else IS_INPAINTED.replace("drawn", "0")
+        select = f"SELECT count(DISTINCT file) FROM frames WHERE outcome = ? AND {condition}"  # noqa: S608
         return int(self._database.execute(select, (ANONYMIZED,)).fetchone()[0])
 
 
@@ -144,6 +153,7 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
         *(record.num_small, json.dumps(dict(record.target_boxes_xyxy))),
+        record.num_drawn_targets,
     )
 
 
@@ -157,6 +167,7 @@ def _from_row(row: tuple[Any, ...]) -> ImageRecord:
             *(_load_track_ids(track_ids), num_propagated, bool(is_keyframe)),
             num_small=later[0] if later else 0,  # version 0.1 has none of these
             target_boxes_xyxy=_load_target_boxes(later[1]) if later[1:] else {},
+            num_drawn_targets=int(later[2]) if later[2:] else 0,
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"

@@ -40,8 +40,7 @@ class ImageMarkChecker:
             self._num_marked[expected.key] += comparison.is_marked
             self._num_added[expected.key] += is_added
             return
-        num_inpainted = len(record.boxes_xyxy) - len(record.cover_reasons)
-        is_drawn = self.report.mark is not None and num_inpainted > 0
+        is_drawn = self.report.mark is not None and record.num_inpainted > 0
         if comparison.is_marked and not (is_drawn or comparison.was_marked):
             self.findings.add_error(place, "the file is marked as drawn by a model, yet nobody was")
         if not comparison.is_marked and (is_drawn or comparison.was_marked):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anon_ros.config import InpaintConfig
+from anon_ros.config import InpaintConfig, Style
 from anon_ros.core import Crop, RgbImage, fill_from_surroundings
 
 _TELEA_PX = 256
@@ -46,7 +46,9 @@ class ClassicalInpainter:
         """Return one image per crop, of its shape."""
         return [self.function(crop) for crop in crops]
 
-    def reconfigure(self, _before: InpaintConfig, _after: InpaintConfig) -> bool:
+    def reconfigure(
+        self, _before: InpaintConfig, _after: InpaintConfig, _styles: Sequence[Style] = ()
+    ) -> bool:
         """Return True: nothing of it depends on the configuration."""
         return True
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import interpolate
 
+from anon_ros.config import Style
 from anon_ros.core import CoverReason, Crop, InpaintFailure, RgbImage
 from anon_ros.models.inpainting.buckets import Bucket
 
@@ -23,6 +24,7 @@ class CropTask:
     mask: torch.Tensor
     init_image: torch.Tensor | None
     seed: int
+    style: Style | None = None
 
 
 def upload_crops(crops: Sequence[Crop], device: torch.device) -> list[CropTask]:
@@ -40,7 +42,7 @@ def upload_crops(crops: Sequence[Crop], device: torch.device) -> list[CropTask]:
     for index, crop in valid.items():
         image, mask = next(parts), next(parts)
         init_image = None if crop.init_image is None else next(parts)
-        tasks.append(CropTask(index, image, mask, init_image, crop.seed))
+        tasks.append(CropTask(index, image, mask, init_image, crop.seed, crop.style))
     return tasks
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from anon_ros.config import Style
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
 
 _INPAINTING_CHANNELS = 9
@@ -35,6 +36,9 @@ class Diffusion:
     """Inpainting of the masked part of images, starting from images under noise.
 
     It avoids inference_mode, for whose tensors torch.compile would compile a network again.
+
+    Attributes:
+        styles: prompt and noise schedule of what is drawn in other styles.
 
     Args:
         unet: UNet2DConditionModel of 9 (inpainting) or 4 input channels.
@@ -60,6 +64,7 @@ class Diffusion:
         self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.scheduler = scheduler
         self.prompt = prompt
+        self.styles: dict[Style, tuple[Prompt, NoiseSchedule]] = {}
         self._guidance_scale = guidance_scale
         self._takes_masked_image = unet.config.in_channels == _INPAINTING_CHANNELS
         self._step_options = _make_step_options(scheduler)

@@ -3,13 +3,14 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from torch.nn.functional import adaptive_max_pool2d
 
-from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.config import ComputeConfig, InpaintConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage
 from anon_ros.models.device import (
     free_memory_bytes,
@@ -29,8 +30,12 @@ from anon_ros.models.inpainting.crop_transfer import (
 )
 from anon_ros.models.inpainting.cuda_graphs import GraphedUnet, GraphRecorder
 from anon_ros.models.inpainting.diffusion import Diffusion
-from anon_ros.models.inpainting.noise_schedule import NoiseSchedule, plan_timesteps
-from anon_ros.models.inpainting.pipeline_loader import encode_prompts, load_diffusion
+from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
+from anon_ros.models.inpainting.pipeline_loader import (
+    encode_prompts,
+    load_diffusion,
+    plan_schedule,
+)
 
 _LOG = logging.getLogger(__name__)
 _BATCH_ON_GPU = 8
@@ -84,35 +89,56 @@ class DiffusionInpainter:
                 self._warm_up(max_batch)
 
     @classmethod
-    def load(cls, config: InpaintConfig, compute: ComputeConfig) -> "DiffusionInpainter":
+    def load(
+        cls, config: InpaintConfig, compute: ComputeConfig, styles: Sequence[Style] = ()
+    ) -> "DiffusionInpainter":
         """Load ``config.model`` on the device that ``compute`` names.
 
+        Args:
+            config: the model, and the style of persons.
+            compute: the device, and how it works.
+            styles: those that crops may ask for.
+
         Raises:
-            ModelError: if the model is missing or damaged, its noise schedule cannot start at
-                ``config.beta_d``, or the device is missing.
+            ModelError: if the model is missing or damaged, its noise schedule cannot start at a
+                ``beta_d``, or the device is missing.
         """
-        diffusion = load_diffusion(config, resolve_device(compute.device))
+        diffusion = load_diffusion(config, resolve_device(compute.device), styles)
         return cls(diffusion, config, compute)
 
-    def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
-        """Adopt noise schedule and prompts of ``after``; return False if that needs a reload.
+    def reconfigure(
+        self, before: InpaintConfig, after: InpaintConfig, styles: Sequence[Style] = ()
+    ) -> bool:
+        """Adopt noise schedules and prompts; return False if that needs a reload.
+
+        Args:
+            before: adopted so far.
+            after: to adopt.
+            styles: those that crops may ask for, from now on.
 
         Raises:
-            ModelError: if no schedule can start at ``after.beta_d``, or the text encoders are
-                missing.
+            ModelError: if no schedule can start at a ``beta_d``, or the text encoders are missing.
         """
-        prompts = [(c.prompt, c.negative_prompt) for c in (before, after)]
-        if prompts[0] != prompts[1]:
+        diffusion = self.diffusion
+        prompts = {style.prompts: prompt for style, (prompt, _) in diffusion.styles.items()}
+        prompts[before.style.prompts] = diffusion.prompt
+        wanted = (after.style, *styles)
+        missing = {s.prompts: s for s in wanted if s.prompts not in prompts}
+        if missing:
             if after.lora:  # it may have changed the text encoders, which are freed after loading
                 return False
-            self.diffusion.prompt = encode_prompts(
-                after, self.diffusion.device, self.diffusion.dtype
+            encoded = encode_prompts(
+                after, list(missing.values()), diffusion.device, diffusion.dtype
             )
-        schedules = [(c.steps, c.beta_d, c.timestep_power) for c in (before, after)]
-        if schedules[0] != schedules[1]:
-            self.diffusion.noise_schedule = plan_timesteps(
-                after.scheduler, self.diffusion.scheduler, *schedules[1]
-            )
+            prompts |= zip(missing, encoded, strict=True)
+        drawings = {
+            style: (prompts[style.prompts], plan_schedule(after, diffusion.scheduler, style))
+            for style in wanted
+        }
+        previous = diffusion.noise_schedule
+        diffusion.prompt, diffusion.noise_schedule = drawings.pop(after.style)
+        diffusion.styles = drawings
+        if diffusion.noise_schedule != previous:
             self._log_schedule(after)
         return True
 
@@ -140,15 +166,17 @@ class DiffusionInpainter:
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         """Return one image per crop, of its shape, or the failure."""
         self.run_idle_work()  # where nobody calls it between the frames
-        waiting: dict[Bucket, list[CropTask]] = {}
+        waiting: dict[tuple[Bucket, Style | None], list[CropTask]] = {}
         for task in upload_crops(crops, self.diffusion.device):
-            waiting.setdefault(self._buckets.choose(*task.mask.shape), []).append(task)
+            bucket = self._buckets.choose(*task.mask.shape)
+            waiting.setdefault((bucket, task.style), []).append(task)
         inpainted: dict[int, torch.Tensor] = {}
-        for bucket, tasks in waiting.items():
-            while tasks:
-                count = self._batch_sizer.choose_size(bucket, len(tasks))
-                inpainted |= self._inpaint_tasks(bucket, tasks[:count])
-                del tasks[:count]
+        for (bucket, style), tasks in waiting.items():
+            with self._use_style(style):
+                while tasks:
+                    count = self._batch_sizer.choose_size(bucket, len(tasks))
+                    inpainted |= self._inpaint_tasks(bucket, tasks[:count])
+                    del tasks[:count]
         return download_results(inpainted, crops)
 
     def run_idle_work(self) -> None:
@@ -160,6 +188,18 @@ class DiffusionInpainter:
         """Drop graphs and compiled code, which must not outlive the networks."""
         if self._graphed is not None:
             self._graphed.release()
+
+    @contextmanager
+    def _use_style(self, style: Style | None) -> Iterator[None]:
+        """Draw in that style, None for that of persons, until the block ends."""
+        diffusion = self.diffusion
+        main = diffusion.prompt, diffusion.noise_schedule
+        if style is not None:
+            diffusion.prompt, diffusion.noise_schedule = diffusion.styles[style]
+        try:
+            yield
+        finally:
+            diffusion.prompt, diffusion.noise_schedule = main
 
     def _log_schedule(self, config: InpaintConfig) -> None:
         _LOG.info(

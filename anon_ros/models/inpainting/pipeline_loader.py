@@ -2,15 +2,16 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from anon_ros.config import InpaintConfig
+from anon_ros.config import InpaintConfig, Style
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
-from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
+from anon_ros.models.inpainting.noise_schedule import NoiseSchedule, make_scheduler, plan_timesteps
 from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, read_pipeline_index
 from anon_ros.models.weights.offline import disable_network_access
 
@@ -32,11 +33,18 @@ _PIPELINE_OPTIONS: dict[str, dict[str, Any]] = {
 _VAE_CLASSES = ("AutoencoderKL", "AutoencoderTiny")
 
 
-def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
+def load_diffusion(
+    config: InpaintConfig, device: torch.device, styles: Sequence[Style] = ()
+) -> Diffusion:
     """Load the model, its VAE and LoRA; encode the prompts once and free the text encoders.
 
+    Args:
+        config: the model, and the style of persons.
+        device: of the networks.
+        styles: of what else it draws.
+
     Raises:
-        ModelError: if a file is missing or damaged, or no schedule can start at ``config.beta_d``.
+        ModelError: if a file is missing or damaged, or no schedule can start at a ``beta_d``.
     """
     directory = find_pipeline(config.model, config.revision)
     vae = find_vae(config.vae) if config.vae else None
@@ -50,24 +58,37 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
         )
         raise ModelError(message)
     scheduler = make_scheduler(config.scheduler, pipeline.scheduler)
-    noise_schedule = plan_timesteps(
-        config.scheduler, scheduler, config.steps, config.beta_d, config.timestep_power
-    )
+    schedules = [plan_schedule(config, scheduler, style) for style in (config.style, *styles)]
     if lora is not None:
         _fuse_lora(pipeline, lora)
     if vae is not None:
         pipeline.vae = _load_vae(vae)
     pipeline.vae.to(_choose_vae_dtype(pipeline.vae, dtype))
     pipeline.to(device)
-    prompt = _encode_prompts(pipeline, config)
+    prompts = [_encode_prompts(pipeline, config, style) for style in (config.style, *styles)]
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
-    return Diffusion(unet, autoencoder, scheduler, noise_schedule, prompt, config.guidance_scale)
+    main = schedules[0], prompts[0]
+    diffusion = Diffusion(unet, autoencoder, scheduler, *main, config.guidance_scale)
+    diffusion.styles = dict(zip(styles, zip(prompts[1:], schedules[1:], strict=True), strict=True))
+    return diffusion
 
 
-def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dtype) -> Prompt:
-    """Encode the prompts of ``config``; load the model's text encoders for that alone.
+def plan_schedule(config: InpaintConfig, scheduler: Any, style: Style) -> NoiseSchedule:
+    """Return the noise schedule of a style.
+
+    Raises:
+        ModelError: if none can start at its ``beta_d``.
+    """
+    steps, power = config.steps, config.timestep_power
+    return plan_timesteps(config.scheduler, scheduler, steps, style.beta_d, power)
+
+
+def encode_prompts(
+    config: InpaintConfig, styles: Sequence[Style], device: torch.device, dtype: torch.dtype
+) -> list[Prompt]:
+    """Encode the prompts of the styles; load the model's text encoders for that alone.
 
     Raises:
         ModelError: if a file is missing or damaged.
@@ -75,7 +96,7 @@ def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dty
     directory = find_pipeline(config.model, config.revision)
     pipeline = _load_pipeline(directory, dtype, unet=None, vae=None)
     pipeline.to(device)
-    return _encode_prompts(pipeline, config)
+    return [_encode_prompts(pipeline, config, style) for style in styles]
 
 
 def _load_pipeline(directory: Path, dtype: torch.dtype, **parts: None) -> Any:
@@ -141,17 +162,19 @@ def _make_load_error(path: Path, parameter: str, error: Exception) -> ModelError
     return ModelError(f"{parameter}: {path} cannot be loaded: {' '.join(str(error).split())}")
 
 
-def _encode_prompts(pipeline: Any, config: InpaintConfig) -> Prompt:
+def _encode_prompts(pipeline: Any, config: InpaintConfig, style: Style) -> Prompt:
     for name in ("prompt", "negative_prompt"):
-        _warn_if_truncated(name, getattr(config, name), pipeline.tokenizer)
+        text = getattr(style, name)
+        parameter = f"inpaint.{name}" if text == getattr(config, name) else f"{name} of a target"
+        _warn_if_truncated(parameter, text, pipeline.tokenizer)
     guided = config.guidance_scale > 1
     with torch.no_grad():
         positive, negative, *pooled = pipeline.encode_prompt(
-            prompt=config.prompt,
+            prompt=style.prompt,
             device=pipeline.device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
-            negative_prompt=config.negative_prompt if guided else None,
+            negative_prompt=style.negative_prompt if guided else None,
         )
     if not guided:
         return Prompt(positive, pooled[0] if pooled else None)
@@ -184,4 +207,4 @@ def _warn_if_truncated(parameter: str, prompt: str, tokenizer: Any) -> None:
     if len(tokens) > limit:
         # The last token is always the end mark.
         truncated = tokenizer.decode(tokens[limit - 1 : -1])
-        _LOG.warning("inpaint.%s is cut after %d tokens; left out: %s", parameter, limit, truncated)
+        _LOG.warning("%s is cut after %d tokens; left out: %s", parameter, limit, truncated)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from anon_ros.config import InpaintConfig
+from anon_ros.config import InpaintConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage, Tier
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
@@ -55,13 +55,20 @@ class TieredInpainter:
         for inpainter in (self.main, self.small):
             inpainter.release()
 
-    def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:
-        """Adopt noise schedule and prompts of ``after``; return False if that needs a reload.
+    def reconfigure(
+        self, before: InpaintConfig, after: InpaintConfig, styles: Sequence[Style] = ()
+    ) -> bool:
+        """Adopt noise schedules and prompts; return False if that needs a reload.
+
+        Args:
+            before: adopted so far.
+            after: to adopt.
+            styles: of the main model, beside that of persons.
 
         Raises:
-            ModelError: if a schedule cannot start at ``after.beta_d``, or the text encoders are
+            ModelError: if a schedule cannot start at a ``beta_d``, or the text encoders are
                 missing.
         """
-        return self.main.reconfigure(before, after) and self.small.reconfigure(
+        return self.main.reconfigure(before, after, styles) and self.small.reconfigure(
             before.for_small_model(), after.for_small_model()
         )

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
+from anon_ros.config import GENERATOR
 from anon_ros.errors import ModelError
 from anon_ros.utils.share import shared_candidates
 
-GENERATOR = "generator"
-"""The value of ``inpaint.model`` that means it, whatever the working directory holds."""
 GENERATOR_LICENSE = "Apache-2.0 (anon_ros)"
 GENERATOR_HINT = "or draw small persons with what is shipped: profile street (profile:=street)"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from anon_ros.config import Config, InpaintConfig
+from anon_ros.config import GENERATOR, Config, InpaintConfig
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.digest import hash_model
-from anon_ros.models.weights.generator import GENERATOR, GENERATOR_LICENSE, find_generator
+from anon_ros.models.weights.generator import GENERATOR_LICENSE, find_generator
 from anon_ros.models.weights.locate import (
     INCEPTION_WEIGHTS,
     LPIPS_WEIGHTS,

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from anon_ros.config import GENERATOR
 from anon_ros.errors import ModelError
 from anon_ros.models.weights.digest import hash_model
-from anon_ros.models.weights.generator import GENERATOR, GENERATOR_HINT, find_generator
+from anon_ros.models.weights.generator import GENERATOR_HINT, find_generator
 from anon_ros.models.weights.offline import disable_network_access
 
 _ULTRALYTICS_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"

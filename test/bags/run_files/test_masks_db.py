@@ -24,6 +24,7 @@ RECORDS = [
         is_keyframe=True,
         num_small=2,
         target_boxes_xyxy={"vehicle": [[1.0, 2.0, 3.0, 4.5]]},
+        num_drawn_targets=1,
     ),
     ImageRecord(0, 1, "/cam", 200, "lost", reason="broken: at byte 3"),
     ImageRecord(1, 0, "/rear", 300, "skipped"),
@@ -56,6 +57,13 @@ def test_masks_db_has_records_without_deltas(tmp_path: Path) -> None:
     ]
 
 
+def test_drawn_target_makes_an_image_inpainted(tmp_path: Path) -> None:
+    """Its only person is covered."""
+    with closing(MasksDb(write_masks_db(tmp_path))) as masks_db:
+        assert next(masks_db.iter_file(0)).num_inpainted == 1
+        assert masks_db.count_inpainted_files() == 1
+
+
 def test_masks_db_is_read_only(tmp_path: Path) -> None:
     path = write_masks_db(tmp_path)
     with closing(MasksDb(path)) as masks_db, pytest.raises(sqlite3.OperationalError):
@@ -72,10 +80,11 @@ def test_masks_db_is_not_created(tmp_path: Path) -> None:
 def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
     path = write_masks_db(tmp_path)
     with closing(sqlite3.connect(path)) as database:
-        for column in ("targets", "small"):
+        for column in ("drawn", "targets", "small"):
             database.execute(f"ALTER TABLE frames DROP COLUMN {column}")
     with closing(MasksDb(path)) as masks_db:
         (record, _) = masks_db.iter_file(0)
+        assert masks_db.count_inpainted_files() == 0
     assert (record.num_propagated, record.is_keyframe, record.num_small) == (1, True, 0)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from anon_ros.core import TARGET_STRIDE, Detections, RgbImage
+from anon_ros.images.files.synthetic_mark import XMP_MARK
 from helpers.bag_editing import RunCommand, decode_shown_image, read_findings
 from helpers.bag_reading import read_messages
-from helpers.bags import IMAGE_TOPICS, write_rosbag2
+from helpers.bags import IMAGE_TOPICS, JPEG_TOPIC, write_rosbag2
 from helpers.fake_models import SentinelModelProvider, SentinelSegmenter, find_sentinel_pixels
 
 FLAGS = ("--targets.preset", "person+vehicle")
@@ -59,3 +60,35 @@ def test_vehicle_is_no_person_of_the_report(
     assert run_verify(source, output) == 0
     (line,) = [text for text in read_findings(capsys, "not checked") if "targets" in text]
     assert "targets that were missed (vehicle)" in line
+
+
+@pytest.mark.parametrize("mark", ["on", "off"])
+def test_image_with_nothing_but_a_drawn_vehicle_is_marked(
+    tmp_path: Path,
+    draw_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    capsys: pytest.CaptureFixture[str],
+    mark: str,
+) -> None:
+    class ParkedSegmenter(SentinelSegmenter):
+        def segment(self, image: RgbImage) -> Detections:
+            found = super().segment(image)
+            return replace(found, class_ids=np.full(len(found), TARGET_STRIDE))
+
+    sentinel_models.segmenter = ParkedSegmenter()
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    drawn = tmp_path / "drawn.yaml"
+    targets = '{preset: person+vehicle, vehicle.action: "inpaint", vehicle.prompt: "a bus"}'
+    drawn.write_text(f"/**: {{ros__parameters: {{targets: {targets}}}}}")
+    flags = ("--config", str(drawn), "--inpaint.method", "sdxl", "--output.mark", mark)
+    assert draw_bag(source, output, *flags) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert {topic.get("drawn") for topic in report["topics"]} == {6, None}
+    assert set(report["persons_per_frame"]) == {"0"}
+    marked = [XMP_MARK in m.data for m in read_messages(output) if m.topic == JPEG_TOPIC]
+    assert marked == [mark == "on"] * 6
+    assert (report["mark"] is not None) == (mark == "on")
+    capsys.readouterr()
+    assert run_verify(source, output) == 0
+    assert not read_findings(capsys, "mark")

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.config import ComputeConfig, InpaintConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage, Roi
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 
 
-def load_inpainter(folder: Path, batch_size: int = 0, **options: Any) -> DiffusionInpainter:
+def load_inpainter(
+    folder: Path, batch_size: int = 0, styles: Sequence[Style] = (), **options: Any
+) -> DiffusionInpainter:
     config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
-    config = replace(config, negative_prompt="blurry", **options)
-    return DiffusionInpainter.load(config, ComputeConfig(device="cpu", batch_size=batch_size))
+    config = replace(config, **({"negative_prompt": "blurry"} | options))
+    compute = ComputeConfig(device="cpu", batch_size=batch_size)
+    return DiffusionInpainter.load(config, compute, styles)
 
 
 def make_crop(image: RgbImage, side_px: int = 90, seed: int = 1) -> Crop:
@@ -290,6 +293,59 @@ def test_truncated_prompt_logged(
     assert record.getMessage() == "inpaint.prompt is cut after 77 tokens; left out: unseen"
     inpainter.inpaint([make_crop(bus_rgb)])
     assert len(caplog.records) == 1
+
+
+BUS = Style("a gray bus", "a logo", 0.9)
+
+
+@pytest.mark.parametrize("guidance", [7.0, 1.0])
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sdxl_base", "tiny_sd2"])
+def test_style_draws_as_if_it_were_that_of_persons(
+    model: str, request: pytest.FixtureRequest, bus_rgb: RgbImage, guidance: float
+) -> None:
+    """Prompt, negative prompt and noise level; the persons beside it are as without it."""
+    folder, crop = request.getfixturevalue(model), make_crop(bus_rgb)
+    mixed = load_inpainter(folder, styles=[BUS], guidance_scale=guidance)
+    person, bus, again = inpaint_all(mixed, [crop, replace(crop, style=BUS), crop])
+    plain = load_inpainter(folder, guidance_scale=guidance)
+    assert np.array_equal(person, inpaint_all(plain, [crop])[0])
+    assert np.array_equal(person, again)
+    as_persons = load_inpainter(folder, guidance_scale=guidance, **vars(BUS))
+    assert np.array_equal(bus, inpaint_all(as_persons, [crop])[0])
+    assert not np.array_equal(bus, person)
+
+
+def test_crops_of_one_style_share_calls(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    styles = [BUS, Style("a sign", "", 0.9)]
+    inpainter = load_inpainter(tiny_sdxl, batch_size=8, styles=styles)
+    sizes = record_batch_sizes(inpainter)
+    crop = make_crop(bus_rgb)
+    crops = [replace(crop, style=style) for style in (None, BUS, None, styles[1], BUS)]
+    inpaint_all(inpainter, crops)
+    assert sizes == [2] * 6 + [2] * 9 + [1] * 9
+
+
+def test_style_shares_memory_and_graphs(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    """A failure in the call of a style leaves the next call that of persons."""
+    inpainter = load_inpainter(tiny_sdxl, batch_size=8, styles=[BUS])
+    crop = make_tall_crops(bus_rgb, 1)[0]
+    expected = inpaint_all(inpainter, [crop])
+    main = inpainter.diffusion.prompt, inpainter.noise_schedule
+    run_out_of_memory(inpainter, lambda *_: inpainter.noise_schedule == main[1])
+    bus, person = inpainter.inpaint([replace(crop, style=BUS), crop])
+    assert isinstance(bus, InpaintFailure)
+    assert np.array_equal(person, expected[0])
+    with pytest.raises(KeyError):
+        inpainter.inpaint([replace(crop, style=Style("", "", 0.5))])
+    assert (inpainter.diffusion.prompt, inpainter.noise_schedule) == main
+
+
+def test_truncated_prompt_of_a_target_logged(
+    tiny_sdxl: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_inpainter(tiny_sdxl, styles=[Style("x" * 75 + "unseen", "", 0.5)])
+    (record,) = caplog.records
+    assert record.getMessage() == "prompt of a target is cut after 77 tokens; left out: unseen"
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
