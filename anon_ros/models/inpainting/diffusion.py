@@ -15,7 +15,8 @@ import torch
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
 
 _INPAINTING_CHANNELS = 9
-_MAX_VAE_PIXELS = 2 * 1024 * 1024
+# A full call of eight persons at 768 x 384 px. Its memory is part of what BatchSizer measures.
+_MAX_VAE_PIXELS = 8 * 768 * 384
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Diffusion:
     @property
     def dtype(self) -> torch.dtype:
         return self.prompt.tokens.dtype
+
+    @property
+    def is_guided(self) -> bool:
+        """True if the UNet sees each image twice: with the prompt, and with the negative one."""
+        return self._guidance_scale > 1
 
     @torch.no_grad()
     def inpaint_batch(
@@ -188,13 +194,12 @@ class Diffusion:
         self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
     ) -> torch.Tensor:
         """Return the UNet's output, with guidance."""
-        guided = self._guidance_scale > 1
-        if guided:
+        if self.is_guided:
             model_input = torch.cat([model_input] * 2)
         predicted: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[
             0
         ]
-        if not guided:
+        if not self.is_guided:
             return predicted
         negative, positive = predicted.chunk(2)
         return negative + self._guidance_scale * (positive - negative)

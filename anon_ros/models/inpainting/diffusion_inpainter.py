@@ -172,10 +172,7 @@ class DiffusionInpainter:
 
     def _inpaint_tasks(self, bucket: Bucket, tasks: list[CropTask]) -> dict[int, torch.Tensor]:
         """Return results by index, from as few calls as memory allows; failed tasks are missing."""
-        if self._graphed is not None and self._graphed.is_recording:
-            count, padded_count = split_recorded_batch(len(tasks))
-        else:
-            count = padded_count = len(tasks)
+        count, padded_count = self._choose_padding(bucket, len(tasks))
         batch, rest = tasks[:count], tasks[count:]
         try:
             allocated = reset_peak_memory(self.diffusion.device)
@@ -195,6 +192,15 @@ class DiffusionInpainter:
             self._batch_sizer.record_failure(bucket, padded_count)
             inpainted = self._inpaint_with_less_memory(bucket, batch)
         return inpainted | (self._inpaint_tasks(bucket, rest) if rest else {})
+
+    def _choose_padding(self, bucket: Bucket, count: int) -> tuple[int, int]:
+        """Return the persons to run now, out of ``count``, and the number to pad them to."""
+        if self._graphed is None or not self._graphed.is_recording:
+            return count, count
+        person_pixels = bucket.height_px * bucket.width_px * (1 + self.diffusion.is_guided)
+        return split_recorded_batch(
+            count, person_pixels, self._batch_sizer.choose_size(bucket, 2 * count)
+        )
 
     def _inpaint_with_less_memory(
         self, bucket: Bucket, tasks: list[CropTask]

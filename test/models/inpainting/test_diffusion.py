@@ -98,6 +98,15 @@ def test_overflowing_vae_is_bfloat16(tiny_sdxl: Path) -> None:
     assert (diffusion.dtype, diffusion.vae.dtype) == (torch.float16, torch.bfloat16)
 
 
+def test_full_call_is_one_part_for_vae(tiny_sdxl: Path) -> None:
+    diffusion = load_diffusion(replace(CONFIG, model=str(tiny_sdxl)), CPU)
+    diffusion.vae = vae = BlockMeanVae()
+    for count, sizes in ((8, [8]), (9, [8, 1])):
+        vae.batch_sizes.clear()
+        diffusion.encode(torch.zeros(count, 3, 768, 384))
+        assert vae.batch_sizes == sizes
+
+
 @pytest.mark.parametrize(("model", "encodes"), [("tiny_sdxl", 2), ("tiny_sdxl_base", 1)])
 def test_prompts_are_encoded_once(model: str, encodes: int, request: pytest.FixtureRequest) -> None:
     diffusion = load_diffusion(replace(CONFIG, model=str(request.getfixturevalue(model))), CPU)
@@ -193,7 +202,11 @@ class BlockMeanVae:
     config = SimpleNamespace(scaling_factor=1.0)
     dtype = torch.float32
 
+    def __init__(self) -> None:
+        self.batch_sizes: list[int] = []
+
     def encode(self, images: torch.Tensor) -> SimpleNamespace:
+        self.batch_sizes.append(len(images))
         colours = torch.nn.functional.avg_pool2d(images, 8)
         return SimpleNamespace(latents=torch.cat([colours, colours[:, :1]], dim=1))
 
