@@ -263,14 +263,16 @@ class DiffusionInpainter:
 
     def _warm_up(self, max_batch: int) -> None:
         """Compile before the first frame, for one person and for several: the rest is dynamic."""
-        bucket = next(iter(self._buckets))
-        schedule, start_s = self.noise_schedule, time.monotonic()
-        self.diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
+        bucket, diffusion, start_s = next(iter(self._buckets)), self.diffusion, time.monotonic()
+        schedule, guidance_until = diffusion.noise_schedule, diffusion.guidance_until
+        diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
         sides = bucket.height_px, bucket.width_px
-        image = torch.zeros(*sides, 3, dtype=torch.uint8, device=self.diffusion.device)
+        image = torch.zeros(*sides, 3, dtype=torch.uint8, device=diffusion.device)
         task = CropTask(0, image, torch.ones_like(image[..., 0]), None, 0)
         for count in range(1, min(max_batch, 2) + 1):
-            self._inpaint_tasks(bucket, [task] * count)
-        self.diffusion.noise_schedule = schedule
+            # With guidance there is no batch of one image, at the end of the chain there may be.
+            for diffusion.guidance_until in sorted({1.0, float(guidance_until == 1)}):
+                self._inpaint_tasks(bucket, [task] * count)
+        diffusion.noise_schedule, diffusion.guidance_until = schedule, guidance_until
         self.run_idle_work()
         _LOG.info("compiled in %.0f s", time.monotonic() - start_s)

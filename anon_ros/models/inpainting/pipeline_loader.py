@@ -63,7 +63,8 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
-    return Diffusion(unet, autoencoder, scheduler, noise_schedule, prompt, config.guidance_scale)
+    guidance = config.guidance_scale, config.guidance_until
+    return Diffusion(unet, autoencoder, scheduler, noise_schedule, prompt, *guidance)
 
 
 def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dtype) -> Prompt:
