@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anon_ros.config import load_config
+from anon_ros.config import SkipConfig, load_config
 from anon_ros.core import CoverReason, InpaintFailure
 from anon_ros.errors import ImageFormatError, ModelError
-from anon_ros.live import GateClosed, QueuedFrame
+from anon_ros.live import GateClosed, Mailbox, QueuedFrame
 from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import (
     FaultyInpainter,
@@ -166,6 +166,18 @@ def test_max_batch_needs_diffusion() -> None:
     assert outside.pipeline().max_batch == 1
     diffusion = SentinelModelProvider(inpainter=NoiseInpainter(max_batch=8))
     assert outside.pipeline(diffusion).max_batch == 8
+
+
+def test_persons_of_all_cameras_are_one_call() -> None:
+    inpainter = NoiseInpainter(max_batch=8)
+    pipeline = FakeFrameIO().pipeline(SentinelModelProvider(inpainter=inpainter))
+    box: Mailbox[Any] = Mailbox(SkipConfig())
+    for camera in ("a", "b", "c"):
+        box.put(camera, IMAGE)
+    frames = box.take(pipeline.max_batch)
+    assert frames is not None
+    assert pipeline.process(frames) == [None] * 3
+    assert inpainter.batch_sizes == [3 * 3]  # three persons in each image
 
 
 def test_latencies_by_stage_and_stream() -> None:

@@ -6,6 +6,7 @@ none, a VAE moved to float32 and back, images encoded one by one, arrays sent th
 """
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from anon_ros.config import Style
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
 
 _INPAINTING_CHANNELS = 9
-_MAX_VAE_PIXELS = 2 * 1024 * 1024
+# A full call of eight persons at 768 x 384 px. Its memory is part of what BatchSizer measures.
+_MAX_VAE_PIXELS = 8 * 768 * 384
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Prompt:
 
     tokens: torch.Tensor
     pooled: torch.Tensor | None
+
+    def without_negative(self) -> "Prompt":
+        """Return the prompt alone."""
+        return Prompt(self.tokens[-1:], None if self.pooled is None else self.pooled[-1:])
 
 
 class Diffusion:
@@ -47,6 +53,7 @@ class Diffusion:
         noise_schedule: the steps to run.
         prompt: on the UNet's device and in its dtype.
         guidance_scale: of classifier-free guidance; above 1 the prompt must hold a negative one.
+        guidance_until: share of the steps, from the first, that are guided (arXiv 2404.07724).
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a pipeline
@@ -57,6 +64,7 @@ class Diffusion:
         noise_schedule: NoiseSchedule,
         prompt: Prompt,
         guidance_scale: float,
+        guidance_until: float = 1.0,
     ) -> None:
         self.unet = unet
         self.vae = vae
@@ -65,6 +73,7 @@ class Diffusion:
         self.scheduler = scheduler
         self.prompt = prompt
         self.styles: dict[Style, tuple[Prompt, NoiseSchedule]] = {}
+        self.guidance_until = guidance_until
         self._guidance_scale = guidance_scale
         self._takes_masked_image = unet.config.in_channels == _INPAINTING_CHANNELS
         self._step_options = _make_step_options(scheduler)
@@ -76,6 +85,11 @@ class Diffusion:
     @property
     def dtype(self) -> torch.dtype:
         return self.prompt.tokens.dtype
+
+    @property
+    def is_guided(self) -> bool:
+        """True if the UNet sees each image twice: with the prompt, and with the negative one."""
+        return self._guidance_scale > 1
 
     @torch.no_grad()
     def inpaint_batch(
@@ -144,13 +158,19 @@ class Diffusion:
         noise = randn_tensor(latents.shape, generators, self.device, self.dtype)
         # The scheduler's timesteps stay on the CPU: it branches on them.
         on_device = scheduler.timesteps.to(self.device)
-        conditions = self._make_conditions(latents)
+        num_guided = self._count_guided_steps()
+        guided = self._make_conditions(latents, self.prompt)
+        plain = self._make_conditions(latents, self.prompt.without_negative())
         originals, latents = latents, self._add_initial_noise(latents, noise)
         for index, timestep in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(latents, timestep)
             if masked_latents is not None:
                 model_input = torch.cat([model_input, latent_mask, masked_latents], dim=1)
-            predicted = self._predict(model_input, on_device[index], conditions)
+            predicted = (
+                self._predict_guided(model_input, on_device[index], guided)
+                if index < num_guided
+                else self._predict(model_input, on_device[index], plain)
+            )
             stepped = scheduler.step(
                 predicted, timestep, latents, generator=generators, **self._step_options
             )
@@ -189,32 +209,39 @@ class Diffusion:
             started = scheduler.add_noise(latents, noise, scheduler.timesteps[:1])
         return started
 
-    def _predict(
+    def _count_guided_steps(self) -> int:
+        if not self.is_guided:
+            return 0
+        # Rounded up, but for the error of the product.
+        return math.ceil(self.guidance_until * len(self.noise_schedule.timesteps) - 1e-6)
+
+    def _predict_guided(
         self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
     ) -> torch.Tensor:
-        """Return the UNet's output, with guidance."""
-        guided = self._guidance_scale > 1
-        if guided:
-            model_input = torch.cat([model_input] * 2)
-        predicted: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[
-            0
-        ]
-        if not guided:
-            return predicted
+        predicted = self._predict(torch.cat([model_input] * 2), timestep, conditions)
         negative, positive = predicted.chunk(2)
         return negative + self._guidance_scale * (positive - negative)
 
-    def _make_conditions(self, latents: torch.Tensor) -> dict[str, Any]:
+    def _predict(
+        self, model_input: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, Any]
+    ) -> torch.Tensor:
+        """Return the UNet's output."""
+        predicted: torch.Tensor = self.unet(model_input, timestep, return_dict=False, **conditions)[
+            0
+        ]
+        return predicted
+
+    def _make_conditions(self, latents: torch.Tensor, prompt: Prompt) -> dict[str, Any]:
         """Return the UNet's inputs besides the latents, repeated for the batch."""
         count, _, height, width = latents.shape
         conditions: dict[str, Any] = {
-            "encoder_hidden_states": self.prompt.tokens.repeat_interleave(count, dim=0)
+            "encoder_hidden_states": prompt.tokens.repeat_interleave(count, dim=0)
         }
-        if self.prompt.pooled is not None:
+        if prompt.pooled is not None:
             # Original size, offset of the crop, target size: those of an uncropped image.
             height_px, width_px = height * self.vae_scale_factor, width * self.vae_scale_factor
             ids = [height_px, width_px, 0, 0, height_px, width_px]
-            pooled = self.prompt.pooled.repeat_interleave(count, dim=0)
+            pooled = prompt.pooled.repeat_interleave(count, dim=0)
             time_ids = torch.tensor([ids], dtype=self.dtype).to(self.device, non_blocking=True)
             conditions["added_cond_kwargs"] = {
                 "text_embeds": pooled,

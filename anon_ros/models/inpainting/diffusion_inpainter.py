@@ -212,10 +212,7 @@ class DiffusionInpainter:
 
     def _inpaint_tasks(self, bucket: Bucket, tasks: list[CropTask]) -> dict[int, torch.Tensor]:
         """Return results by index, from as few calls as memory allows; failed tasks are missing."""
-        if self._graphed is not None and self._graphed.is_recording:
-            count, padded_count = split_recorded_batch(len(tasks))
-        else:
-            count = padded_count = len(tasks)
+        count, padded_count = self._choose_padding(bucket, len(tasks))
         batch, rest = tasks[:count], tasks[count:]
         try:
             allocated = reset_peak_memory(self.diffusion.device)
@@ -235,6 +232,15 @@ class DiffusionInpainter:
             self._batch_sizer.record_failure(bucket, padded_count)
             inpainted = self._inpaint_with_less_memory(bucket, batch)
         return inpainted | (self._inpaint_tasks(bucket, rest) if rest else {})
+
+    def _choose_padding(self, bucket: Bucket, count: int) -> tuple[int, int]:
+        """Return the persons to run now, out of ``count``, and the number to pad them to."""
+        if self._graphed is None or not self._graphed.is_recording:
+            return count, count
+        person_pixels = bucket.height_px * bucket.width_px * (1 + self.diffusion.is_guided)
+        return split_recorded_batch(
+            count, person_pixels, self._batch_sizer.choose_size(bucket, 2 * count)
+        )
 
     def _inpaint_with_less_memory(
         self, bucket: Bucket, tasks: list[CropTask]
@@ -297,14 +303,16 @@ class DiffusionInpainter:
 
     def _warm_up(self, max_batch: int) -> None:
         """Compile before the first frame, for one person and for several: the rest is dynamic."""
-        bucket = next(iter(self._buckets))
-        schedule, start_s = self.noise_schedule, time.monotonic()
-        self.diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
+        bucket, diffusion, start_s = next(iter(self._buckets)), self.diffusion, time.monotonic()
+        schedule, guidance_until = diffusion.noise_schedule, diffusion.guidance_until
+        diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
         sides = bucket.height_px, bucket.width_px
-        image = torch.zeros(*sides, 3, dtype=torch.uint8, device=self.diffusion.device)
+        image = torch.zeros(*sides, 3, dtype=torch.uint8, device=diffusion.device)
         task = CropTask(0, image, torch.ones_like(image[..., 0]), None, 0)
         for count in range(1, min(max_batch, 2) + 1):
-            self._inpaint_tasks(bucket, [task] * count)
-        self.diffusion.noise_schedule = schedule
+            # With guidance there is no batch of one image, at the end of the chain there may be.
+            for diffusion.guidance_until in sorted({1.0, float(guidance_until == 1)}):
+                self._inpaint_tasks(bucket, [task] * count)
+        diffusion.noise_schedule, diffusion.guidance_until = schedule, guidance_until
         self.run_idle_work()
         _LOG.info("compiled in %.0f s", time.monotonic() - start_s)

@@ -69,8 +69,8 @@ def load_diffusion(
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
-    main = schedules[0], prompts[0]
-    diffusion = Diffusion(unet, autoencoder, scheduler, *main, config.guidance_scale)
+    guidance = config.guidance_scale, config.guidance_until
+    diffusion = Diffusion(unet, autoencoder, scheduler, schedules[0], prompts[0], *guidance)
     diffusion.styles = dict(zip(styles, zip(prompts[1:], schedules[1:], strict=True), strict=True))
     return diffusion
 

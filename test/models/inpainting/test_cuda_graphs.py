@@ -254,21 +254,26 @@ def make_crops(image: RgbImage, height_px: int, width_px: int, count: int) -> li
 
 
 @pytest.mark.usefixtures("_clean_dynamo")
-def test_nothing_compiled_after_warm_up(tiny_sdxl: Path, tiny_vae: Path, bus_rgb: RgbImage) -> None:
+@pytest.mark.parametrize("guidance", [{"guidance_scale": 1.0}, {"guidance_until": 0.5}])
+def test_nothing_compiled_after_warm_up(
+    guidance: dict[str, float], tiny_sdxl: Path, tiny_vae: Path, bus_rgb: RgbImage
+) -> None:
     recorder = FakeRecorder()
-    # Without guidance: with it there is no batch of one image, which torch compiles by itself.
-    diffusion = load_tiny_diffusion(tiny_sdxl, vae=str(tiny_vae), guidance_scale=1.0, steps=4)
+    # With guidance throughout there is no batch of one image, which torch compiles by itself.
+    diffusion = load_tiny_diffusion(tiny_sdxl, vae=str(tiny_vae), steps=4, **guidance)
     inpainter = make_inpainter(diffusion, recorder)
     compiled = count_graphs()
     assert compiled > 0
-    assert len(recorder.graphs) == 2  # one person, and two
+    warm_up = 2 if "guidance_scale" in guidance else 3  # images: 1 and 2, or 1, 2 and 4
+    assert len(recorder.graphs) == warm_up
     assert len(inpainter.noise_schedule.timesteps) > 1
     buckets = list(Buckets(SIDE_PX, square=False))[1::2]
     for bucket in buckets:
         for count in (1, 2, 3, 7):  # three are filled up to four, seven to eight
             inpainter.inpaint(make_crops(bus_rgb, bucket.height_px, bucket.width_px, count))
     inpainter.run_idle_work()
-    assert len(recorder.graphs) == 2 + 4 * len(buckets)
+    sizes = {1, 2, 4, 8} if "guidance_scale" in guidance else {1, 2, 4, 8, 16}
+    assert len(recorder.graphs) == warm_up + len(sizes) * len(buckets)
     assert count_graphs() == compiled
 
 

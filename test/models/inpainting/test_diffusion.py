@@ -60,6 +60,39 @@ def test_latents_equal_diffusers(
         assert (actual - ours.encode(images)).abs().max() > 0.1  # something was drawn
 
 
+@pytest.mark.parametrize("chain", SCHEDULES[:3])
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sd2"])
+@pytest.mark.parametrize(("until", "num_guided"), [(1.0, 9), (0.5, 5), (0.34, 4), (0.0, 0)])
+def test_guidance_ends(
+    model: str,
+    chain: tuple[str, int, float],
+    until: float,
+    num_guided: int,
+    request: pytest.FixtureRequest,
+) -> None:
+    """As if the negative prompt were the prompt in all steps after the last guided one."""
+    folder = request.getfixturevalue(model)
+    scheduler, beta_d = chain[0], 0.6
+    config = replace(CONFIG, model=str(folder), scheduler=scheduler, steps=15, beta_d=beta_d)
+    plain = load_diffusion(config, CPU)
+    changed = load_diffusion(replace(config, guidance_until=until), CPU)
+    assert len(plain.noise_schedule.timesteps) == 9
+    images, cells = make_inputs(3)
+    sizes: list[int] = []
+    changed.unet.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    drawn = run_denoising(changed, images, cells, [1, 2, 3])
+    assert sizes == [6] * num_guided + [3] * (9 - num_guided)
+    steps = iter(range(9))
+
+    def drop_negative(_module: object, _inputs: object, outputs: tuple[torch.Tensor]) -> object:
+        positive = outputs[0][3:]
+        return None if next(steps) < num_guided else (torch.cat([positive, positive]),)
+
+    plain.unet.register_forward_hook(drop_negative)
+    expected = run_denoising(plain, images, cells, [1, 2, 3])
+    assert (drawn - expected).abs().max() < 1e-4
+
+
 def test_images_equal_diffusers(tiny_sdxl: Path) -> None:
     config = replace(CONFIG, model=str(tiny_sdxl))
     ours = load_diffusion(config, CPU)
@@ -96,6 +129,15 @@ def test_overflowing_vae_is_bfloat16(tiny_sdxl: Path) -> None:
     diffusion = load_diffusion(replace(CONFIG, model=str(tiny_sdxl), dtype="float16"), CPU)
     assert diffusion.vae.config.force_upcast
     assert (diffusion.dtype, diffusion.vae.dtype) == (torch.float16, torch.bfloat16)
+
+
+def test_full_call_is_one_part_for_vae(tiny_sdxl: Path) -> None:
+    diffusion = load_diffusion(replace(CONFIG, model=str(tiny_sdxl)), CPU)
+    diffusion.vae = vae = BlockMeanVae()
+    for count, sizes in ((8, [8]), (9, [8, 1])):
+        vae.batch_sizes.clear()
+        diffusion.encode(torch.zeros(count, 3, 768, 384))
+        assert vae.batch_sizes == sizes
 
 
 @pytest.mark.parametrize(("model", "encodes"), [("tiny_sdxl", 2), ("tiny_sdxl_base", 1)])
@@ -193,7 +235,11 @@ class BlockMeanVae:
     config = SimpleNamespace(scaling_factor=1.0)
     dtype = torch.float32
 
+    def __init__(self) -> None:
+        self.batch_sizes: list[int] = []
+
     def encode(self, images: torch.Tensor) -> SimpleNamespace:
+        self.batch_sizes.append(len(images))
         colours = torch.nn.functional.avg_pool2d(images, 8)
         return SimpleNamespace(latents=torch.cat([colours, colours[:, :1]], dim=1))
 
