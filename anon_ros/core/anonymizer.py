@@ -266,7 +266,7 @@ class Anonymizer:
         for region in frame.fixed_regions:  # whoever was pasted there
             window = region.window.slices
             copy_masked(frame.canvas[window], region.mask, image[window])
-        image = force_difference(image, frame.image, replaced)
+        force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(
                 results[index],
