@@ -5,7 +5,7 @@ from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image, make_crop_mask
 from anon_ros.core.fixed_regions import FixedRegions, MaskImage, Polygon
 from anon_ros.core.masks import PersonRegion, complete_mask, make_region, make_regions
-from anon_ros.core.protocols import Inpainter, Segmenter
+from anon_ros.core.protocols import BatchSegmenter, Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
 from anon_ros.core.targets import Target
@@ -29,6 +29,7 @@ __all__ = [
     "TARGET_STRIDE",
     "AnonymizedFrame",
     "Anonymizer",
+    "BatchSegmenter",
     "CoverReason",
     "CoveredFrame",
     "Crop",

@@ -15,7 +15,7 @@ from anon_ros.core.crops import extract_crop, plan_crop
 from anon_ros.core.fixed_regions import FixedRegions
 from anon_ros.core.inpainting import inpaint_crops
 from anon_ros.core.masks import PersonRegion, make_regions, union_mask
-from anon_ros.core.protocols import Inpainter, Segmenter
+from anon_ros.core.protocols import BatchSegmenter, Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.targets import (
     Target,
@@ -121,27 +121,42 @@ class Anonymizer:
     def anonymize_batch(
         self, frames: Sequence[tuple[RgbImage, int]]
     ) -> list[AnonymizedFrame | Exception]:
-        """Anonymize several images with their seeds; inpaint their persons together.
+        """Anonymize several images with their seeds; detect and inpaint their persons together.
 
         Returns:
             One result per frame, or the error that ``anonymize`` would have raised; the failure of
             a frame does not touch the others.
         """
-        covered = [_capture_error(self.detect_and_cover, *frame) for frame in frames]
+        results = self.detect_batch([(image, "") for image, _ in frames])
+        covered = [
+            _capture_error(self._cover_untracked, *frame, detections)
+            for frame, detections in zip(frames, results, strict=True)
+        ]
         finished = iter(self.inpaint_frames([c for c in covered if isinstance(c, CoveredFrame)]))
         return [c if isinstance(c, Exception) else next(finished) for c in covered]
 
-    def detect_and_cover(self, image: RgbImage, seed: int = 0) -> CoveredFrame:
-        """Detect and cover all persons: the first half of ``anonymize``.
+    @property
+    def max_detection_batch(self) -> int:
+        """The number of frames that are worth a joint call of ``detect_batch``."""
+        segmenter = self.segmenter
+        return segmenter.max_batch if isinstance(segmenter, BatchSegmenter) else 1
 
-        Raises:
-            SegmentationError: if the segmentation failed.
-            ValueError: if ``image`` is no RgbImage or ``seed`` is negative.
+    def detect_batch(self, frames: Sequence[tuple[RgbImage, str]]) -> list[Detections | Exception]:
+        """Detect the persons of several images of cameras, together if the segmenter can.
+
+        Returns:
+            One result per frame, or the error that ``detect_persons`` would have raised; the
+            failure of a frame does not touch the others.
         """
-        if seed < 0:
-            message = f"seed {seed} is negative"
-            raise ValueError(message)
-        return self.cover_persons(image, untracked_persons(self.detect_persons(image), seed))
+        step = self.max_detection_batch
+        parts = (frames[start : start + step] for start in range(0, len(frames), step))
+        together = [
+            d for part in parts for d in self._segment_together([image for image, _ in part])
+        ]
+        return [
+            _capture_error(self._detect, *frame, detections)
+            for frame, detections in zip(frames, together, strict=True)
+        ]
 
     def detect_persons(self, image: RgbImage, camera: str = "") -> Detections:
         """Return the persons of ``image``, as the segmenter sees them, but for ignored ones.
@@ -154,11 +169,7 @@ class Anonymizer:
             SegmentationError: if the segmentation failed, or a region does not fit the image.
             ValueError: if ``image`` is no RgbImage.
         """
-        _check_image(image)
-        with _as_segmentation_error():
-            detections = self.segmenter.segment(image)
-            _check_fit(detections, image)
-            return self.find_regions(camera).ignore(detections)
+        return self._detect(image, camera, None)
 
     def cover_persons(
         self, image: RgbImage, persons: FramePersons, camera: str = ""
@@ -232,6 +243,38 @@ class Anonymizer:
         failure = InpaintFailure("", cover_reason)
         return self._finish(frame, [frame.warped_crops.get(index, failure) for index in frame.rois])
 
+    def _segment_together(self, images: Sequence[RgbImage]) -> Sequence[Detections | None]:
+        """Return the detections of a joint call; None for all if it fails or is not worth it."""
+        segmenter, nothing = self.segmenter, [None] * len(images)
+        if len(images) == 1 or not isinstance(segmenter, BatchSegmenter):
+            return nothing
+        try:
+            for image in images:
+                _check_image(image)
+            results = segmenter.segment_batch(images)
+            return results if len(results) == len(images) else nothing
+        except Exception:  # noqa: BLE001 - it comes again for the frame that it concerns
+            return nothing
+
+    def _detect(self, image: RgbImage, camera: str, detections: Detections | None) -> Detections:
+        """Return what of ``detections`` counts, or detect the persons."""
+        _check_image(image)
+        with _as_segmentation_error():
+            if detections is None:
+                detections = self.segmenter.segment(image)
+            _check_fit(detections, image)
+            return self.find_regions(camera).ignore(detections)
+
+    def _cover_untracked(
+        self, image: RgbImage, seed: int, detections: Detections | Exception
+    ) -> CoveredFrame:
+        if seed < 0:
+            message = f"seed {seed} is negative"
+            raise ValueError(message)
+        if isinstance(detections, Exception):
+            raise detections
+        return self.cover_persons(image, untracked_persons(detections, seed))
+
     def _extract_crops(self, frame: CoveredFrame) -> list[Crop]:
         return [self._extract_crop(frame, index) for index in frame.rois]
 
@@ -278,7 +321,7 @@ class Anonymizer:
         image = composite(frame.canvas, layers, frame.persons_mask)
         covers = [region for index, region in clipped.items() if index not in inpainted]
         restore_covers(image, frame.canvas, [*covers, *frame.fixed_regions])
-        image = force_difference(image, frame.image, replaced)
+        force_difference(image, frame.image, replaced)
         outcomes = [
             _make_outcome(
                 results[index],

@@ -1,7 +1,7 @@
 """Interfaces between the core and the models."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from anon_ros.core.types import Crop, Detections, InpaintFailure, RgbImage
 
@@ -15,6 +15,24 @@ class Segmenter(Protocol):
         The arrays are new ones, the caller's from then on.
 
         Raising means that the persons are not known: the frame will not be published.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchSegmenter(Segmenter, Protocol):
+    """A Segmenter that can take several frames, of any sizes, in a joint call."""
+
+    @property
+    def max_batch(self) -> int:
+        """The number of frames that are worth a joint call; 1 if more gain nothing."""
+        ...
+
+    def segment_batch(self, images: Sequence[RgbImage]) -> Sequence[Detections]:
+        """Return for each image what ``segment`` returns, but for rounding.
+
+        Raising loses no frame: each is tried again alone. A subclass with another ``segment`` needs
+        another of these, too.
         """
         ...
 

@@ -6,6 +6,7 @@ correlation, which no change of level or contrast touches.
 """
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -92,6 +93,8 @@ def move_away(drawing: RgbImage, original: RgbImage, mask: Mask) -> RgbImage:
 
 def _is_same_texture(same: Mask, original: Gray, mask: Mask) -> bool:
     """Return True if pixels are the same where the original varies by more than their tolerance."""
+    if not is_unchanged(same, mask):
+        return False
     side_px = _patch_px(mask)
     means, squares = (
         cv2.blur(values, (side_px, side_px), borderType=cv2.BORDER_REPLICATE)
@@ -105,7 +108,7 @@ def _has_same_detail(drawing: Gray, original: Gray, mask: Mask) -> bool:
     root_px = math.sqrt(np.count_nonzero(mask))
     side_px = max(_MIN_WINDOW_PX, round(_WINDOW_RATIO * root_px)) | 1
     weight = mask.astype(np.float32)
-    drawn, real = (_filter_band(gray, weight, root_px) for gray in (drawing, original))
+    drawn, real = _filter_bands([drawing, original], weight, root_px)
 
     def sum_windows(values: Gray) -> Gray:
         summed = cv2.boxFilter(
@@ -126,12 +129,13 @@ def _has_same_detail(drawing: Gray, original: Gray, mask: Mask) -> bool:
     return bool(_erode(is_alike & has_detail & is_filled, _patch_px(mask)).any())
 
 
-def _filter_band(gray: Gray, weight: Gray, root_px: float) -> Gray:
-    """Return the detail of the masked pixels, 0 elsewhere."""
+def _filter_bands(grays: Sequence[Gray], weight: Gray, root_px: float) -> list[Gray]:
+    """Return the detail of the masked pixels of images, 0 elsewhere."""
     sigma_px = max(1.0, _BAND_RATIO * root_px)
     total = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma_px), 1e-6)
-    smooth = cv2.GaussianBlur(gray * weight, (0, 0), sigma_px) / total
-    return np.asarray((gray - smooth) * weight, np.float32)
+    smooth = (cv2.GaussianBlur(gray * weight, (0, 0), sigma_px) / total for gray in grays)
+    pairs = zip(grays, smooth, strict=True)
+    return [np.asarray((gray - low) * weight, np.float32) for gray, low in pairs]
 
 
 def _patch_px(mask: Mask) -> int:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Generic, TypeAlias, TypeVar
 
 from anon_ros.config import Config, configure_camera
@@ -12,6 +13,7 @@ from anon_ros.core import (
     Anonymizer,
     CoveredFrame,
     CoverReason,
+    Detections,
     FramePersons,
     RgbImage,
     Tier,
@@ -28,6 +30,8 @@ S = TypeVar("S")
 
 MeasureStage: TypeAlias = Callable[[str, int, Counter[Tier]], AbstractContextManager[None]]
 """Wraps a stage (segment, track, cover, inpaint) of so many frames, and so many persons to draw."""
+
+_Detected: TypeAlias = Detections | Exception | None
 
 CoverDecision: TypeAlias = Callable[[S, Counter[Tier]], CoverReason | None]
 """Decides with the source of a frame, and the number of persons whom each model would draw before
@@ -145,13 +149,14 @@ class FrameProcessor:
 
         Args:
             anonymizer: of the same configuration.
-            tasks: taken one at a time; of a stream no more than one if results depend on those
-                before (``reuses_synthetics``). An exception of the iterable itself is not caught.
+            tasks: taken as many at a time as the anonymizer detects together; of a stream no
+                more than one if results depend on those before (``reuses_synthetics``). An
+                exception of the iterable itself is not caught.
             decide: is asked for each covered frame whose persons are to be inpainted.
         """
         waiting: list[_CoveredTask[S]] = []
-        for task in tasks:
-            result = self._start(anonymizer, task, waiting, decide)
+        for task, detections in self._iter_detected(anonymizer, tasks):
+            result = self._start(anonymizer, task, detections, waiting, decide)
             if isinstance(result, FrameResult):
                 yield result
             else:
@@ -159,16 +164,33 @@ class FrameProcessor:
         if waiting:
             yield from self._inpaint(anonymizer, waiting)
 
+    def _iter_detected(
+        self, anonymizer: Anonymizer, tasks: Iterable[FrameTask[S]]
+    ) -> Iterator[tuple[FrameTask[S], _Detected]]:
+        """Yield each task with its detections; None for one that has its persons."""
+        remaining = iter(tasks)
+        while part := list(islice(remaining, anonymizer.max_detection_batch)):
+            frames = [(task.image, task.stream) for task in part if task.persons is None]
+            results: Iterator[_Detected] = iter(())
+            if frames:
+                with self._measure("segment", len(frames), Counter()):
+                    results = iter(anonymizer.detect_batch(frames))
+            for task in part:
+                yield task, next(results) if task.persons is None else None
+
     def _start(
         self,
         anonymizer: Anonymizer,
         task: FrameTask[S],
+        detections: _Detected,
         waiting: Sequence[_CoveredTask[S]],
         decide: CoverDecision[S],
     ) -> _CoveredTask[S] | FrameResult[S]:
         """Cover the persons; return the result unless they are to be inpainted."""
         try:
-            covered = self._cover(anonymizer, task)
+            if isinstance(detections, Exception):
+                raise detections
+            covered = self._cover(anonymizer, task, detections)
             cover_reason = task.cover_reason or decide(
                 task.source, _count_persons(covered, waiting)
             )
@@ -184,10 +206,13 @@ class FrameProcessor:
         except Exception as error:  # noqa: BLE001 - of this frame alone
             return FrameResult(task.source, drop_traceback(error))
 
-    def _cover(self, anonymizer: Anonymizer, task: FrameTask[S]) -> CoveredFrame:
+    def _cover(
+        self, anonymizer: Anonymizer, task: FrameTask[S], detections: Detections | None
+    ) -> CoveredFrame:
         persons = task.persons
         if persons is None:
-            persons = self._find_persons(anonymizer, task)
+            assert detections is not None  # noqa: S101 - narrows the type
+            persons = self._track_persons(task, detections)
         if not anonymizer.inpainter.keeps_grid and not task.shares_windows:
             # It draws at the person's own size: in a stable window a trembling person would change
             # the grid that it draws on.
@@ -195,9 +220,7 @@ class FrameProcessor:
         with self._measure("cover", 1, Counter()):
             return anonymizer.cover_persons(task.image, persons, task.stream)
 
-    def _find_persons(self, anonymizer: Anonymizer, task: FrameTask[S]) -> FramePersons:
-        with self._measure("segment", 1, Counter()):
-            detections = anonymizer.detect_persons(task.image, task.stream)
+    def _track_persons(self, task: FrameTask[S], detections: Detections) -> FramePersons:
         with self._measure("track", 1, Counter()):
             config, make_tracker = configure_camera(self._config, task.stream), self._make_tracker
             if make_tracker is None or not needs_tracking(config):

@@ -11,7 +11,13 @@ from anon_ros.config import InpaintConfig, MaskConfig
 from anon_ros.core import AnonymizedFrame, Anonymizer, Crop, Detections, Mask, OutcomeKind, RgbImage
 from anon_ros.errors import SegmentationError
 from helpers.arrays import inpaint_noise, make_detections, make_rectangle
-from helpers.fake_models import FixedSegmenter, FunctionInpainter, make_anonymizer
+from helpers.fake_models import (
+    BatchingSegmenter,
+    FixedSegmenter,
+    FunctionInpainter,
+    make_anonymizer,
+    make_street_image,
+)
 
 
 def raise_out_of_memory(_: Crop) -> RgbImage:
@@ -157,6 +163,41 @@ def test_batch_equals_single_frames() -> None:
     wrong = subject.anonymize_batch([(images[0], -1), (images[2], 7)])
     assert isinstance(wrong[0], ValueError)
     assert isinstance(wrong[1], AnonymizedFrame)
+
+
+def make_joint_anonymizer(segmenter: BatchingSegmenter) -> Anonymizer:
+    inpainter, inpaint = FunctionInpainter(inpaint_noise), InpaintConfig(min_person_px=0)
+    return Anonymizer(segmenter, inpainter, MaskConfig(), inpaint)
+
+
+@pytest.mark.parametrize("answers", [None, 1, 4], ids=["as many", "too few", "too many"])
+def test_joint_detection_equals_single(answers: int | None) -> None:
+    """Whatever a joint call does: what it does not answer is detected frame by frame."""
+    street = make_street_image(90, 60)
+    images = [np.ascontiguousarray(np.roll(street, shift, axis=1)) for shift in (0, 5, 30)]
+
+    class Forgetful(BatchingSegmenter):
+        def segment_batch(self, images: Sequence[RgbImage]) -> list[Detections]:
+            found = super().segment_batch(images)
+            return found if answers is None else (found * 2)[:answers]
+
+    segmenter = Forgetful()
+    subject = make_joint_anonymizer(segmenter)
+    results = subject.anonymize_batch([(image, 7) for image in images])
+    assert segmenter.batch_sizes == [3]
+    for image, result in zip(images, results, strict=True):
+        assert isinstance(result, AnonymizedFrame)
+        assert len(result.detections) >= 3
+        assert np.array_equal(result.image, subject.anonymize(image, 7).image)
+    assert segmenter.batch_sizes == [3], "a frame alone needs no joint call"
+
+
+def test_joint_detection_fails_for_its_frame_alone() -> None:
+    images = [make_street_image(90, 60), np.zeros((60, 60, 3), np.uint8), np.zeros(3, np.uint8)]
+    segmenter = BatchingSegmenter(max_batch=2)
+    results = make_joint_anonymizer(segmenter).anonymize_batch([(image, 7) for image in images])
+    assert [type(result) for result in results] == [AnonymizedFrame, SegmentationError, ValueError]
+    assert segmenter.batch_sizes == [2]
 
 
 def test_wrong_crop_count_covers_all() -> None:

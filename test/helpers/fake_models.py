@@ -67,6 +67,24 @@ class SentinelSegmenter:
 
 
 @dataclass
+class BatchingSegmenter(SentinelSegmenter):
+    """Takes frames together; fails if one of them is as high as wide."""
+
+    max_batch: int = 4
+    batch_sizes: list[int] = field(default_factory=list)
+
+    def segment(self, image: RgbImage) -> Detections:
+        if image.shape[0] == image.shape[1]:
+            message = "injected: a square"
+            raise RuntimeError(message)
+        return super().segment(image)
+
+    def segment_batch(self, images: Sequence[RgbImage]) -> list[Detections]:
+        self.batch_sizes.append(len(images))
+        return [self.segment(image) for image in images]
+
+
+@dataclass
 class NoiseInpainter:
     """An Inpainter that draws grey noise, and can be slow or held up."""
 

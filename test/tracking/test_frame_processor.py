@@ -22,9 +22,11 @@ from anon_ros.core import (
     Tier,
     untracked_persons,
 )
+from anon_ros.errors import SegmentationError
 from anon_ros.models import build_tracker
 from anon_ros.tracking import FrameProcessor, FrameResult, FrameTask
 from helpers.fake_models import (
+    BatchingSegmenter,
     NoiseInpainter,
     SentinelModelProvider,
     SentinelSegmenter,
@@ -198,6 +200,37 @@ def test_failed_frame_leaves_others_of_batch() -> None:
         2: "AnonymizedFrame",
     }
     assert models.inpainter.batch_sizes == [7], "3 and, as one crosses the border, 4 persons"
+
+
+@pytest.mark.parametrize("has_failure", [False, True])
+def test_cameras_are_detected_together(*, has_failure: bool) -> None:
+    """The results are those of frames one by one; a failure touches its own frame alone."""
+    config, segmenter = make_config(**CONFIGS[1]), BatchingSegmenter()
+    tasks = [make_task(index, stream) for index, stream in enumerate("abcaeb")]
+    if has_failure:
+        tasks[1] = replace(tasks[1], image=IMAGE[:, : len(IMAGE)].copy())
+    # Persons who are known need no detector.
+    persons = untracked_persons(SentinelSegmenter().segment(tasks[2].image), 0)
+    tasks[2] = replace(tasks[2], persons=persons)
+    together, alone = (
+        {
+            result.source: result.frame
+            for result in process_all(
+                FrameProcessor(config, build_tracker), SentinelModelProvider(models), config, *tasks
+            )
+        }
+        for models in (segmenter, BatchingSegmenter(max_batch=1))
+    )
+    assert segmenter.batch_sizes == [3, 2]
+    for index, frame in together.items():
+        if index == 1 and has_failure:
+            assert isinstance(frame, SegmentationError)
+            assert isinstance(alone[index], SegmentationError)
+        else:
+            assert isinstance(frame, AnonymizedFrame)
+            assert np.array_equal(frame.image, alone[index].image)  # type: ignore[union-attr]
+            assert frame.track_ids == alone[index].track_ids  # type: ignore[union-attr]
+            assert not find_sentinel_pixels(frame.image).any()
 
 
 def test_covered_frames_come_before_inpainted() -> None:

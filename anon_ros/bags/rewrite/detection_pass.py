@@ -4,6 +4,7 @@ Only then the memory can cover a person in the images before their first detecti
 """
 
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,8 @@ from anon_ros.bags.rewrite.detection_store import DetectionStore, StoredDetectio
 from anon_ros.bags.rewrite.job_spec import RewriteJob
 from anon_ros.bags.run_files.message_delta import message_digest
 from anon_ros.bags.storage.records import DamageLog, StorageReader
-from anon_ros.core import Anonymizer, RgbImage
-from anon_ros.errors import ModelError, SegmentationError, drop_traceback, format_error
+from anon_ros.core import Anonymizer, Detections, RgbImage
+from anon_ros.errors import ModelError, SegmentationError, format_error
 from anon_ros.tracking import FrameObservation, observe_frame
 from anon_ros.utils.failure_streak import FailureStreak
 from anon_ros.utils.prefetch import Prefetcher
@@ -54,8 +55,9 @@ class DetectionPass:
             OSError, sqlite3.Error: if a file cannot be read or written.
         """
         job = self.job
-        # Images one by one: all of a batch stay in memory until its last is searched.
-        reader = BatchReader(job.bag, job.bag_plan, job.config, 1, output_compression=None)
+        # No more than are searched together: all of a batch stay in memory until then.
+        max_images = self.anonymizer.max_detection_batch
+        reader = BatchReader(job.bag, job.bag_plan, job.config, max_images, output_compression=None)
         finished_files = self.store.read_finished_files()
         for index, file in enumerate(job.bag.files):
             if index in finished_files:
@@ -90,7 +92,7 @@ class DetectionPass:
 
     def _search_batch(self, batch: list[Item], num_done: int) -> None:
         tasks = [item for item in batch if isinstance(item, ImageTask)]
-        new = [self._search_image(task) for task in tasks if task.number >= num_done]
+        new = self._search_images([task for task in tasks if task.number >= num_done])
         self.store.add(new)
         for _ in tasks[: len(tasks) - len(new)]:
             self.progress.advance(0, is_new=False)
@@ -98,11 +100,22 @@ class DetectionPass:
             observation = detections.observation
             self.progress.advance(len(observation.persons) if observation else 0, is_new=True)
 
-    def _search_image(self, task: ImageTask) -> StoredDetections:
+    def _search_images(self, tasks: Sequence[ImageTask]) -> list[StoredDetections]:
+        # The rest are skipped, or lost for a reason that is met again.
+        frames = {
+            t.number: (t.image, t.message.channel.topic) for t in tasks if t.image is not None
+        }
+        results = self.anonymizer.detect_batch([*frames.values()])
+        by_number = dict(zip(frames, results, strict=True))
+        return [self._store_image(task, by_number.get(task.number)) for task in tasks]
+
+    def _store_image(
+        self, task: ImageTask, detections: Detections | Exception | None
+    ) -> StoredDetections:
         observation, problem = None, task.problem
-        if task.image is not None:  # else skipped, or lost for a reason that is met again
+        if task.image is not None and detections is not None:
             try:
-                observation = self._observe(task.image, task)
+                observation = self._observe(task.image, task, detections)
             except SegmentationError as error:
                 problem = format_error(error)
         message = task.message
@@ -111,14 +124,15 @@ class DetectionPass:
             *(message_digest(message.data), problem, observation),
         )
 
-    def _observe(self, image: RgbImage, task: ImageTask) -> FrameObservation:
-        try:
-            detections = self.anonymizer.detect_persons(image, task.message.channel.topic)
-        except SegmentationError as error:
+    def _observe(
+        self, image: RgbImage, task: ImageTask, detections: Detections | Exception
+    ) -> FrameObservation:
+        if isinstance(detections, SegmentationError):
             self._streak.record_failure()
             if self._streak.is_too_long:
-                message = f"{self._streak.format_limit('images')}: {format_error(error)}"
-                raise ModelError(message) from drop_traceback(error)
-            raise
+                message = f"{self._streak.format_limit('images')}: {format_error(detections)}"
+                raise ModelError(message) from detections
+        if isinstance(detections, Exception):
+            raise detections
         self._streak.record_success()
         return observe_frame(image, detections, task.stamp_ns)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
 import torchvision  # type: ignore[import-untyped]  # ships no types
 
 from anon_ros.config import DetectionConfig
-from anon_ros.core import Detections, RgbImage, concatenate_detections
+from anon_ros.core import Detections, RgbImage, Roi, concatenate_detections
 from anon_ros.images import stretch_dim
 from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons, load_backend
 from anon_ros.models.detection.joining import join_tiles
@@ -16,6 +17,7 @@ from anon_ros.models.detection.tiles import plan_tiles
 
 # Between two looks at a dim scene the worse outline often has the better score: both are replaced.
 _SAME_IN_LOOKS_IOU = 0.9
+_MAX_FRAMES_ON_GPU = 8
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,56 @@ class PersonSegmenter:
         Raises:
             SegmentationError: if the network's output is not finite or reaches ``max_persons``.
         """
-        looks = [self._search(picture) for picture in (image, *stretch_dim(image))]
-        return looks[0] if len(looks) == 1 else self._merge(looks)
+        (detections,) = self.segment_batch([image])
+        return detections
 
-    def _search(self, image: RgbImage) -> Detections:
-        """Return the persons of a picture, found in its tiles and in the whole."""
-        height_px, width_px = image.shape[:2]
+    @property
+    def max_batch(self) -> int:
+        """The number of frames that are worth a joint call."""
+        return _MAX_FRAMES_ON_GPU if self.backend.device.type == "cuda" else 1
+
+    def segment_batch(self, images: Sequence[RgbImage]) -> list[Detections]:
+        """Return the persons of each image, from joint calls of the network.
+
+        Raises:
+            SegmentationError: as ``segment``, if any image fails.
+        """
+        looks = [[image, *stretch_dim(image)] for image in images]
+        results = iter(self._search([look for group in looks for look in group]))
+        return [self._merge([next(results) for _ in group]) for group in looks]
+
+    def _search(self, images: Sequence[RgbImage]) -> list[Detections]:
+        """Return the persons of each picture, found in its tiles and in the whole."""
         confidence = self.config.confidence
         min_score = confidence if self.min_confidence is None else self.min_confidence
-        grids = plan_tiles(width_px, height_px, self.config)
-        pictures = [np.ascontiguousarray(image[t.slices]) for grid in grids for t in grid]
-        parts = self.backend.search(pictures, self.config, min_score)
+        plans = [plan_tiles(image.shape[1], image.shape[0], self.config) for image in images]
+        pictures = [
+            np.ascontiguousarray(image[tile.slices])
+            for image, grids in zip(images, plans, strict=True)
+            for grid in grids
+            for tile in grid
+        ]
+        parts = iter(self.backend.search(pictures, self.config, min_score))
+        return [
+            self._join(grids, list(islice(parts, sum(map(len, grids)))), *image.shape[:2])
+            for image, grids in zip(images, plans, strict=True)
+        ]
+
+    def _join(
+        self,
+        grids: Sequence[Sequence[Roi]],
+        parts: Sequence[Detections],
+        height_px: int,
+        width_px: int,
+    ) -> Detections:
         if len(parts) == 1:
             return parts[0]
         return self._limit(join_tiles(grids, parts, height_px, width_px))
 
     def _merge(self, looks: Sequence[Detections]) -> Detections:
         """Return the persons of several looks at an image, each once if they agree."""
+        if len(looks) == 1:
+            return looks[0]
         persons = concatenate_detections(looks)
         same_iou = max(self.config.nms_iou, _SAME_IN_LOOKS_IOU)
         boxes, scores = torch.from_numpy(persons.boxes_xyxy), torch.from_numpy(persons.scores)

@@ -89,14 +89,40 @@ class TargetSegmenter:
         Raises:
             SegmentationError: as ``PersonSegmenter.segment``.
         """
-        persons = self.persons.segment(image)
-        if self.belongings is not None and len(persons):
-            persons = join_belongings(persons, self.belongings.segment(image))
+        (detections,) = self.segment_batch([image])
+        return detections
+
+    @property
+    def max_batch(self) -> int:
+        """The number of frames that are worth a joint call."""
+        return self.persons.max_batch
+
+    def segment_batch(self, images: Sequence[RgbImage]) -> list[Detections]:
+        """Return for each image what ``segment`` returns, from joint calls of the network.
+
+        Raises:
+            SegmentationError: as ``segment``, if any image fails.
+        """
+        persons = self._find_persons(images)
+        if not self.targets:
+            return persons
         parts = [persons]
         for number, target in enumerate(self.targets, start=1):
-            part = target.segment(image)
-            parts.append(replace(part, class_ids=part.class_ids + number * TARGET_STRIDE))
-        return concatenate_detections(parts) if self.targets else persons
+            results = target.segment_batch(images)
+            parts.append(
+                [replace(d, class_ids=d.class_ids + number * TARGET_STRIDE) for d in results]
+            )
+        return [concatenate_detections(frame_parts) for frame_parts in zip(*parts, strict=True)]
+
+    def _find_persons(self, images: Sequence[RgbImage]) -> list[Detections]:
+        """Return the persons of each image, with their belongings."""
+        persons = self.persons.segment_batch(images)
+        occupied = [index for index, detections in enumerate(persons) if len(detections)]
+        if self.belongings is not None and occupied:
+            belongings = self.belongings.segment_batch([images[index] for index in occupied])
+            for index, detections in zip(occupied, belongings, strict=True):
+                persons[index] = join_belongings(persons[index], detections)
+        return persons
 
 
 def join_belongings(persons: Detections, belongings: Detections) -> Detections:

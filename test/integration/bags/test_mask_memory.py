@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from anon_ros.core import Detections, RgbImage
 from helpers.bag_reading import decode_image, deserialize, read_messages
 from helpers.bags import RAW_TOPIC, generate_walking_messages, write_rosbag2, write_split_rosbag2
 from helpers.fake_models import (
+    BatchingSegmenter,
     BlendingInpainter,
     SentinelModelProvider,
     SentinelSegmenter,
@@ -197,6 +199,31 @@ def test_segmenter_fault_loses_its_images(
     assert len(read_shown_images(tmp_path / "out")) == FRAMES - 2
     assert find_leaks(tmp_path / "out") == []
     assert read_topic_report(tmp_path / "out")["lost"] == 2
+
+
+def test_joint_detection_changes_no_image(
+    tmp_path: Path, run_bag: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(BatchingSegmenter):
+        """Fails with some images, whether alone or among others."""
+
+        def segment(self, image: RgbImage) -> Detections:
+            if zlib.crc32(image.tobytes()) % 5 == 0:
+                message = "injected: CUDA error"
+                raise RuntimeError(message)
+            return super().segment(image)
+
+    source = write_rosbag2(tmp_path / "in", messages=generate_walking_messages(FRAMES))
+    for max_batch in (1, 4):
+        segmenter, out = Failing(max_batch=max_batch), tmp_path / str(max_batch)
+        anonymizer = SentinelModelProvider(segmenter).anonymizer
+        monkeypatch.setattr(bag, "build_tracking_anonymizer", anonymizer)
+        assert run_bag(source, out, "--salvage") == 0
+        assert max(segmenter.batch_sizes, default=1) == max_batch
+        assert find_leaks(out) == []
+    alone, together = (read_shown_images(tmp_path / name) for name in ("1", "4"))
+    assert 0 < len(together) < FRAMES
+    assert all(np.array_equal(*pair) for pair in zip(alone, together, strict=True))
 
 
 def test_cameras_tracked_independently(

@@ -143,6 +143,37 @@ def test_two_looks_reach_max_persons(make_segmenter: MakeSegmenter) -> None:
         make_segmenter(*candidates, config=DetectionConfig(max_persons=2)).segment(dim)
 
 
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_joint_call_equals_single_ones(
+    make_mask_segmenter: MakeSegmenter, monkeypatch: pytest.MonkeyPatch, *, on_gpu: bool
+) -> None:
+    """Images of several sizes, of which one is searched in tiles and one, dim, in two looks."""
+    sizes: list[int] = []
+    for name in ("yolo_backend", "rfdetr_backend"):
+        monkeypatch.setattr(
+            f"anon_ros.models.detection.backends.{name}.choose_batch_size",
+            lambda _, size: sizes.append(size) or (3 if on_gpu else 1),
+        )
+    segmenter = make_mask_segmenter([BOX], [(270, 220, 370, 420)], inference_px=640)
+    dim = np.full((96, 96, 3), 100, np.uint8)
+    dim[40:] = 104
+    images = [GRAY, np.zeros((480, 2400, 3), np.uint8), dim, GRAY[:480].copy(), GRAY]
+    found = segmenter.segment_batch(images)
+    assert sizes, "the size is chosen here"
+    for image, detections in zip(images, found, strict=True):
+        alone = segmenter.segment(image)
+        assert len(detections) == len(alone) > 0
+        for values, expected in zip(vars(detections).values(), vars(alone).values(), strict=True):
+            assert np.array_equal(values, expected)
+    assert len(found[1]) > 1, "a person in each tile"
+    assert segmenter.max_batch == 1, "no gain on the CPU"
+
+
+def test_joint_call_fails_if_an_image_does(make_segmenter: MakeSegmenter) -> None:
+    with pytest.raises(SegmentationError, match="NaN"):
+        make_segmenter(make_candidate(BOX, [0, math.nan, 0])).segment_batch([GRAY, GRAY])
+
+
 def compute_iou(a: Mask, b: Mask) -> float:
     return float((a & b).sum() / (a | b).sum())
 

@@ -124,6 +124,20 @@ def test_targets_follow_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count_inside(plate, PLATE) == 1
 
 
+def test_joint_call_joins_belongings_and_targets_of_each_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = {"targets.vehicle.classes": ["car"], "mask.join": ["backpack"]}
+    found = [("car", CAR), ("person", PERSON), ("backpack", WORN)]
+    subject = make_segmenter(monkeypatch, load_config(overrides=overrides), *found)
+    images = [GRAY, GRAY[:480].copy()]
+    for image, detections in zip(images, subject.segment_batch(images), strict=True):
+        alone = subject.segment(image)
+        assert detections.target_ids.tolist() == alone.target_ids.tolist() == [0, 1]
+        assert np.array_equal(detections.masks, alone.masks)
+        assert count_inside(detections.masks[0], WORN) == 1
+
+
 def test_target_has_its_own_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the persons' changes, as of a running node."""
     config = load_config(

@@ -124,6 +124,11 @@ def find_roi(box_xyxy: npt.NDArray[np.float32], width_px: int, height_px: int) -
     return Roi(left, top, max(roi.x1, left + 1), max(roi.y1, top + 1))
 
 
+def choose_batch_size(device: torch.device, size_on_gpu: int) -> int:
+    """Return the number of pictures in a call: 1 on the CPU, where more only take memory."""
+    return size_on_gpu if device.type == "cuda" else 1
+
+
 def iter_batches(indices: Iterable[int], size: int) -> Iterator[list[int]]:
     """Yield lists of at most ``size`` of ``indices``, in their order."""
     remaining = iter(indices)

@@ -5,6 +5,7 @@ center lies at + 0.5. Each axis has the exact gain of its own resize.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from anon_ros.core import RgbImage, Roi
+from anon_ros.core import Mask, RgbImage, Roi
 
 _PADDING_GRAY = 114
 
@@ -86,6 +87,16 @@ class Letterbox:
             logits[None, None], grid[None], padding_mode="border", align_corners=False
         )
         return sampled[0, 0]
+
+    def sample_masks(self, logits: torch.Tensor, windows: Sequence[Roi]) -> list[Mask]:
+        """Return where maps (N, h, w) are positive, each in its window; downloaded in one copy."""
+        if not windows:
+            return []
+        parts = [self.sample(*pair) > 0 for pair in zip(logits, windows, strict=True)]
+        pixels = torch.cat([part.flatten() for part in parts]).cpu().numpy()
+        stops = np.cumsum([part.numel() for part in parts])[:-1]
+        flat_masks = np.split(pixels, stops)
+        return [flat.reshape(part.shape) for flat, part in zip(flat_masks, parts, strict=True)]
 
     def _normalize_centers(
         self, axis: int, start: int, stop: int, like: torch.Tensor

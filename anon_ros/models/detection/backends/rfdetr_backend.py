@@ -14,6 +14,7 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.models.detection.backends.backend import (
+    choose_batch_size,
     find_class_ids,
     find_roi,
     iter_batches,
@@ -31,7 +32,8 @@ from anon_ros.models.detection.backends.rfdetr import QueryNetwork, load_rfdetr
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
 
-_MAX_BATCH = 8  # tiles in a call: transformers computes the masks of all queries in each layer
+# Pictures in a call: transformers computes the masks of all queries in each layer.
+_MAX_BATCH_ON_GPU = 8
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class RfDetrBackend:
             side_px = self.network.plan_side_px(config.inference_px)
         except ModelError as error:  # a running node accepts another inference_px
             raise SegmentationError(str(error)) from error
-        detections = []
-        for part in iter_batches(range(len(images)), _MAX_BATCH):
+        detections, batch_size = [], choose_batch_size(self.device, _MAX_BATCH_ON_GPU)
+        for part in iter_batches(range(len(images)), batch_size):
             with torch.inference_mode():
                 inputs = torch.cat([self._make_input(images[index], side_px) for index in part])
                 outputs = zip(*self.network(inputs), strict=True)
@@ -179,13 +181,16 @@ def _decode_masks(
     cell_px = stretch.get_cell_px(logits.shape[2], logits.shape[1])
     reach_px = get_reach_px(cell_px[0]), get_reach_px(cell_px[1])
     masks = np.zeros((len(logits), height_px, width_px), np.bool_)
-    windows = _find_windows(logits, stretch)
-    for mask, logit, window, box in zip(masks, logits, windows, boxes_xyxy, strict=True):
-        if not window.is_empty:
-            wide = widen_to_borders(window, width_px, height_px, reach_px)
-            part = (stretch.sample(logit, wide) > 0).cpu().numpy()
-            continue_to_borders(part, wide, width_px, height_px, reach_px)
-            mask[wide.slices] = part
+    windows = {
+        index: widen_to_borders(window, width_px, height_px, reach_px)
+        for index, window in enumerate(_find_windows(logits, stretch))
+        if not window.is_empty
+    }
+    parts = stretch.sample_masks(logits[[*windows]], [*windows.values()])
+    for (index, window), part in zip(windows.items(), parts, strict=True):
+        continue_to_borders(part, window, width_px, height_px, reach_px)
+        masks[index][window.slices] = part
+    for mask, box in zip(masks, boxes_xyxy, strict=True):
         inside = find_roi(box, width_px, height_px).slices
         mask[inside] |= not mask[inside].any()
     return masks

@@ -12,6 +12,7 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, Mask, RgbImage, Roi
 from anon_ros.models.detection.backends.backend import (
+    choose_batch_size,
     find_class_ids,
     find_roi,
     iter_batches,
@@ -29,7 +30,7 @@ from anon_ros.models.detection.backends.yolo import Candidates, DetectorNetwork,
 from anon_ros.models.device import resolve_device
 from anon_ros.models.weights.locate import find_weights
 
-_MAX_BATCH = 32  # tiles in a call
+_MAX_BATCH_ON_GPU = 32  # pictures in a call
 _MASK_BATCH = 256  # masks at a time
 
 
@@ -82,7 +83,7 @@ class YoloBackend:
         letterboxes = [self._plan(image, config) for image in images]
         indices = sorted(range(len(images)), key=lambda index: letterboxes[index].network_wh)
         for _, group in groupby(indices, key=lambda index: letterboxes[index].network_wh):
-            for part in iter_batches(group, _MAX_BATCH):
+            for part in iter_batches(group, choose_batch_size(self.device, _MAX_BATCH_ON_GPU)):
                 inputs = np.stack([letterboxes[index].apply(images[index]) for index in part])
                 with torch.inference_mode():
                     for index, output in zip(part, self._run(inputs), strict=True):
@@ -169,18 +170,12 @@ def _decode_masks(
 
     Near the image's borders box and mask are continued to them.
     """
-    if not boxes:
-        return []
     cell_px = letterbox.get_cell_px(prototypes.shape[2], prototypes.shape[1])
     reach_px = get_reach_px(cell_px[0]), get_reach_px(cell_px[1])
     windows = [widen_to_borders(box, *letterbox.image_wh, reach_px) for box in boxes]
     logits = torch.tensordot(coefficients, prototypes, dims=1)
-    parts = [letterbox.sample(*pair) > 0 for pair in zip(logits, windows, strict=True)]
-    pixels = torch.cat([part.flatten() for part in parts]).cpu().numpy()  # one copy for all
-    stops = np.cumsum([part.numel() for part in parts])[:-1]
     masks = []
-    for window, part, flat in zip(windows, parts, np.split(pixels, stops), strict=True):
-        mask = flat.reshape(part.shape)
+    for window, mask in zip(windows, letterbox.sample_masks(logits, windows), strict=True):
         continue_to_borders(mask, window, *letterbox.image_wh, reach_px)
         masks.append((window, mask if mask.any() else np.ones_like(mask)))
     return masks

@@ -57,6 +57,22 @@ def test_masks_equal_ultralytics(
         assert min(compute_iou(*pair) for pair in pairs) > 0.97
 
 
+def test_joint_call_finds_the_same(
+    demo_weights: Path, bus_rgb: RgbImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = load_segmenter(demo_weights, inference_px=320)
+    images = [np.ascontiguousarray(np.roll(bus_rgb, shift, axis=1)) for shift in (0, 40, -60)]
+    alone = [segmenter.segment(image) for image in images]
+    monkeypatch.setattr(
+        "anon_ros.models.detection.backends.yolo_backend.choose_batch_size", lambda *_: 3
+    )
+    for single, joint in zip(alone, segmenter.segment_batch(images), strict=True):
+        assert joint.boxes_xyxy == pytest.approx(single.boxes_xyxy, abs=0.01)
+        assert joint.scores == pytest.approx(single.scores, abs=1e-4)
+        pairs = zip(joint.masks, single.masks, strict=True)
+        assert min(compute_iou(*pair) for pair in pairs) > 0.999
+
+
 def test_masks_match_labels_of_video(demo_weights: Path, vtest_rgb: dict[str, RgbImage]) -> None:
     segmenter = load_segmenter(demo_weights, inference_px=768)
     overlaps = []
