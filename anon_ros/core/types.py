@@ -116,7 +116,7 @@ class FramePersons:
         crop_windows: (N,) a window that changes less from frame to frame than the person's
             outline, for the crop to be planned around; None for the outline's own bounds.
         num_propagated: number of persons, the last of them, who were not detected in this frame
-            but in others.
+            but in others. Other targets do not count.
 
     Raises:
         ValueError: if the lengths disagree.

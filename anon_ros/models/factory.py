@@ -19,6 +19,7 @@ from anon_ros.errors import ModelError
 from anon_ros.images import load_regions
 from anon_ros.models.detection.training_config import TrainingConfig
 from anon_ros.models.inpainting.classical import CLASSICAL
+from anon_ros.models.weights.generator import is_generator
 from anon_ros.models.weights.offline import disable_network_access
 from anon_ros.tracking import Tracker, min_confidence
 
@@ -136,11 +137,18 @@ def build_inpainter(config: Config) -> LoadedInpainter:
 
     Raises:
         ModelError: if the diffusion model is missing or damaged, its noise schedule cannot start at
-            a ``beta_d``, or the device is missing.
+            a ``beta_d``, it cannot draw a target, or the device is missing.
     """
     if config.inpaint.method in CLASSICAL:
         return CLASSICAL[config.inpaint.method]
     disable_network_access()
+    for name in list_drawings(config):
+        if is_generator(config.inpaint.model):
+            message = (
+                f"targets.{name}.action: {config.inpaint.model} is the generator, which draws "
+                "persons only; set fill, blur or pixelate, or an inpaint.model that takes a prompt"
+            )
+            raise ModelError(message)
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter  # noqa: PLC0415
 
     main = DiffusionInpainter.load(config.inpaint, config.compute, list_styles(config))

@@ -41,9 +41,9 @@ class PersonObservation:
     mask: Mask
 
     @property
-    def is_target(self) -> bool:
-        """True if it is no person, but another target."""
-        return self.class_id >= TARGET_STRIDE
+    def target_id(self) -> int:
+        """Number of the target; 0 for a person."""
+        return self.class_id // TARGET_STRIDE
 
     @property
     def mask_window(self) -> MaskWindow:

@@ -21,7 +21,7 @@ class OnlineStream:
     def __init__(self, config: Config, make_tracker: Callable[[], Tracker]) -> None:
         self._config = config
         self._make_tracker = make_tracker
-        self._history = TrackHistory(config, make_tracker(), 1)
+        self._history = TrackHistory(config, make_tracker, 1)
         self._previous: FrameObservation | None = None
 
     def reconfigure(self, config: Config) -> bool:
@@ -40,7 +40,7 @@ class OnlineStream:
         previous, self._previous = self._previous, frame
         if previous is not None and is_scene_cut(previous, frame, self._config):
             first_track = self._history.last_track + 1
-            self._history = TrackHistory(self._config, self._make_tracker(), first_track)
+            self._history = TrackHistory(self._config, self._make_tracker, first_track)
         self._history.add_frame(frame)
         return self._history.persons_in(frame, masks)
 
@@ -55,12 +55,12 @@ def iter_with_lookahead(
     # As far as a mask is propagated back, and as the speed of its person is measured.
     ahead_ns = max_gap_ns(config) + SPEED_WINDOW_NS if config.memory.mode == "both" else 0
     waiting: deque[FrameObservation] = deque()
-    history, previous = TrackHistory(config, make_tracker(), 1), None
+    history, previous = TrackHistory(config, make_tracker, 1), None
     for frame in frames:
         if previous is not None and is_scene_cut(previous, frame, config):
             yield from ((history, earlier) for earlier in waiting)
             waiting.clear()
-            history = TrackHistory(config, make_tracker(), history.last_track + 1)
+            history = TrackHistory(config, make_tracker, history.last_track + 1)
         history.add_frame(frame)
         waiting.append(frame)
         previous = frame

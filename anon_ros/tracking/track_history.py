@@ -1,13 +1,13 @@
 """The tracked persons of one camera through time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.config import Config
+from anon_ros.config import Config, list_targets
 from anon_ros.core import FramePersons, Roi, derive_seed
 from anon_ros.tracking.frame_observation import FrameObservation
 from anon_ros.tracking.mask_memory import MIN_OBSERVATIONS, MaskMemory
@@ -19,6 +19,8 @@ from anon_ros.utils.units import NS_PER_S
 
 # Detections without a track are numbered from here: no track has their seeds.
 _UNTRACKED = 1 << 32
+# Tracks of target number n begin after n times so many.
+_TRACKS_PER_TARGET = 1_000_000_000
 # ByteTrack begins tracks only so much above the score from which it looks at detections.
 _TRACK_SCORE_MARGIN = 0.1
 
@@ -41,43 +43,64 @@ def max_gap_ns(config: Config) -> int:
     return 0 if config.memory.mode == "off" else round(config.memory.duration_s * NS_PER_S)
 
 
+def _compute_peak_score(confidence: float) -> float:
+    """Return the score that a track must have reached to be propagated beyond its ends."""
+    return min(confidence + _TRACK_SCORE_MARGIN, (1 + confidence) / 2)
+
+
 @dataclass
 class TrackHistory:
     """Frames that belong together, from one scene cut to the next.
 
     Attributes:
         config: of detection, tracks, memory and seed.
-        tracker: new.
+        make_tracker: returns a new tracker.
         first_track: number of the first track.
         last_track: number of the last track so far.
     """
 
     config: Config
-    tracker: Tracker
+    make_tracker: Callable[[], Tracker]
     first_track: int
     last_track: int = field(init=False)
+    _trackers: dict[int, Tracker] = field(init=False)
     _tracks: dict[int, list[PersonObservation]] = field(default_factory=dict)
     _track_ids: dict[int, list[int | None]] = field(default_factory=dict)
     _stable_windows: dict[int, StableWindow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.last_track = self.first_track - 1
+        self._trackers = {0: self.make_tracker()}
 
     def add_frame(self, frame: FrameObservation) -> None:
         """Add the next frame, later than all before."""
-        tracked = [person for person in frame.persons if not person.is_target]
-        boxes = np.array([p.box_xyxy for p in tracked], np.float32).reshape(-1, 4)
-        scores = np.array([p.score for p in tracked], np.float32)
-        numbers = iter(self.tracker.update(boxes, scores))
-        # No track goes from a person to a target: the person would count as detected there.
-        per_person = [None if person.is_target else next(numbers) for person in frame.persons]
-        track_ids = [None if n is None else self.first_track - 1 + n for n in per_person]
+        for person in frame.persons:
+            if person.target_id not in self._trackers:
+                self._trackers[person.target_id] = self.make_tracker()
+        track_ids: list[int | None] = [None] * len(frame.persons)
+        for target_id, tracker in self._trackers.items():
+            # No track goes from a person to a target: the person would count as detected there.
+            indices = [i for i, p in enumerate(frame.persons) if p.target_id == target_id]
+            tracks = self._update_tracker(tracker, [frame.persons[i] for i in indices])
+            for index, track in zip(indices, tracks, strict=True):
+                if track is not None:
+                    track_ids[index] = target_id * _TRACKS_PER_TARGET + track
+                    self.last_track = max(self.last_track, track)
         self._track_ids[frame.time_ns] = track_ids
         for track_id, person in zip(track_ids, frame.persons, strict=True):
             if track_id is not None:
                 self._tracks.setdefault(track_id, []).append(person)
-                self.last_track = max(self.last_track, track_id)
         self._forget_past()
+
+    def _update_tracker(
+        self, tracker: Tracker, persons: Sequence[PersonObservation]
+    ) -> list[int | None]:
+        """Return the tracks of persons, or of all that is one target, from ``first_track``."""
+        boxes = np.array([p.box_xyxy for p in persons], np.float32).reshape(-1, 4)
+        # The tracker knows the confidence of persons alone; targets below theirs are not detected.
+        scores = np.array([1.0 if p.target_id else p.score for p in persons], np.float32)
+        numbers = tracker.update(boxes, scores)
+        return [None if n is None else self.first_track - 1 + n for n in numbers]
 
     def persons_in(
         self, frame: FrameObservation, masks: npt.NDArray[np.bool_] | None = None
@@ -116,7 +139,7 @@ class TrackHistory:
             self._derive_seeds(track_ids),
             track_ids,
             windows,
-            num_propagated=len(persons) - num_detected,
+            num_propagated=sum(not person.target_id for person in persons[num_detected:]),
         )
 
     def skip_frame(self, frame: FrameObservation) -> None:
@@ -135,7 +158,7 @@ class TrackHistory:
         remembers = self.config.memory.mode != "off"
         for track_id, person in zip(self._track_ids.pop(frame.time_ns), frame.persons, strict=True):
             is_confident = np.float32(person.score) >= confidence
-            if person.is_target or is_confident or (remembers and track_id is not None):
+            if person.target_id or is_confident or (remembers and track_id is not None):
                 yield track_id, person
 
     def _propagate_missed(
@@ -145,12 +168,18 @@ class TrackHistory:
         if not memory.max_gap_ns:
             return []
         missed = sorted(self._tracks.keys() - set(detected))
-        persons = ((i, memory.propagate(self._tracks[i], time_ns)) for i in missed)
+        memories = {0: memory}
+        for number, target in enumerate(list_targets(self.config).values(), start=1):
+            min_peak_score = _compute_peak_score(target.confidence)
+            memories[number] = replace(memory, min_peak_score=min_peak_score)
+        persons = (
+            (i, memories.get(i // _TRACKS_PER_TARGET, memory).propagate(self._tracks[i], time_ns))
+            for i in missed
+        )
         return [(track_id, person) for track_id, person in persons if person is not None]
 
     def _make_memory(self, frame: FrameObservation) -> MaskMemory:
-        confidence = self.config.detect.confidence
-        min_peak_score = min(confidence + _TRACK_SCORE_MARGIN, (1 + confidence) / 2)
+        min_peak_score = _compute_peak_score(self.config.detect.confidence)
         growth_ratio, wh_px = self.config.memory.growth_ratio, (frame.width_px, frame.height_px)
         return MaskMemory(max_gap_ns(self.config), growth_ratio, min_peak_score, *wh_px)
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import Detections, FramePersons, Mask, RgbImage, Roi
+from anon_ros.core import TARGET_STRIDE, Detections, FramePersons, Mask, RgbImage, Roi
 from anon_ros.models import build_tracker
 from anon_ros.tracking import (
     OnlineStream,
@@ -39,9 +39,11 @@ def make_person_mask(x: float, y: float = 100, height_px: int = 80, *, head: boo
 
 @dataclass
 class FrameSequence:
-    """Frames with the masks that the detector found in them."""
+    """Frames with the masks that the detector found in them, of persons or of one target."""
 
     frames: list[tuple[RgbImage, Sequence[Mask], float, int]] = field(default_factory=list)
+    targets: set[int] = field(default_factory=set)
+    """Indices of the masks in a frame that are target 1."""
 
     def add_frame(
         self,
@@ -60,7 +62,12 @@ class FrameSequence:
         moments, given = [], []
         for image, masks, score, time_ns in self.frames:
             found = make_detections(masks) if masks else Detections.empty(HEIGHT_PX, WIDTH_PX)
-            found = replace(found, scores=np.full(len(masks), score, np.float32))
+            ids = [TARGET_STRIDE * (index in self.targets) for index in range(len(masks))]
+            found = replace(
+                found,
+                scores=np.full(len(masks), score, np.float32),
+                class_ids=np.array(ids, np.int64),
+            )
             moments.append(observe_frame(image, found, time_ns))
             given.append(found.masks)
         if config.memory.mode == "both":

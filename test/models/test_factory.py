@@ -6,7 +6,8 @@ import pytest
 
 from anon_ros.config import load_config
 from anon_ros.errors import ModelError
-from anon_ros.models import build_anonymizer
+from anon_ros.models import build_anonymizer, build_inpainter
+from helpers.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -20,3 +21,14 @@ def test_build_needs_weights(parameter: str, demo_weights: Path) -> None:
     config = load_config(overrides={"inpaint.method": kind, **overrides})
     with pytest.raises(ModelError, match=parameter):
         build_anonymizer(config)
+
+
+def test_generator_by_its_path_draws_no_target() -> None:
+    """The configuration refuses its name; a path is known once files are looked for."""
+    overrides = {
+        "inpaint.model": str(ROOT / "generator"),
+        "targets.sign.classes": ["stop sign"],
+        "targets.sign.action": "inpaint",
+    }
+    with pytest.raises(ModelError, match=r"^targets\.sign\.action: .* draws persons only; set"):
+        build_inpainter(load_config(overrides=overrides))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from anon_ros.config import Config, load_config
 from anon_ros.core import (
+    TARGET_STRIDE,
     AnonymizedFrame,
     CoverReason,
     Crop,
@@ -60,6 +61,45 @@ def test_each_camera_has_its_own_confidence(values: dict[str, Any]) -> None:
     results = processor.process(models.anonymizer(config), tasks)
     counts = {result.source: len(result.frame.detections) for result in results}
     assert counts == {"a": 3, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("values", CONFIGS)
+@pytest.mark.parametrize("is_over_budget", [False, True])
+def test_drawn_targets_count_for_the_budget(
+    values: dict[str, Any], *, is_over_budget: bool
+) -> None:
+    """As persons of the main model; and are covered with them, or moved on."""
+
+    class ParkedSegmenter(SentinelSegmenter):
+        def segment(self, image: RgbImage) -> Detections:
+            found = super().segment(image)
+            return replace(found, class_ids=np.array([0, TARGET_STRIDE, TARGET_STRIDE]))
+
+    target = {"targets.car.classes": ["car"], "targets.car.action": "inpaint"}
+    config = load_config(None, {**values, **target, "inpaint.min_person_px": 0})
+    models = SentinelModelProvider(ParkedSegmenter(), NoiseInpainter(draws_persons=True))
+    processor, anonymizer = FrameProcessor(config, models.tracker), models.anonymizer(config)
+    counts: list[Counter[Tier]] = []
+
+    def decide(index: int, num_persons: Counter[Tier]) -> CoverReason | None:
+        counts.append(num_persons)
+        return CoverReason.OVER_BUDGET if index and is_over_budget else None
+
+    for index in range(2):
+        tasks = [FrameTask(index, "/a", IMAGE, index * STEP_NS)]
+        (result,) = processor.process(anonymizer, tasks, decide)
+        assert isinstance(result.frame, AnonymizedFrame)
+        assert not find_sentinel_pixels(result.frame.image).any()
+        assert [outcome.target for outcome in result.frame.outcomes] == ["person", "car", "car"]
+    assert counts == [Counter({Tier.MAIN: 3})] * 2
+    reuses = config.skip.on_skipped == "reuse"
+    reasons = {outcome.cover_reason for outcome in result.frame.outcomes}
+    if not is_over_budget:
+        assert reasons == {None}
+    elif reuses:
+        assert CoverReason.REUSED in {o.cover_reason for o in result.frame.outcomes[1:]}
+    else:
+        assert reasons == {CoverReason.OVER_BUDGET}
 
 
 def raise_error(error: Exception) -> Any:

@@ -103,6 +103,64 @@ def test_crossing_persons_stay_covered(mode: str) -> None:
     assert max(stray) < 30 * 80
 
 
+VEHICLES = {"targets.vehicle.classes": ["car"], "targets.vehicle.confidence": 0.3}
+
+
+@BOTH_MODES
+def test_memory_covers_missed_target(mode: str) -> None:
+    """With its own tracks: it stays a target, and counts for no person."""
+    missed = set(range(20, 26))
+    film, truth = make_walk(40, missed)
+    film.targets = {0}
+    played = film.find_persons(memory__mode=mode, **VEHICLES)
+    assert min(covered_ratio(merge_masks(p), m) for p, m in zip(played, truth, strict=True)) > 0.97
+    assert all(persons.detections.target_ids.tolist() == [1] for persons in played)
+    assert {persons.num_propagated for persons in played} == {0}
+    assert len({track for persons in played for track in persons.track_ids}) == 1
+    assert len({seed for persons in played for seed in persons.seeds}) == 1
+    assert all(persons.crop_windows[0] is not None for persons in played)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize(("score", "is_covered"), [(0.41, True), (0.39, False)])
+def test_target_is_credible_by_its_own_confidence(
+    mode: str, score: float, *, is_covered: bool
+) -> None:
+    """Whatever persons need."""
+    film = FrameSequence(targets={0})
+    for index in range(30):
+        film.add_frame([make_person_mask(200)] if index < 15 else [], score=score)
+    played = film.find_persons(memory__mode=mode, detect__confidence=0.8, **VEHICLES)
+    assert [len(persons.detections) for persons in played[:15]] == [1] * 15
+    assert bool(len(played[20].detections)) == is_covered
+
+
+@BOTH_MODES
+def test_no_track_goes_from_person_to_target(mode: str) -> None:
+    """Whoever is taken for a vehicle in some frames is remembered as person, too."""
+    film = FrameSequence(targets={1})
+    person, speck = make_person_mask(200), make_person_mask(400, height_px=10)
+    for index in range(40):
+        film.add_frame([speck, person] if 20 <= index < 25 else [person])
+    played = film.find_persons(memory__mode=mode, **VEHICLES)
+    for persons in played[20:25]:
+        kinds = persons.detections.target_ids.tolist()
+        assert sorted(kinds) == [0, 0, 1]
+        assert persons.num_propagated == 1
+        assert len(set(persons.track_ids)) == 3
+
+
+def test_persons_are_as_without_targets() -> None:
+    film, alone = FrameSequence(targets={1}), FrameSequence()
+    for index in range(20):
+        person, car = make_person_mask(60 + 4 * index), make_person_mask(300 - 3 * index)
+        film.add_frame([person, car])
+        alone.add_frame([person])
+    for both, one in zip(film.find_persons(**VEHICLES), alone.find_persons(), strict=True):
+        assert (both.track_ids[0], both.seeds[0]) == (one.track_ids[0], one.seeds[0])
+        assert np.array_equal(both.detections.masks[0], one.detections.masks[0])
+
+
 @BOTH_MODES
 def test_absent_person_is_not_covered(mode: str) -> None:
     film = FrameSequence()

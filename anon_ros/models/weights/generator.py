@@ -23,3 +23,11 @@ def find_generator() -> Path:
     places = " or ".join(map(str, candidates))
     message = f"inpaint.model: the generator is not at {places}; install anon_ros again"
     raise ModelError(message)
+
+
+def is_generator(model: str) -> bool:
+    """Return True if a value of ``inpaint.model`` names the generator, or its directory."""
+    directory = Path(model).resolve()
+    return model == GENERATOR or any(
+        candidate.resolve() == directory for candidate in shared_candidates(GENERATOR)
+    )

@@ -5,7 +5,7 @@ import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from anon_ros.config import ComputeConfig, InpaintConfig, SkipConfig
+from anon_ros.config import ComputeConfig, InpaintConfig, SkipConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage, Roi
 from anon_ros.live import InferenceWorker, Mailbox, QueuedFrame
 from anon_ros.models.inpainting import acceleration
@@ -299,6 +299,26 @@ def test_recorded_between_frames(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
     both.release()
     with pytest.raises(RuntimeError, match="released"):
         inpainter.inpaint(crops)
+
+
+def test_styles_share_a_graph(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    """Prompt and number of steps are no size: what is recorded for persons serves targets."""
+    diffusion = load_tiny_diffusion(tiny_sdxl, steps=4)
+    tokens, pooled = diffusion.prompt.tokens * 0.5, diffusion.prompt.pooled
+    schedule, bus = diffusion.noise_schedule, Style("a bus", "", 0.3)
+    few = replace(schedule, timesteps=schedule.timesteps[1:])
+    diffusion.styles[bus] = Prompt(tokens, pooled), few
+    recorder = FakeRecorder()
+    inpainter = make_inpainter(diffusion, recorder, "graphs")
+    (person,) = make_crops(bus_rgb, 64, 32, 1)
+    crops = [person, replace(person, style=bus)]
+    first = inpainter.inpaint(crops)
+    assert not np.array_equal(*first)
+    inpainter.run_idle_work()
+    for drawn, wanted in zip(inpainter.inpaint(crops), first, strict=True):
+        assert np.array_equal(drawn, wanted)
+    assert len(recorder.graphs) == 1
+    assert recorder.graphs[0].num_replays == len(schedule.timesteps) + len(few.timesteps)
 
 
 def test_memory_learned_from_first_call(

@@ -325,8 +325,8 @@ def test_crops_of_one_style_share_calls(tiny_sdxl: Path, bus_rgb: RgbImage) -> N
     assert sizes == [2] * 6 + [2] * 9 + [1] * 9
 
 
-def test_style_shares_memory_and_graphs(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
-    """A failure in the call of a style leaves the next call that of persons."""
+def test_failed_call_of_a_style_ends_with_it(tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    """The next call is that of persons again."""
     inpainter = load_inpainter(tiny_sdxl, batch_size=8, styles=[BUS])
     crop = make_tall_crops(bus_rgb, 1)[0]
     expected = inpaint_all(inpainter, [crop])
