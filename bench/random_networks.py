@@ -19,6 +19,7 @@ from anon_ros.config import Config
 from anon_ros.models.detection.backends.yolo import YoloNetwork
 from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
+from anon_ros.models.inpainting.cuda_graphs import GraphRecorder
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
@@ -129,13 +130,18 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
 
 
 def make_inpainter(
-    config: Config, device: torch.device, *, tiny: bool, unet: Any = None
+    config: Config,
+    device: torch.device,
+    *,
+    tiny: bool,
+    unet: Any = None,
+    recorder: GraphRecorder | None = None,
 ) -> DiffusionInpainter:
     """Make an inpainter as ``DiffusionInpainter.load`` does, over another UNet if given."""
     compute = replace(config.compute, device=str(device))
     diffusion = make_diffusion(config, device, tiny=tiny)
     diffusion.unet = unet or diffusion.unet
-    return DiffusionInpainter(diffusion, config.inpaint, compute)
+    return DiffusionInpainter(diffusion, config.inpaint, compute, recorder)
 
 
 class SceneNetwork(YoloNetwork):
