@@ -13,7 +13,7 @@ goals are met.
     python bench/gpu.py --check              # our loop against diffusers' pipeline
     python bench/gpu.py --tiny               # tiny networks, to check the script (so without GPU)
     python bench/gpu.py --page OUT           # put the tables of OUT into docs/performance.md
-    python bench/gpu.py --predict            # costs by arithmetic
+    python bench/gpu.py --predict            # costs and memory by arithmetic
 """
 
 import argparse
@@ -131,9 +131,11 @@ def predict_costs() -> None:
 
     disable_network_access()
     from gpu_speed.costs import predict  # noqa: PLC0415 - imports diffusers, after the switches
+    from gpu_speed.memory import predict_memory  # noqa: PLC0415
     from street_scene import SCENES  # noqa: PLC0415
 
     print(predict(SCENES))
+    print(f"\n{predict_memory()}")
 
 
 def write_page(folder: Path) -> None:

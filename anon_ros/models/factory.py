@@ -1,12 +1,11 @@
 """Factories of models, from a Config."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from anon_ros.config import Config, InpaintConfig, list_targets
+from anon_ros.config import ComputeConfig, Config, InpaintConfig, list_targets
 from anon_ros.core import Anonymizer, Inpainter, Target
 from anon_ros.errors import ModelError
 from anon_ros.images import load_regions
@@ -141,7 +140,7 @@ def _add_small_model(main: "DiffusionInpainter", config: Config) -> LoadedInpain
 
     # Several small crops cost hardly more than one, and compiling costs more than they do.
     batch_size = config.compute.batch_size or _SMALL_MODEL_BATCH
-    compute = replace(config.compute, batch_size=batch_size, compile_mode="off", quantize="none")
+    compute = ComputeConfig(config.compute.device, batch_size)
     try:
         small = type(main).load(config.inpaint.for_small_model(), compute)
     except ModelError as error:

@@ -233,6 +233,27 @@ def test_prediction_counts_full_network() -> None:
     assert "| quality | 1 | 107 |" in table
     assert "| paper | 1 | 406 |" in table
     assert "| fast | 1 | 5 |" in table
+    # 2.567 billion weights: 4.78 GiB in bfloat16, 1.21 GiB of fused copies.
+    assert "| gpu | 5.99 |" in table
+    memory = table[table.index("| `compute.weight_storage`") :].strip()
+    assert memory in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+
+
+def test_predicted_memory_follows_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    memory = importlib.import_module("gpu_speed.memory")
+    with torch.device("meta"):
+        layer = torch.nn.Linear(1024, 1024, bias=False)
+        rows = torch.empty(2048, 1024)
+    assert memory.count_gib(layer) == 4 / 1024
+    # Two results of 8 MiB live at once, however many come one after another; weights do not count.
+    peak_gib = memory.count_peak_gib(layer, lambda: layer(layer(layer(layer(rows)))))
+    assert peak_gib == 16 / 1024
+    # Attention of 4096 positions, without the matrix of all pairs.
+    with torch.device("meta"):
+        query = torch.empty(1, 1, 4096, 64)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    assert memory.count_peak_gib(layer, lambda: attend(query, query, query)) == 1 / 1024
 
 
 def test_written_tflop_are_those_counted() -> None:

@@ -60,6 +60,6 @@ def test_unknown_profile_named(capsys: pytest.CaptureFixture[str]) -> None:
         main(["models", "--profile", "streets"])
     told = capsys.readouterr().err
     assert (
-        "profile 'streets' is unknown, expected one of balanced, fast, paper, quality, street"
+        "profile 'streets' is unknown, expected one of balanced, fast, paper, quality, small, street"
         in told
     )

@@ -91,7 +91,8 @@ class DiffusionInpainter:
             ModelError: if the model is missing or damaged, its noise schedule cannot start at
                 ``config.beta_d``, or the device is missing.
         """
-        diffusion = load_diffusion(config, resolve_device(compute.device))
+        device = resolve_device(compute.device)
+        diffusion = load_diffusion(config, device, compute.weight_storage)
         return cls(diffusion, config, compute)
 
     def reconfigure(self, before: InpaintConfig, after: InpaintConfig) -> bool:

@@ -11,6 +11,7 @@ from anon_ros.config import InpaintConfig
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
+from anon_ros.models.inpainting.weight_storage import place_unet
 from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, read_pipeline_index
 from anon_ros.models.weights.offline import disable_network_access
 
@@ -29,11 +30,19 @@ _PIPELINE_OPTIONS: dict[str, dict[str, Any]] = {
     _XL: {"add_watermarker": False},
     _SD: {"safety_checker": None, "requires_safety_checker": False},
 }
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 _VAE_CLASSES = ("AutoencoderKL", "AutoencoderTiny")
 
 
-def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
+def load_diffusion(
+    config: InpaintConfig, device: torch.device, weight_storage: str = "gpu"
+) -> Diffusion:
     """Load the model, its VAE and LoRA; encode the prompts once and free the text encoders.
+
+    Args:
+        config: the model, its noise schedule and prompts.
+        device: where it runs.
+        weight_storage: of ``ComputeConfig``.
 
     Raises:
         ModelError: if a file is missing or damaged, or no schedule can start at ``config.beta_d``.
@@ -57,12 +66,12 @@ def load_diffusion(config: InpaintConfig, device: torch.device) -> Diffusion:
         _fuse_lora(pipeline, lora)
     if vae is not None:
         pipeline.vae = _load_vae(vae)
-    pipeline.vae.to(_choose_vae_dtype(pipeline.vae, dtype))
-    pipeline.to(device)
-    prompt = _encode_prompts(pipeline, config)
+    pipeline.vae.to(device, _choose_vae_dtype(pipeline.vae, dtype))
+    prompt = _encode_prompts(pipeline, config, device)
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
+    place_unet(unet, device, weight_storage)
     return Diffusion(unet, autoencoder, scheduler, noise_schedule, prompt, config.guidance_scale)
 
 
@@ -74,8 +83,7 @@ def encode_prompts(config: InpaintConfig, device: torch.device, dtype: torch.dty
     """
     directory = find_pipeline(config.model, config.revision)
     pipeline = _load_pipeline(directory, dtype, unet=None, vae=None)
-    pipeline.to(device)
-    return _encode_prompts(pipeline, config)
+    return _encode_prompts(pipeline, config, device)
 
 
 def _load_pipeline(directory: Path, dtype: torch.dtype, **parts: None) -> Any:
@@ -141,14 +149,25 @@ def _make_load_error(path: Path, parameter: str, error: Exception) -> ModelError
     return ModelError(f"{parameter}: {path} cannot be loaded: {' '.join(str(error).split())}")
 
 
-def _encode_prompts(pipeline: Any, config: InpaintConfig) -> Prompt:
+def _encode_prompts(pipeline: Any, config: InpaintConfig, device: torch.device) -> Prompt:
+    """Encode on the device, and drop the text encoders: the UNet needs their memory."""
+    encoders = [name for name in _TEXT_ENCODERS if getattr(pipeline, name, None) is not None]
+    for name in encoders:
+        getattr(pipeline, name).to(device)
+    prompt = _encode_prompts_on(pipeline, config, device)
+    for name in encoders:
+        setattr(pipeline, name, None)
+    return prompt
+
+
+def _encode_prompts_on(pipeline: Any, config: InpaintConfig, device: torch.device) -> Prompt:
     for name in ("prompt", "negative_prompt"):
         _warn_if_truncated(name, getattr(config, name), pipeline.tokenizer)
     guided = config.guidance_scale > 1
     with torch.no_grad():
         positive, negative, *pooled = pipeline.encode_prompt(
             prompt=config.prompt,
-            device=pipeline.device,
+            device=device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
             negative_prompt=config.negative_prompt if guided else None,
