@@ -70,6 +70,12 @@ QUESTIONS = {
         ),
         ["recall", "flicker"],
     ),
+} | {
+    f"temporal-{reuse}": (
+        f"{{video}} --max-frames 120 {CAREFUL} --methods sdxl {STREET} --identity.reuse {reuse}",
+        ["flicker"],
+    )
+    for reuse in ("previous", "off")
 }
 
 
@@ -87,7 +93,8 @@ def answer(question: str, names: dict[str, str]) -> list[str]:
     flags, tables = QUESTIONS[question]
     out = BUILD / question
     words = f"{flags} {DETECT}".format(**names)
-    command = f"anon_ros evaluate {question} {words} --output {out.relative_to(ROOT)}"
+    experiment = question.split("-", maxsplit=1)[0]
+    command = f"anon_ros evaluate {experiment} {words} --output {out.relative_to(ROOT)}"
     subprocess.run(
         [Path(sys.executable).with_name("anon_ros"), *shlex.split(command)[1:]],
         cwd=ROOT,
