@@ -1,21 +1,28 @@
-"""Measure the inpainting speed: diffusers, the profiles, and the UNet behind CUDA graphs.
+"""Measure the inpainting speed: what the goals need, diffusers, and the UNet behind CUDA graphs.
 
 Needs no weights: the real architectures with random ones. Each figure is printed and written to
-OUT/PART.json as soon as it is known; each part is a process of its own.
+OUT/PART.json as soon as it is known; each part is a process of its own. The last lines say which
+goals are met.
 
-    make bench-gpu                           # eager and graphs, five minutes on a large GPU
-    python bench/gpu.py --only eager         # as shipped, uncompiled, against diffusers
-    python bench/gpu.py --only graphs        # behind CUDA graphs, with compiled blocks
-    python bench/gpu.py --only compile       # the whole UNet compiled, minutes per shape
+    make bench-gpu                           # all but fp8 and whole, 280 s on a large GPU
+    python bench/gpu.py --only goals,cold,warm   # the goals: the profiles as they ship, their start
+    python bench/gpu.py --only eager         # uncompiled, against diffusers
+    python bench/gpu.py --only graphs        # the ways to record and compile the UNet
+    python bench/gpu.py --only fp8           # 8-bit linear layers: do they pay?
+    python bench/gpu.py --only whole         # the whole UNet compiled, minutes per shape
+    python bench/gpu.py --check              # our loop against diffusers' pipeline
     python bench/gpu.py --tiny               # tiny networks, to check the script (so without GPU)
     python bench/gpu.py --page OUT           # put the tables of OUT into docs/performance.md
-    python bench/gpu.py --predict            # costs by arithmetic
+    python bench/gpu.py --predict            # costs and memory by arithmetic
 """
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 _START_S = time.monotonic()
@@ -23,25 +30,58 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench-gpu: begin -->", "<!-- bench-gpu: end -->"
 # Share of the time that is left when a part begins; the next one gets what is left then.
-SHARES = {"eager": 0.55, "graphs": 1.0, "compile": 1.0}
+SHARES = {
+    "goals": 0.5,
+    "cold": 0.5,
+    "warm": 0.4,
+    "eager": 0.55,
+    "graphs": 1.0,
+    "fp8": 1.0,
+    "whole": 1.0,
+    "check": 1.0,
+}
+DEFAULT = "goals,cold,warm,eager,graphs"
 _MARGIN_S = 6.0  # for the step that runs when a part's time is over
 
 
 def run_parts(arguments: argparse.Namespace) -> int:
     """Run each part in a process of its own: none ends another, whatever it does to the GPU."""
     failed = 0
-    for name in arguments.only.split(","):
-        left_s = arguments.deadline_s - (time.monotonic() - _START_S)
-        part_s = left_s * (SHARES[name] if name != arguments.only else 1)
-        command = [sys.executable, __file__, *sys.argv[1:], "--part", name]
-        command += ["--deadline-s", str(part_s - _MARGIN_S)]
-        try:
-            code = subprocess.run(command, check=False, timeout=part_s).returncode
-        except subprocess.TimeoutExpired:
-            code = -1
-        print(f"[{time.monotonic() - _START_S:6.1f} s] {name} ended with {code}", flush=True)
-        failed += code != 0
+    names = arguments.only.split(",")
+    with tempfile.TemporaryDirectory() as cache:
+        for name in names:
+            left_s = arguments.deadline_s - (time.monotonic() - _START_S)
+            part_s = left_s * (SHARES[name] if name != names[-1] else 1)
+            code = run_process(arguments, name, part_s, Path(cache))
+            print(f"[{time.monotonic() - _START_S:6.1f} s] {name} ended with {code}", flush=True)
+            failed += code != 0
+    if {"goals", "cold", "warm", "fp8"} & set(names):
+        print_goals(arguments.out, names)
     return failed
+
+
+def run_process(arguments: argparse.Namespace, name: str, part_s: float, cache: Path) -> int:
+    """Run a part; return its exit status, -1 if it was ended after ``part_s``."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--part", name]
+    command += ["--deadline-s", str(part_s - _MARGIN_S), "--launched-s", str(time.monotonic())]
+    environment = dict(os.environ)
+    if name in {"cold", "warm"}:  # both: the former fills it
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+    (arguments.out / f"{name}.json").unlink(missing_ok=True)
+    try:
+        return subprocess.run(command, check=False, timeout=part_s, env=environment).returncode
+    except subprocess.TimeoutExpired:
+        return -1
+
+
+def print_goals(folder: Path, names: list[str]) -> None:
+    """Print which goals are met, as far as these parts measured them."""
+    from gpu_speed.goals import format_goals  # noqa: PLC0415 - after the parts
+    from gpu_speed.report import read_results  # noqa: PLC0415
+
+    results = read_results(folder)
+    parts = {name: results.get(name, {}) for name in names}
+    print(f"\n{format_goals(parts)}", flush=True)
 
 
 def run_part(arguments: argparse.Namespace) -> None:
@@ -52,18 +92,37 @@ def run_part(arguments: argparse.Namespace) -> None:
 
     disable_network_access()
     from gpu_speed.bench import Bench  # noqa: PLC0415 - imports diffusers, after the switches
-    from gpu_speed.parts import begin, run_compiled, run_eager, run_graphs  # noqa: PLC0415
+    from gpu_speed.goal_parts import run_fp8, run_goals, run_start  # noqa: PLC0415
+    from gpu_speed.parts import (  # noqa: PLC0415
+        begin,
+        run_check,
+        run_compiled,
+        run_eager,
+        run_graphs,
+    )
     from gpu_speed.report import Report  # noqa: PLC0415
 
-    parts = {"eager": run_eager, "graphs": run_graphs, "compile": run_compiled}
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     tiny = arguments.tiny or device.type == "cpu"
     if tiny:
         print("tiny networks, to check the script; none of the figures counts")
     bench = Bench(device, arguments.repeat, tiny=tiny)
     path = arguments.out / f"{arguments.part}.json"
-    report = Report(path, _START_S, arguments.deadline_s)
-    begin(report, bench, arguments.commit)
+    report = Report(path, arguments.launched_s, arguments.deadline_s)
+    start = partial(run_start, launched_s=arguments.launched_s)
+    goal_parts = {"goals": run_goals, "cold": start, "warm": start, "fp8": run_fp8}
+    parts = {
+        "eager": run_eager,
+        "graphs": run_graphs,
+        "whole": run_compiled,
+        "check": run_check,
+    }
+    if arguments.part in goal_parts:
+        parts[arguments.part] = partial(
+            goal_parts[arguments.part], compile_mode=arguments.compile_mode
+        )
+    if arguments.part not in {"cold", "warm"}:  # they measure their own start
+        begin(report, bench, arguments.commit)
     parts[arguments.part](report, bench)
 
 
@@ -72,9 +131,11 @@ def predict_costs() -> None:
 
     disable_network_access()
     from gpu_speed.costs import predict  # noqa: PLC0415 - imports diffusers, after the switches
+    from gpu_speed.memory import predict_memory  # noqa: PLC0415
     from street_scene import SCENES  # noqa: PLC0415
 
     print(predict(SCENES))
+    print(f"\n{predict_memory()}")
 
 
 def write_page(folder: Path) -> None:
@@ -84,7 +145,7 @@ def write_page(folder: Path) -> None:
     results = read_results(folder)
     tables = format_tables(results)
     print(tables)
-    if not any(part["machine"]["tiny"] for part in results.values()):
+    if not any(part["machine"]["tiny"] for part in results.values() if "machine" in part):
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
         page = f"{before}{BEGIN}\n{tables}{END}{rest.split(END)[1]}"
         PAGE.write_text(page, encoding="utf-8")
@@ -94,15 +155,24 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="eager,graphs", help=f"parts of {','.join(SHARES)}")
+    parser.add_argument("--only", default=DEFAULT, help=f"parts of {','.join(SHARES)}")
+    parser.add_argument(
+        "--compile",
+        dest="compile_mode",
+        default="blocks",
+        choices=("off", "graphs", "blocks"),
+        help="compute.compile_mode of the parts goals, cold, warm and fp8",
+    )
+    parser.add_argument("--check", dest="only", action="store_const", const="check", help="check")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "gpu")
-    parser.add_argument("--deadline-s", type=float, default=285, help="of all parts together")
+    parser.add_argument("--deadline-s", type=float, default=280, help="of all parts together")
     parser.add_argument("--commit", default="", help="where git cannot tell it")
     parser.add_argument("--repeat", type=int, default=2, help="frames that are timed")
     parser.add_argument("--tiny", action="store_true", help="tiny networks; no figure counts")
     parser.add_argument("--page", type=Path, metavar="OUT", help="write the tables of OUT")
     parser.add_argument("--predict", action="store_true", help="print the costs by arithmetic")
     parser.add_argument("--part", choices=SHARES, help=argparse.SUPPRESS)
+    parser.add_argument("--launched-s", type=float, default=_START_S, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -19,12 +19,13 @@ from anon_ros.config import Config
 from anon_ros.models.detection.backends.yolo import YoloNetwork
 from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
+from anon_ros.models.inpainting.cuda_graphs import GraphRecorder
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
 
 # stabilityai/stable-diffusion-xl-base-1.0, with 9 input channels as the inpainting model has.
-_UNET: dict[str, Any] = {
+UNET: dict[str, Any] = {
     "in_channels": 9,
     "block_out_channels": (320, 640, 1280),
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -38,7 +39,7 @@ _UNET: dict[str, Any] = {
     "use_linear_projection": True,
     "sample_size": 128,
 }
-_TINY_UNET = _UNET | {
+_TINY_UNET = UNET | {
     "block_out_channels": (16, 32, 32),
     "transformer_layers_per_block": (1, 1, 1),
     "attention_head_dim": (2, 4, 4),
@@ -88,7 +89,7 @@ def _create_on(device: torch.device) -> Iterator[None]:
 def make_unet(device: torch.device, *, tiny: bool) -> Any:
     """Make the UNet that the whole process shares."""
     with _create_on(device):
-        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
+        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else UNET))
     return unet.eval().requires_grad_(requires_grad=False)
 
 
@@ -129,13 +130,18 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
 
 
 def make_inpainter(
-    config: Config, device: torch.device, *, tiny: bool, unet: Any = None
+    config: Config,
+    device: torch.device,
+    *,
+    tiny: bool,
+    unet: Any = None,
+    recorder: GraphRecorder | None = None,
 ) -> DiffusionInpainter:
     """Make an inpainter as ``DiffusionInpainter.load`` does, over another UNet if given."""
     compute = replace(config.compute, device=str(device))
     diffusion = make_diffusion(config, device, tiny=tiny)
     diffusion.unet = unet or diffusion.unet
-    return DiffusionInpainter(diffusion, config.inpaint, compute)
+    return DiffusionInpainter(diffusion, config.inpaint, compute, recorder)
 
 
 class SceneNetwork(YoloNetwork):
@@ -192,7 +198,7 @@ def get_unet_tflop(height_px: int, width_px: int, images: int, *, tiny: bool) ->
 def count_unet_tflop(height_px: int, width_px: int, *, tiny: bool) -> float:
     """Count the TFLOP of an image on the architecture, without running it; takes seconds."""
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else _UNET))
+        unet = UNet2DConditionModel(**(_TINY_UNET if tiny else UNET))
         latents = torch.empty(1, 9, height_px // 8, width_px // 8)
         tokens = torch.empty(1, _TOKENS, unet.config.cross_attention_dim)
         conditions = {"text_embeds": torch.empty(1, 1280), "time_ids": torch.empty(1, 6)}

@@ -49,8 +49,9 @@ def add_config_flags(
         action="append",
         default=[],
         metavar="NAME",
-        help="shipped parameter file: paper, quality, balanced, fast, or street, which needs no "
-        "diffusion model but the shipped generator; among --config files in the order given",
+        help="shipped parameter file: paper, quality, balanced, fast, small, or street, which "
+        "needs no diffusion model but the shipped generator; among --config files in the order "
+        "given",
     )
     add_node_flag(parser)
     for group in groups:

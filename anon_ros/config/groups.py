@@ -661,6 +661,14 @@ class ComputeConfig:
         "of compute capability 8.9 or later.",
         choices=("none", "int8", "fp8"),
     )
+    weight_storage: str = param(
+        "gpu",
+        "Storage of the UNet's weights between its calls. For small GPUs: float8 halves their "
+        "memory (8 bits, cast back layer by layer; pictures change slightly); host holds them in "
+        "the host's memory and sends them at every call (the same pictures, slow). Both need "
+        "compile_mode off and quantize none.",
+        choices=("gpu", "float8", "host"),
+    )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from anon_ros.config.deprecated import rename_deprecated
 from anon_ros.config.groups import (
     DISTILLED_TRAINING_STEPS,
     GENERATOR,
+    ComputeConfig,
     Config,
     InpaintConfig,
     Style,
@@ -388,6 +389,7 @@ def _check_together(config: Config) -> None:
             f"inpaint.scheduler = {inpaint.scheduler}, whose steps are even; set 1"
         )
         raise ConfigError(message)
+    _check_storage(config.compute)
     if inpaint.generate_px % 8:
         message = f"parameter inpaint.generate_px: {inpaint.generate_px} is not a multiple of 8"
         raise ConfigError(message)
@@ -401,6 +403,19 @@ def _check_together(config: Config) -> None:
     cameras = [name for name in list_section_parameters(config) if name.endswith(_PREFIX)]
     for name in (_PREFIX, *cameras):
         _check_prefix(name, str(get_value(config, name)))
+
+
+def _check_storage(compute: ComputeConfig) -> None:
+    """Refuse what needs weights at fixed addresses."""
+    if compute.weight_storage == "gpu":
+        return
+    for name, allowed in (("compile_mode", "off"), ("quantize", "none")):
+        if getattr(compute, name) != allowed:
+            message = (
+                f"parameter compute.weight_storage: {compute.weight_storage} is not allowed with "
+                f"compute.{name} = {getattr(compute, name)}; set {allowed}"
+            )
+            raise ConfigError(message)
 
 
 def _check_classes(config: Config) -> None:

@@ -1,12 +1,12 @@
 """Factories of models, from a Config."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from anon_ros.config import (
+    ComputeConfig,
     Config,
     InpaintConfig,
     Style,
@@ -160,7 +160,7 @@ def _add_small_model(main: "DiffusionInpainter", config: Config) -> LoadedInpain
 
     # Several small crops cost hardly more than one, and compiling costs more than they do.
     batch_size = config.compute.batch_size or _SMALL_MODEL_BATCH
-    compute = replace(config.compute, batch_size=batch_size, compile_mode="off", quantize="none")
+    compute = ComputeConfig(config.compute.device, batch_size)
     try:
         small = type(main).load(config.inpaint.for_small_model(), compute)
     except ModelError as error:

@@ -20,7 +20,7 @@ class _Rerun:
         self._output.copy_(self._run())
 
 
-class _RerunRecorder:
+class RerunRecorder:
     """Stand-in for a recorder where there is no GPU."""
 
     backend = "eager"
@@ -34,7 +34,7 @@ class RecordedUnet(GraphedUnet):
     """A UNet that is recorded right after its first call of a size."""
 
     def __init__(self, unet: Any, device: torch.device, *, is_compiled: bool = False) -> None:
-        recorder = make_recorder(device) or _RerunRecorder()
+        recorder = make_recorder(device) or RerunRecorder()
         super().__init__(unet, recorder, is_compiled=is_compiled)
 
     def __call__(self, *positional: Any, **named: Any) -> tuple[torch.Tensor]:

@@ -14,21 +14,22 @@ from typing import Any
 import random_networks as networks
 import torch
 from gpu_speed.bench import ROOT, Bench, Shape
+from gpu_speed.goals import BATCH_512, FAST_BATCH, GUIDED_1024
+from gpu_speed.goals import name_shape as _name
 from gpu_speed.graphs import RecordedUnet, count_compilations
+from gpu_speed.profiles import profile_work
 from gpu_speed.report import Report
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
-from torch.profiler import ProfilerActivity, profile
 
 from anon_ros.config import load_config
 from anon_ros.models.inpainting.acceleration import compile_blocks, fuse_qkv
 
 # Height, width, images in the UNet. The first three are those of the goals.
-FAST_BATCH: Shape = (768, 384, 8)
 SHAPES: tuple[Shape, ...] = (
     FAST_BATCH,
-    (1024, 1024, 2),
-    (512, 512, 16),
+    GUIDED_1024,
+    BATCH_512,
     (768, 384, 2),
     (512, 256, 8),
     (1024, 512, 2),
@@ -50,10 +51,17 @@ def describe_machine(bench: Bench, commit: str) -> dict[str, Any]:
         "tiny": bench.tiny,
         "cpu": platform.processor() or platform.machine(),
         "torch": torch.__version__,
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: _find_version(name) for name in _PACKAGES},
         "commit": commit or _ask_git(),
         "date": datetime.now(timezone.utc).date().isoformat(),
     }
+
+
+def _find_version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _ask_git() -> str:
@@ -120,20 +128,20 @@ def _compare(actual: torch.Tensor, expected: torch.Tensor) -> float:
     return float((actual.float() - expected).norm() / expected.norm())
 
 
-def _name(shape: Shape) -> str:
-    height, width, count = shape
-    return f"{width}x{height} x {count}"
-
-
 def begin(report: Report, bench: Bench, commit: str) -> None:
     """Describe the machine and measure its ceilings, which each part needs."""
     report.run("machine", lambda: describe_machine(bench, commit))
     report.run("ceiling", bench.measure_ceiling)
 
 
+def run_check(report: Report, bench: Bench) -> None:
+    """Compare our loop with diffusers' pipeline, at full size."""
+    report.run("our loop against diffusers'", lambda: check(bench), 15)
+
+
 def run_eager(report: Report, bench: Bench) -> None:
     """Measure what ships, uncompiled, against diffusers."""
-    report.run("our loop against diffusers'", lambda: check(bench), 15)
+    run_check(report, bench)
     one_by_one = partial(bench.measure_diffusers, (1, 5), batched=False)
     report.run("diffusers, one by one", one_by_one, 20)
     for profile_name, counts in (("fast", (1, 5)), ("paper", (1,)), ("quality", (1, 5))):
@@ -217,25 +225,8 @@ def _measure_detector(bench: Bench, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _profile_unet(bench: Bench) -> dict[str, Any]:
-    """Return the kernels of a call by the device's time."""
     inputs = bench.make_unet_inputs(FAST_BATCH)
-    on_gpu = bench.device.type == "cuda"
-    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
-    with torch.no_grad(), profile(activities=activities) as profiler:
-        bench.unet(**inputs)
-        bench.wait()
-    field = "self_device_time_total" if on_gpu else "self_cpu_time_total"
-    kernels = [
-        (event.key[:90], event.count, round(getattr(event, field) / 1e3, 3))
-        for event in profiler.key_averages()
-        if not on_gpu or "CUDA" in str(event.device_type)
-    ]
-    kernels.sort(key=lambda kernel: kernel[2], reverse=True)
-    return {
-        "kernels": sum(count for _, count, _ in kernels),
-        "busy_ms": round(sum(busy_ms for _, _, busy_ms in kernels), 2),
-        "slowest": kernels[:25],
-    }
+    return profile_work(bench, lambda: bench.unet(**inputs))
 
 
 def _measure_batched_diffusers(bench: Bench) -> dict[str, Any]:
@@ -292,10 +283,6 @@ def _run_blocks(report: Report, bench: Bench, plain: Calls) -> None:
     _measure_frames(report, bench, graphed, "graphs, blocks compiled")
     report.run("compilations", count_compilations)
     del graphed
-    # As the service runs it, from the start on; what is compiled above is in the cache.
-    shipped = partial(bench.measure_scenes, compile_mode="blocks")
-    report.run("fast, compile_mode: blocks", lambda: shipped("fast", (1, 5)), 15)
-    report.run("quality, compile_mode: blocks", lambda: shipped("quality", (5,)), 20)
     torch._dynamo.reset()  # noqa: SLF001 - its only home
     compile_blocks(unet, backend, dynamic=False)
     graphed = RecordedUnet(unet, bench.device, is_compiled=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gpu_speed.goals import format_goals
+
 STAGES = ("segment", "encode", "denoise", "decode")
 _NUM_TRACED = 8
 _MAX_PRINTED = 300
@@ -26,6 +28,11 @@ class Report:
         self._start_s = start_s
         self._deadline_s = deadline_s
         self._steps: dict[str, Any] = {}
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The results so far, by step name."""
+        return {name: step["result"] for name, step in self._steps.items() if "result" in step}
 
     def run(self, name: str, work: Callable[[], Any], needs_s: float = 3) -> Any:
         """Run and record a step; return its result, or None if it failed or time is short."""
@@ -67,7 +74,7 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
 
 def format_tables(parts: dict[str, dict[str, Any]]) -> str:
     """Format what was measured on which machine, frames and calls of the networks."""
-    machine = next(iter(parts.values()))["machine"]
+    machine = next(results["machine"] for results in parts.values() if "machine" in results)
     ceilings = [r["ceiling"]["matmul_tflop_per_s"] for r in parts.values() if "ceiling" in r]
     lines = [
         (
@@ -87,14 +94,15 @@ def format_tables(parts: dict[str, dict[str, Any]]) -> str:
         "| --- |" + " ---: |" * 5,
         *_list_calls(parts),
     ]
-    return "\n".join(lines) + "\n"
+    tables = "\n".join(lines) + "\n"
+    return f"{tables}\n{format_goals(parts)}" if "goals" in parts else tables
 
 
 def _list_scenes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
     for results in parts.values():
         for name, result in results.items():
             for scene in result.get("scenes", {}).values():
-                yield _format_scene(name, scene)
+                yield _format_scene(_name_row(name, results), scene)
 
 
 def _format_scene(name: str, scene: dict[str, Any]) -> str:
@@ -117,7 +125,14 @@ def _list_calls(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
     for results in parts.values():
         for name, result in results.items():
             if "ms" in result:
-                yield _format_call(name, result)
+                yield _format_call(_name_row(name, results), result)
+
+
+def _name_row(step: str, results: dict[str, Any]) -> str:
+    """Return a step's name, with the setting of a part that measures what ships."""
+    if "settings" not in results or "diffusers" in step:
+        return step
+    return f"{step}, compile_mode: {results['settings']['compile_mode']}"
 
 
 def _format_call(name: str, result: dict[str, float]) -> str:

@@ -21,7 +21,8 @@ def optimize_networks(unet: Any, vae: Any, device: torch.device, compute: Comput
         ModelError: if the GPU lacks what ``compute.quantize`` needs.
     """
     if device.type == "cuda":
-        fuse_qkv(unet, vae)
+        if compute.weight_storage == "gpu":  # fused layers take 1 GB more
+            fuse_qkv(unet, vae)
         vae.to(memory_format=torch.channels_last)
         if compute.compile_mode == "blocks":  # an uncompiled UNet is slower that way
             unet.to(memory_format=torch.channels_last)

@@ -103,7 +103,8 @@ class DiffusionInpainter:
             ModelError: if the model is missing or damaged, its noise schedule cannot start at a
                 ``beta_d``, or the device is missing.
         """
-        diffusion = load_diffusion(config, resolve_device(compute.device), styles)
+        device = resolve_device(compute.device)
+        diffusion = load_diffusion(config, device, styles, compute.weight_storage)
         return cls(diffusion, config, compute)
 
     def reconfigure(

@@ -12,6 +12,7 @@ from anon_ros.config import InpaintConfig, Style
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule, make_scheduler, plan_timesteps
+from anon_ros.models.inpainting.weight_storage import place_unet
 from anon_ros.models.weights.locate import find_lora, find_pipeline, find_vae, read_pipeline_index
 from anon_ros.models.weights.offline import disable_network_access
 
@@ -30,11 +31,15 @@ _PIPELINE_OPTIONS: dict[str, dict[str, Any]] = {
     _XL: {"add_watermarker": False},
     _SD: {"safety_checker": None, "requires_safety_checker": False},
 }
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 _VAE_CLASSES = ("AutoencoderKL", "AutoencoderTiny")
 
 
 def load_diffusion(
-    config: InpaintConfig, device: torch.device, styles: Sequence[Style] = ()
+    config: InpaintConfig,
+    device: torch.device,
+    styles: Sequence[Style] = (),
+    weight_storage: str = "gpu",
 ) -> Diffusion:
     """Load the model, its VAE and LoRA; encode the prompts once and free the text encoders.
 
@@ -42,6 +47,7 @@ def load_diffusion(
         config: the model, and the style of persons.
         device: of the networks.
         styles: of what else it draws.
+        weight_storage: of ``ComputeConfig``.
 
     Raises:
         ModelError: if a file is missing or damaged, or no schedule can start at a ``beta_d``.
@@ -63,12 +69,12 @@ def load_diffusion(
         _fuse_lora(pipeline, lora)
     if vae is not None:
         pipeline.vae = _load_vae(vae)
-    pipeline.vae.to(_choose_vae_dtype(pipeline.vae, dtype))
-    pipeline.to(device)
-    prompts = [_encode_prompts(pipeline, config, style) for style in (config.style, *styles)]
+    pipeline.vae.to(device, _choose_vae_dtype(pipeline.vae, dtype))
+    prompts = _encode_prompts(pipeline, config, (config.style, *styles), device)
     unet, autoencoder = (
         part.eval().requires_grad_(False) for part in (pipeline.unet, pipeline.vae)
     )
+    place_unet(unet, device, weight_storage)
     guidance = config.guidance_scale, config.guidance_until
     diffusion = Diffusion(unet, autoencoder, scheduler, schedules[0], prompts[0], *guidance)
     diffusion.styles = dict(zip(styles, zip(prompts[1:], schedules[1:], strict=True), strict=True))
@@ -95,8 +101,7 @@ def encode_prompts(
     """
     directory = find_pipeline(config.model, config.revision)
     pipeline = _load_pipeline(directory, dtype, unet=None, vae=None)
-    pipeline.to(device)
-    return [_encode_prompts(pipeline, config, style) for style in styles]
+    return _encode_prompts(pipeline, config, styles, device)
 
 
 def _load_pipeline(directory: Path, dtype: torch.dtype, **parts: None) -> Any:
@@ -162,7 +167,22 @@ def _make_load_error(path: Path, parameter: str, error: Exception) -> ModelError
     return ModelError(f"{parameter}: {path} cannot be loaded: {' '.join(str(error).split())}")
 
 
-def _encode_prompts(pipeline: Any, config: InpaintConfig, style: Style) -> Prompt:
+def _encode_prompts(
+    pipeline: Any, config: InpaintConfig, styles: Sequence[Style], device: torch.device
+) -> list[Prompt]:
+    """Encode on the device, and drop the text encoders: the UNet needs their memory."""
+    encoders = [name for name in _TEXT_ENCODERS if getattr(pipeline, name, None) is not None]
+    for name in encoders:
+        getattr(pipeline, name).to(device)
+    prompts = [_encode_style(pipeline, config, style, device) for style in styles]
+    for name in encoders:
+        setattr(pipeline, name, None)
+    return prompts
+
+
+def _encode_style(
+    pipeline: Any, config: InpaintConfig, style: Style, device: torch.device
+) -> Prompt:
     for name in ("prompt", "negative_prompt"):
         text = getattr(style, name)
         parameter = f"inpaint.{name}" if text == getattr(config, name) else f"{name} of a target"
@@ -171,7 +191,7 @@ def _encode_prompts(pipeline: Any, config: InpaintConfig, style: Style) -> Promp
     with torch.no_grad():
         positive, negative, *pooled = pipeline.encode_prompt(
             prompt=style.prompt,
-            device=pipeline.device,
+            device=device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
             negative_prompt=style.negative_prompt if guided else None,

@@ -21,6 +21,7 @@ PROFILES = ROOT / "config" / "profiles"
         ("quality", range(599, 0, -20), True),
         ("balanced", range(599, 0, -50), True),
         ("fast", range(599, 0, -200), False),
+        ("small", range(599, 0, -200), False),
         ("street", (599, 456, 326, 212, 115, 40), False),
     ],
 )
@@ -40,7 +41,7 @@ def test_profile_runs_its_timesteps(
         "inpaint.dtype": "float32",
         "compute.device": "cpu",
     }
-    if profile == "fast":
+    if profile in {"fast", "small"}:
         overrides |= {"inpaint.vae": str(tiny_vae), "inpaint.lora": str(tiny_lora)}
     if profile == "street":
         del overrides["inpaint.model"]
@@ -60,5 +61,5 @@ def test_profile_runs_its_timesteps(
 
 
 def test_each_profile_tested() -> None:
-    tested = {"paper", "quality", "balanced", "fast", "street"}
+    tested = {"paper", "quality", "balanced", "fast", "small", "street"}
     assert {path.stem for path in PROFILES.iterdir()} == tested
