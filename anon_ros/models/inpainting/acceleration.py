@@ -22,8 +22,7 @@ def optimize_networks(unet: Any, vae: Any, device: torch.device, compute: Comput
     """
     if device.type == "cuda":
         fuse_qkv(unet, vae)
-        vae.to(memory_format=torch.channels_last)
-        if compute.compile_mode == "blocks":  # an uncompiled UNet is slower that way
+        if compute.compile_mode == "blocks":  # an uncompiled network is slower that way
             unet.to(memory_format=torch.channels_last)
     if compute.quantize != "none":
         quantize(unet, compute.quantize, device)
