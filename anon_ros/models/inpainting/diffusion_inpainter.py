@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from anon_ros.config import ComputeConfig, InpaintConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage
+from anon_ros.errors import format_error
 from anon_ros.models.device import (
     free_memory_bytes,
     peak_memory_bytes,
@@ -19,6 +20,13 @@ from anon_ros.models.device import (
     resolve_device,
 )
 from anon_ros.models.inpainting.acceleration import graph_unet, make_recorder, optimize_networks
+from anon_ros.models.inpainting.attention import (
+    AttentionTimer,
+    choose_backends,
+    list_attention_shapes,
+    make_attention_timer,
+    prefer_backends,
+)
 from anon_ros.models.inpainting.buckets import BatchSizer, Bucket, Buckets, split_recorded_batch
 from anon_ros.models.inpainting.crop_transfer import (
     OUT_OF_MEMORY,
@@ -60,6 +68,7 @@ class DiffusionInpainter:
         config: sizes and noise schedule.
         compute: batches, compilation, quantization.
         recorder: makes the graphs that ``compute.compile_mode`` asks for; None for the device's.
+        attention_timer: measures the kernels of attention; None for the device's.
 
     Raises:
         ModelError: if the device cannot do what ``compute`` asks for.
@@ -71,6 +80,7 @@ class DiffusionInpainter:
         config: InpaintConfig,
         compute: ComputeConfig,
         recorder: GraphRecorder | None = None,
+        attention_timer: AttentionTimer | None = None,
     ) -> None:
         device = diffusion.device
         self.fallbacks: Counter[str] = Counter()
@@ -80,6 +90,10 @@ class DiffusionInpainter:
         self._buckets = Buckets(config.generate_px, square=config.aspect == "square")
         max_batch = compute.batch_size or (_BATCH_ON_GPU if device.type == "cuda" else 1)
         self._batch_sizer = BatchSizer(max_batch, lambda: free_memory_bytes(device))
+        self._undo_attention: Callable[[], None] | None = None
+        attention_timer = attention_timer or make_attention_timer(device, diffusion.dtype)
+        if attention_timer is not None:
+            self._choose_attention(max_batch, attention_timer)
         self._graphed: GraphedUnet | None = None
         recorder = recorder or make_recorder(device)
         if recorder is not None and compute.compile_mode != "off":
@@ -187,6 +201,7 @@ class DiffusionInpainter:
 
     def release(self) -> None:
         """Drop graphs and compiled code, which must not outlive the networks."""
+        self._reset_attention()
         if self._graphed is not None:
             self._graphed.release()
 
@@ -201,6 +216,21 @@ class DiffusionInpainter:
             yield
         finally:
             diffusion.prompt, diffusion.noise_schedule = main
+
+    def _choose_attention(self, max_batch: int, timer: AttentionTimer) -> None:
+        """Measure the kernels of attention at the first size, and take the fastest first."""
+        bucket, factor = next(iter(self._buckets)), self.diffusion.vae_scale_factor
+        latent_hw = bucket.height_px // factor, bucket.width_px // factor
+        unet, count = self.diffusion.unet, max_batch * (1 + self.diffusion.is_guided)
+        shapes = list_attention_shapes(unet.config, latent_hw, count)
+        self._undo_attention = prefer_backends(unet, choose_backends(shapes, timer))
+
+    def _reset_attention(self) -> bool:
+        """Leave the choice of the kernels to torch; return True if it was not."""
+        undo, self._undo_attention = self._undo_attention, None
+        if undo is not None:
+            undo()
+        return undo is not None
 
     def _log_schedule(self, config: InpaintConfig) -> None:
         _LOG.info(
@@ -224,6 +254,12 @@ class DiffusionInpainter:
                 )
         except torch.cuda.OutOfMemoryError:
             inpainted = None  # leaving the handler frees the memory of the failed call
+        except RuntimeError as error:
+            if not self._reset_attention():
+                raise
+            # A kernel that was measured at another size may fail at this one.
+            self._count_fallback(f"torch's own choice of attention after {format_error(error)}")
+            inpainted = self._inpaint_tasks(bucket, batch)
         if inpainted is None and self._graphed is not None and self._graphed.has_graphs:
             self._count_fallback(f"{OUT_OF_MEMORY} for CUDA graphs: uncompiled from now on")
             self._graphed.stop_recording()

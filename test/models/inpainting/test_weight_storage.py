@@ -22,7 +22,7 @@ from helpers.diffusion import CONFIG, CPU, inpaint_random
 
 
 def load(folder: Path, storage: str) -> Diffusion:
-    return load_diffusion(replace(CONFIG, model=str(folder)), CPU, storage)
+    return load_diffusion(replace(CONFIG, model=str(folder)), CPU, weight_storage=storage)
 
 
 def count_float8(network: Diffusion) -> tuple[int, int]:
@@ -48,7 +48,9 @@ def test_float8_stores_weights_in_8_bits(model: str, request: pytest.FixtureRequ
 
 def test_float8_keeps_pictures_of_trained_model() -> None:
     config = load_config(find_profile("street")).inpaint
-    plain, stored = (load_diffusion(config, CPU, storage) for storage in ("gpu", "float8"))
+    plain, stored = (
+        load_diffusion(config, CPU, weight_storage=storage) for storage in ("gpu", "float8")
+    )
     images = torch.linspace(-1, 1, 96).expand(2, 3, 96, 96)
     factor = plain.vae_scale_factor
     mask = torch.zeros(2, 1, 96 // factor, 96 // factor)

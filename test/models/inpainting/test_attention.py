@@ -1,0 +1,162 @@
+"""The order of attention's kernels, with a clock that makes up the times of a GPU."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.attention import SDPBackend
+
+from anon_ros.config import ComputeConfig, InpaintConfig
+from anon_ros.core import Crop, InpaintFailure, RgbImage, Roi
+from anon_ros.models.inpainting.attention import (
+    AttentionShape,
+    AttentionTimer,
+    choose_backends,
+    list_attention_shapes,
+    make_attention_timer,
+    prefer_backends,
+)
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from helpers.diffusion import CPU, inpaint_random, load_tiny_diffusion
+from helpers.graphs import FakeRecorder
+
+FLASH = SDPBackend.FLASH_ATTENTION
+CUDNN = SDPBackend.CUDNN_ATTENTION
+EFFICIENT = SDPBackend.EFFICIENT_ATTENTION
+MATH = SDPBackend.MATH
+IMAGE = AttentionShape(8, 10, 1024, 1024, 64, layers=2)
+PROMPT = AttentionShape(8, 10, 1024, 77, 64, layers=2)
+DEEP = AttentionShape(8, 20, 256, 256, 64, layers=10)
+
+
+def make_timer(times: dict[SDPBackend, float]) -> AttentionTimer:
+    """Return a timer of such seconds; a kernel without any cannot do it."""
+
+    def measure(backend: SDPBackend, _shape: AttentionShape) -> float:
+        if backend not in times:
+            message = "No available kernel.\nAborting execution."
+            raise RuntimeError(message)
+        return times[backend]
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("times", "order"),
+    [
+        ({FLASH: 3.0, CUDNN: 2.0, EFFICIENT: 6.0}, [CUDNN, FLASH, EFFICIENT, MATH]),
+        ({FLASH: 2.0, CUDNN: 3.0, EFFICIENT: 6.0}, [FLASH, CUDNN, EFFICIENT, MATH]),
+        ({FLASH: 2.0, EFFICIENT: 1.0}, [EFFICIENT, FLASH, MATH]),
+        ({}, [MATH]),
+    ],
+)
+def test_fastest_first(times: dict[SDPBackend, float], order: list[SDPBackend]) -> None:
+    assert choose_backends([IMAGE, PROMPT], make_timer(times)) == order
+
+
+def test_layers_count(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten layers of the deep level outweigh two of the other."""
+    times = {(FLASH, IMAGE): 1.0, (CUDNN, IMAGE): 2.0, (FLASH, DEEP): 1.0, (CUDNN, DEEP): 0.7}
+
+    def measure(backend: SDPBackend, shape: AttentionShape) -> float:
+        if backend is EFFICIENT:
+            message = "no\nkernel"
+            raise RuntimeError(message)
+        return times[backend, shape] / 1000
+
+    with caplog.at_level(logging.INFO):
+        assert choose_backends([IMAGE, DEEP], measure) == [CUDNN, FLASH, MATH]
+    assert caplog.messages == [
+        "attention: not EFFICIENT_ATTENTION: no kernel",
+        "attention: fastest first: CUDNN_ATTENTION 11.00 ms, FLASH_ATTENTION 12.00 ms",
+    ]
+
+
+@pytest.mark.parametrize("model", ["tiny_sdxl", "tiny_sd2"])
+def test_shapes_are_those_of_unet(
+    model: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diffusion = load_tiny_diffusion(request.getfixturevalue(model), steps=4)
+    listed = list_attention_shapes(diffusion.unet.config, (16, 4), 6)
+    called = set()
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def note(query: torch.Tensor, key: torch.Tensor, *args: object, **named: object) -> object:
+        called.add((*query.shape[:3], key.shape[2], query.shape[3]))
+        return attend(query, key, *args, **named)  # type: ignore[arg-type]
+
+    diffusion.vae = None  # its attention is another
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", note)
+    diffusion.denoise(
+        torch.zeros(3, 4, 16, 4), torch.zeros(3, 4, 16, 4), torch.ones(3, 1, 16, 4), [1, 2, 3]
+    )
+    sizes = {(s.count, s.heads, s.queries, s.keys, s.head_dim) for s in listed}
+    assert sizes <= called
+    assert {size[3] for size in called - sizes} <= {1, 2, 4, 77}  # the middle of the UNet
+
+
+def read_order() -> list[int]:
+    return list(torch._C._get_sdp_priority_order())  # noqa: SLF001
+
+
+def test_order_holds_within_unet_alone(tiny_sdxl: Path) -> None:
+    diffusion = load_tiny_diffusion(tiny_sdxl, steps=4)
+    own, expected = read_order(), inpaint_random(diffusion)
+    orders: list[list[int]] = []
+    undo_first = prefer_backends(diffusion.unet, [FLASH, MATH])
+    undo = prefer_backends(diffusion.unet, [CUDNN, FLASH, MATH])  # the later one counts
+    fails = False
+
+    def note(*_: object) -> None:
+        orders.append(read_order()[:3])
+        if fails:
+            message = "cuDNN error"
+            raise RuntimeError(message)
+
+    diffusion.unet.conv_in.register_forward_pre_hook(note)
+    assert (inpaint_random(diffusion) - expected).abs().max() < 1e-4
+    assert orders == [[CUDNN.value, FLASH.value, MATH.value]] * len(orders)
+    assert read_order() == own
+    fails = True
+    with pytest.raises(RuntimeError, match="cuDNN"):
+        inpaint_random(diffusion)
+    assert read_order() == own
+    fails = False
+    for function in (undo_first, undo):
+        function()
+    inpaint_random(diffusion)
+    assert orders[-1] == own[:3]
+
+
+@pytest.mark.parametrize("compile_mode", ["off", "graphs"])
+def test_failing_kernel_is_dropped(compile_mode: str, tiny_sdxl: Path, bus_rgb: RgbImage) -> None:
+    """A kernel that was fastest at the first size, and fails at another, covers nobody."""
+    diffusion = load_tiny_diffusion(tiny_sdxl, steps=4)
+    unet, own = diffusion.unet, read_order()
+    timer = make_timer({FLASH: 3.0, CUDNN: 2.0})
+    compute = ComputeConfig(device="cpu", batch_size=2, compile_mode=compile_mode)
+    config = InpaintConfig(generate_px=64, steps=4)
+    inpainter = DiffusionInpainter(diffusion, config, compute, FakeRecorder(), timer)
+
+    def fail(_: object, inputs: tuple[torch.Tensor]) -> None:
+        if read_order()[0] == CUDNN.value and inputs[0].shape[-1] < 8:
+            message = "No execution plans support the graph."
+            raise RuntimeError(message)
+
+    unet.conv_in.register_forward_pre_hook(fail)
+    for height_px, width_px, count in ((64, 64, 1), (64, 32, 2), (64, 32, 2)):
+        pixels = np.ascontiguousarray(bus_rgb[400 : 400 + height_px, 60 : 60 + width_px])
+        mask = np.ones(pixels.shape[:2], np.bool_)
+        roi = Roi(60, 400, 60 + width_px, 400 + height_px)
+        crops = [Crop(pixels, mask, mask, roi, seed) for seed in range(count)]
+        assert not any(isinstance(r, InpaintFailure) for r in inpainter.inpaint(crops))
+        inpainter.run_idle_work()
+    assert list(inpainter.fallbacks.values()) == [1]
+    assert "No execution plans" in next(iter(inpainter.fallbacks))
+    assert read_order() == own
+
+
+def test_cpu_measures_nothing() -> None:
+    assert make_attention_timer(CPU, torch.float32) is None
