@@ -177,6 +177,8 @@ class DiffusionInpainter:
         else:
             count = padded_count = len(tasks)
         batch, rest = tasks[:count], tasks[count:]
+        if self._graphed is not None:
+            self._graphed.has_replayed = False
         try:
             allocated = reset_peak_memory(self.diffusion.device)
             inpainted = self._generate(bucket, batch, padded_count)
