@@ -13,6 +13,7 @@ from anon_ros.errors import ImageFormatError, ModelError
 from anon_ros.live import GateClosed, Mailbox, QueuedFrame
 from anon_ros.utils.units import NS_PER_MS
 from helpers.fake_models import (
+    BatchingSegmenter,
     FaultyInpainter,
     FaultySegmenter,
     NoiseInpainter,
@@ -61,6 +62,19 @@ def test_bad_frame_spares_its_batch() -> None:
     errors = outside.pipeline().process([make_queued_frame("a"), bad, make_queued_frame("c")])
     assert [error is None for error in errors] == [True, False, True]
     assert [name for name, *_ in outside.published] == ["a", "c"]
+
+
+def test_waiting_cameras_are_detected_together() -> None:
+    outside, segmenter = FakeFrameIO(), BatchingSegmenter()
+    square = QueuedFrame("b", np.ascontiguousarray(IMAGE[:, : len(IMAGE)]), 0)
+    frames = [make_queued_frame("a"), square, make_queued_frame("c")]
+    pipeline = outside.pipeline(SentinelModelProvider(segmenter))
+    errors = pipeline.process(frames)
+    assert [error is None for error in errors] == [True, False, True]
+    assert "a square" in str(errors[1])
+    assert [name for name, *_ in outside.published] == ["a", "c"]
+    assert not any(find_sentinel_pixels(image).any() for _, image, _ in outside.published)
+    assert segmenter.batch_sizes == [3]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -63,15 +63,32 @@ def _list_arrays(crop: Crop) -> list[npt.NDArray[np.uint8]]:
 def stack_images(images: Sequence[torch.Tensor], bucket: Bucket) -> torch.Tensor:
     """Resize images (H, W, 3) uint8 to the bucket and stack them to (B, 3, H, W) in -1..1."""
     scaled = (image.permute(2, 0, 1).float() / 255 for image in images)
-    return torch.stack([resize_image(image, bucket) for image in scaled]) * 2 - 1
+    resized = [_resize(image, bucket.height_px, bucket.width_px) for image in scaled]
+    return torch.stack(resized).clamp_(0, 1) * 2 - 1
 
 
-def resize_image(image: torch.Tensor, bucket: Bucket) -> torch.Tensor:
-    """Resize an image (C, H, W) float in 0..1 to the bucket, (C, h, w)."""
-    resized = interpolate(
-        image[None], (bucket.height_px, bucket.width_px), mode="bicubic", antialias=True
-    )
-    return resized[0].clamp(0, 1)
+def restore_sizes(
+    generated: torch.Tensor, shapes_hw: Sequence[tuple[int, int]]
+) -> list[torch.Tensor]:
+    """Resize images (B, 3, h, w) in 0..1 to the sizes of their crops.
+
+    Returns:
+        For each (H * W * 3 + 1,) uint8: the pixels of (H, W, 3), then 0 if the generated image was
+        not finite.
+    """
+    is_finite = torch.isfinite(generated).flatten(1).all(dim=1, keepdim=True).float()
+    parts = []
+    for image, flag, (height_px, width_px) in zip(generated, is_finite, shapes_hw, strict=True):
+        parts += [_resize(image, height_px, width_px).permute(1, 2, 0).reshape(-1), flag]
+    # Few kernels for all, since a GPU waits for the host to start each.
+    levels = (torch.cat(parts).clamp_(0, 1) * 255).round_().to(torch.uint8)
+    return list(levels.split_with_sizes([h * w * 3 + 1 for h, w in shapes_hw]))
+
+
+def _resize(image: torch.Tensor, height_px: int, width_px: int) -> torch.Tensor:
+    """Resize an image (C, H, W) float; values may go a little beyond its range."""
+    size = height_px, width_px
+    return interpolate(image[None], size, mode="bicubic", antialias=True)[0]
 
 
 def download_results(

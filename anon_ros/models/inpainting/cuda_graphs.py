@@ -109,7 +109,7 @@ class GraphedUnet:
 
     Attributes:
         config: of the UNet.
-        has_replayed: True if the last call replayed a graph.
+        has_replayed: True if a call replayed a graph since the owner last set this to False.
 
     Args:
         unet: UNet2DConditionModel.
@@ -163,8 +163,8 @@ class GraphedUnet:
         }
         key = tuple((tuple(tensor.shape), tensor.dtype) for tensor in inputs.values())
         recording = self._recordings.get(key)
-        self.has_replayed = recording is not None
         if recording is not None:
+            self.has_replayed = True
             return (recording.replay(inputs),)
         if self.is_recording and key not in self._waiting:
             self._waiting[key] = {name: tensor.clone() for name, tensor in inputs.items()}

@@ -32,7 +32,7 @@ from anon_ros.models.inpainting.crop_transfer import (
     OUT_OF_MEMORY,
     CropTask,
     download_results,
-    resize_image,
+    restore_sizes,
     stack_images,
     upload_crops,
 )
@@ -245,6 +245,8 @@ class DiffusionInpainter:
         """Return results by index, from as few calls as memory allows; failed tasks are missing."""
         count, padded_count = self._choose_padding(bucket, len(tasks))
         batch, rest = tasks[:count], tasks[count:]
+        if self._graphed is not None:
+            self._graphed.has_replayed = False
         try:
             allocated = reset_peak_memory(self.diffusion.device)
             inpainted = self._generate(bucket, batch, padded_count)
@@ -311,7 +313,7 @@ class DiffusionInpainter:
     def _generate(
         self, bucket: Bucket, tasks: list[CropTask], padded_count: int
     ) -> dict[int, torch.Tensor]:
-        """Return by index: pixels (H * W * 3,) uint8, and 1 if they are finite, else 0."""
+        """Return the results by index; see ``restore_sizes``."""
         factor = self.diffusion.vae_scale_factor
         latent_hw = bucket.height_px // factor, bucket.width_px // factor
         filled = tasks + tasks[-1:] * (padded_count - len(tasks))
@@ -330,13 +332,9 @@ class DiffusionInpainter:
         generated = self.diffusion.inpaint_batch(
             images, latent_masks, [task.seed for task in filled], init_images
         )
-        results = {}
-        for task, image in zip(tasks, generated, strict=False):
-            resized = resize_image(image, Bucket(*task.mask.shape))
-            is_finite = torch.isfinite(resized).all().to(torch.uint8)
-            pixels = (resized * 255).round().to(torch.uint8).permute(1, 2, 0)
-            results[task.index] = torch.cat([pixels.reshape(-1), is_finite[None]])
-        return results
+        shapes_hw = [(task.mask.shape[0], task.mask.shape[1]) for task in tasks]
+        restored = restore_sizes(generated[: len(tasks)], shapes_hw)
+        return {task.index: result for task, result in zip(tasks, restored, strict=True)}
 
     def _warm_up(self, max_batch: int) -> None:
         """Compile before the first frame, for one person and for several: the rest is dynamic."""
