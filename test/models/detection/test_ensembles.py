@@ -12,6 +12,7 @@ from anon_ros.config import Config, DetectionConfig, load_config
 from anon_ros.core import Detections, RgbImage
 from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.models import build_detector, build_segmenter, model_hashes
+from anon_ros.models.detection.backends.backend import find_class_ids
 from anon_ros.models.detection.backends.ensemble import EnsembleBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from helpers.detectors import save_person_finder
@@ -139,6 +140,12 @@ def test_each_class_from_those_that_have_it() -> None:
         (searched,) = backend.with_classes([class_id]).search([GRAY], DetectionConfig(), 0.1)
         assert np.array_equal(searched.masks, found.masks)
         assert searched.class_ids.tolist() == [class_id]
+
+
+def test_every_class_of_a_name_is_searched() -> None:
+    backend = FixedBackend(make_detections(), {0: "person", 1: "car", 2: "person"})
+    for searched, expected in ((backend, [0, 2]), (EnsembleBackend([backend]), [0])):  # type: ignore[list-item]
+        assert find_class_ids(searched, ["person"], ["a.pt"], "detect.classes") == expected  # type: ignore[arg-type]
 
 
 # Real networks.
