@@ -128,7 +128,7 @@ def compute_iou(
 
 
 def main(weights: str) -> None:
-    segmenter = PersonSegmenter.load(DetectionConfig(weights=weights), "cpu")
+    segmenter = PersonSegmenter.load(DetectionConfig(weights=(weights,)), "cpu")
     paths = sorted((DATA / "vtest").glob("*.jpg"))
     names = [path.stem for path in paths]
     grays = [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) for path in paths]

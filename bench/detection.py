@@ -323,7 +323,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("tiles", "panorama", "crowds"), nargs="+")
     options = parser.parse_args()
     classes = "person", "fallen person"
-    config = DetectionConfig(weights=options.weights, classes=classes, confidence=CONFIDENCE)
+    config = DetectionConfig(weights=(options.weights,), classes=classes, confidence=CONFIDENCE)
     segmenter = PersonSegmenter.load(config, "cpu")
     frames = read_video(options.video)
     scenes = read_scenes(frames)

@@ -24,7 +24,8 @@ def main(source: str, destination: str, config_file: str | None = None) -> int:
         print(f"{topic.topic}: {topic.action.value}, {topic.num_written} messages{persons}")
     # The report may be anybody's: the weights are named here, not there.
     weights = load_config([Path(config_file)] if config_file else None).detect.weights
-    return anon_ros(["verify", source, destination, "--detect.weights", weights])
+    flags = [word for name in weights for word in ("--detect.weights", name)]
+    return anon_ros(["verify", source, destination, *flags])
 
 
 if __name__ == "__main__":

@@ -138,7 +138,9 @@ def _add_flag(section: object, parameter: Parameter) -> None:
             f"--{name}",
             dest=name,
             type=_ELEMENT_TYPES.get(parameter.type_name, str),
-            nargs="+" if is_list else None,
+            # With nargs the weights would take the words after them, too.
+            action="append" if parameter.spec.accepts_string else "store",
+            **({"nargs": "+"} if is_list and not parameter.spec.accepts_string else {}),
             default=SUPPRESS,
             metavar=parameter.type_name.split()[-1].upper(),
             help=help_text if name == parameter.name else SUPPRESS,

@@ -30,7 +30,7 @@ _DESCRIPTION = """\
 Compare OUT with the recording IN that it was made from, message by message, and detect persons in
 OUT again, mirrored. Unless flags override them, the --detect parameters are those of the run that
 wrote OUT (not the defaults named below), except for 1.5 times the inference_px and scores from
-0.25. No path in OUT/report.json is loaded: the weights are those of --detect.weights, or the file
+0.25. No path in OUT/report.json is loaded: the weights are those of --detect.weights, or the files
 of the models directory with the SHA-256 of the run's. Exit code: 0 without findings, 1 with
 warnings, 2 with errors.
 """
@@ -103,7 +103,7 @@ def run_verify(arguments: Namespace) -> int:
     overrides = collect_parameters(arguments)
     is_named = "detect.weights" in overrides or arguments.config or arguments.no_redetection
     if not is_named:
-        overrides["detect.weights"] = str(find_weights_by_hash(report.weights_sha256))
+        overrides["detect.weights"] = find_weights_by_hash(report.weights_sha256)
     config = parse_config(arguments) if arguments.config else redetection_config(report, overrides)
     job = VerifyJob(
         source=source,

@@ -181,17 +181,20 @@ class FailureConfig:
 class DetectionConfig:
     """Detection of persons (YOLOv8 instance segmentation, or RF-DETR)."""
 
-    weights: str = param(
-        "yolov8x-seg.pt",
+    weights: tuple[str, ...] = param(
+        ("yolov8x-seg.pt",),
         "Path of Ultralytics weights, of which detect-only ones work too, with the whole box as "
-        "mask; or directory, or hub id in the cache, of an RF-DETR-Seg model of transformers.",
+        "mask; or directory, or hub id in the cache, of an RF-DETR-Seg model of transformers. Of "
+        "several, each class is searched for with all that have it, and what any of them finds "
+        "counts; each costs a run per frame.",
         required=True,
         start_only=True,
+        accepts_string=True,
     )
     backend: str = param(
         "auto",
         "Library of the detector: ultralytics (AGPL-3.0) for a .pt file, rfdetr (Apache-2.0) for a "
-        "directory; auto goes by the weights.",
+        "directory; auto goes by each of the weights.",
         choices=("auto", "ultralytics", "rfdetr"),
     )
     classes: tuple[str, ...] = param(

@@ -29,6 +29,8 @@ class ParameterSpec:
         weaker: direction of the numbers, or of the number of a list's entries, that anonymize less;
             empty if neither does.
         weak_choices: choices that anonymize less than the others.
+        accepts_string: True for a list of which a string alone stands for its only entry; on the
+            command line it takes a flag for each entry.
     """
 
     help: str
@@ -43,6 +45,7 @@ class ParameterSpec:
     start_only: bool = False
     weaker: Weaker = ""
     weak_choices: tuple[str, ...] = ()
+    accepts_string: bool = False
 
     def is_weaker(self, value: ParameterValue, base: ParameterValue) -> bool:
         """Return True if ``value`` anonymizes less than ``base``."""
@@ -69,6 +72,7 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
     start_only: bool = False,
     weaker: Weaker = "",
     weak_choices: tuple[str, ...] = (),
+    accepts_string: bool = False,
 ) -> T:
     """Declare a dataclass field that is a parameter; the field's type is the parameter's."""
     spec = ParameterSpec(
@@ -84,6 +88,7 @@ def param(  # noqa: PLR0913 - an argument per column of the table of parameters
         start_only,
         weaker,
         weak_choices,
+        accepts_string,
     )
     declared: T = field(default=default, metadata={"spec": spec})
     return declared

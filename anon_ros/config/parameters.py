@@ -71,7 +71,9 @@ class Parameter:
     @property
     def type_name(self) -> str:
         """Name of the type for a user, for example "float"."""
-        return "list of str" if self.type == STRINGS else str(self.type.__name__)
+        if self.type == STRINGS:
+            return "str or list of str" if self.spec.accepts_string else "list of str"
+        return str(self.type.__name__)
 
     @property
     def allowed_text(self) -> str:
@@ -94,8 +96,9 @@ class Parameter:
     def validate(self, value: Any) -> ParameterValue:
         """Return ``value`` as this parameter's type.
 
-        An int is converted to a float, a list to a tuple, and true and false to the choices on and
-        off, as which YAML and ROS read those words.
+        An int is converted to a float, a list to a tuple, a string to a list of one where the
+        declaration says so, and true and false to the choices on and off, as which YAML and ROS
+        read those words.
 
         Raises:
             ConfigError: if the type, range or choice is wrong.
@@ -109,6 +112,7 @@ class Parameter:
         if self.spec.choices and isinstance(value, bool):
             value = "on" if value else "off"
         if self.type == STRINGS:
+            value = [value] if self.spec.accepts_string and isinstance(value, str) else value
             value = tuple(value) if isinstance(value, list | tuple) else value
             fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
         else:

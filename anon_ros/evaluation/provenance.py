@@ -48,10 +48,11 @@ def collect_provenance(
 
 def format_models(models: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Return name, license and digest of the files by parameter (see ``model_hashes``)."""
-    return {
-        model["parameter"]: f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
-        for model in models
-    }
+    texts: dict[str, list[str]] = {}
+    for model in models:
+        text = f"{model['name']}, {model['licence']}, SHA-256 {model['sha256']}"
+        texts.setdefault(model["parameter"], []).append(text)
+    return {parameter: "; ".join(parts) for parameter, parts in texts.items()}
 
 
 def non_default_parameters(config: Config) -> dict[str, Any] | str:

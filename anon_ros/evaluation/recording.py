@@ -61,7 +61,7 @@ def inherit_parameters(
     values = {name: get_value(report.config, name) for name in sorted(names)}
     if "detect.weights" in flags:
         return values
-    return {**values, "detect.weights": str(find_weights_by_hash(report.weights_sha256))}
+    return {**values, "detect.weights": tuple(find_weights_by_hash(report.weights_sha256))}
 
 
 def summarize_recording(options: OverviewOptions, config: Config) -> Report:

@@ -109,7 +109,11 @@ def _declare_overrides() -> dict[str, LaunchArgument]:
         ),
         "inpainter": ("inpaint.method", "replacement of a person", methods),
         "inpaint_model": ("inpaint.model", "directory of the diffusers pipeline", ()),
-        "detect_weights": ("detect.weights", "path of the Ultralytics weights", ()),
+        "detect_weights": (
+            "detect.weights",
+            "path of detection weights, or several, as [yolov8x-seg.pt, plates.pt]",
+            (),
+        ),
         "compute_device": ("compute.device", "auto, cpu, cuda or cuda:N", ()),
         "use_sim_time": (
             "use_sim_time",

@@ -129,7 +129,17 @@ def _load_parameters(
 def _parse_argument(name: str, value: str) -> object:
     if name == "image_topics":
         return _parse_topics(name, value)
+    if name == "detect_weights" and value.lstrip().startswith("["):
+        return _parse_list(name, value)
     return value.lower() == "true" if name == "use_sim_time" else value
+
+
+def _parse_list(name: str, text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        message = f"argument {name}: {text} is not a list, as '[a.pt, b.pt]'"
+        raise ConfigError(message) from error
 
 
 def _parse_topics(name: str, text: str) -> list[str]:

@@ -81,7 +81,7 @@ def make_config(confidence: float, mode: str) -> Config:
         config,
         detect=replace(
             config.detect,
-            weights=str(WEIGHTS),
+            weights=(str(WEIGHTS),),
             confidence=confidence,
             classes=("person", "fallen person"),
         ),

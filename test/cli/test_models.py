@@ -61,3 +61,13 @@ def test_unknown_profile_named(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().err
     assert "profile 'streets' is unknown" in told
     assert "expected one of balanced, fast, paper, quality, small, street" in told
+
+
+def test_every_detector_is_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A flag for each: with several words it would take the paths behind it."""
+    flags = ["--detect.weights", str(tmp_path / "a.pt"), "--detect.weights", str(tmp_path / "b.pt")]
+    assert main(["models", "--inpaint.method", "fill", *flags]) == 1
+    output = capsys.readouterr().out
+    for name in ("a.pt", "b.pt"):
+        assert f"detect.weights: {tmp_path / name}\n" in output
+        assert f"missing: no file {tmp_path / name}" in output

@@ -86,3 +86,15 @@ def test_weaker_regions_found() -> None:
     assert set(find_weaker(other, both)) == {"regions.always"}
     assert set(find_weaker(both, other)) == {"regions.never"}
     assert not find_weaker(both, both)
+
+
+@pytest.mark.parametrize("value", ["a.pt", ["a.pt"], ("a.pt", "b.pt")])
+def test_weights_are_string_or_list(value: Any) -> None:
+    expected = (value,) if isinstance(value, str) else tuple(value)
+    assert with_overrides(Config(), {"detect.weights": value}).detect.weights == expected
+
+
+@pytest.mark.parametrize("value", ["", [], ["a.pt", ""], [1], 5])
+def test_weights_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"detect\.weights: .* is not allowed, expected"):
+        with_overrides(Config(), {"detect.weights": value})

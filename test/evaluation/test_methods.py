@@ -37,7 +37,7 @@ def _draw_noise(crop: Crop, seed: int) -> RgbImage:
 def make_failing_methods(
     kind: str, fails: Sequence[bool], weights: Path, drawn: Path | None
 ) -> MethodRunner:
-    detect = DetectionConfig(weights=str(weights), classes=("person", "fallen person"))
+    detect = DetectionConfig(weights=(str(weights),), classes=("person", "fallen person"))
     segmenter = build_segmenter(Config(detect=detect))
     inpaint = InpaintConfig(method=kind, min_person_px=48)
     anonymizer = Anonymizer(segmenter, FailingInpainter(fails), MaskConfig(), inpaint)

@@ -35,7 +35,7 @@ def test_experiment_runs_from_python(
         output=tmp_path / "report",
         comparison=Comparison(methods=("fill", "blur")),
     )
-    detect = replace(Config().detect, weights=str(demo_weights), classes=("person",))
+    detect = replace(Config().detect, weights=(str(demo_weights),), classes=("person",))
     report = run_evaluation(evaluate_quality, options, replace(Config(), detect=detect))
     assert [row[0] for row in report.tables[0].rows] == ["original", "fill", "blur"]
     assert (tmp_path / "report" / "report.html").is_file()

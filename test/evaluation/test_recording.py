@@ -11,6 +11,7 @@ from anon_ros.config import load_config
 from anon_ros.core import RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.options import Comparison, FrameSelection, OverviewOptions
+from anon_ros.evaluation.provenance import format_models
 from anon_ros.evaluation.recording import inherit_parameters, summarize_recording
 from helpers.bags import RAW_TOPIC, START_NS, BagMessage, make_raw_image, write_rosbag2
 
@@ -54,7 +55,7 @@ def test_recording_page_lists_gaps(
     inherited = inherit_parameters(options, set())
     assert inherited.keys().isdisjoint({"inpaint.model", "inpaint.vae", "inpaint.lora"})
     config = load_config(None, inherited)
-    assert config.detect.weights == str(models_directory / "renamed.pt")
+    assert config.detect.weights == (str(models_directory / "renamed.pt"),)
     assert config.inpaint.method == "telea"
     report = summarize_recording(options, config)
     assert report.summary[0].startswith(
@@ -79,3 +80,12 @@ def test_flags_override_run_report() -> None:
     arguments = Namespace(config=[], node="", **{"inpaint.seed": 7})
     config = parse_config(arguments, {"inpaint.seed": 1, "inpaint.method": "telea"})
     assert (config.inpaint.seed, config.inpaint.method) == (7, "telea")
+
+
+def test_provenance_names_each_detector() -> None:
+    models = [
+        {"parameter": "detect.weights", "name": name, "licence": "own", "sha256": name * 2}
+        for name in "ab"
+    ]
+    text = "a, own, SHA-256 aa; b, own, SHA-256 bb"
+    assert format_models(models) == {"detect.weights": text}

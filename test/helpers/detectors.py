@@ -124,7 +124,7 @@ def make_mask_segmenter(
 
 
 def load_segmenter(weights: Path, **options: Any) -> PersonSegmenter:
-    return PersonSegmenter.load(replace(DetectionConfig(weights=str(weights)), **options), "cpu")
+    return PersonSegmenter.load(replace(DetectionConfig(weights=(str(weights),)), **options), "cpu")
 
 
 def save_rfdetr(folder: Path, **options: Any) -> Path:

@@ -132,6 +132,16 @@ def test_parameter_file_keeps_types() -> None:
     assert '"1e3"' in format_parameter_file(plan)
 
 
+def test_weights_may_be_several() -> None:
+    assert make_plan(detect_weights="[a.pt, off.pt]").parameters["detect.weights"] == [
+        "a.pt",
+        "off.pt",
+    ]
+    for text in ("[a.pt", "[1]"):
+        with pytest.raises(ConfigError, match=r"detect.weights"):
+            make_plan(detect_weights=text)
+
+
 def collect(argv: list[str], **leaked: str) -> tuple[dict[str, str], list[str]]:
     typed = dict(word.split(":=", 1) for word in argv if ":=" in word)
     return collect_arguments(list(ARGUMENTS), DEFAULTS | leaked | typed, argv)

@@ -458,3 +458,17 @@ def test_targets_and_regions_are_parameters_of_the_start(
     assert get_config(node) == config
     with pytest.raises(ConfigError, match=r"expected targets.NAME and then one of classes"):
         start_live_node(topics__images=[TOPIC], targets__sign__kind="blur")
+
+
+@pytest.mark.parametrize("value", ["a.pt", ["a.pt", "b.pt"]])
+def test_weights_are_text_or_list(
+    peer: Any, start_live_node: Callable[..., Any], value: Any
+) -> None:
+    node = start_live_node(topics__images=[TOPIC], detect__weights=value)
+    expected = [value] if isinstance(value, str) else value
+    assert get_config(node).detect.weights == tuple(expected)
+    request = GetParameters.Request(names=["detect.weights"])
+    (read,) = peer.call("/anonymizer/get_parameters", GetParameters, request).values
+    assert list(read.string_array_value) == expected
+    (result,) = set_parameters(peer, detect__weights="c.pt")
+    assert not result.successful

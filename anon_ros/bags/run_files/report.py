@@ -150,12 +150,10 @@ class RunReport:
         return method not in _METHODS_WITHOUT_PERSONS and self.image_counts.inpainted > 0
 
     @property
-    def weights_sha256(self) -> str:
-        """SHA-256 of the detector's weights; empty if unknown."""
-        for model in self.models:
-            if model["parameter"] == "detect.weights":
-                return str(model.get("sha256", ""))
-        return ""
+    def weights_sha256(self) -> list[str]:
+        """SHA-256 of each of the detector's weights, once; empty if unknown."""
+        models = [model for model in self.models if model["parameter"] == "detect.weights"]
+        return list(dict.fromkeys(str(model.get("sha256", "")) for model in models)) or [""]
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of report.json."""

@@ -156,7 +156,7 @@ def _read_labels(options: DetectionOptions) -> BoxLabels | None:
 def _make_detector_config(options: DetectionOptions, config: Config) -> Config:
     detect = config.detect
     if options.detector:
-        detect = replace(detect, weights=options.detector, backend="auto")
+        detect = replace(detect, weights=(options.detector,), backend="auto")
     if options.detector_classes:
         detect = replace(detect, classes=options.detector_classes)
     return replace(config, detect=detect)
@@ -195,6 +195,6 @@ def _make_cached_detector(
 
 
 def _hash_detector(config: Config) -> str:
-    weights = hash_model(find_weights(config.detect.weights))
+    weights = [hash_model(find_weights(name)) for name in config.detect.weights]
     parts = weights, config.detect.classes, config.detect.inference_px
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -163,7 +163,7 @@ def _test(
     weights: Path, config: Config, dataset: YoloDataset, frames: Sequence[_DatasetFrame]
 ) -> list[FrameMatches]:
     """Return the matches on the original frames, read from their files."""
-    detect = replace(config.detect, weights=str(weights.absolute()))
+    detect = replace(config.detect, weights=(str(weights.absolute()),))
     detector = build_detector(replace(config, detect=detect))
     images = (read_image(dataset.get_image_path(ORIGINAL, frame.number)) for frame in frames)
     return [

@@ -9,7 +9,7 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import RgbImage
-from anon_ros.models.detection.backends.backend import load_backend
+from anon_ros.models.detection.backends.ensemble import load_backend
 from anon_ros.models.detection.backends.yolo import DetectorNetwork
 from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
@@ -55,7 +55,7 @@ class PersonDetector:
                 missing.
         """
         backend = load_backend(config, device, needs_masks=False)
-        if isinstance(backend, YoloBackend):
+        if isinstance(backend, YoloBackend):  # several are joined by their masks
             backend = replace(backend, network=_BoxesOnly(backend.network))
         # max_persons boxes above the confidence would raise; none reaches a confidence of 1.
         settings = replace(

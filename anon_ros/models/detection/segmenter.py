@@ -11,7 +11,8 @@ import torchvision  # type: ignore[import-untyped]  # ships no types
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi, concatenate_detections
 from anon_ros.images import stretch_dim
-from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons, load_backend
+from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons
+from anon_ros.models.detection.backends.ensemble import load_backend
 from anon_ros.models.detection.joining import join_tiles
 from anon_ros.models.detection.tiles import plan_tiles
 
@@ -25,7 +26,7 @@ class PersonSegmenter:
     """A Segmenter over a detection network.
 
     Attributes:
-        backend: the network.
+        backend: the network, or several.
         config: thresholds.
         min_confidence: also return weak candidates down to this score, at most
             ``config.max_persons`` in total; None for persons alone.

@@ -1,4 +1,4 @@
-"""Persons with their belongings, and targets of other classes of the same network."""
+"""Persons with their belongings, and targets of other classes of the same networks."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 from anon_ros.config import Config, DetectionConfig, list_targets
 from anon_ros.core import TARGET_STRIDE, Detections, Mask, RgbImage, concatenate_detections
 from anon_ros.models.detection.backends.backend import DetectionBackend, find_class_ids
+from anon_ros.models.detection.backends.ensemble import refuse_unused
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.weights.locate import find_weights
 
 # Masks of neighbors end a little apart: a belonging that is grown by so much of its size touches.
 _REACH_RATIO = 0.15
@@ -37,15 +37,14 @@ class TargetSegmenter:
 
     @classmethod
     def wrap(cls, persons: PersonSegmenter, config: Config) -> "TargetSegmenter":
-        """Return a segmenter of all that ``config`` names, over the network of ``persons``.
+        """Return a segmenter of all that ``config`` names, over the networks of ``persons``.
 
         Raises:
-            ModelError: if the network lacks a class.
+            ModelError: if no network has a class, or a network has none of them.
         """
 
         def choose(name: str, classes: Sequence[str], detect: DetectionConfig) -> PersonSegmenter:
-            path = find_weights(detect.weights)
-            class_ids = find_class_ids(persons.backend.names, classes, path, name)
+            class_ids = find_class_ids(persons.backend, classes, detect.weights, name)
             return replace(persons, backend=persons.backend.with_classes(class_ids), config=detect)
 
         join, detect = config.mask.join, config.detect
@@ -58,6 +57,8 @@ class TargetSegmenter:
             )
             for name, target in list_targets(config).items()
         ]
+        classes = [name for target in list_targets(config).values() for name in target.classes]
+        refuse_unused(persons.backend, [*detect.classes, *join, *classes], detect.weights)
         return cls(persons, belongings, targets)
 
     @property

@@ -47,15 +47,17 @@ class RequiredModel:
 
 def required_models(config: Config) -> list[RequiredModel]:
     """Return every model that ``config`` needs, present or missing."""
-    weights = config.detect.weights
-    detector = _look_up(
+    return [*map(_look_up_detector, config.detect.weights), *_look_up_diffusion(config.inpaint)]
+
+
+def _look_up_detector(weights: str) -> RequiredModel:
+    return _look_up(
         "detect.weights",
         weights,
         "AGPL-3.0 (Ultralytics)" if is_ultralytics_name(weights) else "Apache-2.0 (RF-DETR)",
         lambda: find_weights(weights),
         fetch_weights_command(weights),
     )
-    return [detector, *_look_up_diffusion(config.inpaint)]
 
 
 def _look_up_diffusion(inpaint: InpaintConfig) -> Iterator[RequiredModel]:

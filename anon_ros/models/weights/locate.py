@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +49,18 @@ def find_weights(name: str, parameter: str = "detect.weights") -> Path:
     raise ModelError(message)
 
 
-def find_weights_by_hash(sha256: str) -> Path:
-    """Return the detection weights in the models directory with this SHA-256.
+def find_weights_by_hash(sha256: Sequence[str]) -> list[str]:
+    """Return the paths of the detection weights in the models directory with each SHA-256.
 
     A report may come from anybody, and weights can run code: a path in it is never loaded.
 
     Raises:
-        ModelError: if there is none; names the flag that names weights.
+        ModelError: if there is none for one of them; names the flag that names weights.
     """
+    return [str(_find_by_hash(digest)) for digest in sha256]
+
+
+def _find_by_hash(sha256: str) -> Path:
     directories = (file.parent for file in models_directory().glob("*/config.json"))
     for path in sorted((*models_directory().glob("*.pt"), *directories)):
         if hash_model(path) == sha256:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anon_ros.bags import DecisionOrigin, ImageCounts, Loss, RunReport, TopicAction, TopicReport
-from anon_ros.config import Config, load_config
+from anon_ros.config import Config, load_config, with_overrides
 from anon_ros.errors import BagError
 
 RAW, IMU, DEPTH, VIDEO = "/cam/image_raw", "/imu/data", "/cam/depth", "/cam/video"
@@ -217,3 +217,16 @@ def test_topic_report_without_images() -> None:
 
 def test_report_config_is_complete(report: RunReport) -> None:
     assert RunReport.from_json(replace(report, config=Config()).to_json()).config == Config()
+
+
+def test_report_names_each_detector(report: RunReport, tmp_path: Path) -> None:
+    models = tuple({"parameter": "detect.weights", "sha256": digest} for digest in ("a", "b", "a"))
+    several = replace(
+        report, models=models, config=with_overrides(report.config, {"detect.weights": ["a", "b"]})
+    )
+    several.write(tmp_path / "report.json")
+    read = RunReport.read(tmp_path / "report.json")
+    assert read.weights_sha256 == ["a", "b"]
+    assert read.config.detect.weights == ("a", "b")
+    assert report.weights_sha256 == ["cd" * 32]
+    assert replace(report, models=()).weights_sha256 == [""]

@@ -15,7 +15,7 @@ from helpers.fake_models import SentinelModelProvider, SentinelSegmenter
 def run_verify(monkeypatch: pytest.MonkeyPatch) -> RunCommand:
     """Run ``anon_ros verify IN OUT``; flags follow."""
     monkeypatch.setattr(verify, "build_segmenter", lambda _: SentinelSegmenter())
-    monkeypatch.setattr(verify, "find_weights_by_hash", lambda _: Path("yolov8x-seg.pt"))
+    monkeypatch.setattr(verify, "find_weights_by_hash", lambda _: ["yolov8x-seg.pt"])
 
     def run_verify(source: Path, output: Path, *flags: object) -> int:
         return main.main([str(word) for word in ("verify", source, output, *flags)])

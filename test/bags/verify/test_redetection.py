@@ -130,8 +130,8 @@ def test_redetection_uses_its_flags(
         == 0
     )
     assert [(d.weights, d.inference_px, d.confidence) for d in taken] == [
-        ("yolov8x-seg.pt", 960, 0.25),
-        ("a.pt", 960, 0.1),
+        (("yolov8x-seg.pt",), 960, 0.25),
+        (("a.pt",), 960, 0.1),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from anon_ros.cli.main import main
+from anon_ros.models import hash_model
 from helpers.hostile_files import Payload
 
 
@@ -77,13 +78,23 @@ def test_named_weights_run_no_code(
 
 
 def test_weights_of_report_found_by_hash(
-    hostile_bag: tuple[Path, Path], tmp_path: Path, demo_weights: Path
+    hostile_bag: tuple[Path, Path],
+    tmp_path: Path,
+    demo_weights: Path,
+    tiny_rfdetr: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Each of several networks; one that is missing is named."""
     source, output = hostile_bag
+    command = ["verify", str(source), str(output), "--every-nth", "18"]
     report = json.loads((output / "report.json").read_text("utf-8"))
-    report["models"][0]["sha256"] = hashlib.sha256(demo_weights.read_bytes()).hexdigest()
+    digests = [hash_model(path) for path in (demo_weights, tiny_rfdetr)]
+    report["models"] = [{**report["models"][0], "sha256": digest} for digest in digests]
     (output / "report.json").write_text(json.dumps(report), "utf-8")
     (tmp_path / "models").mkdir()
     shutil.copy(demo_weights, tmp_path / "models" / "mine.pt")
-    assert main(["verify", str(source), str(output), "--every-nth", "18"]) != 2
+    assert main(command) == 2
+    assert f"has the SHA-256 {digests[1]!r}" in capsys.readouterr().err
+    shutil.copytree(tiny_rfdetr, tmp_path / "models" / "rfdetr")
+    assert main(command) != 2
     assert not (tmp_path / "executed").exists()

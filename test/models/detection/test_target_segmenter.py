@@ -36,9 +36,7 @@ class RectangleNetwork:
         return candidates, self.prototypes.expand(len(batch), -1, -1, -1)
 
 
-def make_segmenter(
-    monkeypatch: pytest.MonkeyPatch, config: Config, *found: tuple[str, Rect]
-) -> TargetSegmenter:
+def make_segmenter(config: Config, *found: tuple[str, Rect]) -> TargetSegmenter:
     prototypes = torch.full((len(found), 160, 160), -1.0)
     rows = []
     for index, (name, (x0, y0, x1, y1)) in enumerate(found):
@@ -48,9 +46,6 @@ def make_segmenter(
         rows.append([*box, *scores, *np.eye(len(found))[index]])
     network = RectangleNetwork(torch.tensor(rows).float().T, prototypes)
     persons = PersonSegmenter(YoloBackend(network, [1], torch.device("cpu")), config.detect)
-    monkeypatch.setattr(
-        "anon_ros.models.detection.target_segmenter.find_weights", lambda _: Path("fixed.pt")
-    )
     return TargetSegmenter.wrap(persons, config)
 
 
@@ -63,10 +58,10 @@ PERSON, NEIGHBOR = (200, 200, 260, 400), (320, 200, 380, 400)
 WORN, LOST = (264, 220, 300, 280), (480, 300, 540, 360)
 
 
-def test_worn_backpack_is_joined_to_who_wears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worn_backpack_is_joined_to_who_wears_it() -> None:
     config = load_config(overrides={"mask.join": ["backpack"]})
     found = [("person", PERSON), ("person", NEIGHBOR), ("backpack", WORN), ("backpack", LOST)]
-    subject = make_segmenter(monkeypatch, config, *found)
+    subject = make_segmenter(config, *found)
     for segmenter in (subject, subject.with_thresholds(config.detect, 0.05)):
         persons = segmenter.segment(GRAY)
         assert persons.class_ids.tolist() == [1, 1]
@@ -76,13 +71,13 @@ def test_worn_backpack_is_joined_to_who_wears_it(monkeypatch: pytest.MonkeyPatch
         assert persons.boxes_xyxy[0].tolist() == pytest.approx([200, 200, 300, 400], abs=1)
 
 
-def test_belongings_alone_are_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_belongings_alone_are_nobody() -> None:
     config = load_config(overrides={"mask.join": ["backpack"]})
-    assert len(make_segmenter(monkeypatch, config, ("backpack", WORN)).segment(GRAY)) == 0
+    assert len(make_segmenter(config, ("backpack", WORN)).segment(GRAY)) == 0
 
 
-def test_nothing_is_joined_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = make_segmenter(monkeypatch, Config(), ("person", PERSON), ("backpack", WORN))
+def test_nothing_is_joined_by_default() -> None:
+    subject = make_segmenter(Config(), ("person", PERSON), ("backpack", WORN))
     joined, persons = subject.segment(GRAY), subject.persons.segment(GRAY)
     assert all(
         np.array_equal(one, other)
@@ -96,9 +91,9 @@ def test_unknown_belonging_lists_classes(demo_weights: Path) -> None:
         build_segmenter(load_config(overrides=overrides))
 
 
-def test_wanted_threshold_counts_for_belongings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wanted_threshold_counts_for_belongings() -> None:
     config = load_config(overrides={"mask.join": ["backpack"]})
-    subject = make_segmenter(monkeypatch, config, ("person", PERSON), ("backpack", WORN))
+    subject = make_segmenter(config, ("person", PERSON), ("backpack", WORN))
     stricter = replace(config.detect, confidence=0.9)
     (mask,) = subject.with_thresholds(stricter, 0.1).segment(GRAY).masks
     assert count_inside(mask, WORN) == 0
@@ -109,12 +104,12 @@ def test_wanted_threshold_counts_for_belongings(monkeypatch: pytest.MonkeyPatch)
 CAR, PLATE = (160, 160, 420, 420), (240, 340, 300, 372)
 
 
-def test_targets_follow_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_follow_the_persons() -> None:
     """Each group for itself: no car takes a person's place in non-maximum suppression."""
     overrides = {"targets.preset": "person+plate", "targets.vehicle.classes": ["car"]}
     config = load_config(overrides=overrides)
     found = [("car", PERSON), ("plate", PLATE), ("person", PERSON), ("license_plate", PLATE)]
-    subject = make_segmenter(monkeypatch, config, *found)
+    subject = make_segmenter(config, *found)
     detections = subject.segment(GRAY)
     assert detections.target_ids.tolist() == [0, 1, 2]
     assert (detections.class_ids % TARGET_STRIDE).tolist() == [1, 3, 0]
@@ -124,12 +119,10 @@ def test_targets_follow_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count_inside(plate, PLATE) == 1
 
 
-def test_joint_call_joins_belongings_and_targets_of_each_image(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_joint_call_joins_belongings_and_targets_of_each_image() -> None:
     overrides = {"targets.vehicle.classes": ["car"], "mask.join": ["backpack"]}
     found = [("car", CAR), ("person", PERSON), ("backpack", WORN)]
-    subject = make_segmenter(monkeypatch, load_config(overrides=overrides), *found)
+    subject = make_segmenter(load_config(overrides=overrides), *found)
     images = [GRAY, GRAY[:480].copy()]
     for image, detections in zip(images, subject.segment_batch(images), strict=True):
         alone = subject.segment(image)
@@ -138,18 +131,18 @@ def test_joint_call_joins_belongings_and_targets_of_each_image(
         assert count_inside(detections.masks[0], WORN) == 1
 
 
-def test_target_has_its_own_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_target_has_its_own_confidence() -> None:
     """Also where the persons' changes, as of a running node."""
     config = load_config(
         overrides={"targets.vehicle.classes": ["car"], "targets.vehicle.confidence": 0.7}
     )
-    subject = make_segmenter(monkeypatch, config, ("car", CAR), ("person", PERSON))
+    subject = make_segmenter(config, ("car", CAR), ("person", PERSON))
     stricter = subject.with_thresholds(replace(config.detect, confidence=0.9), 0.85)
     assert stricter.segment(GRAY).target_ids.tolist() == [1]
     config = load_config(
         overrides={"targets.vehicle.classes": ["car"], "targets.vehicle.confidence": 0.9}
     )
-    subject = make_segmenter(monkeypatch, config, ("car", CAR), ("person", PERSON))
+    subject = make_segmenter(config, ("car", CAR), ("person", PERSON))
     assert subject.segment(GRAY).target_ids.tolist() == [0]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +11,6 @@ import torch
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
-from anon_ros.models.weights.detector_format import choose_backend
-from anon_ros.models.weights.locate import find_weights
 
 
 class DetectionBackend(Protocol):
@@ -27,6 +24,11 @@ class DetectionBackend(Protocol):
     @property
     def names(self) -> Mapping[int, str]:
         """The network's classes by index."""
+        ...
+
+    @property
+    def members(self) -> "Sequence[DetectionBackend]":
+        """A back-end for each of ``detect.weights``."""
         ...
 
     def with_classes(self, class_ids: Sequence[int]) -> "DetectionBackend":
@@ -51,43 +53,28 @@ class DetectionBackend(Protocol):
         ...
 
 
-def load_backend(
-    config: DetectionConfig, device: str, *, needs_masks: bool = True
-) -> DetectionBackend:
-    """Load ``config.weights`` with ``config.backend``, on the device of that name.
+def find_class_ids(
+    backend: DetectionBackend, wanted: Sequence[str], weights: Sequence[str], parameter: str
+) -> list[int]:
+    """Return the indices of the classes ``wanted``, by a parameter, among a back-end's.
 
     Args:
-        config: weights, their classes and back-end.
-        device: to run on.
-        needs_masks: warn if the weights have none.
+        backend: of ``weights``.
+        wanted: names.
+        weights: value of ``detect.weights``.
+        parameter: the one that names the classes.
 
     Raises:
-        ModelError: if the weights are missing, damaged, of another back-end or lack a class, or
-            the device is missing.
+        ModelError: if no network has one of the classes; names the classes of each.
     """
-    # Imported here: they import this file, and each its own large library.
-    if choose_backend(config.backend, find_weights(config.weights)) == "rfdetr":
-        from anon_ros.models.detection.backends.rfdetr_backend import RfDetrBackend  # noqa: PLC0415
-
-        return RfDetrBackend.load(config, device)
-    from anon_ros.models.detection.backends.yolo_backend import YoloBackend  # noqa: PLC0415
-
-    return YoloBackend.load(config, device, needs_masks=needs_masks)
-
-
-def find_class_ids(
-    names: Mapping[int, str], wanted: Sequence[str], path: Path, parameter: str = "detect.classes"
-) -> list[int]:
-    """Return the indices of the classes ``wanted``, by a parameter, among a network's.
-
-    Raises:
-        ModelError: if the network, which was loaded from ``path``, lacks a class.
-    """
-    ids = {name: index for index, name in names.items()}
-    if unknown := sorted(set(wanted) - ids.keys()):
-        message = f"{parameter}: {path} has no {', '.join(unknown)}; it has {', '.join(ids)}"
+    if unknown := ", ".join(sorted({*wanted} - {*backend.names.values()})):
+        listing = [", ".join(dict.fromkeys(member.names.values())) for member in backend.members]
+        message = f"{parameter}: {weights[0]} has no {unknown}; it has {listing[0]}"
+        if len(weights) > 1:
+            parts = "; ".join(f"{n} has {text}" for n, text in zip(weights, listing, strict=True))
+            message = f"{parameter}: of detect.weights none has {unknown}; {parts}"
         raise ModelError(message)
-    return [ids[name] for name in wanted]
+    return [index for index, name in backend.names.items() if name in wanted]
 
 
 def require_finite(*outputs: torch.Tensor | None) -> None:

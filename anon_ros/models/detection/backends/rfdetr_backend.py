@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.models.detection.backends.backend import (
     choose_batch_size,
-    find_class_ids,
     find_roi,
     iter_batches,
     limit_persons,
@@ -30,7 +30,6 @@ from anon_ros.models.detection.backends.crowds import add_hidden_persons
 from anon_ros.models.detection.backends.letterbox import Letterbox
 from anon_ros.models.detection.backends.rfdetr import QueryNetwork, load_rfdetr
 from anon_ros.models.device import resolve_device
-from anon_ros.models.weights.locate import find_weights
 
 # Pictures in a call: transformers computes the masks of all queries in each layer.
 _MAX_BATCH_ON_GPU = 8
@@ -55,18 +54,22 @@ class RfDetrBackend:
     device: torch.device
 
     @classmethod
-    def load(cls, config: DetectionConfig, device: str) -> "RfDetrBackend":
-        """Load ``config.weights`` on the device of that name.
+    def load(cls, directory: Path, inference_px: int, device: str) -> "RfDetrBackend":
+        """Load weights on the device of that name, without classes to search for.
 
         Raises:
-            ModelError: if the weights are missing, damaged or lack a class,
-                ``config.inference_px`` is too small for them, or the device is missing.
+            ModelError: if the weights are damaged, ``inference_px`` is too small for them, or the
+                device is missing.
         """
-        directory = find_weights(config.weights)
         torch_device = resolve_device(device)
         network = load_rfdetr(directory, torch_device)
-        network.plan_side_px(config.inference_px)
-        return cls(network, find_class_ids(network.names, config.classes, directory), torch_device)
+        network.plan_side_px(inference_px)
+        return cls(network, [], torch_device)
+
+    @property
+    def members(self) -> "tuple[RfDetrBackend]":
+        """The back-end alone."""
+        return (self,)
 
     @property
     def names(self) -> Mapping[int, str]:

@@ -97,7 +97,7 @@ def load_yolo(path: Path, device: torch.device, *, needs_masks: bool = True) -> 
         message = f"detect.weights: {path} is for {yolo.task}; take segmentation weights (-seg)"
         raise ModelError(message)
     if needs_masks and yolo.task == "detect":
-        _LOG.warning("%s has no masks: the whole box of every person is replaced", path)
+        _LOG.warning("%s has no masks: the whole box of all that it finds is replaced", path)
     model = yolo.model
     head = model.model[-1]
     # All candidates are needed: an end-to-end head drops a person whom another class outscores,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,6 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, Mask, RgbImage, Roi
 from anon_ros.models.detection.backends.backend import (
     choose_batch_size,
-    find_class_ids,
     find_roi,
     iter_batches,
     limit_persons,
@@ -28,7 +28,6 @@ from anon_ros.models.detection.backends.crowds import add_hidden_persons, fill_b
 from anon_ros.models.detection.backends.letterbox import Letterbox
 from anon_ros.models.detection.backends.yolo import Candidates, DetectorNetwork, load_yolo
 from anon_ros.models.device import resolve_device
-from anon_ros.models.weights.locate import find_weights
 
 _MAX_BATCH_ON_GPU = 32  # pictures in a call
 _MASK_BATCH = 256  # masks at a time
@@ -52,19 +51,21 @@ class YoloBackend:
     device: torch.device
 
     @classmethod
-    def load(
-        cls, config: DetectionConfig, device: str, *, needs_masks: bool = True
-    ) -> "YoloBackend":
-        """Load ``config.weights`` on the device of that name; warn if they lack needed masks.
+    def load(cls, path: Path, device: str, *, needs_masks: bool = True) -> "YoloBackend":
+        """Load weights on the device of that name, without classes to search for.
+
+        Warns if they lack needed masks.
 
         Raises:
-            ModelError: if the weights are missing, damaged or lack a class, or the device is
-                missing.
+            ModelError: if the weights are damaged, or the device is missing.
         """
-        path = find_weights(config.weights)
         torch_device = resolve_device(device)
-        network = load_yolo(path, torch_device, needs_masks=needs_masks)
-        return cls(network, find_class_ids(network.names, config.classes, path), torch_device)
+        return cls(load_yolo(path, torch_device, needs_masks=needs_masks), [], torch_device)
+
+    @property
+    def members(self) -> "tuple[YoloBackend]":
+        """The back-end alone."""
+        return (self,)
 
     @property
     def names(self) -> Mapping[int, str]:

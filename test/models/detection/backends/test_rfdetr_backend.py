@@ -140,7 +140,7 @@ def test_non_finite_part_fails_frame(part: str, value: float) -> None:
 
 
 def test_input_is_whole_windows(tiny_rfdetr: Path) -> None:
-    network = RfDetrBackend.load(DetectionConfig(str(tiny_rfdetr)), "cpu").network
+    network = RfDetrBackend.load(tiny_rfdetr, 640, "cpu").network
     assert [network.plan_side_px(px) for px in (32, 33, 96, 97, 640)] == [32, 48, 96, 112, 640]
     with pytest.raises(ModelError, match=r"inference_px: 16 px .* 12 queries .* take 32 or more"):
         network.plan_side_px(16)
@@ -158,7 +158,7 @@ def test_too_small_an_input_refused(tmp_path: Path) -> None:
 
 
 def test_boxes_for_evaluation(tiny_rfdetr: Path, street_rgb: RgbImage) -> None:
-    config = DetectionConfig(str(tiny_rfdetr), inference_px=96)
+    config = DetectionConfig((str(tiny_rfdetr),), inference_px=96)
     boxes, scores = PersonDetector.load(config, "cpu").detect(street_rgb)
     assert boxes.shape == (len(scores), 4)
     assert len(scores) > 0
@@ -168,7 +168,7 @@ def test_boxes_for_evaluation(tiny_rfdetr: Path, street_rgb: RgbImage) -> None:
     ("backend", "is_allowed"), [("auto", True), ("rfdetr", True), ("ultralytics", False)]
 )
 def test_backend_fits_weights(tiny_rfdetr: Path, backend: str, *, is_allowed: bool) -> None:
-    config = DetectionConfig(str(tiny_rfdetr), backend)
+    config = DetectionConfig((str(tiny_rfdetr),), backend)
     if is_allowed:
         assert isinstance(PersonSegmenter.load(config, "cpu").backend, RfDetrBackend)
     else:
@@ -180,7 +180,7 @@ def test_file_refused_by_rfdetr(tmp_path: Path) -> None:
     path = tmp_path / "rf-detr-seg-large.pt"
     path.touch()
     with pytest.raises(ModelError, match=r"not for detect\.backend = rfdetr; .* directory of"):
-        PersonSegmenter.load(DetectionConfig(str(path), "rfdetr"), "cpu")
+        PersonSegmenter.load(DetectionConfig((str(path),), "rfdetr"), "cpu")
 
 
 def test_unknown_class_lists_classes(tiny_rfdetr: Path) -> None:
@@ -227,9 +227,9 @@ def test_bad_normalization_named(folder: Path, values: object) -> None:
 
 
 def test_normalization_is_optional(folder: Path) -> None:
-    network = RfDetrBackend.load(DetectionConfig(str(folder)), "cpu").network
+    network = RfDetrBackend.load(folder, 640, "cpu").network
     (folder / "preprocessor_config.json").unlink()
-    assert RfDetrBackend.load(DetectionConfig(str(folder)), "cpu").network.mean == network.mean
+    assert RfDetrBackend.load(folder, 640, "cpu").network.mean == network.mean
 
 
 def test_missing_weights_are_not_random(folder: Path) -> None:

@@ -202,7 +202,7 @@ DIM_VERSIONS: dict[str, Callable[[RgbImage], Any]] = {
 def test_dim_scenes_are_searched_stretched(
     vtest_rgb: dict[str, RgbImage], demo_weights: Path, version: str
 ) -> None:
-    segmenter = PersonSegmenter.load(DetectionConfig(weights=str(demo_weights)), "cpu")
+    segmenter = PersonSegmenter.load(DetectionConfig(weights=(str(demo_weights),)), "cpu")
     frames = [(name, vtest_rgb[name]) for name in ("vtest0120", "vtest0240")]
     expected = sum(count_found(segmenter, image, name) for name, image in frames)
     make = DIM_VERSIONS[version]
