@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from anon_ros.models.device import has_bfloat16
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.crops import CropBatch, CropMaker
 from training.networks import TEXT_WIDTH, load_weights, make_unet
@@ -49,11 +50,12 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
     if start is not None:
         load_weights(unet, start)
         max_rate = _FURTHER_RATE
-    unet = unet.to(random.device, memory_format=torch.channels_last)
+    # cuDNN is faster channels-last, oneDNN is not.
+    is_cuda = random.device.type == "cuda"
+    layout = torch.channels_last if is_cuda else torch.contiguous_format
+    unet = unet.to(random.device, memory_format=layout)
     mean_unet = copy.deepcopy(unet).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        unet.parameters(), max_rate, betas=(0.9, 0.99), fused=random.device.type == "cuda"
-    )
+    optimizer = torch.optim.AdamW(unet.parameters(), max_rate, betas=(0.9, 0.99), fused=is_cuda)
     parts = {"unet": unet, "mean_unet": mean_unet, "optimizer": optimizer}
     step = load_checkpoint(path, clock, **parts)
 
@@ -92,9 +94,8 @@ def compute_loss(
     unet: Any, vae: Any, batch: CropBatch, alphas: torch.Tensor, random: RandomValues
 ) -> torch.Tensor:
     """Return the weighted squared error of the predicted v, more of it where persons are drawn."""
-    autocast = torch.autocast(
-        batch.images.device.type, torch.bfloat16, enabled=batch.images.is_cuda
-    )
+    device = batch.images.device
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
     with torch.no_grad(), autocast:
         latents = vae.encode(batch.images).latents.float()
         masked_latents = vae.encode(batch.masked_images).latents.float()

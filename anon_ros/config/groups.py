@@ -582,8 +582,8 @@ class InpaintConfig:
     )
     dtype: str = param(
         "auto",
-        "Precision of the diffusion; auto is bfloat16 on a GPU and float32 on the CPU. With "
-        "float16 a VAE that overflows there runs in bfloat16.",
+        "Precision of the diffusion; auto is bfloat16 on a GPU and on CPUs that have it (AVX-512 "
+        "or AMX), else float32. With float16 a VAE that overflows there runs in bfloat16.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     seed: int = param(

@@ -20,6 +20,14 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Return True if the device computes in bfloat16 faster than in float32."""
+    if device.type != "cpu":
+        return True
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def free_memory_bytes(device: torch.device) -> int | None:
     """Return the bytes that PyTorch can still allocate; None on the CPU, where nothing limits."""
     if device.type != "cuda":

@@ -12,7 +12,8 @@ from anon_ros.models.inpainting.diffusion import Diffusion
 from anon_ros.models.inpainting.noise_schedule import make_scheduler
 from anon_ros.models.inpainting.pipeline_loader import load_diffusion
 
-CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry", steps=10)
+# In float32, for results that are equal.
+CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry", steps=10, dtype="float32")
 
 
 CPU = torch.device("cpu")

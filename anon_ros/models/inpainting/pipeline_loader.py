@@ -10,6 +10,7 @@ import torch
 
 from anon_ros.config import InpaintConfig, Style
 from anon_ros.errors import ModelError
+from anon_ros.models.device import has_bfloat16
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule, make_scheduler, plan_timesteps
 from anon_ros.models.inpainting.weight_storage import place_unet
@@ -210,8 +211,10 @@ def _find_variant(directory: Path) -> str | None:
 
 
 def _resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    return dtypes.get(name, torch.float32 if device.type == "cpu" else torch.bfloat16)
+    if name == "auto":
+        name = "bfloat16" if has_bfloat16(device) else "float32"
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 def _choose_vae_dtype(vae: Any, dtype: torch.dtype) -> torch.dtype:

@@ -10,9 +10,9 @@ import torch
 from anon_ros.config import InpaintConfig
 from anon_ros.models.inpainting.diffusion import Diffusion
 from anon_ros.models.inpainting.pipeline_loader import load_diffusion
-from helpers.diffusion import make_reference, run_denoising
+from helpers.diffusion import load_tiny_diffusion, make_reference, run_denoising
 
-CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry")
+CONFIG = InpaintConfig(prompt="a person", negative_prompt="blurry", dtype="float32")
 CPU = torch.device("cpu")
 # What each profile in config/ runs, by (scheduler, steps, beta_d).
 SCHEDULES = [
@@ -110,6 +110,18 @@ def test_result_independent_of_batch(tiny_sdxl: Path) -> None:
         one = slice(index, index + 1)
         alone = ours.inpaint_batch(images[one], cells[one], [index])
         assert (alone - together[one]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [("avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("avx2", torch.float32)],
+)
+def test_auto_dtype_is_fast_one(
+    tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch, capability: str, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    diffusion = load_tiny_diffusion(tiny_sdxl, dtype="auto")
+    assert (diffusion.dtype, diffusion.unet.dtype, diffusion.vae.dtype) == (dtype,) * 3
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

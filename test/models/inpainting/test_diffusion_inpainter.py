@@ -12,13 +12,13 @@ from anon_ros.config import ComputeConfig, InpaintConfig, Style
 from anon_ros.core import Crop, InpaintFailure, RgbImage, Roi
 from anon_ros.errors import ModelError
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from helpers.diffusion import CONFIG
 
 
 def load_inpainter(
     folder: Path, batch_size: int = 0, styles: Sequence[Style] = (), **options: Any
 ) -> DiffusionInpainter:
-    config = InpaintConfig(model=str(folder), generate_px=64, prompt="a person", steps=10)
-    config = replace(config, **({"negative_prompt": "blurry"} | options))
+    config = replace(CONFIG, model=str(folder), generate_px=64, **options)
     compute = ComputeConfig(device="cpu", batch_size=batch_size)
     return DiffusionInpainter.load(config, compute, styles)
 
