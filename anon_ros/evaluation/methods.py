@@ -81,6 +81,7 @@ class MethodRunner:
         anonymizers: by method.
         config: of the run; its seed is that of all random numbers.
         frame_cache: of the diffusion model, whose frames cost seconds; None to store nothing.
+        processors: by method, with the memory of the frames before.
         statistics: by method.
     """
 
@@ -88,6 +89,7 @@ class MethodRunner:
     anonymizers: Mapping[str, Anonymizer]
     config: Config
     frame_cache: FrameCache | None = None
+    processors: dict[str, FrameProcessor] = field(default_factory=dict)
     statistics: dict[str, MethodStatistics] = field(
         default_factory=lambda: defaultdict(MethodStatistics)
     )
@@ -130,7 +132,25 @@ class MethodRunner:
 
     def anonymize_persons(self, image: RgbImage, persons: FramePersons) -> dict[str, RgbImage]:
         """Return ``image`` with the persons, tracked or not, replaced, by method."""
-        return {method: self._run_method(method, image, persons) for method in self.anonymizers}
+        task = self._make_task(image, persons)
+        return {method: self._run_cached(method, task) for method in self.anonymizers}
+
+    def anonymize_next(
+        self, image: RgbImage, persons: FramePersons, camera: str, time_ns: int
+    ) -> dict[str, RgbImage]:
+        """Return the next frame of a camera with the tracked persons replaced, by method.
+
+        With ``identity.reuse: previous`` they are drawn after those of the frame before.
+        """
+        if self.config.identity.reuse != "previous":
+            return self.anonymize_persons(image, persons)
+        task = replace(self._make_task(image, persons), stream=camera, time_ns=time_ns)
+        return {
+            method: self._run(
+                method, self.processors.setdefault(method, FrameProcessor(self.config)), task
+            ).image
+            for method in self.anonymizers
+        }
 
     def limitations(self) -> list[str]:
         """Return sentences about the persons whom a method covered instead of inpainting.
@@ -165,29 +185,34 @@ class MethodRunner:
             for reason, count in failures.most_common(_MAX_REASONS)
         ]
 
-    def _run_method(self, method: str, image: RgbImage, persons: FramePersons) -> RgbImage:
-        anonymizer, statistics = self.anonymizers[method], self.statistics[method]
+    def _make_task(self, image: RgbImage, persons: FramePersons) -> FrameTask[None]:
+        shares_windows = self.config.inpaint.is_diffusion
+        return FrameTask(None, "", image, 0, persons=persons, shares_windows=shares_windows)
+
+    def _run_cached(self, method: str, task: FrameTask[None]) -> RgbImage:
+        """Anonymize a frame without the memory of those before it, or read it from the cache."""
+        anonymizer, persons = self.anonymizers[method], task.persons
         cache = self.frame_cache if anonymizer.inpaint.is_diffusion else None
-        cached = cache.read(image, persons) if cache is not None else None
+        if cache is None or persons is None:
+            return self._run(method, FrameProcessor(self.config), task).image
+        cached = cache.read(task.image, persons)
         if cached is not None:
-            statistics.add_cached(anonymizer.cover_persons(image, persons))
+            self.statistics[method].add_cached(anonymizer.cover_persons(task.image, persons))
             return cached
-        started_s = time.perf_counter()
-        frame = self._process(anonymizer, image, persons)
-        statistics.add_outcomes(frame.outcomes, time.perf_counter() - started_s)
-        if cache is not None and not _find_failures(frame.outcomes):  # they may succeed next time
-            cache.write(image, persons, frame.image)
+        frame = self._run(method, FrameProcessor(self.config), task)
+        if not _find_failures(frame.outcomes):  # they may succeed next time
+            cache.write(task.image, persons, frame.image)
         return frame.image
 
-    def _process(
-        self, anonymizer: Anonymizer, image: RgbImage, persons: FramePersons
+    def _run(
+        self, method: str, processor: FrameProcessor, task: FrameTask[None]
     ) -> AnonymizedFrame:
-        """Anonymize a frame without the memory of those before it, which may come from a cache."""
-        shares_windows = self.config.inpaint.is_diffusion
-        task = FrameTask(None, "", image, 0, persons=persons, shares_windows=shares_windows)
-        (result,) = FrameProcessor(self.config).process(anonymizer, [task])
+        started_s = time.perf_counter()
+        (result,) = processor.process(self.anonymizers[method], [task])
         if isinstance(result.frame, Exception):
             raise result.frame
+        spent_s = time.perf_counter() - started_s
+        self.statistics[method].add_outcomes(result.frame.outcomes, spent_s)
         return result.frame
 
 

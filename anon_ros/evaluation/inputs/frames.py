@@ -50,6 +50,11 @@ class InputFrame:
     image: RgbImage
     is_numbered: bool = False
 
+    @property
+    def time_ns(self) -> int:
+        """Capture time; 0 for image files."""
+        return round((self.time_s or 0.0) * NS_PER_S)
+
 
 def iter_frames(selection: FrameSelection) -> Iterator[InputFrame]:
     """Yield the selected frames.

@@ -11,7 +11,6 @@ from anon_ros.evaluation.options import Comparison, FrameSelection
 from anon_ros.models import build_segmenter, build_tracker
 from anon_ros.tracking import FrameObservation, iter_with_lookahead, min_confidence, observe_frame
 from anon_ros.utils.progress import track_progress
-from anon_ros.utils.units import NS_PER_S
 
 ObservationsByCamera = dict[str, list[FrameObservation]]
 """Observations in the order of the frames, by camera."""
@@ -59,7 +58,7 @@ def observe_all_frames(pairs: FramePairSource, config: Config) -> ObservationsBy
     observations: ObservationsByCamera = defaultdict(list)
     for frame, _ in track_progress(pairs, "looking"):
         detections = segmenter.segment(frame.image)
-        observation = observe_frame(frame.image, detections, _time_ns(frame))
+        observation = observe_frame(frame.image, detections, frame.time_ns)
         observations[frame.camera].append(observation)
     return observations
 
@@ -96,7 +95,3 @@ def _iter_confident(
     for observation in observations:
         persons = [person for person in observation.persons if person.score >= threshold]
         yield replace(observation, persons=persons)
-
-
-def _time_ns(frame: InputFrame) -> int:
-    return round((frame.time_s or 0.0) * NS_PER_S)

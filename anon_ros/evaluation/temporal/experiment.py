@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import Config
-from anon_ros.core import FramePersons, make_regions
+from anon_ros.core import FramePersons, RgbImage, make_regions
 from anon_ros.core.masks import union_mask
 from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.frames import InputFrame
@@ -130,14 +130,17 @@ class _Measurement:
             _require_same_size(frame, sizes)
             persons = {name: follower.persons_in(frame) for name, follower in followers.items()}
             self._add_recall(scores, frame, persons)
-            images = (
-                self.runner.anonymize_persons(frame.image, persons[mode]) if self.runner else {}
-            )
+            images = self._anonymize(frame, persons[mode])
             images |= {} if anonymized is None else {EXTERNAL_METHOD: anonymized}
             mask = self._find_replaced(persons[mode], frame)
             for method, image in images.items():
                 scores.flickers[frame.camera, method].update(frame.image, image, mask)
         return scores
+
+    def _anonymize(self, frame: InputFrame, persons: FramePersons) -> dict[str, RgbImage]:
+        if self.runner is None:
+            return {}
+        return self.runner.anonymize_next(frame.image, persons, frame.camera, frame.time_ns)
 
     def _add_recall(
         self, scores: TemporalScores, frame: InputFrame, persons: Mapping[str, FramePersons]

@@ -73,6 +73,21 @@ def test_report_has_recall_and_flicker(
     assert float(grey["distance from the original, gray levels"]) > 20
 
 
+def test_identity_modes_differ(
+    video_folder: Path, demo_weights: Path, tiny_sdxl: Path, tmp_path: Path
+) -> None:
+    """Also in one folder, which keeps the frames that are drawn without a memory."""
+    model = ["--inpaint.model", str(tiny_sdxl), "--inpaint.generate_px", "64"]
+    more = ["--max-frames", "3", "--methods", "sdxl", *model]
+    rows = []
+    for reuse in ("noise", "previous"):
+        flags = [*more, "--identity.reuse", reuse]
+        assert run_temporal(video_folder, tmp_path, demo_weights, *flags) == 0
+        rows += read_rows(tmp_path / "flicker.csv")
+    noise, previous = (row["warping error, gray levels"] for row in rows)
+    assert noise != previous
+
+
 def test_original_has_ratio_one(video_folder: Path, demo_weights: Path, tmp_path: Path) -> None:
     assert (
         run_temporal(
