@@ -2,40 +2,56 @@
 
 from anon_ros.config.deprecated import RENAMED_PARAMETERS, format_renaming, rename_deprecated
 from anon_ros.config.docs import dump_markdown, dump_yaml
-from anon_ros.config.groups import (
+from anon_ros.config.groups.config import Config
+from anon_ros.config.groups.detection import (
+    DetectionConfig,
+    IdentityConfig,
+    MaskConfig,
+    MaskMemoryConfig,
+    RegionsConfig,
+    TargetsConfig,
+    TrackingConfig,
+)
+from anon_ros.config.groups.inpainting import (
     DISTILLED_TRAINING_STEPS,
     GENERATOR,
     ComputeConfig,
-    Config,
-    DetectionConfig,
-    FailureConfig,
-    IdentityConfig,
     InpaintConfig,
-    MaskConfig,
-    MaskMemoryConfig,
-    OutputConfig,
-    QosConfig,
-    RegionsConfig,
-    SkipConfig,
     Style,
-    TargetsConfig,
-    TopicsConfig,
-    TrackingConfig,
     num_denoising_steps,
 )
+from anon_ros.config.groups.streams import (
+    FailureConfig,
+    OutputConfig,
+    QosConfig,
+    SkipConfig,
+    TopicsConfig,
+)
 from anon_ros.config.load import find_profile, load_config, load_file
+from anon_ros.config.overrides import configure_camera, merge_cameras, with_overrides
 from anon_ros.config.parameter_files import MissingSectionError, read_parameter_file
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
 from anon_ros.config.parameters import (
-    PERSON,
     STRINGS,
     Parameter,
     all_parameters,
-    configure_camera,
     find_foreign,
     find_parameter,
-    find_weaker,
     format_foreign,
+    require_parameter,
+)
+from anon_ros.config.region_shapes import IGNORED_REGIONS, Points, is_mask_image, parse_region
+from anon_ros.config.sections.targets import TargetConfig
+from anon_ros.config.topic_names import (
+    is_topic_pattern,
+    mirrored_topic,
+    resolve_prefix,
+    topic_matches,
+    topic_regex,
+)
+from anon_ros.config.values import (
+    PERSON,
+    find_weaker,
     get_value,
     ignores_regions,
     list_drawings,
@@ -44,18 +60,6 @@ from anon_ros.config.parameters import (
     list_section_parameters,
     list_styles,
     list_targets,
-    merge_cameras,
-    require_parameter,
-    with_overrides,
-)
-from anon_ros.config.region_shapes import IGNORED_REGIONS, Points, is_mask_image, parse_region
-from anon_ros.config.target_sections import TargetConfig
-from anon_ros.config.topic_names import (
-    is_topic_pattern,
-    mirrored_topic,
-    resolve_prefix,
-    topic_matches,
-    topic_regex,
 )
 from anon_ros.config.yaml_limits import check_yaml
 

@@ -4,16 +4,12 @@ import json
 import textwrap
 from collections.abc import Iterator
 
-from anon_ros.config.camera_sections import CAMERA_PARAMETERS
-from anon_ros.config.groups import Config
+from anon_ros.config.groups.config import Config
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue
-from anon_ros.config.parameters import (
-    Parameter,
-    all_parameters,
-    get_value,
-    require_parameter,
-)
-from anon_ros.config.target_sections import list_target_keys
+from anon_ros.config.parameters import Parameter, all_parameters, require_parameter
+from anon_ros.config.sections.cameras import CAMERA_PARAMETERS
+from anon_ros.config.sections.targets import list_target_keys
+from anon_ros.config.values import get_value
 
 _YAML_HEAD = """\
 # All parameters of anon_ros with their defaults. Generated: `anon_ros config dump`.
@@ -25,7 +21,7 @@ _YAML_HEAD = """\
 _DOCS_HEAD = """\
 # Parameters
 
-Generated from `anon_ros/config/groups.py`: `anon_ros config docs`. The same names are ROS
+Generated from `anon_ros/config/groups`: `anon_ros config docs`. The same names are ROS
 parameters, keys of the YAML file and command-line flags (`--inpaint.beta_d 0.6`).
 
 Those marked *live* can be changed while the node runs (`ros2 param set`); the change applies
@@ -133,11 +129,7 @@ def _list_camera_lines(config: Config) -> Iterator[str]:
 
 def _format_row(p: Parameter) -> str:
     cells = [f"`{p.name}`", p.type_name, f"`{_format_value(p.default)}`", p.allowed_text]
-    cells += [
-        _describe_change(p.spec),
-        p.weaker_text,
-        p.spec.help.replace("*", r"\*"),
-    ]
+    cells += [_describe_change(p.spec), p.weaker_text, p.spec.help.replace("*", r"\*")]
     return f"| {' | '.join(cells)} |\n"
 
 

@@ -5,14 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from anon_ros.config.deprecated import rename_deprecated
-from anon_ros.config.groups import Config
+from anon_ros.config.groups.config import Config
+from anon_ros.config.overrides import with_overrides
 from anon_ros.config.parameter_files import flatten, read_parameter_file
-from anon_ros.config.parameters import (
-    find_foreign,
-    find_parameter,
-    format_foreign,
-    with_overrides,
-)
+from anon_ros.config.parameters import find_foreign, find_parameter, format_foreign
 from anon_ros.errors import ConfigError
 from anon_ros.utils.share import shared_candidates
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from anon_ros.config.parameter_spec import ParameterSpec
-from anon_ros.config.sections import Section
+from anon_ros.config.sections.section import Section
 from anon_ros.config.topic_names import topic_matches
 
 CAMERAS = "cameras"

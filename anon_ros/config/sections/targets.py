@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from anon_ros.config.parameter_spec import ParameterSpec, ParameterValue, param
-from anon_ros.config.sections import Section
+from anon_ros.config.sections.section import Section
 
 PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

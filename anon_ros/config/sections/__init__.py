@@ -1,0 +1,1 @@
+"""Parameters of single cameras and targets."""
