@@ -40,6 +40,11 @@ class _Person:
         smaller_px = min(np.count_nonzero(self.mask), np.count_nonzero(view.mask))
         return bool(self.count_common_px(view) > _SAME_MIN_OVERLAP * smaller_px)
 
+    def is_small_part(self, view: "_Person") -> bool:
+        """Return True if the view mostly shows something else."""
+        common_px = self.count_common_px(view)
+        return bool(common_px <= _SAME_MIN_OVERLAP * np.count_nonzero(view.mask))
+
     def join(self, view: "_Person") -> None:
         """Add another view of the person."""
         window = self.window.union(view.window)
@@ -65,19 +70,25 @@ class _Person:
 
 
 def join_tiles(
-    grids: Sequence[Sequence[Roi]], detections: Sequence[Detections], height_px: int, width_px: int
+    grids: Sequence[Sequence[Roi]],
+    detections: Sequence[Detections],
+    height_px: int,
+    width_px: int,
+    confidence: float,
 ) -> Detections:
     """Return the persons of all tiles, the most likely first, each with the pixels of all views.
 
     Persons are taken from the smallest tiles, which tell neighbors apart best, and parts of persons
     at a seam last. A view that shows several of them as one belongs to the one it shows most of,
-    without the pixels of the rest.
+    without the pixels of the rest, who are as likely as it then: so at any threshold at least
+    the pixels of the views above it are covered.
 
     Args:
         grids: tiles by grid, the smallest first.
         detections: in each of the tiles, in their order.
         height_px: of the image.
         width_px: of the image.
+        confidence: score below which a view is joined only to whom it mostly shows.
     """
     tiles = [tile for grid in grids for tile in grid]
     image = Roi(0, 0, width_px, height_px)
@@ -86,15 +97,20 @@ def join_tiles(
         for index, (tile, part) in enumerate(zip(tiles, detections, strict=True))
         for view in _iter_views(index, tile, part, image)
     ]
-    views.sort(key=lambda view: view.is_cut)  # stable
+    threshold = np.float32(confidence)  # as the detector compares
+    views.sort(key=lambda view: (view.score < threshold, view.is_cut))  # stable
     persons: list[_Person] = []
     for view in views:
-        same = [person for person in persons if person.is_same(view)]
+        is_weak = bool(view.score < threshold)
+        same = [p for p in persons if p.is_same(view) and not (is_weak and p.is_small_part(view))]
         if not same:
             persons.append(view)
             continue
         best = max(same, key=view.count_common_px)
-        best.join(view.without([person for person in same if person is not best]))
+        rest = [person for person in same if person is not best]
+        for person in rest:
+            person.score = max(person.score, view.score)
+        best.join(view.without(rest))
     return _to_detections(persons, height_px, width_px)
 
 

@@ -104,7 +104,7 @@ class PersonSegmenter:
     ) -> Detections:
         if len(parts) == 1:
             return parts[0]
-        return self._limit(join_tiles(grids, parts, height_px, width_px))
+        return self._limit(join_tiles(grids, parts, height_px, width_px, self.config.confidence))
 
     def _merge(self, looks: Sequence[Detections]) -> Detections:
         """Return the persons of several looks at an image, each once if they agree."""

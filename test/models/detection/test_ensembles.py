@@ -9,7 +9,7 @@ import torch
 from ultralytics import YOLO
 
 from anon_ros.config import Config, DetectionConfig, load_config
-from anon_ros.core import Detections, RgbImage
+from anon_ros.core import Detections, RgbImage, concatenate_detections
 from anon_ros.errors import ModelError, SegmentationError
 from anon_ros.models import build_detector, build_segmenter, model_hashes
 from anon_ros.models.detection.backends.backend import find_class_ids
@@ -54,10 +54,13 @@ def make_detections(*boxes: tuple[int, int, int, int], score: float = 0.8) -> De
     )
 
 
-def join(*parts: Detections, config: DetectionConfig | None = None) -> Detections:
+def join(
+    *parts: Detections, config: DetectionConfig | None = None, min_confidence: float | None = None
+) -> Detections:
     members = [FixedBackend(part, {0: "person"}) for part in parts]
     backend = EnsembleBackend(members).with_classes([0])  # type: ignore[arg-type]
-    return PersonSegmenter(backend, config or DetectionConfig()).segment(GRAY)
+    segmenter = PersonSegmenter(backend, config or DetectionConfig(), min_confidence)
+    return segmenter.segment(GRAY)
 
 
 def draw_detections(random: np.random.Generator, count: int) -> Detections:
@@ -71,11 +74,19 @@ def draw_detections(random: np.random.Generator, count: int) -> Detections:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_union_covers_each_network(seed: int) -> None:
-    """All pixels of all networks, no others, and as many persons as any one of them finds."""
+@pytest.mark.parametrize("confidence", [0.0, 0.6])
+def test_union_covers_each_network_at_any_threshold(seed: int, confidence: float) -> None:
+    """All pixels of all networks, no others, and as many persons as any one of them finds.
+
+    A candidate below the threshold covers nothing, so nobody above it may lose pixels to it.
+    """
     random = np.random.default_rng(seed)
     parts = [draw_detections(random, int(count)) for count in random.integers(0, 9, 3)]
-    joined = join(*parts)
+    joined = join(*parts, config=DetectionConfig(confidence=confidence), min_confidence=0.0)
+    for threshold in (0.3, 0.5, 0.7, 0.9):
+        covered = joined.above(threshold).masks.any(axis=0)
+        for part in parts:
+            assert covered[part.above(threshold).masks.any(axis=0)].all()
     expected = np.any([part.masks.any(axis=0) for part in parts], axis=0)
     assert np.array_equal(joined.masks.any(axis=0), expected)
     assert max(map(len, parts)) <= len(joined) <= sum(map(len, parts))
@@ -93,6 +104,25 @@ def test_neighbors_stay_apart() -> None:
     pair = make_detections((10, 10, 20, 40), (20, 10, 30, 40))
     assert len(join(pair, make_detections((10, 10, 30, 40)))) == 2
     assert len(join(make_detections((10, 10, 20, 40)), make_detections((18, 10, 30, 40)))) == 2
+
+
+def test_weak_candidate_takes_no_pixel_of_a_person() -> None:
+    """One network sees the legs as a candidate of their own, which alone would cover nobody."""
+    torso, legs = make_detections((10, 5, 30, 30)), make_detections((10, 30, 30, 55), score=0.1)
+    whole = make_detections((10, 5, 30, 55), score=0.9)
+    config = DetectionConfig(confidence=0.25)
+    for parts in ((concatenate_detections([torso, legs]), whole), (whole, torso)):
+        joined = join(*parts, config=config, min_confidence=0.05)
+        assert joined.above(0.25).masks.any(axis=0).sum() == whole.masks.sum()
+
+
+def test_weak_candidate_grows_nobody_whom_it_hardly_shows() -> None:
+    person, ghost = make_detections((10, 5, 30, 30)), make_detections((0, 0, 60, 60), score=0.1)
+    config = DetectionConfig(confidence=0.25)
+    for parts in ((person, ghost), (ghost, person)):
+        joined = join(*parts, config=config, min_confidence=0.05)
+        assert np.array_equal(joined.above(0.25).masks, person.masks)
+        assert len(joined) == 2
 
 
 def test_person_of_either_network_counts() -> None:

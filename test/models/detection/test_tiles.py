@@ -87,7 +87,7 @@ GRIDS = [[LEFT, RIGHT], [WHOLE]]
 def join(*found: list[tuple[Roi, float]]) -> Detections:
     tiles = [LEFT, RIGHT, WHOLE]
     detections = [make_detections(t, *persons) for t, persons in zip(tiles, found, strict=True)]
-    return join_tiles(GRIDS, detections, 100, 100)
+    return join_tiles(GRIDS, detections, 100, 100, confidence=0.25)
 
 
 def draw(*rois: Roi) -> Mask:
@@ -133,6 +133,14 @@ def test_view_of_two_as_one_loses_no_pixel() -> None:
     assert len(found) == 2
     assert np.array_equal(found.masks.any(axis=0), draw(both))
     assert not np.logical_and(*found.masks).any()
+
+
+def test_weak_view_takes_no_pixel_of_a_person() -> None:
+    """The two are as likely as the view of both that gave one of them its pixels."""
+    parts = [(Roi(41, 20, 49, 40), 0.6), (Roi(41, 40, 49, 60), 0.1)]
+    whole = Roi(41, 20, 49, 60)
+    found = join(parts, [], [(whole, 0.9)])
+    assert np.array_equal(found.above(0.25).masks.any(axis=0), draw(whole))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _join(views: Sequence[Detections], config: DetectionConfig) -> Detections:
     """Return the union of several networks' detections in an image, the most likely first."""
     height_px, width_px = views[0].masks.shape[1:]
     image = Roi(0, 0, width_px, height_px)
-    joined = join_tiles([[image]] * len(views), views, height_px, width_px)
+    joined = join_tiles([[image]] * len(views), views, height_px, width_px, config.confidence)
     indices = torch.arange(len(joined))
     return joined.take(limit_persons(indices, torch.from_numpy(joined.scores), config).numpy())
 
