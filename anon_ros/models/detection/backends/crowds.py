@@ -28,6 +28,8 @@ def add_hidden_persons(
 ) -> torch.Tensor:
     """Return ``selected``, and the candidates of whose mask at least 10 % is nobody's of those.
 
+    Those below ``confidence`` do not count: their pixels are not replaced.
+
     Args:
         selected: indices of the candidates that non-maximum suppression keeps.
         boxes_xyxy: (M, 4) of all candidates.
@@ -41,7 +43,8 @@ def add_hidden_persons(
     if not len(dropped):
         return selected
 
-    seen = [_dilate(mask) for part in iter_masks(selected) for mask in part.cpu().numpy()]
+    persons = selected[scores[selected] >= confidence]
+    seen = [_dilate(mask) for part in iter_masks(persons) for mask in part.cpu().numpy()]
     shown = np.logical_or.reduce(seen)
     masks = (mask for part in iter_masks(dropped) for mask in part.cpu().numpy())
     added = []
