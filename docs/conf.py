@@ -27,7 +27,9 @@ NAVIGATION = {
         ],
         "Look up": [
             "ros_interface",
+            "secure_ros",
             "parameters",
+            "regions",
             "recordings",
             "encodings",
             "models",
@@ -38,6 +40,7 @@ NAVIGATION = {
             "marking",
             "reliability",
             "evaluation",
+            "detection",
             "mask_memory",
             "generator",
             "performance",

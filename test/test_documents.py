@@ -122,3 +122,11 @@ def test_every_target_of_make_has_a_line_of_help() -> None:
     assert targets == set(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE))
     named = set(re.findall(r"`make ([a-z-]+)", "".join(page.read_text("utf-8") for page in PAGES)))
     assert named <= targets
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.is_relative_to(ROOT / "docs") and p.stem != "index"]
+)
+def test_page_is_in_the_sidebar_of_the_site(page: Path) -> None:
+    name = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
+    assert f'"{name}"' in read("docs/conf.py")
