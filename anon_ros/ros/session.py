@@ -287,11 +287,14 @@ class ActiveSession:
         self.gate.send(lambda: self._send(queued, message, jpeg, result))
         persons = [outcome for outcome in result.outcomes if outcome.target == PERSON]
         covered = [o.reason_text for o in persons if o.kind is OutcomeKind.COVERED]
-        if covered and self._warnings.allows(name):
-            _LOG.warning(
-                "%s: %d of %d persons covered, not inpainted: %s",
-                name,
-                len(covered),
-                len(persons),
-                covered[0],
-            )
+        self._warn_of_covers(name, "persons", len(persons), covered)
+        targets = [outcome for outcome in result.outcomes if outcome.target != PERSON]
+        failed = [
+            o.reason_text for o in targets if o.cover_reason and not o.cover_reason.is_expected
+        ]
+        self._warn_of_covers(name, "targets", len(targets), failed)
+
+    def _warn_of_covers(self, name: str, group: str, total: int, reasons: Sequence[str]) -> None:
+        if reasons and self._warnings.allows(f"{name} {group}"):
+            text = "%s: %d of %d %s covered, not inpainted: %s"
+            _LOG.warning(text, name, len(reasons), total, group, reasons[0])

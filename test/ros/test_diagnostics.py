@@ -114,6 +114,7 @@ def test_unexpected_covers_warn(
     statuses: StatusRecorder,
     group: str,
     segmenter: SentinelSegmenter,
+    caplog: pytest.LogCaptureFixture,
     values: dict[str, Any],
 ) -> None:
     peer.advertise(TOPIC, Image)
@@ -125,6 +126,8 @@ def test_unexpected_covers_warn(
     text = f"{group} are covered, not inpainted: RuntimeError: out of GPU memory"
     shown = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
     assert int(shown[f"{group} covered: inpainting failed"]) > 0
+    line = f"3 of 3 {group} covered, not inpainted: RuntimeError: out of GPU memory"
+    assert f"{TOPIC}: {line}" in caplog.messages
 
 
 class BlockedModelProvider(SentinelModelProvider):
