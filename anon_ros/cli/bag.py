@@ -247,12 +247,14 @@ def _format_summary(
 ) -> str:
     counts = report.image_counts
     num_written = sum(topic.num_written for topic in report.topics)
+    num_failures = sum(report.target_failures.values())
+    targets = f", {num_failures} targets not drawn" if num_failures else ""
     earlier = f", {num_resumed} of them by an earlier run" if num_resumed else ""
     return (
         f"{target.path}: {num_written} messages; {counts.anonymized} images anonymized{earlier}, "
         f"{counts.skipped} skipped, {counts.lost} lost; {counts.persons} persons, "
         f"{counts.inpainted} inpainted, {counts.covered} covered, "
-        f"{counts.propagated} propagated; {elapsed_s:.0f} s"
+        f"{counts.propagated} propagated{targets}; {elapsed_s:.0f} s"
     )
 
 

@@ -58,6 +58,7 @@ def check_together(config: Config) -> None:
             parse_region(name, text)
     _check_classes(config)
     _check_drawings(config)
+    _check_prompts(config)
     for section in config.cameras:
         _check_images(section)
     cameras = [name for name in list_section_parameters(config) if name.endswith(PREFIX)]
@@ -105,6 +106,26 @@ def _check_steps(group: str, inpaint: InpaintConfig) -> None:
             f"run no denoising step, so nobody would be anonymized; raise inpaint.steps"
         )
         raise ConfigError(message)
+
+
+def _check_prompts(config: Config) -> None:
+    """Raise ConfigError if a drawn target has no prompt, or another what only a drawn one uses."""
+    for name, target in list_targets(config).items():
+        for key in DRAWING_KEYS:
+            value = getattr(target, key)
+            if value and target.action != INPAINT:
+                message = (
+                    f"parameter targets.{name}.{key}: {value!r} is not allowed with "
+                    f"targets.{name}.action = {target.action}, which draws nothing; leave it out, "
+                    f"or set action: {INPAINT}"
+                )
+                raise ConfigError(message)
+        if target.action == INPAINT and not target.prompt.strip():
+            message = (
+                f"parameter targets.{name}.prompt is not set: describe what is drawn, such as "
+                '"a gray car"; else inpaint.model draws a person in its place'
+            )
+            raise ConfigError(message)
 
 
 def _check_drawings(config: Config) -> None:

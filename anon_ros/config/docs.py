@@ -48,14 +48,15 @@ _YAML_TARGETS = """\
     # targets.sign.classes: ["stop sign"]
     # targets.sign.action: pixelate
     # targets.vehicle.action: inpaint
-    # targets.vehicle.prompt: "a gray car"
+    # targets.vehicle.prompt: "a gray car"  # needed: without it a person would be drawn
 """
 
 _DOCS_TARGETS = """
 ## Parameters of targets
 
 `targets.NAME.KEY` describes a [target](regions.md#targets) NAME beside persons, or changes that of
-the preset. They can be set at the start alone. A class belongs to one target.
+the preset. They can be set at the start alone. A class belongs to one target. Those
+from `prompt` on are for `action: inpaint`, and refused with another.
 
 | KEY | type | default | allowed | weaker | description |
 | --- | --- | --- | --- | --- | --- |

@@ -31,15 +31,15 @@ PERSON = "person"
 PREFIX = "topics.prefix"
 
 
-def list_section_parameters(config: Config) -> list[str]:
-    """Return the names of the parameters that ``config`` sets for single cameras and targets."""
+def list_section_parameters(config: Config) -> dict[str, ParameterValue]:
+    """Return the parameters that ``config`` sets for single cameras and targets, by name."""
     kinds: dict[str, Sequence[Section]] = {CAMERAS: config.cameras, TARGETS: config.target_sections}
-    return [
-        join_section_parameter(kind, section.name, key)
+    return {
+        join_section_parameter(kind, section.name, key): value
         for kind, sections in kinds.items()
         for section in sections
-        for key, _ in section.values
-    ]
+        for key, value in section.values
+    }
 
 
 def list_targets(config: Config) -> dict[str, TargetConfig]:

@@ -141,6 +141,13 @@ class Anonymizer:
         segmenter = self.segmenter
         return segmenter.max_batch if isinstance(segmenter, BatchSegmenter) else 1
 
+    @property
+    def min_beta_d(self) -> float:
+        """The lowest noise level at which persons and targets are drawn."""
+        drawings = (target.drawing for target in self.targets)
+        levels = (drawing.beta_d for drawing in drawings if drawing is not None)
+        return min((self.inpaint.beta_d, *levels))
+
     def detect_batch(self, frames: Sequence[tuple[RgbImage, str]]) -> list[Detections | Exception]:
         """Detect the persons of several images of cameras, together if the segmenter can.
 
@@ -332,7 +339,6 @@ class Anonymizer:
             )
             for index, count in enumerate(coverage.tolist())
         ]
-        levels = [self._find_drawing(frame.targets.get(index)).beta_d for index in inpainted]
         return AnonymizedFrame(
             image=image,
             detections=persons.detections,
@@ -341,7 +347,7 @@ class Anonymizer:
             track_ids=persons.track_ids,
             inpainted_crops=inpainted,
             fixed_regions=[region.bounds for region in frame.fixed_regions],
-            drawn_beta_d=min(levels, default=None) if self.inpainter.draws_persons else None,
+            drawn_beta_d=self.min_beta_d if inpainted and self.inpainter.draws_persons else None,
         )
 
     def _find_targets(self, detections: Detections) -> dict[int, Target]:

@@ -249,8 +249,8 @@ class AnonymizedFrame:
         track_ids: (N,) the persons' tracks; None for no track.
         inpainted_crops: the inpainter's results, by index of the person.
         fixed_regions: bounds of the regions that are covered whoever is in them.
-        drawn_beta_d: lowest noise level at which a model drew a person or a target; None if none
-            was drawn by a model.
+        drawn_beta_d: lowest noise level at which the model draws persons and targets, whatever is
+            in this frame; None if it drew none here.
     """
 
     image: RgbImage

@@ -187,5 +187,9 @@ def _list_limitations(report: RunReport) -> list[str]:
     if report.config.inpaint.method != _FILL:
         reasons = dict(report.cover_reasons)
     covered = [f"Covered, not inpainted: {n} times: {reason}." for reason, n in reasons.items()]
+    covered += [
+        f"Targets covered, not inpainted: {n} times: {reason}."
+        for reason, n in report.target_failures.items()
+    ]
     lost = [f"Lost from the recording: {loss}." for loss in report.losses]
     return [*copied, *covered, *lost]

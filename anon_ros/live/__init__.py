@@ -1,5 +1,6 @@
 """Processing live streams with one worker thread; no ROS."""
 
+from anon_ros.live.cover_counter import Cover
 from anon_ros.live.frame_io import FrameIO, ModelProvider
 from anon_ros.live.latency_stats import LatencyStats
 from anon_ros.live.mailbox import FrameCounts, FrameStatus, Mailbox, QueuedFrame
@@ -9,6 +10,7 @@ from anon_ros.live.worker import BatchProcessor, InferenceWorker
 
 __all__ = [
     "BatchProcessor",
+    "Cover",
     "FrameCounts",
     "FrameIO",
     "FramePipeline",

@@ -14,7 +14,7 @@ class CameraState:
 
     Attributes:
         stream: its name.
-        covers: counts of the covered persons.
+        covers: counts of the covered persons and targets.
     """
 
     stream: str

@@ -70,7 +70,7 @@ class FramePipeline(Generic[T]):
         return self._config.output
 
     def cover_counts(self, stream: str) -> CoverCounter:
-        """Return the counts of a stream's covered persons. Any thread may call this."""
+        """Return the counts of a stream's covers. Any thread may call this."""
         return self._find_camera(stream).covers
 
     def retain(self, streams: Collection[str]) -> None:

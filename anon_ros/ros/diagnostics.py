@@ -9,8 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from anon_ros.config import FailureConfig
-from anon_ros.core import CoverReason
-from anon_ros.live import FrameCounts
+from anon_ros.live import Cover, FrameCounts
 from anon_ros.ros.guards import ERROR, OK, WARN, GuardStatus, check_guards, summarize_guards
 from anon_ros.ros.session import ActiveSession, SessionSnapshot, StreamSnapshot
 
@@ -41,9 +40,7 @@ class _History:
     """Counters of a stream in the last seconds, an entry per second."""
 
     counts: deque[FrameCounts] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
-    covers: deque[Mapping[CoverReason, int]] = field(
-        default_factory=lambda: deque(maxlen=_WINDOW_S + 1)
-    )
+    covers: deque[Mapping[Cover, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW_S + 1))
 
     def get_rate_hz(self, name: str) -> float:
         """Return the mean increase per second of a frame counter."""
@@ -53,13 +50,13 @@ class _History:
         difference = getattr(self.counts[-1], name) - getattr(self.counts[0], name)
         return float(difference / seconds)
 
-    def list_new_covers(self) -> list[CoverReason]:
-        """Return the recent reasons for covers, except those that the configuration demands."""
+    def list_new_covers(self) -> list[Cover]:
+        """Return the recent covers, except those that the configuration demands."""
         first, last = self.covers[0], self.covers[-1]
         return [
-            reason
-            for reason, count in last.items()
-            if count > first.get(reason, 0) and not reason.is_expected
+            cover
+            for cover, count in last.items()
+            if count > first.get(cover, 0) and not cover[1].is_expected
         ]
 
 
@@ -169,8 +166,8 @@ class Diagnostics:
             "last error": stream.last_error,
             "original images go to": ", ".join(stream.untrusted_subscribers),
         }
-        for reason, count in history.covers[-1].items():
-            values[f"persons covered: {reason.value}"] = count
+        for (group, reason), count in history.covers[-1].items():
+            values[f"{group} covered: {reason.value}"] = count
         return self._make_status(stream.name, *self._judge(stream, history), values)
 
     def _judge(self, stream: StreamSnapshot, history: _History) -> tuple[bytes, str]:
@@ -185,7 +182,8 @@ class Diagnostics:
         if not stream.has_publisher:
             return WARN, "nobody publishes it"
         if covers := history.list_new_covers():
-            return WARN, f"persons are covered, not inpainted: {stream.cover_details[covers[0]]}"
+            problem = stream.cover_details[covers[0]]
+            return WARN, f"{covers[0][0]} are covered, not inpainted: {problem}"
         if not stream.is_subscribed:
             idle = "idle: nobody subscribes to the mirrored topic"
             return OK, f"shows the frames of {stream.feeder}" if stream.feeder else idle

@@ -8,9 +8,10 @@ from typing import TypeVar
 from sensor_msgs.msg import CompressedImage, Image
 
 from anon_ros.config import PERSON, Config, configure_camera
-from anon_ros.core import AnonymizedFrame, CoverReason, OutcomeKind, RgbImage
+from anon_ros.core import AnonymizedFrame, OutcomeKind, RgbImage
 from anon_ros.errors import UnsupportedFormatError, format_error
 from anon_ros.live import (
+    Cover,
     FrameCounts,
     FrameIO,
     FramePipeline,
@@ -53,7 +54,7 @@ class StreamSnapshot:
         counts: of frames.
         queue_age_s: age of the oldest frame in the mailbox; 0 for none.
         latency_ms: 50th and 99th percentile from arrival to publication.
-        cover_counts: covered persons by reason.
+        cover_counts: covered persons, and targets whose inpainting failed, by reason.
         cover_details: text of the last cover by reason.
         consecutive_failures: number of failed frames since the last success.
         last_error: text of the last failure; empty after a success.
@@ -71,8 +72,8 @@ class StreamSnapshot:
     counts: FrameCounts
     queue_age_s: float
     latency_ms: tuple[float, float]
-    cover_counts: Mapping[CoverReason, int]
-    cover_details: Mapping[CoverReason, str]
+    cover_counts: Mapping[Cover, int]
+    cover_details: Mapping[Cover, str]
     consecutive_failures: int
     last_error: str
     untrusted_subscribers: Sequence[str]
@@ -286,11 +287,14 @@ class ActiveSession:
         self.gate.send(lambda: self._send(queued, message, jpeg, result))
         persons = [outcome for outcome in result.outcomes if outcome.target == PERSON]
         covered = [o.reason_text for o in persons if o.kind is OutcomeKind.COVERED]
-        if covered and self._warnings.allows(name):
-            _LOG.warning(
-                "%s: %d of %d persons covered, not inpainted: %s",
-                name,
-                len(covered),
-                len(persons),
-                covered[0],
-            )
+        self._warn_of_covers(name, "persons", len(persons), covered)
+        targets = [outcome for outcome in result.outcomes if outcome.target != PERSON]
+        failed = [
+            o.reason_text for o in targets if o.cover_reason and not o.cover_reason.is_expected
+        ]
+        self._warn_of_covers(name, "targets", len(targets), failed)
+
+    def _warn_of_covers(self, name: str, group: str, total: int, reasons: Sequence[str]) -> None:
+        if reasons and self._warnings.allows(f"{name} {group}"):
+            text = "%s: %d of %d %s covered, not inpainted: %s"
+            _LOG.warning(text, name, len(reasons), total, group, reasons[0])

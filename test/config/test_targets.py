@@ -98,7 +98,7 @@ def test_drawing_is_that_of_persons_but_for_its_own_values() -> None:
 
 
 def test_style_of_persons_is_no_other() -> None:
-    config = load_config(overrides=DRAWN | {"targets.vehicle.prompt": ""})
+    config = load_config(overrides=DRAWN | {"targets.vehicle.prompt": Config().inpaint.prompt})
     assert list_drawings(config) == {"vehicle": config.inpaint}
     assert list_styles(config) == []
 
@@ -121,6 +121,8 @@ def test_lower_noise_of_a_target_is_weaker() -> None:
             {"targets.vehicle.context_ratio": 0.5},
             "context_ratio: 0.5 is not allowed, expected 1 to",
         ),
+        ({"targets.vehicle.prompt": ""}, "targets.vehicle.prompt is not set: describe what"),
+        ({"targets.vehicle.prompt": " "}, 'as "a gray car"; else inpaint.model draws a person'),
         ({"targets.vehicle.prompt": 1}, "targets.vehicle.prompt: 1 is not allowed, expected str"),
         (
             {"targets.vehicle.beta_d": 0.1, "inpaint.steps": 5},
@@ -135,6 +137,30 @@ def test_bad_drawing_refused_with_what_is_possible(values: dict[str, Any], text:
     assert text in str(caught.value)
     with pytest.raises(ConfigError):
         with_overrides(load_config(overrides=DRAWN), values)
+
+
+@pytest.mark.parametrize("action", ["fill", "blur", "pixelate"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prompt", "a gray car"),
+        ("negative_prompt", "a logo"),
+        ("beta_d", 0.8),
+        ("context_ratio", 1.5),
+    ],
+)
+def test_parameter_of_a_drawing_refused_where_nothing_is_drawn(
+    action: str, key: str, value: float | str
+) -> None:
+    values = {"targets.preset": "person+vehicle", "targets.vehicle.action": action}
+    text = (
+        rf"^parameter targets\.vehicle\.{key}: {value!r} is not allowed with "
+        rf"targets\.vehicle\.action = {action}, which draws nothing; "
+        "leave it out, or set action: inpaint$"
+    )
+    with pytest.raises(ConfigError, match=text):
+        load_config(overrides=values | {f"targets.vehicle.{key}": value})
+    assert load_config(overrides=values | {f"targets.vehicle.{key}": type(value)()})
 
 
 def test_profile_street_draws_no_target() -> None:

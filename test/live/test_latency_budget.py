@@ -24,7 +24,8 @@ def test_over_budget_is_covered() -> None:
     assert covered[1:40] == [True] * 39
     assert not all(covered[40:])
     assert len(outside.published) == 100
-    assert pipeline.cover_counts("a").counts() == {CoverReason.OVER_BUDGET: 3 * sum(covered)}
+    cover = "persons", CoverReason.OVER_BUDGET
+    assert pipeline.cover_counts("a").counts() == {cover: 3 * sum(covered)}
 
 
 def test_budget_includes_waiting_time() -> None:

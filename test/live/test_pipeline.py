@@ -2,13 +2,14 @@
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from anon_ros.config import SkipConfig, load_config
-from anon_ros.core import CoverReason, InpaintFailure
+from anon_ros.core import TARGET_STRIDE, CoverReason, Detections, InpaintFailure, RgbImage
 from anon_ros.errors import ImageFormatError, ModelError
 from anon_ros.live import GateClosed, Mailbox, QueuedFrame
 from anon_ros.utils.units import NS_PER_MS
@@ -18,6 +19,7 @@ from helpers.fake_models import (
     FaultySegmenter,
     NoiseInpainter,
     SentinelModelProvider,
+    SentinelSegmenter,
     find_sentinel_pixels,
 )
 from helpers.frame_io import FILL, IMAGE, FakeFrameIO, SlowInpainter, get_reasons, make_queued_frame
@@ -101,7 +103,7 @@ def test_covered_frame_goes_first() -> None:
     assert get_reasons(outside.published[0][2]) == {"skipped"}
     assert not find_sentinel_pixels(outside.published[0][1]).any()
     assert models.inpainter.batch_sizes == [3]
-    assert pipeline.cover_counts("b").counts() == {CoverReason.SKIPPED: 3}
+    assert pipeline.cover_counts("b").counts() == {("persons", CoverReason.SKIPPED): 3}
     assert pipeline.cover_counts("a").counts() == {}
 
 
@@ -119,7 +121,7 @@ def test_new_config_applies_next() -> None:
     assert models.configs[-1] == after
     assert len(models.configs) == 2, "the same config must not load twice"
     # Persons of different sizes have one reason.
-    assert pipeline.cover_counts("a").counts() == {CoverReason.TOO_SMALL: 3}
+    assert pipeline.cover_counts("a").counts() == {("persons", CoverReason.TOO_SMALL): 3}
 
 
 def test_failed_change_never_publishes() -> None:
@@ -247,8 +249,30 @@ def test_cover_counts_group_texts_of_reason() -> None:
     for _ in range(4):
         pipeline.process([make_queued_frame()])
     counter = pipeline.cover_counts("a")
-    assert counter.counts() == {CoverReason.INPAINT_ERROR: 12}
-    assert counter.details()[CoverReason.INPAINT_ERROR] == "failure 12"
+    assert counter.counts() == {("persons", CoverReason.INPAINT_ERROR): 12}
+    assert counter.details()["persons", CoverReason.INPAINT_ERROR] == "failure 12"
+
+
+@pytest.mark.parametrize("min_person_px", [0, 4096])
+def test_targets_that_failed_are_counted_apart_from_persons(min_person_px: int) -> None:
+    """Those that stay covered as the configuration demands are not counted."""
+
+    class VehicleSegmenter(SentinelSegmenter):
+        def segment(self, image: RgbImage) -> Detections:
+            found = super().segment(image)
+            return replace(found, class_ids=np.array([0, TARGET_STRIDE, 2 * TARGET_STRIDE]))
+
+    values = {
+        "targets.bus": {"classes": ["bus"], "action": "inpaint", "prompt": "a bus"},
+        "targets.plate.classes": ["plate"],
+        "inpaint": {"method": "sdxl", "min_person_px": min_person_px},
+    }
+    models = SentinelModelProvider(VehicleSegmenter(), FailingInpainter())
+    pipeline = FakeFrameIO().pipeline(models, **values)
+    pipeline.process([make_queued_frame()])
+    reason = CoverReason.TOO_SMALL if min_person_px else CoverReason.INPAINT_ERROR
+    targets = {} if min_person_px else {("targets", reason): 1}
+    assert pipeline.cover_counts("a").counts() == {("persons", reason): 1, **targets}
 
 
 def test_much_reduced_stream_told_once(caplog: pytest.LogCaptureFixture) -> None:

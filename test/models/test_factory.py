@@ -29,6 +29,7 @@ def test_generator_by_its_path_draws_no_target() -> None:
         "inpaint.model": str(ROOT / "generator"),
         "targets.sign.classes": ["stop sign"],
         "targets.sign.action": "inpaint",
+        "targets.sign.prompt": "a sign",
     }
     with pytest.raises(ModelError, match=r"^targets\.sign\.action: .* draws persons only; set"):
         build_inpainter(load_config(overrides=overrides))

@@ -67,7 +67,11 @@ def test_change_equals_reload(
     assert np.array_equal(back, before)
 
 
-DRAWN = {"targets.car.classes": ["fallen person"], "targets.car.action": "inpaint"}
+DRAWN = {
+    "targets.car.classes": ["fallen person"],
+    "targets.car.action": "inpaint",
+    "targets.car.prompt": "a bus",
+}
 
 
 @pytest.mark.parametrize(
@@ -75,8 +79,8 @@ DRAWN = {"targets.car.classes": ["fallen person"], "targets.car.action": "inpain
     [
         ({}, {"inpaint__beta_d": 1.0}),
         ({}, {"inpaint__prompt": "a robot"}),
-        ({"targets.car.prompt": "a bus"}, {"inpaint__steps": 10}),
-        ({"targets.car.prompt": "a bus"}, {"inpaint__beta_d": 1.0, "inpaint__prompt": "a bus"}),
+        ({}, {"inpaint__steps": 10}),
+        ({}, {"inpaint__beta_d": 1.0, "inpaint__prompt": "a bus"}),
         ({"targets.car.beta_d": 0.4}, {"inpaint__prompt": "a robot"}),
         ({"targets.car.beta_d": 0.4}, {"inpaint__beta_d": 0.4}),
     ],

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from anon_ros.core import Anonymizer
+from anon_ros.core import TARGET_STRIDE, Anonymizer, Detections, RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.utils.units import NS_PER_S
 from helpers.fake_models import (
     NoiseInpainter,
     SentinelModelProvider,
+    SentinelSegmenter,
 )
 from helpers.ros_diagnostics import StatusRecorder
 from helpers.ros_images import make_raw_message
@@ -88,17 +90,44 @@ class FailingInpainter(NoiseInpainter):
         raise RuntimeError(message)
 
 
+class VehicleSegmenter(SentinelSegmenter):
+    def segment(self, image: RgbImage) -> Detections:
+        found = super().segment(image)
+        return replace(found, class_ids=np.full(len(found), TARGET_STRIDE))
+
+
+VEHICLE = {
+    "inpaint__method": "sdxl",
+    "targets__vehicle__classes": ["car"],
+    "targets__vehicle__action": "inpaint",
+    "targets__vehicle__prompt": "a gray car",
+}
+
+
+@pytest.mark.parametrize(
+    ("group", "segmenter", "values"),
+    [("persons", SentinelSegmenter(), {}), ("targets", VehicleSegmenter(), VEHICLE)],
+)
 def test_unexpected_covers_warn(
-    peer: Any, start_live_node: Callable[..., Any], statuses: StatusRecorder
+    peer: Any,
+    start_live_node: Callable[..., Any],
+    statuses: StatusRecorder,
+    group: str,
+    segmenter: SentinelSegmenter,
+    caplog: pytest.LogCaptureFixture,
+    values: dict[str, Any],
 ) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    start_live_node(SentinelModelProvider(inpainter=FailingInpainter()), topics__images=[TOPIC])
+    models = SentinelModelProvider(segmenter, FailingInpainter())
+    start_live_node(models, topics__images=[TOPIC], **values)
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=10, period_s=0.1)
-    text = "persons are covered, not inpainted: RuntimeError: out of GPU memory"
-    values = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
-    assert int(values["persons covered: inpainting failed"]) > 0
+    text = f"{group} are covered, not inpainted: RuntimeError: out of GPU memory"
+    shown = statuses.wait(f"/anonymizer: {TOPIC}", WARN, text)
+    assert int(shown[f"{group} covered: inpainting failed"]) > 0
+    line = f"3 of 3 {group} covered, not inpainted: RuntimeError: out of GPU memory"
+    assert f"{TOPIC}: {line}" in caplog.messages
 
 
 class BlockedModelProvider(SentinelModelProvider):

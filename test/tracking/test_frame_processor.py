@@ -75,8 +75,10 @@ def test_drawn_targets_count_for_the_budget(
             found = super().segment(image)
             return replace(found, class_ids=np.array([0, TARGET_STRIDE, TARGET_STRIDE]))
 
-    target = {"targets.car.classes": ["car"], "targets.car.action": "inpaint"}
-    config = load_config(None, {**values, **target, "inpaint.min_person_px": 0})
+    target = {"classes": ["car"], "action": "inpaint", "prompt": "a car"}
+    config = load_config(
+        None, {**values, "targets": {"car": target}, "inpaint": {"min_person_px": 0}}
+    )
     models = SentinelModelProvider(ParkedSegmenter(), NoiseInpainter(draws_persons=True))
     processor, anonymizer = FrameProcessor(config, models.tracker), models.anonymizer(config)
     counts: list[Counter[Tier]] = []

@@ -1,5 +1,6 @@
 """Encode anonymized images as messages, and note them for the journal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from anon_ros.bags.rewrite.anonymize_stage import ImageResult
@@ -7,7 +8,7 @@ from anon_ros.bags.run_files.mask_png import encode_mask_png
 from anon_ros.bags.run_files.masks_db import ALWAYS, ANONYMIZED, LOST, ImageRecord
 from anon_ros.bags.run_files.message_delta import make_delta
 from anon_ros.config import PERSON, Config
-from anon_ros.core import AnonymizedFrame, OutcomeKind, Tier
+from anon_ros.core import AnonymizedFrame, CoverReason, Outcome, OutcomeKind, Tier
 from anon_ros.errors import ModelError, SegmentationError, format_error
 from anon_ros.utils.failure_streak import FailureStreak
 
@@ -61,11 +62,7 @@ class ImageEncoder:
         boxes = [[round(float(x), 1) for x in box] for box in result.detections.boxes_xyxy]
         rows = list(zip(boxes, result.outcomes, strict=True))
         persons = [index for index, (_, outcome) in enumerate(rows) if outcome.target == PERSON]
-        cover_reasons = [
-            (outcome.cover_reason, outcome.reason_text)
-            for outcome in (result.outcomes[index] for index in persons)
-            if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
-        ]
+        targets = [outcome for outcome in result.outcomes if outcome.target != PERSON]
         target_boxes: dict[str, list[list[float]]] = {}
         for box, outcome in rows:
             if outcome.target != PERSON:
@@ -76,7 +73,7 @@ class ImageEncoder:
         return replace(
             record,
             boxes_xyxy=[boxes[index] for index in persons],
-            cover_reasons=cover_reasons,
+            cover_reasons=_list_covers(result.outcomes[index] for index in persons),
             mask=encode_mask_png(result.replaced_mask) if self.keep_masks else None,
             delta=make_delta(finished.task.message.data, data),
             track_ids=[result.track_ids[i] for i in persons] if result.track_ids else (),
@@ -84,10 +81,10 @@ class ImageEncoder:
             is_keyframe=finished.is_keyframe,
             num_small=sum(outcome.tier is Tier.SMALL for outcome in result.outcomes),
             target_boxes_xyxy=target_boxes,
-            num_drawn_targets=sum(
-                outcome.target != PERSON and outcome.kind is OutcomeKind.INPAINTED
-                for outcome in result.outcomes
-            ),
+            num_drawn_targets=sum(outcome.kind is OutcomeKind.INPAINTED for outcome in targets),
+            target_failures=[
+                (reason, text) for reason, text in _list_covers(targets) if not reason.is_expected
+            ],
         )
 
     def _record_failure(self, error: Exception) -> None:
@@ -96,3 +93,12 @@ class ImageEncoder:
         if self._streak.is_too_long:
             message = f"{self._streak.format_limit('images')}: {format_error(error)}"
             raise ModelError(message) from error
+
+
+def _list_covers(outcomes: Iterable[Outcome]) -> list[tuple[CoverReason, str]]:
+    """Return the reasons of those who were covered, each with its text."""
+    return [
+        (outcome.cover_reason, outcome.reason_text)
+        for outcome in outcomes
+        if outcome.kind is OutcomeKind.COVERED and outcome.cover_reason
+    ]

@@ -44,8 +44,9 @@ def build_report(rewriter: Rewriter, fingerprint: str) -> RunReport:
         has_masks=job.keep_masks,
         topics=tuple(_report_topics(rewriter)),
         persons_per_frame=_count_persons_per_frame(journal),
-        cover_reasons=_count_cover_reasons(journal),
+        cover_reasons=_count_cover_reasons(journal, "covered"),
         num_targets=_count_targets(journal),
+        target_failures=_count_cover_reasons(journal, "target_failures"),
         losses=tuple(islice(losses, _MAX_LOSSES)),
         num_losses=sum(file.num_losses for file in files),
         warnings=tuple(_list_warnings(rewriter)),
@@ -61,7 +62,7 @@ def _list_warnings(rewriter: Rewriter) -> Iterator[str]:
     if rewriter.find_mark() is not None and not _has_place_for_mark(rewriter):
         name = rewriter.job.target.path.name
         yield (
-            f"{name}: the file has no place for the mark that a model drew persons; "
+            f"{name}: the file has no place for the mark that a model drew; "
             "JPEG and PNG images in it are marked, raw images are not"
         )
 
@@ -150,10 +151,10 @@ def _count_targets(journal: Journal) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _count_cover_reasons(journal: Journal) -> dict[str, int]:
-    """Return the number of covered persons by reason; failures by the text of the first."""
+def _count_cover_reasons(journal: Journal, column: str) -> dict[str, int]:
+    """Return the number of reasons in a column by reason; failures by the text of the first."""
     rows = journal.run_query(
-        "SELECT covered, count(*) FROM frames WHERE covered != '[]' GROUP BY 1"
+        f"SELECT {column}, count(*) FROM frames WHERE {column} != '[]' GROUP BY 1"  # noqa: S608
     )
     counts = Counter[CoverReason]()
     first_texts: dict[CoverReason, str] = {}

@@ -90,14 +90,14 @@ class Rewriter:
         return mirrored_topic(topic, self.job.prefix) if self.job.prefix else topic
 
     def find_mark(self, file: int | None = None) -> dict[str, Any] | None:
-        """Return the mark of the output; None if no model drew persons, or nothing is to be marked.
+        """Return the mark of the output; None if no model drew, or nothing is to be marked.
 
         Args:
             file: index of a finished file, for its mark; None for that of all.
         """
-        config = self.job.config
+        output = self.job.config.output
         is_drawn = self.anonymizer.inpainter.draws_persons and self.journal.has_inpainted(file)
-        return describe_mark(config.inpaint.beta_d) if is_drawn and config.output.mark else None
+        return describe_mark(self.anonymizer.min_beta_d) if is_drawn and output.mark else None
 
     def make_output_metadata(self, file: int | None = None) -> dict[str, Any]:
         """Return metadata of the output, or of one file, still without numbers of messages."""

@@ -27,13 +27,13 @@ CREATE TABLE IF NOT EXISTS frames (
     persons INTEGER NOT NULL, covered TEXT NOT NULL, boxes TEXT NOT NULL,
     mask BLOB, payload BLOB, tracks TEXT NOT NULL, carried INTEGER NOT NULL,
     is_key INTEGER NOT NULL, small INTEGER NOT NULL, targets TEXT NOT NULL,
-    drawn INTEGER NOT NULL,
+    drawn INTEGER NOT NULL, target_failures TEXT NOT NULL,
     PRIMARY KEY (file, number)
 );
 """
 IS_INPAINTED = "persons + drawn > json_array_length(covered)"
 """SQL: a person or a target of the image was inpainted."""
-_NUM_COLUMNS = 17
+_NUM_COLUMNS = 18
 _NUM_SIDES = 4
 # of hostile JSON
 _INVALID = (*(ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),)
@@ -60,6 +60,7 @@ class ImageRecord:
         num_small: persons whom ``inpaint.small_model`` drew.
         target_boxes_xyxy: boxes of what is replaced beside persons, px, by name of the target.
         num_drawn_targets: those of them that were inpainted.
+        target_failures: reasons, each with its text, of targets whose inpainting failed.
     """
 
     file: int
@@ -78,6 +79,7 @@ class ImageRecord:
     num_small: int = 0
     target_boxes_xyxy: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     num_drawn_targets: int = 0
+    target_failures: Sequence[tuple[CoverReason, str]] = ()
 
     @property
     def num_inpainted(self) -> int:
@@ -153,7 +155,7 @@ def _to_row(record: ImageRecord) -> tuple[Any, ...]:
         *(json.dumps([list(box) for box in record.boxes_xyxy]), record.mask, record.delta),
         *(json.dumps(list(record.track_ids)), record.num_propagated, record.is_keyframe),
         *(record.num_small, json.dumps(dict(record.target_boxes_xyxy))),
-        record.num_drawn_targets,
+        *(record.num_drawn_targets, _dump_cover_reasons(record.target_failures)),
     )
 
 
@@ -168,6 +170,7 @@ def _from_row(row: tuple[Any, ...]) -> ImageRecord:
             num_small=later[0] if later else 0,  # version 0.1 has none of these
             target_boxes_xyxy=_load_target_boxes(later[1]) if later[1:] else {},
             num_drawn_targets=int(later[2]) if later[2:] else 0,
+            target_failures=_load_cover_reasons(later[3]) if later[3:] else [],
         )
     except _INVALID as error:
         message = f"image {number} of file {file} in masks.db is damaged ({format_error(error)})"

@@ -55,8 +55,9 @@ class RunReport:
         losses: parts of the input that could not be read or anonymized, a thousand at most.
         num_losses: of all losses.
         num_targets: what was replaced beside persons, in all images, by name of the target.
+        target_failures: targets that stayed covered as their inpainting failed, by reason.
         warnings: of what may have hidden persons from the detector, and of a mark without place.
-        mark: what the output says about persons that a model drew; None if it says nothing.
+        mark: what the output says about what a model drew; None if it says nothing.
     """
 
     fingerprint: str
@@ -76,6 +77,7 @@ class RunReport:
     losses: tuple[Loss, ...]
     num_losses: int
     num_targets: Mapping[str, int] = field(default_factory=dict)
+    target_failures: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     mark: Mapping[str, Any] | None = None
 
@@ -145,9 +147,9 @@ class RunReport:
 
     @property
     def has_synthetic_persons(self) -> bool:
-        """True if a segmenter takes the replacement of a person for a person."""
-        method = self.config.inpaint.method
-        return method not in _METHODS_WITHOUT_PERSONS and self.image_counts.inpainted > 0
+        """True if a segmenter takes the replacement of a person or target for a person."""
+        method, counts = self.config.inpaint.method, self.image_counts
+        return method not in _METHODS_WITHOUT_PERSONS and counts.inpainted + counts.drawn > 0
 
     @property
     def weights_sha256(self) -> list[str]:
@@ -168,8 +170,8 @@ class RunReport:
             "models": [dict(model) for model in self.models],
             "seed": self.config.inpaint.seed,
             "parameters": {
-                name: get_value(self.config, name)
-                for name in (*all_parameters(), *list_section_parameters(self.config))
+                **{name: get_value(self.config, name) for name in all_parameters()},
+                **list_section_parameters(self.config),
             },
             "prefix": self.prefix,
             "time_range_ns": list(self.time_range_ns),
@@ -178,6 +180,7 @@ class RunReport:
             "persons_per_frame": {str(key): n for key, n in self.persons_per_frame.items()},
             "covered": dict(self.cover_reasons),
             "targets": dict(self.num_targets),
+            "target_failures": dict(self.target_failures),
             "losses": [asdict(loss) for loss in self.losses],
             "num_losses": self.num_losses,
             "warnings": list(self.warnings),
@@ -216,6 +219,7 @@ class RunReport:
             losses=tuple(Loss(**loss) for loss in values["losses"]),
             num_losses=int(values["num_losses"]),
             num_targets={str(k): int(n) for k, n in values.get("targets", {}).items()},
+            target_failures={str(k): int(n) for k, n in values.get("target_failures", {}).items()},
             warnings=tuple(map(str, values.get("warnings", ()))),
             mark=dict(values["mark"]) if values.get("mark") else None,
         )

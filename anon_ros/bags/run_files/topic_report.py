@@ -19,7 +19,7 @@ class ImageCounts:
         inpainted: persons who were replaced as configured.
         covered: persons who were only covered.
         propagated: persons who were detected in neighboring images only.
-        drawn: images in which a model drew at least one person.
+        drawn: images in which a model drew at least one person or target.
         inpainted_small: persons, of the inpainted, whom ``inpaint.small_model`` drew.
     """
 

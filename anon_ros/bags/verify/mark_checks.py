@@ -1,4 +1,4 @@
-"""Check the marks of images and recordings in which a model drew persons."""
+"""Check the marks of images and recordings in which a model drew persons or targets."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from anon_ros.bags.verify.message_matcher import ExpectedMessage, TopicKey
 from anon_ros.bags.verify.pixel_checks import ImageComparison
 from anon_ros.bags.verify.scans import BagScan
 
-_LOST = "has lost the mark that a model drew persons"
-_FALSE = "says of the persons that a model drew what report.json does not"
+_LOST = "has lost the mark that a model drew"
+_FALSE = "says of what a model drew what report.json does not"
 
 
 @dataclass
@@ -42,7 +42,8 @@ class ImageMarkChecker:
             return
         is_drawn = self.report.mark is not None and record.num_inpainted > 0
         if comparison.is_marked and not (is_drawn or comparison.was_marked):
-            self.findings.add_error(place, "the file is marked as drawn by a model, yet nobody was")
+            problem = "the file is marked as drawn by a model, yet nothing was"
+            self.findings.add_error(place, problem)
         if not comparison.is_marked and (is_drawn or comparison.was_marked):
             self.findings.add_warning(place, f"the file {_LOST}")
 
@@ -56,10 +57,10 @@ class ImageMarkChecker:
             num_missing = num_drawn - self._num_marked[key]
             num_false = self._num_added[key] - num_drawn
             if num_missing > 0:
-                problem = f"{num_missing} files have lost the mark that a model drew persons"
+                problem = f"{num_missing} files have lost the mark that a model drew"
                 self.findings.add_warning(topic.output_topic, problem)
             if num_false > 0:
-                problem = f"{num_false} files are marked as drawn by a model, yet nobody was"
+                problem = f"{num_false} files are marked as drawn by a model, yet nothing was"
                 self.findings.add_error(topic.output_topic, problem)
 
 
@@ -81,7 +82,7 @@ def check_recording_mark(
     """
     _check_custom_data(source, output, report, findings)
     if output.bag.storage == "mcap":
-        # Without masks.db nobody knows in how many files a person was drawn.
+        # Without masks.db nobody knows in how many files a model drew.
         num_drawn = masks_db.count_inpainted_files() if masks_db else 1
         _check_records(source, output, report, num_drawn, findings)
 
@@ -96,7 +97,7 @@ def _check_records(
         key = tuple(sorted(MetadataRecord.of_mark(report.mark).values.items()))
         num_missing = num_drawn - added.pop(key, 0)
         if num_missing > 0:
-            problem = f"{num_missing} MCAP files have lost the mark that a model drew persons"
+            problem = f"{num_missing} MCAP files have lost the mark that a model drew"
             findings.add_warning(str(output.bag.path), problem)
     if added:
         findings.add_error(f"metadata {MARK_NAME}", _FALSE)

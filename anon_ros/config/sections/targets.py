@@ -64,8 +64,7 @@ class TargetConfig:
     )
     prompt: str = param(
         "",
-        "With action inpaint: description of what is drawn; empty for inpaint.prompt, which names "
-        "a person.",
+        "With action inpaint, which needs it: description of what is drawn, such as: a gray car.",
         start_only=True,
     )
     negative_prompt: str = param(

@@ -63,7 +63,7 @@ class ImagePublisher:
 
         Args:
             image: to publish.
-            drawn_beta_d: noise level of the model that drew persons in it; None if none did.
+            drawn_beta_d: lowest noise level of the model that drew in it; None if none did.
         """
         if self._marks is not None:
             self._marks.update(drawn_beta_d)

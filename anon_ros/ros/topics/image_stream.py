@@ -140,7 +140,7 @@ class ImageStream:
 
         Args:
             image: to publish.
-            drawn_beta_d: noise level of the model that drew persons in it; None if none did.
+            drawn_beta_d: lowest noise level of the model that drew in it; None if none did.
         """
         self._images.publish(image, drawn_beta_d)
         self.infos.on_image(image)

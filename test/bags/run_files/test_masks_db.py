@@ -25,6 +25,7 @@ RECORDS = [
         num_small=2,
         target_boxes_xyxy={"vehicle": [[1.0, 2.0, 3.0, 4.5]]},
         num_drawn_targets=1,
+        target_failures=[(CoverReason.INPAINT_ERROR, "boom")],
     ),
     ImageRecord(0, 1, "/cam", 200, "lost", reason="broken: at byte 3"),
     ImageRecord(1, 0, "/rear", 300, "skipped"),
@@ -52,6 +53,7 @@ def test_masks_db_has_records_without_deltas(tmp_path: Path) -> None:
             "boxes_xyxy": list(record.boxes_xyxy),
             "cover_reasons": list(record.cover_reasons),
             "track_ids": list(record.track_ids),
+            "target_failures": list(record.target_failures),
         }
         for record in expected
     ]
@@ -80,7 +82,7 @@ def test_masks_db_is_not_created(tmp_path: Path) -> None:
 def test_masks_db_without_later_columns_read(tmp_path: Path) -> None:
     path = write_masks_db(tmp_path)
     with closing(sqlite3.connect(path)) as database:
-        for column in ("drawn", "targets", "small"):
+        for column in ("target_failures", "drawn", "targets", "small"):
             database.execute(f"ALTER TABLE frames DROP COLUMN {column}")
     with closing(MasksDb(path)) as masks_db:
         (record, _) = masks_db.iter_file(0)
@@ -94,6 +96,7 @@ HOSTILE_COLUMNS = [
     *((column, "5") for column in ("boxes", "covered", "tracks")),
     *(("boxes", text) for text in ("[5]", "[[1, 2, 3]]", '[["a", 0, 0, 0]]', "[[1, 2, 3, NaN]]")),
     ("covered", '[["NO_REASON", "text"]]'),
+    ("target_failures", '[["NO_REASON", "text"]]'),
     ("tracks", '[Infinity, "a"]'),
 ]
 

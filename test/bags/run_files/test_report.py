@@ -175,6 +175,21 @@ def test_report_knows_synthetic_persons(report: RunReport, method: str, *, expec
     assert not replace(report, config=config, topics=report.topics[1:]).has_synthetic_persons
 
 
+def test_report_knows_drawn_targets_for_synthetic_persons(report: RunReport) -> None:
+    """In an image without a person a model drew a vehicle, and perhaps somebody in it."""
+    drawn = TopicReport(**{**vars(report.topics[0]), "images": ImageCounts(anonymized=1, drawn=1)})
+    config = load_config(None, {"inpaint.method": "sdxl"})
+    assert replace(report, config=config, topics=(drawn,)).has_synthetic_persons
+
+
+def test_values_of_a_target_are_recorded_as_they_were_set(report: RunReport) -> None:
+    values = {"targets.preset": "person+plate", "targets.plate.beta_d": 0}
+    recorded = replace(report, config=load_config(None, values))
+    content = recorded.to_json()
+    assert content["parameters"]["targets.plate.beta_d"] == 0
+    assert RunReport.from_json(content) == recorded
+
+
 def test_report_is_immutable(report: RunReport) -> None:
     for values in (report, report.topics[0], report.topics[0].images):
         with pytest.raises(FrozenInstanceError):

@@ -35,7 +35,7 @@ from helpers.hidden_pictures import SKY, make_segment
 
 STREET = make_street_image(64, 48)
 FLAGS = ("--no-redetection",)
-LOST = "has lost the mark that a model drew persons"
+LOST = "has lost the mark that a model drew"
 SEGMENT = make_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP_MARK)
 
 
@@ -170,12 +170,12 @@ def test_verify_counts_removed_marks_without_masks(
     rewrite_bag(output, change_message(JPEG_TOPIC, 2, remove_mark))
     assert run_verify(source, output, *FLAGS) == 1
     (warning,) = read_findings(capsys, "warning")
-    assert warning == f"{JPEG_TOPIC}: 1 files have lost the mark that a model drew persons"
+    assert warning == f"{JPEG_TOPIC}: 1 files have lost the mark that a model drew"
     for index in (1, 2):
         rewrite_bag(output, change_message(JPEG_TOPIC, index, insert_mark))
     assert run_verify(source, output, *FLAGS) == 2
     (error,) = read_findings(capsys, "error")
-    assert error == f"{JPEG_TOPIC}: 1 files are marked as drawn by a model, yet nobody was"
+    assert error == f"{JPEG_TOPIC}: 1 files are marked as drawn by a model, yet nothing was"
 
 
 def test_verify_refuses_mark_of_frame_without_persons(
@@ -190,13 +190,13 @@ def test_verify_refuses_mark_of_frame_without_persons(
     assert run_verify(source, output, *FLAGS) == 2
     (error,) = read_findings(capsys, "error")
     place = f"{JPEG_TOPIC} at {START_NS + STEP_NS} ns"
-    assert error == f"{place}: the file is marked as drawn by a model, yet nobody was"
+    assert error == f"{place}: the file is marked as drawn by a model, yet nothing was"
 
 
 @pytest.mark.parametrize(
     ("values", "code", "text"),
     [
-        (None, 1, "1 MCAP files have lost the mark that a model drew persons"),
+        (None, 1, "1 MCAP files have lost the mark that a model drew"),
         ({"what": "nobody"}, 2, "what report.json does not"),
     ],
     ids=["removed", "changed"],
@@ -251,7 +251,7 @@ def test_verify_refuses_false_custom_data(
     edit_custom_data(output, lambda values: {**values, "anon_ros.beta_d": "0.1"})
     assert run_verify(source, output, *FLAGS) == 2
     (error,) = read_findings(capsys, "error")
-    assert error.endswith("says of the persons that a model drew what report.json does not")
+    assert error.endswith("says of what a model drew what report.json does not")
 
 
 def test_verify_reads_reports_without_marks(

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anon_ros.core import TARGET_STRIDE, Detections, RgbImage
+from anon_ros.core import TARGET_STRIDE, Crop, Detections, InpaintFailure, RgbImage
 from anon_ros.images.files.synthetic_mark import XMP_MARK
 from helpers.bag_editing import RunCommand, decode_shown_image, read_findings
 from helpers.bag_reading import read_messages
 from helpers.bags import IMAGE_TOPICS, JPEG_TOPIC, write_rosbag2
-from helpers.fake_models import SentinelModelProvider, SentinelSegmenter, find_sentinel_pixels
+from helpers.fake_models import (
+    NoiseInpainter,
+    SentinelModelProvider,
+    SentinelSegmenter,
+    find_sentinel_pixels,
+)
 
 FLAGS = ("--targets.preset", "person+vehicle")
 
@@ -62,6 +68,25 @@ def test_vehicle_is_no_person_of_the_report(
     assert "targets that were missed (vehicle)" in line
 
 
+class ParkedSegmenter(SentinelSegmenter):
+    """Takes all three for vehicles."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        found = super().segment(image)
+        return replace(found, class_ids=np.full(len(found), TARGET_STRIDE))
+
+
+def write_drawing(folder: Path) -> str:
+    """Return the path of a parameter file by which vehicles are drawn."""
+    targets = {
+        "preset": "person+vehicle",
+        "vehicle": {"action": "inpaint", "prompt": "a bus", "beta_d": 0.4},
+    }
+    path = folder / "drawing.yaml"
+    path.write_text(json.dumps({"/**": {"ros__parameters": {"targets": targets}}}))
+    return str(path)
+
+
 @pytest.mark.parametrize("mark", ["on", "off"])
 def test_image_with_nothing_but_a_drawn_vehicle_is_marked(
     tmp_path: Path,
@@ -71,24 +96,51 @@ def test_image_with_nothing_but_a_drawn_vehicle_is_marked(
     capsys: pytest.CaptureFixture[str],
     mark: str,
 ) -> None:
-    class ParkedSegmenter(SentinelSegmenter):
-        def segment(self, image: RgbImage) -> Detections:
-            found = super().segment(image)
-            return replace(found, class_ids=np.full(len(found), TARGET_STRIDE))
-
     sentinel_models.segmenter = ParkedSegmenter()
     source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
-    drawn = tmp_path / "drawn.yaml"
-    targets = '{preset: person+vehicle, vehicle.action: "inpaint", vehicle.prompt: "a bus"}'
-    drawn.write_text(f"/**: {{ros__parameters: {{targets: {targets}}}}}")
-    flags = ("--config", str(drawn), "--inpaint.method", "sdxl", "--output.mark", mark)
+    drawing = write_drawing(tmp_path)
+    flags = ("--config", drawing, "--inpaint.method", "sdxl", "--output.mark", mark)
     assert draw_bag(source, output, *flags) == 0
+    assert "not drawn" not in capsys.readouterr().out
     report = json.loads((output / "report.json").read_text())
     assert {topic.get("drawn") for topic in report["topics"]} == {6, None}
     assert set(report["persons_per_frame"]) == {"0"}
     marked = [XMP_MARK in m.data for m in read_messages(output) if m.topic == JPEG_TOPIC]
     assert marked == [mark == "on"] * 6
-    assert (report["mark"] is not None) == (mark == "on")
+    assert (report["mark"] or {}).get("beta_d") == {"on": 0.4, "off": None}[mark]
+    assert report["target_failures"] == {}
     capsys.readouterr()
     assert run_verify(source, output) == 0
     assert not read_findings(capsys, "mark")
+
+
+@pytest.mark.parametrize("min_person_px", ["0", "4096"])
+def test_vehicle_whose_drawing_failed_is_counted(
+    tmp_path: Path,
+    draw_bag: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    capsys: pytest.CaptureFixture[str],
+    min_person_px: str,
+) -> None:
+    """With the reason, as a person is, and apart from persons; not one that was too small."""
+
+    class FailingInpainter(NoiseInpainter):
+        def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
+            return [InpaintFailure("boom") for _ in crops]
+
+    sentinel_models.segmenter = VehicleSegmenter()
+    sentinel_models.inpainter = FailingInpainter(draws_persons=True)
+    source, output = write_rosbag2(tmp_path / "in"), tmp_path / "out"
+    flags = ("--config", write_drawing(tmp_path), "--inpaint.method", "sdxl")
+    assert draw_bag(source, output, *flags, "--inpaint.min_person_px", min_person_px) == 0
+    report = json.loads((output / "report.json").read_text())
+    num_images = report["targets"]["vehicle"]
+    assert sum(report["covered"].values()) == 2 * num_images
+    summary = capsys.readouterr().out
+    if min_person_px == "0":
+        assert report["covered"] == {"boom": 2 * num_images}
+        assert report["target_failures"] == {"boom": num_images}
+        assert f", {num_images} targets not drawn; " in summary
+    else:
+        assert report["target_failures"] == {}
+        assert "not drawn" not in summary
