@@ -24,7 +24,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """Return True if the device computes in bfloat16 faster than in float32."""
     if device.type != "cpu":
         return True
-    capabilities = torch.cpu.get_capabilities()
+    # JetPack's torch may be older than this function.
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 

@@ -64,7 +64,7 @@ def build_anonymizer(config: Config) -> Anonymizer:
     """
     find_regions = load_regions(config)
     inpainter = build_inpainter(config)
-    segmenter = build_segmenter(config)
+    segmenter = build_full_segmenter(config)
     targets = build_targets(config)
     return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
 
@@ -78,7 +78,8 @@ def build_tracking_anonymizer(config: Config) -> Anonymizer:
     """
     find_regions = load_regions(config)
     inpainter = build_inpainter(config)
-    segmenter = build_segmenter(config).with_thresholds(config.detect, min_confidence(config))
+    segmenter = build_full_segmenter(config)
+    segmenter = segmenter.with_thresholds(config.detect, min_confidence(config))
     targets = build_targets(config)
     return Anonymizer(segmenter, inpainter, config.mask, config.inpaint, find_regions, targets)
 
@@ -99,7 +100,7 @@ def build_targets(config: Config) -> list[Target]:
 
 
 def build_segmenter(config: Config) -> "TargetSegmenter":
-    """Load ``detect.weights``.
+    """Load ``detect.weights``; networks with no class that is searched for are not run.
 
     Raises:
         ModelError: if they are missing, damaged or lack a class, or the device is missing.
@@ -108,6 +109,18 @@ def build_segmenter(config: Config) -> "TargetSegmenter":
     from anon_ros.models.detection.target_segmenter import TargetSegmenter  # noqa: PLC0415
 
     return TargetSegmenter.wrap(PersonSegmenter.load(config.detect, config.compute.device), config)
+
+
+def build_full_segmenter(config: Config) -> "TargetSegmenter":
+    """Load ``detect.weights``, all of which a user wants to be run.
+
+    Raises:
+        ModelError: if they are missing or damaged, lack a class or have none that is searched for,
+            or the device is missing.
+    """
+    segmenter = build_segmenter(config)
+    segmenter.refuse_unused(config)
+    return segmenter
 
 
 def build_detector(config: Config) -> "PersonDetector":

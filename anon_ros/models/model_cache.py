@@ -16,8 +16,8 @@ from anon_ros.core import Anonymizer
 from anon_ros.images import load_regions
 from anon_ros.models.factory import (
     LoadedInpainter,
+    build_full_segmenter,
     build_inpainter,
-    build_segmenter,
     build_targets,
     build_tracker,
 )
@@ -61,7 +61,7 @@ class ModelCache:
         segmenter, self._segmenter = self._segmenter, None
         is_same = _has_same_parameters(before, config, "detect", "mask")
         if segmenter is None or not is_same or list_targets(before) != list_targets(config):
-            segmenter = build_segmenter(config)
+            segmenter = build_full_segmenter(config)
         lenient = merge_cameras(config)
         self._segmenter = segmenter.with_thresholds(lenient.detect, min_confidence(lenient))
         return Anonymizer(

@@ -125,6 +125,8 @@ class Rewriter:
     def _reader(self) -> BatchReader:
         job, is_compressed = self.job, self.compression == "message"
         max_images = self.anonymizer.inpainter.max_batch
+        if self.tracked_persons is None:
+            max_images = max(max_images, self.anonymizer.max_detection_batch)
         return BatchReader(job.bag, job.bag_plan, job.config, max_images, is_compressed)
 
     @cached_property

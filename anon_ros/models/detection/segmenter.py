@@ -1,7 +1,7 @@
 """Instance segmentation of persons (arXiv 2410.08551, section 3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -21,6 +21,13 @@ _SAME_IN_LOOKS_IOU = 0.9
 _MAX_FRAMES_ON_GPU = 8
 
 
+@dataclass
+class BatchLimit:
+    """The number of frames that a GPU has the memory for, as far as calls have shown."""
+
+    frames: int = _MAX_FRAMES_ON_GPU
+
+
 @dataclass(frozen=True)
 class PersonSegmenter:
     """A Segmenter over a detection network.
@@ -30,11 +37,13 @@ class PersonSegmenter:
         config: thresholds.
         min_confidence: also return weak candidates down to this score, at most
             ``config.max_persons`` in total; None for persons alone.
+        limit: of joint calls; common to all copies.
     """
 
     backend: DetectionBackend
     config: DetectionConfig
     min_confidence: float | None = None
+    limit: BatchLimit = field(default_factory=BatchLimit)
 
     @classmethod
     def load(cls, config: DetectionConfig, device: str) -> "PersonSegmenter":
@@ -66,7 +75,7 @@ class PersonSegmenter:
     @property
     def max_batch(self) -> int:
         """The number of frames that are worth a joint call."""
-        return _MAX_FRAMES_ON_GPU if self.backend.device.type == "cuda" else 1
+        return self.limit.frames if self.backend.device.type == "cuda" else 1
 
     def segment_batch(self, images: Sequence[RgbImage]) -> list[Detections]:
         """Return the persons of each image, from joint calls of the network.
@@ -75,7 +84,12 @@ class PersonSegmenter:
             SegmentationError: as ``segment``, if any image fails.
         """
         looks = [[image, *stretch_dim(image)] for image in images]
-        results = iter(self._search([look for group in looks for look in group]))
+        try:
+            results = iter(self._search([look for group in looks for look in group]))
+        except torch.cuda.OutOfMemoryError:  # the caller goes on frame by frame
+            if len(images) > 1:
+                self.limit.frames = len(images) // 2
+            raise
         return [self._merge([next(results) for _ in group]) for group in looks]
 
     def _search(self, images: Sequence[RgbImage]) -> list[Detections]:

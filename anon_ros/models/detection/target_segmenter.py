@@ -9,8 +9,8 @@ import numpy as np
 
 from anon_ros.config import Config, DetectionConfig, list_targets
 from anon_ros.core import TARGET_STRIDE, Detections, Mask, RgbImage, concatenate_detections
+from anon_ros.errors import ModelError
 from anon_ros.models.detection.backends.backend import DetectionBackend, find_class_ids
-from anon_ros.models.detection.backends.ensemble import refuse_unused
 from anon_ros.models.detection.segmenter import PersonSegmenter
 
 # Masks of neighbors end a little apart: a belonging that is grown by so much of its size touches.
@@ -40,7 +40,7 @@ class TargetSegmenter:
         """Return a segmenter of all that ``config`` names, over the networks of ``persons``.
 
         Raises:
-            ModelError: if no network has a class, or a network has none of them.
+            ModelError: if no network has a class.
         """
 
         def choose(name: str, classes: Sequence[str], detect: DetectionConfig) -> PersonSegmenter:
@@ -57,9 +57,24 @@ class TargetSegmenter:
             )
             for name, target in list_targets(config).items()
         ]
-        classes = [name for target in list_targets(config).values() for name in target.classes]
-        refuse_unused(persons.backend, [*detect.classes, *join, *classes], detect.weights)
         return cls(persons, belongings, targets)
+
+    def refuse_unused(self, config: Config) -> None:
+        """Refuse networks with none of the classes that ``config`` names.
+
+        Raises:
+            ModelError: if there is one; names its classes.
+        """
+        targets = [name for target in list_targets(config).values() for name in target.classes]
+        wanted = [*config.detect.classes, *config.mask.join, *targets]
+        for name, member in zip(config.detect.weights, self.backend.members, strict=True):
+            if not {*wanted} & {*member.names.values()}:
+                message = (
+                    f"detect.weights: {name} has none of the classes that are searched for "
+                    f"({', '.join(wanted)}); remove it, or name a class of it in detect.classes, "
+                    f"mask.join or a target: {', '.join(dict.fromkeys(member.names.values()))}"
+                )
+                raise ModelError(message)
 
     @property
     def backend(self) -> DetectionBackend:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -38,8 +39,11 @@ AttentionTimer = Callable[[SDPBackend, AttentionShape], float]
 
 
 def make_attention_timer(device: torch.device, dtype: torch.dtype) -> AttentionTimer | None:
-    """Return the timer of a GPU; None on the CPU, which has one kernel."""
-    if device.type != "cuda":
+    """Return the timer of a GPU; None on the CPU, which has one kernel.
+
+    None, too, if torch is too old to take an order of kernels.
+    """
+    if device.type != "cuda" or "set_priority" not in signature(sdpa_kernel).parameters:
         return None
 
     def measure(backend: SDPBackend, shape: AttentionShape) -> float:

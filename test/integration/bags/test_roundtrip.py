@@ -13,6 +13,7 @@ import pytest
 import yaml
 from rosbags.rosbag2 import Reader
 
+from anon_ros.models.inpainting.classical import CLASSICAL
 from helpers.bag_reading import (
     ReadMessage,
     decode_image,
@@ -36,7 +37,7 @@ from helpers.bags import (
     write_rosbag2,
     write_split_rosbag2,
 )
-from helpers.fake_models import find_sentinel_pixels, make_street_image
+from helpers.fake_models import BatchingSegmenter, find_sentinel_pixels, make_street_image
 
 RunCommand = Callable[..., int]
 
@@ -321,6 +322,19 @@ def _interrupt_at(painter: Any, call: int) -> Callable[..., Any]:
         return draw(crops)
 
     return inpaint
+
+
+def test_classical_method_detects_jointly(
+    tmp_path: Path, run_bag: RunCommand, sentinel_models: Any
+) -> None:
+    source = write_rosbag2(tmp_path / "in")
+    untracked = ("--memory.mode", "off", "--identity.reuse", "off")
+    sentinel_models.inpainter = CLASSICAL["blur"]
+    for max_batch in (1, 4):
+        sentinel_models.segmenter = BatchingSegmenter(max_batch)
+        assert run_bag(source, tmp_path / f"{max_batch}", *untracked) == 0
+    assert sentinel_models.segmenter.batch_sizes == [4] * 4 + [2]
+    assert read_messages(tmp_path / "1") == read_messages(tmp_path / "4")
 
 
 def test_output_independent_of_batching(

@@ -1,21 +1,28 @@
 """Several networks together, with fixed candidates and with real weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from ultralytics import YOLO
 
-from anon_ros.config import Config, DetectionConfig, load_config
+from anon_ros.config import Config, DetectionConfig, load_config, with_overrides
 from anon_ros.core import Detections, RgbImage, concatenate_detections
 from anon_ros.errors import ModelError, SegmentationError
-from anon_ros.models import build_detector, build_segmenter, model_hashes
+from anon_ros.models import (
+    ModelCache,
+    build_anonymizer,
+    build_detector,
+    build_segmenter,
+    build_tracking_anonymizer,
+    model_hashes,
+)
 from anon_ros.models.detection.backends.backend import find_class_ids
 from anon_ros.models.detection.backends.ensemble import EnsembleBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from helpers.detectors import save_person_finder
+from helpers.detectors import save_person_finder, save_plate_finder
 
 SIZE_PX = 60
 GRAY = np.random.default_rng(0).integers(30, 220, (SIZE_PX, SIZE_PX, 3), np.uint8)
@@ -184,14 +191,7 @@ def test_every_class_of_a_name_is_searched() -> None:
 @pytest.fixture(scope="module")
 def plates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector of plates and lamps, without masks, with random weights; finds much."""
-    path = tmp_path_factory.mktemp("plates") / "plates.pt"
-    torch.manual_seed(0)
-    yolo = YOLO("yolov8n.yaml")
-    yolo.model.names = dict.fromkeys(range(80), "lamp") | {0: "license_plate"}
-    for branch in yolo.model.model[-1].cv3:
-        branch[-1].bias.data[:] = -1.0
-    yolo.save(path)
-    return path
+    return save_plate_finder(tmp_path_factory.mktemp("plates") / "plates.pt")
 
 
 def make_config(*weights: Path, **overrides: object) -> Config:
@@ -245,10 +245,36 @@ def test_missing_class_lists_classes_of_each(demo_weights: Path, tiny_rfdetr: Pa
         build_segmenter(config)
 
 
-def test_network_without_use_refused(demo_weights: Path, plates: Path) -> None:
-    match = r"detect\.weights: .*plates\.pt has none of the classes .* \(person\)"
+@pytest.mark.parametrize(
+    "load", [build_anonymizer, build_tracking_anonymizer, ModelCache().anonymizer]
+)
+def test_network_without_use_refused(
+    demo_weights: Path, plates: Path, load: Callable[[Config], object]
+) -> None:
+    match = r"detect\.weights: .*plates\.pt has none of the classes .* \(person\); remove it, or"
+    config = make_config(demo_weights, plates, inpaint__method="fill")
     with pytest.raises(ModelError, match=match):
-        build_segmenter(make_config(demo_weights, plates))
+        load(config)
+    load(with_overrides(config, {"targets.preset": "person+plate"}))
+
+
+def test_network_of_belongings_is_used(demo_weights: Path, plates: Path) -> None:
+    joined = {"mask__join": ["license_plate"], "inpaint__method": "fill"}
+    build_anonymizer(make_config(demo_weights, plates, **joined))  # is not refused
+
+
+def test_search_for_persons_leaves_out_network(
+    demo_weights: Path, plates: Path, vtest_rgb: dict[str, RgbImage]
+) -> None:
+    """As verify and evaluate search; the networks without persons are not run."""
+    image = vtest_rgb["vtest0120"][::2, ::2].copy()
+    options = {"detect__confidence": 0.25}
+    both = build_segmenter(make_config(plates, demo_weights, **options)).segment(image)
+    alone = build_segmenter(make_config(demo_weights, **options)).segment(image)
+    assert len(alone)
+    assert np.array_equal(both.masks, alone.masks)
+    with pytest.raises(ModelError, match=r"detect\.classes: .*plates\.pt has no person"):
+        build_segmenter(make_config(plates))
 
 
 @pytest.mark.parametrize("is_first", [True, False])

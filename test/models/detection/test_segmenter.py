@@ -9,11 +9,14 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from anon_ros.config import DetectionConfig
-from anon_ros.core import Mask, RgbImage
+from anon_ros.config import DetectionConfig, InpaintConfig, MaskConfig
+from anon_ros.core import Anonymizer, Detections, Mask, RgbImage
 from anon_ros.errors import SegmentationError
 from anon_ros.models.detection.segmenter import PersonSegmenter
+from anon_ros.models.inpainting.classical import CLASSICAL
+from helpers.arrays import make_detections
 from helpers.detectors import BACKENDS, make_candidate
 from helpers.detectors import make_mask_segmenter as make_mask_segmenter_of
 from helpers.detectors import make_segmenter as make_segmenter_of
@@ -172,6 +175,27 @@ def test_joint_call_equals_single_ones(
 def test_joint_call_fails_if_an_image_does(make_segmenter: MakeSegmenter) -> None:
     with pytest.raises(SegmentationError, match="NaN"):
         make_segmenter(make_candidate(BOX, [0, math.nan, 0])).segment_batch([GRAY, GRAY])
+
+
+def test_joint_call_out_of_memory_halves_the_next() -> None:
+    sizes: list[int] = []
+
+    class SmallGpu:
+        device = torch.device("cuda")
+
+        def search(self, images: list[RgbImage], *_: object) -> list[Detections]:
+            sizes.append(len(images))
+            if len(images) > 3:
+                raise torch.cuda.OutOfMemoryError
+            return [make_detections([image[..., 0] == 0]) for image in images]
+
+    segmenter = PersonSegmenter(SmallGpu(), DetectionConfig())  # type: ignore[arg-type]
+    for thresholds in (0.1, 0.2, 0.3):  # a copy with others shares what was learned
+        copy = segmenter.with_thresholds(DetectionConfig(), thresholds)
+        anonymizer = Anonymizer(copy, CLASSICAL["fill"], MaskConfig(), InpaintConfig())
+        results = anonymizer.detect_batch([(GRAY, "")] * 8)
+        assert [len(found) for found in results if isinstance(found, Detections)] == [1] * 8
+    assert sizes == [8, *[1] * 8, 4, 4, *[1] * 8, *[2] * 4]
 
 
 def compute_iou(a: Mask, b: Mask) -> float:

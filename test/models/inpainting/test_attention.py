@@ -97,6 +97,15 @@ def test_shapes_are_those_of_unet(
     assert {size[3] for size in called - sizes} <= {1, 2, 4, 77}  # the middle of the UNet
 
 
+def test_torch_without_priority_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sdpa_kernel(backends: object) -> None: ...
+
+    gpu = torch.device("cuda")
+    assert make_attention_timer(gpu, torch.float32)
+    monkeypatch.setattr("anon_ros.models.inpainting.attention.sdpa_kernel", sdpa_kernel)
+    assert make_attention_timer(gpu, torch.float32) is None
+
+
 def read_order() -> list[int]:
     return list(torch._C._get_sdp_priority_order())  # noqa: SLF001
 

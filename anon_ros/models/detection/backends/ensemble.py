@@ -10,7 +10,6 @@ import torch
 
 from anon_ros.config import DetectionConfig
 from anon_ros.core import Detections, RgbImage, Roi
-from anon_ros.errors import ModelError
 from anon_ros.models.detection.backends.backend import (
     DetectionBackend,
     find_class_ids,
@@ -122,23 +121,3 @@ def _load(
     from anon_ros.models.detection.backends.yolo_backend import YoloBackend  # noqa: PLC0415
 
     return YoloBackend.load(path, device, needs_masks=needs_masks)
-
-
-def refuse_unused(backend: DetectionBackend, wanted: Sequence[str], weights: Sequence[str]) -> None:
-    """Refuse weights with none of the classes that are searched for.
-
-    Args:
-        backend: of ``weights``.
-        wanted: names of all classes.
-        weights: value of ``detect.weights``.
-
-    Raises:
-        ModelError: if weights have no use; names their classes.
-    """
-    for name, member in zip(weights, backend.members, strict=True):
-        if not {*wanted} & {*member.names.values()}:
-            message = (
-                f"detect.weights: {name} has none of the classes that are searched for "
-                f"({', '.join(wanted)}); it has {', '.join(dict.fromkeys(member.names.values()))}"
-            )
-            raise ModelError(message)
