@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,16 @@ def save_person_finder(folder: Path, image: RgbImage, num_persons: int, side_px:
     segmenter = load_segmenter(folder, inference_px=side_px, confidence=0.999)
     scores = segmenter.with_thresholds(segmenter.config, 1e-9).segment(image).scores
     logits = torch.from_numpy(scores).double().logit()
-    middle = logits[num_persons - 1 : num_persons + 1].mean()
-    with torch.inference_mode():
-        layer.bias[1] = torch.tensor(DetectionConfig().confidence).logit() - middle
-    return _save(folder, network)
+    threshold = torch.tensor(DetectionConfig().confidence).logit()
+    # Which of them hide others depends on the bias.
+    for pair in pairwise(logits):
+        with torch.inference_mode():
+            layer.bias[1] = threshold - torch.stack(pair).mean()
+        segmenter = load_segmenter(_save(folder, network), inference_px=side_px)
+        if len(segmenter.segment(image)) == num_persons:
+            return folder
+    message = f"no bias finds {num_persons} persons"
+    raise AssertionError(message)
 
 
 def _save(folder: Path, network: Any) -> Path:
