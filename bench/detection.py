@@ -20,7 +20,7 @@ import numpy.typing as npt
 from anon_ros.config import DetectionConfig, MaskConfig
 from anon_ros.core import Detections, Mask, RgbImage, Roi, make_regions
 from anon_ros.core.masks import union_mask
-from anon_ros.models.detection import crowds
+from anon_ros.models.detection.backends import crowds
 from anon_ros.models.detection.segmenter import PersonSegmenter
 
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")

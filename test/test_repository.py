@@ -1,5 +1,6 @@
 """The package as a whole: what it imports, how it builds, what it installs."""
 
+import ast
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -358,3 +360,18 @@ def test_sbom_names_each_package(tmp_path: Path) -> None:
     assert packages["tqdm"]["licenses"]
     lines = (tmp_path / "licenses.csv").read_text("utf-8").splitlines()
     assert len(lines) == len(packages) + 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [path for folder in ("bench", "demo") for path in sorted((ROOT / folder).rglob("*.py"))],
+    ids=lambda path: path.name,
+)
+def test_scripts_import_what_there_is(script: Path) -> None:
+    """Those that take too long to be run here."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("anon_ros"):
+            module = import_module(str(node.module))
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    import_module(f"{node.module}.{alias.name}")
