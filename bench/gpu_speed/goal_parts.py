@@ -8,7 +8,7 @@ from typing import Any
 
 import random_networks as networks
 import torch
-from gpu_speed.bench import Bench, Shape
+from gpu_speed.bench import Bench, Shape, ensure_recorded
 from gpu_speed.goals import (
     BATCH_512,
     FAST_BATCH,
@@ -42,13 +42,15 @@ def run_goals(report: Report, bench: Bench, compile_mode: str) -> None:
     for shape in _SHAPES:
         work = partial(_measure_unet, bench, compile_mode, shape)
         report.run(f"UNet, {name_shape(shape)}", work, 8)
-    report.run("largest gap", lambda: _explain_gap(report.results, bench, compile_mode), 8)
+    report.run("largest gap", lambda: _explain_gap(report.results, bench, compile_mode), 20)
 
 
 def _measure_unet(bench: Bench, compile_mode: str, shape: Shape) -> dict[str, float]:
     inpainter, call = _prepare_unet(bench, compile_mode, shape)
     call()
-    return bench.measure_unet(inpainter.diffusion.unet, shape)
+    result = bench.measure_unet(inpainter.diffusion.unet, shape)
+    ensure_recorded(inpainter, compile_mode)
+    return result
 
 
 def _prepare_unet(

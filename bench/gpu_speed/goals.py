@@ -64,6 +64,9 @@ def _find_scene(results: dict[str, Any], profile: str) -> dict[str, Any]:
     # The keys of JSON are texts, those of the running part numbers.
     scenes = {int(count): scene for count, scene in results[profile]["scenes"].items()}
     scene: dict[str, Any] = scenes[_PERSONS]
+    if scene["inpainted"] != _PERSONS:
+        message = f"{profile}: {scene['inpainted']} of {_PERSONS} persons were drawn"
+        raise KeyError(message)
     return scene
 
 

@@ -54,7 +54,6 @@ def test_gpu_benchmark_measures_profiles(tmp_path: Path) -> None:
             assert all(seconds > 0 for seconds in scene["stages_s"].values())
     # The paper's way draws everybody in a square of its own.
     assert results["paper"]["scenes"]["1"]["unet_images"] == ["64x64 x 2"]
-    assert results["fast, batch"]["is_finite"]
     # Figures of tiny networks never reach the page.
     assert (ROOT / "docs" / "performance.md").read_text(encoding="utf-8") == page
 
@@ -113,11 +112,11 @@ def test_gpu_start_and_8_bit_measured(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def make_goal_results() -> dict[str, Any]:
-    frame = {"frame_s": 0.05, "stages_s": {"host": 0.012}}
+    frame = {"frame_s": 0.05, "stages_s": {"host": 0.012}, "inpainted": 5}
     return {
         "diffusers, one by one": {"scenes": {"2": {"person_s": 2.0}}},
         "fast": {"scenes": {"1": {}, "5": frame}},
-        "quality": {"scenes": {"5": {"frame_s": 2.0}}},
+        "quality": {"scenes": {"5": {"frame_s": 2.0, "inpainted": 5}}},
         "UNet, 1024x1024 x 2": {"share_of_ceiling": 0.43},
         "UNet, 512x512 x 16": {"share_of_ceiling": 0.35},
         "fast, batch": {"ms_per_person": 25.5},
@@ -142,6 +141,18 @@ def test_gpu_goals_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert "ms of the host" in goals.find_largest_gap(results).name
     assert goals.find_largest_gap({}) is None
+    results["quality"]["scenes"]["5"]["inpainted"] = 4  # a covered person takes no time
+    assert goals.GOALS[0].judge(parts) == "not measured"
+
+
+def test_gpu_figures_of_lost_graphs_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    module = importlib.import_module("gpu_speed.bench")
+    bench = module.Bench(torch.device("cpu"), 1, tiny=True)
+    inpainter = bench.make_inpainter(bench.make_config("fast", "graphs"))
+    module.ensure_recorded(inpainter, "off")
+    with pytest.raises(RuntimeError, match="could not be recorded"):
+        module.ensure_recorded(inpainter, "graphs")  # nothing yet
 
 
 @pytest.mark.parametrize(
