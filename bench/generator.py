@@ -1,9 +1,10 @@
-"""Print what the shipped generator draws on a pedestrian video, and what it costs, as tables.
+"""Print what a generator draws on a pedestrian video, and what it costs, as tables.
 
 Needs no GPU and no ROS; the weights are the demo's. HOG with OpenCV's default persons is a second
 observer that has nothing in common with them.
 
 usage: python bench/generator.py build/demo/yolov8s-seg-demo.pt [--video vtest.avi]
+       python bench/generator.py ... --generator build/generator/pipeline  # not the shipped one
 """
 
 import argparse
@@ -12,7 +13,8 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -25,6 +27,7 @@ from anon_ros.core import Anonymizer, CoverReason, Crop, RgbImage, Roi
 from anon_ros.models import build_anonymizer
 
 Boxes = npt.NDArray[np.float32]
+Configure = Callable[[dict[str, object]], Config]
 VIDEO = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 STRIDE = 16
 MIN_IOU = 0.5
@@ -41,13 +44,14 @@ NUM_PERSONS = 8
 REPEATS = 5
 
 
-def make_config(weights: Path, changes: dict[str, object]) -> Config:
-    detect = {
+def make_config(weights: Path, generator: str, changes: dict[str, object]) -> Config:
+    models = {
+        "inpaint.model": generator,
         "detect.weights": str(weights),
         "detect.classes": ["person", "fallen person"],
         "detect.confidence": 0.25,
     }
-    return load_config(find_profile("street"), {**detect, "compute.device": "cpu", **changes})
+    return load_config(find_profile("street"), {**models, "compute.device": "cpu", **changes})
 
 
 def iter_frames(video: Path) -> Iterator[RgbImage]:
@@ -78,10 +82,10 @@ def find_matches(boxes: Boxes, candidates: Boxes, min_iou: float) -> npt.NDArray
     return np.asarray((compute_iou(boxes, candidates) > min_iou).any(axis=1), np.bool_)
 
 
-def measure_looks(weights: Path, video: Path) -> None:
+def measure_looks(configure: Configure, video: Path) -> None:
     """Print the share of persons whom detectors find again, of those they found before."""
     hog, frames = Hog(), list(iter_frames(video))
-    original = build_anonymizer(make_config(weights, METHODS["fill"]))
+    original = build_anonymizer(configure(METHODS["fill"]))
     before = [original.segmenter.segment(frame).boxes_xyxy for frame in frames]
     by_hog = [
         find_matches(boxes, hog.detect(frame), MIN_HOG_IOU)
@@ -93,7 +97,7 @@ def measure_looks(weights: Path, video: Path) -> None:
         "| | found again by the demo's weights | by HOG | refused |\n| --- | ---: | ---: | ---: |"
     )
     for name, changes in METHODS.items():
-        anonymizer = build_anonymizer(make_config(weights, changes))
+        anonymizer = build_anonymizer(configure(changes))
         counts = Counter[str]()
         for frame, boxes, seen in zip(frames, before, by_hog, strict=True):
             result = anonymizer.anonymize(frame)
@@ -119,10 +123,10 @@ def make_crops() -> list[Crop]:
     return [Crop(image, mask, mask, Roi(0, 0, 64, 128), 0) for image in images]
 
 
-def measure_speed(weights: Path, frame: RgbImage) -> None:
+def measure_speed(configure: Configure, frame: RgbImage) -> None:
     """Print persons per second, and frames per second of the whole, both methods in turns."""
     anonymizers = {
-        name: build_anonymizer(make_config(weights, METHODS[name]))
+        name: build_anonymizer(configure(METHODS[name]))
         for name in ("fill", "generator, beta_d 0.6")
     }
     generator, crops = anonymizers["generator, beta_d 0.6"].inpainter, make_crops()
@@ -164,12 +168,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path, help="build/demo/yolov8s-seg-demo.pt of make demo")
     parser.add_argument("--video", type=Path, default=VIDEO)
+    parser.add_argument(
+        "--generator", default="generator", metavar="DIR", help="a trained one (the shipped one)"
+    )
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, no GPU.\n")
-    fill = build_anonymizer(make_config(arguments.weights, METHODS["fill"]))
-    measure_speed(arguments.weights, make_crowded_frame(fill, arguments.video))
+    configure = partial(make_config, arguments.weights, arguments.generator)
+    fill = build_anonymizer(configure(METHODS["fill"]))
+    measure_speed(configure, make_crowded_frame(fill, arguments.video))
     print()
-    measure_looks(arguments.weights, arguments.video)
+    measure_looks(configure, arguments.video)
 
 
 if __name__ == "__main__":

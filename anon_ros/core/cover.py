@@ -1,6 +1,7 @@
 """The cheap replacement that every person gets first, so that no later failure can show one."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.core.masks import PersonRegion
+from anon_ros.core.parallel import map_persons
 from anon_ros.core.types import Mask, RgbImage, copy_masked
 
 _COARSE_PX = 64
@@ -25,15 +27,20 @@ def cover_regions(image: RgbImage, regions: Sequence[PersonRegion], persons_mask
         regions: what to cover.
         persons_mask: (H, W) bool, pixels whose colors must not be used.
     """
-    height_px, width_px = persons_mask.shape
     canvas = image.copy()
-    for region in regions:
-        margin_px = max(region.window.width_px, region.window.height_px) // 4
-        context = region.window.expand(margin_px).clip(width_px, height_px)
-        inner = region.window.relative_to(context).slices
-        filled = fill_from_surroundings(image[context.slices], persons_mask[context.slices])[inner]
+    fills = map_persons(partial(_fill_window, image, persons_mask), regions)
+    for region, filled in zip(regions, fills, strict=True):
         copy_masked(filled, region.mask, canvas[region.window.slices])
     return canvas
+
+
+def _fill_window(image: RgbImage, persons_mask: Mask, region: PersonRegion) -> RgbImage:
+    """Return the fill of a region's window."""
+    height_px, width_px = persons_mask.shape
+    margin_px = max(region.window.width_px, region.window.height_px) // 4
+    context = region.window.expand(margin_px).clip(width_px, height_px)
+    inner = region.window.relative_to(context).slices
+    return fill_from_surroundings(image[context.slices], persons_mask[context.slices])[inner]
 
 
 def fill_from_surroundings(image: RgbImage, persons_mask: Mask) -> RgbImage:

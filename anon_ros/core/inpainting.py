@@ -1,9 +1,11 @@
 """Calls of an inpainter, whose results are validated."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from anon_ros.core.parallel import map_persons
 from anon_ros.core.protocols import Inpainter
 from anon_ros.core.resemblance import is_recognizable, is_same, is_unchanged, move_away
 from anon_ros.core.types import CoverReason, Crop, InpaintFailure, RgbImage, all_channels_below
@@ -27,9 +29,8 @@ def inpaint_crops(inpainter: Inpainter, crops: Sequence[Crop]) -> list[RgbImage 
             cover_reason = CoverReason.OUT_OF_MEMORY if is_memory else CoverReason.INPAINT_ERROR
             return [InpaintFailure(format_error(error), cover_reason)]
         return [result for crop in crops for result in inpaint_crops(inpainter, [crop])]
-    draws = inpainter.draws_persons
-    pairs = zip(results, crops, strict=True)
-    return [_validate(result, crop, draws_persons=draws) for result, crop in pairs]
+    validate = partial(_validate, draws_persons=inpainter.draws_persons)
+    return map_persons(validate, results, crops)
 
 
 def _validate(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anon_ros.config import MaskConfig
+from anon_ros.core.parallel import map_persons
 from anon_ros.core.roi import Roi
 from anon_ros.core.types import Detections, Mask
 
@@ -85,9 +86,11 @@ def make_regions(
     Raises:
         ValueError: as ``make_region``.
     """
-    pairs = enumerate(zip(detections.masks, detections.boxes_xyxy, strict=True))
-    configs = {i: replace(config, dilate_ratio=ratio) for i, ratio in dilate_ratios.items()}
-    return [make_region(mask, box, configs.get(i, config)) for i, (mask, box) in pairs]
+    configs = [
+        replace(config, dilate_ratio=dilate_ratios.get(index, config.dilate_ratio))
+        for index in range(len(detections))
+    ]
+    return map_persons(make_region, detections.masks, detections.boxes_xyxy, configs)
 
 
 def union_mask(regions: Sequence[PersonRegion], height_px: int, width_px: int) -> Mask:

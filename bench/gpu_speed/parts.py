@@ -254,43 +254,17 @@ def run_graphs(report: Report, bench: Bench) -> None:
     report.run("graph against plain call", partial(_compare_calls, graphed, plain))
     del graphed
     fuse_qkv(unet, bench.get_vae("tiny"))
-    fuse_qkv(unet, bench.get_vae("full"))
-    _measure_graphed(report, bench, RecordedUnet(unet, bench.device), "fused", SHAPES[:2])
     unet.to(memory_format=torch.channels_last)
-    graphed = RecordedUnet(unet, bench.device)
-    _measure_graphed(report, bench, graphed, "fused, channels last", SHAPES)
-    report.run("fused graph against plain call", partial(_compare_calls, graphed, plain))
-    _measure_frames(report, bench, graphed, "graphs")
-    del graphed
-    _run_blocks(report, bench, plain)
-
-
-def _measure_frames(report: Report, bench: Bench, graphed: RecordedUnet, name: str) -> None:
-    batch = partial(bench.measure_batch, "fast", FAST_BATCH, graphed)
-    report.run(f"fast, batch, {name}", batch, 5)
-    report.run(f"fast, {name}", partial(bench.measure_scenes, "fast", (1, 5), graphed), 12)
-    report.run(f"quality, {name}", partial(bench.measure_scenes, "quality", (5,), graphed), 15)
-
-
-def _run_blocks(report: Report, bench: Bench, plain: Calls) -> None:
-    unet = bench.unet
-    backend = "eager" if bench.tiny else "inductor"
-    # One compilation for all shapes, as a service that starts in seconds needs.
-    compile_blocks(unet, backend)
-    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
-    _measure_graphed(report, bench, graphed, "blocks compiled", SHAPES, 15)
-    report.run("compiled graph against plain call", partial(_compare_calls, graphed, plain))
-    _measure_frames(report, bench, graphed, "graphs, blocks compiled")
-    report.run("compilations", count_compilations)
-    del graphed
-    torch._dynamo.reset()  # noqa: SLF001 - its only home
-    compile_blocks(unet, backend, dynamic=False)
-    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
-    _measure_graphed(report, bench, graphed, "blocks compiled for the shape", SHAPES[:2], 15)
-    compile_blocks(unet, backend, kind="ResnetBlock2D", dynamic=False)
-    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
-    _measure_graphed(report, bench, graphed, "all blocks compiled for the shape", SHAPES[:2], 35)
-    report.run("compilations in all", count_compilations)
+    for kind, name in (("BasicTransformerBlock", "blocks"), ("ResnetBlock2D", "all blocks")):
+        # One compilation for all shapes, as a service that starts in seconds needs.
+        compile_blocks(unet, "eager" if bench.tiny else "inductor", kind)
+        graphed = RecordedUnet(unet, bench.device, is_compiled=True)
+        _measure_graphed(report, bench, graphed, f"{name} compiled", SHAPES, 15)
+        compare = partial(_compare_calls, graphed, plain)
+        report.run(f"graph, {name} compiled, against plain call", compare)
+        work = partial(bench.measure_scenes, "fast", (1, 5), graphed)
+        report.run(f"fast, graphs, {name} compiled", work, 12)
+        report.run(f"compilations, {name}", count_compilations)
 
 
 def _measure_graphed(  # noqa: PLR0913, PLR0917 - steps of the report
