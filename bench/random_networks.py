@@ -134,13 +134,11 @@ def make_inpainter(
     device: torch.device,
     *,
     tiny: bool,
-    unet: Any = None,
     recorder: GraphRecorder | None = None,
 ) -> DiffusionInpainter:
-    """Make an inpainter as ``DiffusionInpainter.load`` does, over another UNet if given."""
+    """Make an inpainter as ``DiffusionInpainter.load`` does."""
     compute = replace(config.compute, device=str(device))
     diffusion = make_diffusion(config, device, tiny=tiny)
-    diffusion.unet = unet or diffusion.unet
     return DiffusionInpainter(diffusion, config.inpaint, compute, recorder)
 
 

@@ -99,12 +99,10 @@ class Bench:
             overrides["inpaint.steps"] = _TINY_STEPS
         return load_config(ROOT / "config" / "profiles" / f"{profile}.yaml", overrides)
 
-    def make_inpainter(self, config: Config, unet: Any | None = None) -> Any:
-        """Make the product's inpainter over the process's networks, or over another UNet."""
+    def make_inpainter(self, config: Config) -> Any:
+        """Make the product's inpainter over the process's networks."""
         recorder = None if self.device.type == "cuda" else RerunRecorder()
-        return networks.make_inpainter(
-            config, self.device, tiny=self.tiny, unet=unet, recorder=recorder
-        )
+        return networks.make_inpainter(config, self.device, tiny=self.tiny, recorder=recorder)
 
     def make_segmenter(self, config: Config, persons: int) -> Any:
         """Make a segmenter that finds so many persons of the scene."""
@@ -217,13 +215,12 @@ class Bench:
         self,
         profile: str,
         counts: Sequence[int],
-        unet: Any | None = None,
         compile_mode: str = "off",
     ) -> dict[str, Any]:
-        """Measure frames of a profile with so many persons, over another UNet if given."""
+        """Measure frames of a profile with so many persons."""
         config = self.make_config(profile, compile_mode)
         start = time.perf_counter()
-        inpainter = self.make_inpainter(config, unet)
+        inpainter = self.make_inpainter(config)
         start_s = time.perf_counter() - start
         scenes = {}
         for count in counts:
@@ -311,10 +308,10 @@ class Bench:
             object.__delattr__(anonymizer.segmenter, "segment")
 
     def measure_batch(
-        self, profile: str, shape: Shape, unet: Any | None = None, compile_mode: str = "off"
+        self, profile: str, shape: Shape, compile_mode: str = "off"
     ) -> dict[str, Any]:
         """Measure the networks on a full batch of noise, per person."""
-        work = self.prepare_batch(profile, shape, unet, compile_mode)
+        work = self.prepare_batch(profile, shape, compile_mode)
         _, _, persons = self.scale(shape)
         result = self.measure_call(work, repeat=3, warm=2)
         if not torch.isfinite(work()).all():
@@ -323,10 +320,10 @@ class Bench:
         return result | {"ms_per_person": result["ms"] / persons}
 
     def prepare_batch(
-        self, profile: str, shape: Shape, unet: Any | None = None, compile_mode: str = "off"
+        self, profile: str, shape: Shape, compile_mode: str = "off"
     ) -> Callable[[], torch.Tensor]:
         """Return the work on a full batch of noise."""
-        inpainter = self.make_inpainter(self.make_config(profile, compile_mode), unet)
+        inpainter = self.make_inpainter(self.make_config(profile, compile_mode))
         height, width, persons = self.scale(shape)
         images = torch.rand(persons, 3, height, width, device=self.device) * 2 - 1
         cells = torch.ones(persons, 1, height // 8, width // 8, device=self.device)

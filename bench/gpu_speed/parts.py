@@ -255,16 +255,12 @@ def run_graphs(report: Report, bench: Bench) -> None:
     del graphed
     fuse_qkv(unet, bench.get_vae("tiny"))
     unet.to(memory_format=torch.channels_last)
-    for kind, name in (("BasicTransformerBlock", "blocks"), ("ResnetBlock2D", "all blocks")):
-        # One compilation for all shapes, as a service that starts in seconds needs.
-        compile_blocks(unet, "eager" if bench.tiny else "inductor", kind)
-        graphed = RecordedUnet(unet, bench.device, is_compiled=True)
-        _measure_graphed(report, bench, graphed, f"{name} compiled", SHAPES, 15)
-        compare = partial(_compare_calls, graphed, plain)
-        report.run(f"graph, {name} compiled, against plain call", compare)
-        work = partial(bench.measure_scenes, "fast", (1, 5), graphed)
-        report.run(f"fast, graphs, {name} compiled", work, 12)
-        report.run(f"compilations, {name}", count_compilations)
+    # One compilation for all shapes, as a service that starts in seconds needs.
+    compile_blocks(unet, "eager" if bench.tiny else "inductor")
+    graphed = RecordedUnet(unet, bench.device, is_compiled=True)
+    _measure_graphed(report, bench, graphed, "blocks compiled", SHAPES, 15)
+    report.run("compiled graph against plain call", partial(_compare_calls, graphed, plain))
+    report.run("compilations", count_compilations)
 
 
 def _measure_graphed(  # noqa: PLR0913, PLR0917 - steps of the report

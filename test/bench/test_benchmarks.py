@@ -60,14 +60,11 @@ def test_gpu_benchmark_measures_profiles(tmp_path: Path) -> None:
 
 def test_gpu_benchmark_compares_graphs(tmp_path: Path) -> None:
     results = run_gpu_part("graphs", tmp_path)
-    ways = ("graph", "graph, blocks compiled,", "graph, all blocks compiled,")
+    ways = ("graph", "compiled graph")
     for errors in (results[f"{way} against plain call"] for way in ways):
         assert len(errors) == 2
         assert max(errors.values()) < 1e-4
-    graphs = [
-        results[f"compilations, {kind}"]["unique_graphs"] for kind in ("blocks", "all blocks")
-    ]
-    assert 0 < graphs[0] < graphs[1]
+    assert results["compilations"]["unique_graphs"] > 0
 
 
 # Missing on a borrowed GPU, or not wanted there.

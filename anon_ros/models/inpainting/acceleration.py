@@ -81,7 +81,7 @@ def quantize(unet: Any, precision: str, device: torch.device) -> None:
     )
 
 
-def compile_blocks(unet: Any, backend: str, kind: str = _BLOCK, *, dynamic: bool = True) -> None:
+def compile_blocks(unet: Any, backend: str, kind: str = _BLOCK) -> None:
     """Let torch.compile compile the blocks of a class at their first call.
 
     Dynamic: once for all sizes, in seconds, instead of minutes for each size of the whole UNet.
@@ -90,4 +90,4 @@ def compile_blocks(unet: Any, backend: str, kind: str = _BLOCK, *, dynamic: bool
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(cache) / "anon_ros" / "inductor"))
     for module in unet.modules():
         if type(module).__name__ == kind:
-            module.compile(backend=backend, dynamic=dynamic)
+            module.compile(backend=backend, dynamic=True)

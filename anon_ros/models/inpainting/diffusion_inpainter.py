@@ -218,12 +218,14 @@ class DiffusionInpainter:
             diffusion.prompt, diffusion.noise_schedule = main
 
     def _choose_attention(self, max_batch: int, timer: AttentionTimer) -> None:
-        """Measure the kernels of attention at the first size, and take the fastest first."""
+        """Measure the kernels of attention at the first size; ask a faster one first."""
         bucket, factor = next(iter(self._buckets)), self.diffusion.vae_scale_factor
         latent_hw = bucket.height_px // factor, bucket.width_px // factor
         unet, count = self.diffusion.unet, max_batch * (1 + self.diffusion.is_guided)
         shapes = list_attention_shapes(unet.config, latent_hw, count)
-        self._undo_attention = prefer_backends(unet, choose_backends(shapes, timer))
+        backends = choose_backends(shapes, timer)
+        if backends is not None:
+            self._undo_attention = prefer_backends(unet, backends)
 
     def _reset_attention(self) -> bool:
         """Leave the choice of the kernels to torch; return True if it was not."""
