@@ -63,14 +63,14 @@ def test_fastest_first_if_faster_than_own_choice(
 
 def test_layers_count(caplog: pytest.LogCaptureFixture) -> None:
     """Ten layers of the deep level outweigh two of the other."""
-    times = {(FLASH, IMAGE): 1.0, (CUDNN, IMAGE): 2.0, (FLASH, DEEP): 1.0, (CUDNN, DEEP): 0.7}
-    times |= {(None, IMAGE): 1.0, (None, DEEP): 2.0}
+    on_image = {None: 1.0, FLASH: 1.0, CUDNN: 2.0}
+    in_depth = {None: 2.0, FLASH: 1.0, CUDNN: 0.7}
 
     def measure(backend: SDPBackend | None, shape: AttentionShape) -> float:
         if backend is EFFICIENT:
             message = "no\nkernel"
             raise RuntimeError(message)
-        return times[backend, shape] / 1000
+        return (on_image if shape is IMAGE else in_depth)[backend] / 1000
 
     with caplog.at_level(logging.INFO):
         assert choose_backends([IMAGE, DEEP], measure) == [CUDNN, FLASH, MATH]
