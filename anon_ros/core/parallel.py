@@ -26,8 +26,8 @@ def map_persons(work: Callable[..., T], *columns: Iterable[Any]) -> list[T]:
 
 @cache
 def _make_pool() -> ThreadPoolExecutor:
-    cores = len(os.sched_getaffinity(0))
-    return ThreadPoolExecutor(min(cores, _MAX_WORKERS), thread_name_prefix="persons")
+    workers = min(os.cpu_count() or 1, _MAX_WORKERS)
+    return ThreadPoolExecutor(workers, thread_name_prefix="persons")
 
 
 os.register_at_fork(after_in_child=_make_pool.cache_clear)  # a child has none of its threads
