@@ -86,10 +86,8 @@ def make_regions(
     Raises:
         ValueError: as ``make_region``.
     """
-    configs = [
-        replace(config, dilate_ratio=dilate_ratios.get(index, config.dilate_ratio))
-        for index in range(len(detections))
-    ]
+    changed = {i: replace(config, dilate_ratio=ratio) for i, ratio in dilate_ratios.items()}
+    configs = [changed.get(i, config) for i in range(len(detections))]
     return map_persons(make_region, detections.masks, detections.boxes_xyxy, configs)
 
 

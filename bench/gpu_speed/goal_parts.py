@@ -8,7 +8,7 @@ from typing import Any
 
 import random_networks as networks
 import torch
-from gpu_speed.bench import Bench, Shape, ensure_recorded
+from gpu_speed.bench import Bench, Shape
 from gpu_speed.goals import (
     BATCH_512,
     FAST_BATCH,
@@ -17,6 +17,7 @@ from gpu_speed.goals import (
     judge_fp8,
     name_shape,
 )
+from gpu_speed.graphs import record_graphs
 from gpu_speed.profiles import profile_work
 from gpu_speed.report import Report
 from street_scene import make_image
@@ -48,9 +49,7 @@ def run_goals(report: Report, bench: Bench, compile_mode: str) -> None:
 def _measure_unet(bench: Bench, compile_mode: str, shape: Shape) -> dict[str, float]:
     inpainter, call = _prepare_unet(bench, compile_mode, shape)
     call()
-    result = bench.measure_unet(inpainter.diffusion.unet, shape)
-    ensure_recorded(inpainter, compile_mode)
-    return result
+    return bench.measure_unet(inpainter.diffusion.unet, shape)
 
 
 def _prepare_unet(
@@ -63,7 +62,7 @@ def _prepare_unet(
     def call() -> torch.Tensor:
         with torch.no_grad():
             result: torch.Tensor = inpainter.diffusion.unet(**inputs)[0]
-        inpainter.run_idle_work()  # records after the first call
+        record_graphs(inpainter)  # after the first call
         return result
 
     return inpainter, call
@@ -97,7 +96,7 @@ def _prepare_frame(bench: Bench, config: Config) -> tuple[Callable[[], object], 
 
     def work() -> None:
         anonymizer.anonymize(image)
-        inpainter.run_idle_work()
+        record_graphs(inpainter)
 
     return work, inpainter
 

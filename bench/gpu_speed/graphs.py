@@ -45,10 +45,29 @@ class RecordedUnet(GraphedUnet):
         """
         result = super().__call__(*positional, **named)
         self.record_waiting()
-        if not self.is_recording:
-            message = "the UNet could not be recorded"
-            raise RuntimeError(message)
+        ensure_recorded(self)
         return result
+
+
+def record_graphs(inpainter: Any) -> None:
+    """Record the sizes that came up, as the worker does between frames.
+
+    Raises:
+        RuntimeError: if they cannot be recorded.
+    """
+    inpainter.run_idle_work()
+    ensure_recorded(inpainter.diffusion.unet)
+
+
+def ensure_recorded(unet: Any) -> None:
+    """Refuse a UNet that should replay graphs and has none; the product goes on without.
+
+    Raises:
+        RuntimeError: if it could not be recorded.
+    """
+    if isinstance(unet, GraphedUnet) and not (unet.is_recording and unet.has_graphs):
+        message = "the UNet could not be recorded: see the warning above"
+        raise RuntimeError(message)
 
 
 def count_compilations() -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,29 @@ def test_gpu_goals_judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gpu_figures_of_lost_graphs_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    module = importlib.import_module("gpu_speed.bench")
-    bench = module.Bench(torch.device("cpu"), 1, tiny=True)
-    inpainter = bench.make_inpainter(bench.make_config("fast", "graphs"))
-    module.ensure_recorded(inpainter, "off")
+    bench = importlib.import_module("gpu_speed.bench").Bench(torch.device("cpu"), 1, tiny=True)
+    graphs = importlib.import_module("gpu_speed.graphs")
+    off, recorded = (
+        bench.make_inpainter(bench.make_config("fast", mode)) for mode in ("off", "graphs")
+    )
+    graphs.record_graphs(off)
     with pytest.raises(RuntimeError, match="could not be recorded"):
-        module.ensure_recorded(inpainter, "graphs")  # nothing yet
+        graphs.record_graphs(recorded)  # nothing yet
+
+    def fail(*_: object) -> None:
+        message = "out of graphs"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(graphs.RerunRecorder, "record", fail)
+    batch, shape = bench.prepare_batch("fast", (512, 512, 2), "graphs"), (1024, 1024, 2)
+    parts = importlib.import_module("gpu_speed.goal_parts")
+    for work in (
+        batch,
+        partial(bench.measure_scenes, "fast", (1,), "graphs"),
+        partial(parts._measure_unet, bench, "graphs", shape),  # noqa: SLF001 - a step of the goals
+    ):
+        with pytest.raises(RuntimeError, match="could not be recorded"):
+            work()
 
 
 @pytest.mark.parametrize(
