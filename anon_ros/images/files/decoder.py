@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 
 import cv2
@@ -18,11 +19,11 @@ from anon_ros.errors import ImageFormatError
 from anon_ros.images.bit_depth import Samples
 
 _STDERR = 2
-_DAMAGE = re.compile(
-    r"Corrupt JPEG data: (?:(?P<extra_bytes>\d+) extraneous)?.*"
-    r"|Premature end of JPEG file|Inconsistent progression.*|Invalid SOS parameters.*"
+_WARNING = re.compile(  # also behind what another thread has written without an end of line
+    rb"(?:(?P<damage>(?<!damaged: )(?:Corrupt JPEG data: (?:(?P<extra_bytes>\d+) extraneous)?.*"
+    rb"|Premature end of JPEG file|Inconsistent progression.*|Invalid SOS parameters.*))"
+    rb"|libpng (?:warning|error):.*|Warning: unknown JFIF.*|Unknown Adobe.*)\n"
 )
-_OTHER_WARNING = re.compile(r"libpng (?:warning|error):.*|Warning: unknown JFIF.*|Unknown Adobe.*")
 _MAX_EXTRA_BYTES = 8  # webcams pad the end of their frames
 _LOCK = Lock()
 
@@ -34,46 +35,70 @@ def decode_picture(data: bytes, flags: int) -> tuple[Samples | None, str]:
         ImageFormatError: if OpenCV itself fails.
     """
     try:
-        with _capture_warnings() as lines:
+        with _capture_warnings() as warnings:
             samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         message = f"picture of {len(data)} bytes cannot be decoded: {error.err}"
         raise ImageFormatError(message) from error
-    return samples, next(filter(_is_damage, lines), "")
+    return samples, next(filter(None, map(_read_damage, warnings)), "")
 
 
-def _is_damage(line: str) -> bool:
-    match = _DAMAGE.fullmatch(line)
-    return (
-        match is not None and int(match["extra_bytes"] or _MAX_EXTRA_BYTES + 1) > _MAX_EXTRA_BYTES
-    )
+def _read_damage(warning: re.Match[bytes]) -> str:
+    if int(warning["extra_bytes"] or _MAX_EXTRA_BYTES + 1) <= _MAX_EXTRA_BYTES:
+        return ""
+    return (warning["damage"] or b"").decode(errors="backslashreplace")
 
 
 @contextmanager
-def _capture_warnings() -> Iterator[list[str]]:
-    """Collect the lines of both libraries; those of other threads come out a little later."""
-    lines: list[str] = []
+def _capture_warnings() -> Iterator[list[re.Match[bytes]]]:
+    """Collect the warnings of both libraries; what others write comes out a little later."""
+    warnings: list[re.Match[bytes]] = []
     with _LOCK:
         try:
             stderr = os.dup(_STDERR)
         except OSError:  # it is closed: nobody reads what is written there
-            yield lines
+            yield warnings
             return
-        captured = os.memfd_create("decoder")
-        fcntl.fcntl(captured, fcntl.F_SETFL, os.O_APPEND)  # or threads overwrite one another
-        os.dup2(captured, _STDERR)
+        captured = _get_captured(os.getpid())
+        os.dup2(captured.file, _STDERR)
         try:
-            yield lines
+            yield warnings
         finally:
             os.dup2(stderr, _STDERR)
-            text = os.pread(captured, os.fstat(captured).st_size, 0)
-            os.close(captured)
-            foreign = b""
-            for line in text.splitlines(keepends=True):
-                word = line.decode(errors="backslashreplace").rstrip("\n")
-                if _DAMAGE.fullmatch(word) or _OTHER_WARNING.fullmatch(word):
-                    lines.append(word)
-                else:
-                    foreign += line
-            os.write(stderr, foreign)
+            text = captured.read()
+            warnings += _WARNING.finditer(text)
+            os.write(stderr, _WARNING.sub(b"", text))
             os.close(stderr)
+
+
+class _Captured:
+    """A file in place of stderr.
+
+    Another thread may have begun to write there, and end when stderr is back in its place: what
+    comes after one reading is part of the next.
+    """
+
+    _END = b"\0"
+    _MAX_BYTES = 1 << 20
+
+    def __init__(self) -> None:
+        self.file = os.memfd_create("decoder")
+        fcntl.fcntl(self.file, fcntl.F_SETFL, os.O_APPEND)  # or threads overwrite one another
+        self._read = 0
+
+    def read(self) -> bytes:
+        """Return what was written since the last call, no write of it cut off."""
+        os.write(self.file, self._END)  # appended when the write that is under way has ended
+        text = os.pread(self.file, os.fstat(self.file).st_size - self._read, self._read)
+        text = text[: text.rindex(self._END) + 1]
+        self._read += len(text)
+        if self._read > self._MAX_BYTES and os.fstat(self.file).st_size == self._read:
+            os.ftruncate(self.file, 0)
+            self._read = 0
+        return text.replace(self._END, b"")
+
+
+@cache
+def _get_captured(_process: int) -> _Captured:
+    """Return the file of one process: a fork would read its parent's lines."""
+    return _Captured()
