@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn.functional import avg_pool2d
 
+from anon_ros.models.device import has_bfloat16
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.crops import CropMaker
 from training.networks import make_vae
@@ -57,7 +58,8 @@ def choose_rate(max_rate: float, step: int, ratio: float, warm_up: int = 100) ->
 
 
 def _compute_loss(vae: Any, images: torch.Tensor, random: RandomValues) -> torch.Tensor:
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+    device = images.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
         latents = vae.encode(images).latents
         noisy = latents + _LATENT_NOISE * random.normal(*latents.shape)
         decoded = vae.decode(noisy).sample.float()
