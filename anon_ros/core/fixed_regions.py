@@ -35,11 +35,19 @@ class MaskImage:
 
     Attributes:
         name: for messages.
-        mask: (H, W) bool, of the size of the camera's images.
+        mask: (H, W) bool, of the size of the camera's images, not empty.
+
+    Raises:
+        ValueError: if it is empty.
     """
 
     name: str
     mask: Mask
+
+    def __post_init__(self) -> None:
+        if not self.mask.any():
+            message = f"{self.name} marks no pixel"
+            raise ValueError(message)
 
     def draw(self, height_px: int, width_px: int) -> Mask:
         """Return the mask.

@@ -21,7 +21,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return True if the device computes in bfloat16 faster than in float32."""
+    """Return True if the device computes in bfloat16: a CPU if faster than in float32, any GPU.
+
+    GPUs before Ampere emulate it, in half of the memory of float32.
+    """
     if device.type != "cpu":
         return True
     # JetPack's torch may be older than this function.

@@ -165,7 +165,13 @@ def build_inpainter(config: Config) -> LoadedInpainter:
     from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter  # noqa: PLC0415
 
     main = DiffusionInpainter.load(config.inpaint, config.compute, list_styles(config))
-    return _add_small_model(main, config) if config.inpaint.has_small_model else main
+    if not config.inpaint.has_small_model:
+        return main
+    try:
+        return _add_small_model(main, config)
+    except BaseException:
+        main.release()
+        raise
 
 
 def _add_small_model(main: "DiffusionInpainter", config: Config) -> LoadedInpainter:

@@ -52,12 +52,15 @@ class ModelCache:
         before, self._config = self._config, config
         # After an exception nothing half changed remains: the next call loads anew.
         inpainter, self._inpainter = self._inpainter, None
-        if inpainter is None or not _can_serve(inpainter, before, config):
-            _release(inpainter)
-            inpainter = None  # two would not fit into memory
-            release_gpu_memory()
-            inpainter = build_inpainter(config)
-        self._inpainter = inpainter
+        can_serve = False
+        try:
+            can_serve = inpainter is not None and _can_serve(inpainter, before, config)
+        finally:
+            if not can_serve:
+                _release(inpainter)
+                inpainter = None  # two would not fit into memory
+                release_gpu_memory()
+        self._inpainter = inpainter or build_inpainter(config)
         segmenter, self._segmenter = self._segmenter, None
         is_same = _has_same_parameters(before, config, "detect", "mask")
         if segmenter is None or not is_same or list_targets(before) != list_targets(config):

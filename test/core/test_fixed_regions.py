@@ -65,6 +65,11 @@ def test_mask_image_covers_as_drawn() -> None:
     assert np.array_equal(replaced, ring)
 
 
+def test_empty_mask_image_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a\.png marks no pixel"):
+        MaskImage("a.png", np.zeros((8, 8), np.bool_))
+
+
 def test_mask_image_of_another_size_fails_the_frame() -> None:
     mask = np.ones((30, 40), np.bool_)
     for subject in (

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from anon_ros.config import Config, load_config
 from anon_ros.core import TARGET_STRIDE, Crop, RgbImage, Roi
 from anon_ros.errors import ModelError
 from anon_ros.models import ModelCache, build_tracking_anonymizer
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from helpers.arrays import make_detections
 from helpers.fake_models import FixedSegmenter
 from helpers.graphs import FakeRecorder
@@ -178,7 +180,9 @@ def test_cache_survives_failed_change(
 ) -> None:
     image = np.ascontiguousarray(bus_rgb[::2, ::2])
     models = ModelCache()
-    models.anonymizer(make_config(base_overrides))
+    inpainter = models.anonymizer(make_config(base_overrides)).inpainter
+    released = []
+    monkeypatch.setattr(inpainter, "release", lambda: released.append(inpainter))
     wanted = make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
 
     def gone(*_: object) -> None:
@@ -189,11 +193,27 @@ def test_cache_survives_failed_change(
         patch.setattr("anon_ros.models.inpainting.diffusion_inpainter.encode_prompts", gone)
         with pytest.raises(ModelError, match="gone"):
             models.anonymizer(wanted)
+    assert released == [inpainter]
     result = models.anonymizer(
         make_config(base_overrides, inpaint__prompt="a robot", detect__confidence=0.6)
     )
     expected = build_tracking_anonymizer(wanted).anonymize(image).image
     assert np.array_equal(result.anonymize(image).image, expected)
+
+
+def test_prompt_encoded_anew_if_memory_does_not_suffice_beside_the_unet(
+    base_overrides: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = ModelCache()
+    first = models.anonymizer(make_config(base_overrides)).inpainter
+
+    def fail(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr("anon_ros.models.inpainting.diffusion_inpainter.encode_prompts", fail)
+    second = models.anonymizer(make_config(base_overrides, inpaint__prompt="a robot")).inpainter
+    assert isinstance(second, DiffusionInpainter)
+    assert second is not first
 
 
 def test_fallbacks_counted(base_overrides: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from anon_ros.bags.messages import (
     DESERIALIZED_TYPES,
     ImageMessage,
@@ -40,8 +42,8 @@ from anon_ros.images.content.point_clouds import find_cloud_problem, list_cloud_
 
 NUM_SAMPLES = 5
 """Messages of a topic that ``classify_topic`` asks for."""
-DEPTH_ENCODINGS = ("16UC1", "32FC1")
-"""Encodings of depth images (REP 118)."""
+DEPTH_ENCODINGS = {"16UC1": 2, "32FC1": 4}
+"""Encodings of depth images (REP 118), with the bytes of a pixel."""
 
 _SERIALIZATIONS = ("cdr", "ros1")
 _DEPTH_WORDS = ("depth", "disparity")
@@ -49,6 +51,8 @@ _DEPTH_WORDS = ("depth", "disparity")
 _OTHER_CHANNEL_WORDS = re.compile(
     r"(?<![a-z])(?:n?ir|gr[ae]y|mono|raw_ir)(?![a-z])|infra|ampl|intens|conf|refl"
 )
+# Behind that word they name a camera that is called so: /depth_cam/left.
+_CAMERA_SIDE = re.compile(r"(?:depth|disparity).*[/_](?:left|right)(?![a-z])")
 _IMAGE_FILES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".gif", ".webp", ".mp4", ".avi", ".mkv")
 _TEXT_FILES = (".yaml", ".yml", ".json", ".txt", ".csv", ".xml", ".urdf", ".md", ".msg", ".proto")
 _TEXT_TYPES = ("application/json", "application/yaml", "application/x-yaml", "application/xml")
@@ -128,10 +132,25 @@ def find_copy_problem(channel: Channel, data: bytes) -> str:
         return find_cloud_problem(deserialize(channel, data))
     if channel.type_name in IMAGE_TYPES:
         image = deserialize_image(channel, data)
-        is_depth = image.is_raw and image.encoding in DEPTH_ENCODINGS
-        return "" if is_depth else f"encoding {image.encoding!r} is no depth"
+        problem = _find_depth_problem(image)
+        return problem or _find_media(data) or find_long_frame_id(channel, data)
     problem = find_nested_problem(channel, data) if _holds_nested(channel) else ""
     return problem or _find_media(data) or find_long_frame_id(channel, data)
+
+
+def _find_depth_problem(image: ImageMessage) -> str:
+    """Return why an image is no depth, or what it has beside the pixels; empty if neither."""
+    if not image.is_raw or image.encoding not in DEPTH_ENCODINGS:
+        return f"encoding {image.encoding!r} is no depth"
+    raw = image.raw
+    pixels = np.asarray(raw.data)
+    row_bytes, size = DEPTH_ENCODINGS[image.encoding] * raw.width, pixels.size
+    needed = raw.height * max(raw.step, row_bytes)
+    if size != needed:
+        return f"has {size} bytes of data, {raw.height} rows of {raw.step} bytes need {needed}"
+    if raw.step and pixels.reshape(-1, raw.step)[:, row_bytes:].any():
+        return "has bytes beside the pixels of its rows"
+    return ""
 
 
 def find_attachment_problem(attachment: Attachment) -> str:
@@ -205,7 +224,7 @@ def _classify_image(channel: Channel, samples: Sequence[bytes]) -> _Classificati
         except ImageFormatError:
             continue
         if image.is_raw and image.encoding in DEPTH_ENCODINGS:
-            return _classify_depth_or_thermal(channel.topic, image.encoding)
+            return _classify_depth_or_thermal(channel, image.encoding, data)
         problem = _find_format_problem(image)
         if not problem:
             return _Classification(TopicAction.ANONYMIZE)
@@ -224,13 +243,17 @@ def _find_format_problem(image: ImageMessage) -> str:
     return "" if is_supported else problem
 
 
-def _classify_depth_or_thermal(topic: str, encoding: str) -> _Classification:
+def _classify_depth_or_thermal(channel: Channel, encoding: str, data: bytes) -> _Classification:
     """Classify 16-bit or float images by the topic's name, for their data look the same."""
-    name = topic.lower()
+    name = channel.topic.lower()
     if is_thermal_topic(name):
         if encoding == "16UC1":
             return _Classification(TopicAction.ANONYMIZE, "16UC1 as a thermal camera's grey")
-    elif any(word in name for word in _DEPTH_WORDS) and not _OTHER_CHANNEL_WORDS.search(name):
+    elif any(word in name for word in _DEPTH_WORDS) and not (
+        _OTHER_CHANNEL_WORDS.search(name) or _CAMERA_SIDE.search(name)
+    ):
+        if problem := find_copy_problem(channel, data):
+            return _Classification(TopicAction.UNDECIDED, problem)
         reason = f"depth ({encoding}): persons' shapes can be seen in it"
         return _Classification(TopicAction.COPY, reason)
     return _Classification(TopicAction.UNDECIDED, f"{encoding} may be depth or thermal")

@@ -30,6 +30,12 @@ _FRAME_HEADER = struct.Struct(">HBHHB")  # length, bits, height, width, channels
 _JPEG_BITS = range(2, 17)
 _MAX_TIFF_KIND = 18  # of BigTIFF
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PNM_HEAD = re.compile(
+    rb"P(?P<kind>[56])\s(?:\s|#[^\n]{0,200}\n)*(?P<width>\d{1,5})\s+(?P<height>\d{1,5})"
+    rb"\s+(?P<max>\d{1,5})\s"
+)
+_MIN_SIDE_PX, _WIDE_SAMPLES = 8, 256
+_SUN_HEADER, _SUN_BITS = struct.Struct(">6I"), (1, 8, 24, 32)
 _IN_HEADER = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}
 _ARCHIVED_PICTURE = re.compile(rb"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|avi)", re.IGNORECASE)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s\\]*")
@@ -174,6 +180,31 @@ def _name_h26x(data: bytes, place: int) -> str:
     return "a film (H.264 or H.265)" if is_film else ""
 
 
+def _name_pnm(data: bytes, place: int) -> str:
+    """Read the head of a netpbm picture, whose pixels must be there: texts have such words, too."""
+    match = _PNM_HEAD.match(data, place)
+    if match is None:
+        return ""
+    width_px, height_px, max_level = (int(match[name]) for name in ("width", "height", "max"))
+    channels = 3 if match["kind"] == b"6" else 1
+    num_bytes = width_px * height_px * channels * (1 if max_level < _WIDE_SAMPLES else 2)
+    is_picture = min(width_px, height_px) >= _MIN_SIDE_PX and match.end() + num_bytes <= len(data)
+    return "a PNM picture" if is_picture else ""
+
+
+def _name_sun_raster(data: bytes, place: int) -> str:
+    head = data[place + 4 : place + 4 + _SUN_HEADER.size]
+    if len(head) < _SUN_HEADER.size:
+        return ""
+    *sides, bits, _, kind, map_kind = _SUN_HEADER.unpack(head)
+    is_head = min(sides) > 0 and bits in _SUN_BITS and kind < 6 and map_kind < 3  # noqa: PLR2004
+    return "a Sun raster picture" if is_head else ""
+
+
+def _name_exr(data: bytes, place: int) -> str:
+    return "an OpenEXR picture" if b"channels\0chlist" in data[place : place + 4096] else ""
+
+
 def _name_matroska(data: bytes, place: int) -> str:
     head = data[place : place + 64]
     return "a film" if b"webm" in head or b"matroska" in head else ""
@@ -225,6 +256,13 @@ _FILE_KINDS = (
     _Kind(b"BM", _name_bmp),
     _Kind(b"II*\0", _name_tiff),
     _Kind(b"MM\0*", _name_tiff),
+    *(_Kind(start, _name_pnm) for start in (b"P5\n", b"P5 ", b"P6\n", b"P6 ")),
+    _Kind(b"P7\nWIDTH ", _always("a PNM picture")),
+    _Kind(b"\x59\xa6\x6a\x95", _name_sun_raster),
+    _Kind(b"#?RADIANCE", _always("a Radiance HDR picture")),
+    _Kind(b"#?RGBE", _always("a Radiance HDR picture")),
+    _Kind(b"\x76\x2f\x31\1", _name_exr),
+    _Kind(b"8BPS\0\1", _always("a Photoshop picture")),
     _Kind(b"jP  \r\n\x87\n", _always("a JPEG 2000 picture")),
     _Kind(b"\xff\x4f\xff\x51\0", _always("a JPEG 2000 picture")),
     _Kind(b"JXL \r\n\x87\n", _always("a JPEG XL picture")),

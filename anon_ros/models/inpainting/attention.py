@@ -92,9 +92,12 @@ def list_attention_shapes(
         count: number of images.
     """
     levels = len(config.down_block_types)
-    heads, layers = (
+    heads, blocks, depths = (
         value if isinstance(value, Sequence) else [value] * levels
-        for value in (config.attention_head_dim, config.transformer_layers_per_block)
+        for value in (
+            *(config.attention_head_dim, config.layers_per_block),
+            config.transformer_layers_per_block,
+        )
     )
     shapes = []
     for level, kind in enumerate(config.down_block_types):
@@ -102,8 +105,10 @@ def list_attention_shapes(
             continue
         tokens = max(1, (latent_hw[0] >> level) * (latent_hw[1] >> level))
         head_dim = config.block_out_channels[level] // heads[level]
+        depth = depths[level]
+        layers = sum(depth) if isinstance(depth, Sequence) else depth * blocks[level]
         shapes += [
-            AttentionShape(count, heads[level], tokens, keys, head_dim, layers[level])
+            AttentionShape(count, heads[level], tokens, keys, head_dim, layers)
             for keys in (tokens, _PROMPT_TOKENS)
         ]
     return shapes

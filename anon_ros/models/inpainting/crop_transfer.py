@@ -116,7 +116,7 @@ def download_results(
             results[index] = part[:-1].numpy().reshape(crops[index].image.shape)
         else:
             results[index] = InpaintFailure(
-                "the diffusion returned NaN; set inpaint.dtype to bfloat16 or float32",
+                "the diffusion returned NaN or infinity; set inpaint.dtype to bfloat16 or float32",
                 CoverReason.INVALID_RESULT,
             )
     return results

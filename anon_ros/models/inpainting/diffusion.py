@@ -185,7 +185,7 @@ class Diffusion:
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Decode latents (B, 4, h, w) to images (B, 3, H, W) float32 in 0..1."""
+        """Decode latents (B, 4, h, w) to images (B, 3, H, W) float32 in 0..1, or NaN."""
         pixels = latents[0, 0].numel() * self.vae_scale_factor**2
         return torch.cat([self._decode(part) for part in _split_for_vae(latents, pixels)])
 
@@ -199,7 +199,8 @@ class Diffusion:
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:
         scaled = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
         decoded: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
-        return (decoded.float() / 2 + 0.5).clamp(0, 1)
+        # Limited to 0..1, infinity would look like a color.
+        return (decoded.float() / 2 + 0.5).clamp(0, 1).where(decoded.isfinite(), torch.nan)
 
     def _add_initial_noise(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         scheduler = self.scheduler

@@ -142,9 +142,11 @@ class DiffusionInpainter:
         if missing:
             if after.lora:  # it may have changed the text encoders, which are freed after loading
                 return False
-            encoded = encode_prompts(
-                after, list(missing.values()), diffusion.device, diffusion.dtype
-            )
+            styles_to_encode = list(missing.values())
+            try:
+                encoded = encode_prompts(after, styles_to_encode, diffusion.device, diffusion.dtype)
+            except torch.cuda.OutOfMemoryError:  # beside the UNet
+                return False
             prompts |= zip(missing, encoded, strict=True)
         drawings = {
             style: (prompts[style.prompts], plan_schedule(after, diffusion.scheduler, style))
@@ -343,12 +345,14 @@ class DiffusionInpainter:
         bucket, diffusion, start_s = next(iter(self._buckets)), self.diffusion, time.monotonic()
         schedule, guidance_until = diffusion.noise_schedule, diffusion.guidance_until
         diffusion.noise_schedule = replace(schedule, timesteps=schedule.timesteps[:1])
+        # With guidance there is no batch of one image, at the end of the chain there may be.
+        shares = [1.0] if guidance_until == 1 else [0.0, 1.0]
         sides = bucket.height_px, bucket.width_px
         image = torch.zeros(*sides, 3, dtype=torch.uint8, device=diffusion.device)
         task = CropTask(0, image, torch.ones_like(image[..., 0]), None, 0)
         for count in range(1, min(max_batch, 2) + 1):
-            # With guidance there is no batch of one image, at the end of the chain there may be.
-            for diffusion.guidance_until in sorted({1.0, float(guidance_until == 1)}):
+            for share in shares:
+                diffusion.guidance_until = share
                 self._inpaint_tasks(bucket, [task] * count)
         diffusion.noise_schedule, diffusion.guidance_until = schedule, guidance_until
         self.run_idle_work()

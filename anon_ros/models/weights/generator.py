@@ -10,8 +10,11 @@ GENERATOR_LICENSE = "Apache-2.0 (anon_ros)"
 GENERATOR_HINT = "or draw small persons with what is shipped: profile street (profile:=street)"
 
 
-def find_generator() -> Path:
+def find_generator(parameter: str = "inpaint.model") -> Path:
     """Return the directory of the generator, a diffusers pipeline.
+
+    Args:
+        parameter: the parameter that names it.
 
     Raises:
         ModelError: if it is not installed.
@@ -21,7 +24,7 @@ def find_generator() -> Path:
         if (candidate / "model_index.json").is_file():
             return candidate
     places = " or ".join(map(str, candidates))
-    message = f"inpaint.model: the generator is not at {places}; install anon_ros again"
+    message = f"{parameter}: the generator is not at {places}; install anon_ros again"
     raise ModelError(message)
 
 

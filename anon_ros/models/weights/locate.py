@@ -118,7 +118,7 @@ def find_pipeline(model: str, revision: str, parameter: str = "inpaint.model") -
         ModelError: if there is none or it is incomplete; names the command to fetch it.
     """
     if model == GENERATOR:
-        return find_generator()
+        return find_generator(parameter)
     candidates = _list_directories(model)
     directory = _find_directory(model, "model_index.json", revision)
     if directory is None:
@@ -182,7 +182,7 @@ def read_pipeline_index(directory: Path) -> dict[str, object]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        message = f"inpaint.model: {path} cannot be read ({error}); it is no diffusers pipeline"
+        message = f"{path} cannot be read ({error}); it is no diffusers pipeline"
         raise ModelError(message) from error
     return dict(index)
 
@@ -302,8 +302,13 @@ def _find_in_hub_cache(model: str, file: str, revision: str) -> Path | None:
 
 
 def _find_defects(directory: Path) -> Iterator[str]:
-    """Yield the parts that an incomplete download lacks."""
-    for part, entry in read_pipeline_index(directory).items():
+    """Yield what is damaged, and the parts that an incomplete download lacks."""
+    try:
+        index = read_pipeline_index(directory)
+    except ModelError as error:
+        yield str(error)
+        return
+    for part, entry in index.items():
         if part[0] == "_" or part in _UNUSED_PARTS or not isinstance(entry, list) or not entry[0]:
             continue
         if not (directory / part).is_dir():

@@ -1,5 +1,6 @@
 """Whatever may hide an image is left to the user; what cannot is copied."""
 
+import cv2
 import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_typestore
@@ -21,8 +22,9 @@ HEADER = STORE.types["std_msgs/msg/Header"](
 )
 
 
-def image(encoding: str) -> bytes:
-    message = STORE.types[IMAGE](HEADER, 1, 1, encoding, 0, 4, np.zeros(4, np.uint8))
+def image(encoding: str, step: int = 4, data: bytes = bytes(4)) -> bytes:
+    pixels = np.frombuffer(data, np.uint8)
+    message = STORE.types[IMAGE](HEADER, 1, 1, encoding, 0, step, pixels)
     return bytes(STORE.serialize_cdr(message, IMAGE))
 
 
@@ -44,6 +46,10 @@ def opaque(topic: str, definition: str, encoding: str = "ros2msg") -> Channel:
         ("/front", ["16UC1"], UNDECIDED),
         ("/depth/image", ["16UC1"], COPY),
         ("/depth/infra", ["16UC1"], UNDECIDED),
+        ("/left/depth/image", ["16UC1"], COPY),
+        ("/camera/aligned_depth_to_color/image_raw", ["16UC1"], COPY),
+        ("/depth_cam/left/image_raw", ["16UC1"], UNDECIDED),
+        ("/depth_camera/right_image", ["16UC1"], UNDECIDED),
         ("/lwir/image", ["16UC1"], ANONYMIZE),
         ("/lwir/depth", ["32FC1"], UNDECIDED),
         ("/front", ["64FC3"], UNDECIDED),
@@ -54,6 +60,35 @@ def test_image_topic_classified(topic: str, samples: list[str], action: TopicAct
     decision = classify_topic(Channel(1, topic, IMAGE, "cdr"), 3, [image(e) for e in samples])
     assert (decision.action, decision.count) == (action, 3)
     assert decision.verify_each_message == (action is COPY)
+
+
+@pytest.mark.parametrize(
+    ("step", "data", "problem"),
+    [
+        (4, bytes(8), "8 bytes of data, 1 rows of 4 bytes need 4"),
+        (8, bytes(4), "4 bytes of data, 1 rows of 8 bytes need 8"),
+        (1, bytes(1), "1 bytes of data, 1 rows of 1 bytes need 4"),
+        (8, b"\0\0\0\0\0\1\0\0", "bytes beside the pixels of its rows"),
+    ],
+)
+def test_depth_with_room_for_a_picture_is_not_copied(step: int, data: bytes, problem: str) -> None:
+    message = image("32FC1", step, data)
+    channel = Channel(1, "/depth", IMAGE, "cdr")
+    assert problem in find_copy_problem(channel, message)
+    decision = classify_topic(channel, 1, [message])
+    assert decision.action is UNDECIDED
+    assert problem in decision.reason
+
+
+def test_picture_in_the_pixels_of_depth_is_found() -> None:
+    picture = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    picture = picture.ljust(-(-len(picture) // 4) * 4, b"\0")
+    message = STORE.types[IMAGE](
+        *(HEADER, 1, len(picture) // 4, "32FC1", 0, len(picture)),
+        np.frombuffer(picture, np.uint8),
+    )
+    data = bytes(STORE.serialize_cdr(message, IMAGE))
+    assert find_copy_problem(Channel(1, "/depth", IMAGE, "cdr"), data) == "holds a PNG picture"
 
 
 def test_image_topic_skips_damaged_samples() -> None:

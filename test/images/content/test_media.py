@@ -50,6 +50,13 @@ JPEG = encode(".jpg")
         (encode(".webp"), "a WebP picture"),
         (encode(".tiff"), "a TIFF picture"),
         (encode(".jp2"), "a JPEG 2000 picture"),
+        (encode(".ppm"), "a PNM picture"),
+        (b"P5\n# CREATOR: camera\n64 48 # wide\n65535\n" + bytes(6144), "a PNM picture"),
+        (b"P7\nWIDTH 8\nHEIGHT 8\nDEPTH 3\n" + bytes(99), "a PNM picture"),
+        (encode(".ras"), "a Sun raster picture"),
+        (encode(".hdr"), "a Radiance HDR picture"),
+        (b"\x76\x2f\x31\1\2\0\0\0channels\0chlist\0" + bytes(40), "an OpenEXR picture"),
+        (b"8BPS\0\1" + bytes(6) + b"\0\3", "a Photoshop picture"),
         (b"GIF89a" + bytes(40), "a GIF picture"),
         (b"\0\0\0\x1cftypavif" + bytes(20), "a film or picture"),
         (b"\0\0\0\1\x67\x42\0\x1f\0\0\0\1\x68\xce\0\0\0\1\x65", "a film (H.264 or H.265)"),
@@ -93,13 +100,24 @@ def test_picture_written_as_text_recognized(text: bytes) -> None:
         np.random.default_rng(0).bytes(3_000_000),
         np.linspace(0, 1, 100_000).tobytes(),
         struct.pack("<9I", *range(9)),
+        b"tiles P5 64 48 255 and P6 3 4 255 rows",
     ],
 )
 def test_other_bytes_are_no_media(data: bytes) -> None:
     assert not find_media(data)
 
 
-@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xda", b"II*\0\x08\0\0\0"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\xff\xd8\xff\xc0",
+        b"\xff\xd8\xff\xda",
+        b"II*\0\x08\0\0\0",
+        b"\x76\x2f\x31\1",
+        b"\x59\xa6\x6a\x95",
+        b"P6\n",
+    ],
+)
 def test_noise_behind_a_start_is_no_picture(start: bytes) -> None:
     """Four bytes occur in every few gigabytes of a lidar's packets."""
     noise = np.random.default_rng(0).integers(0, 256, (2000, 60), np.uint8)

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -105,6 +106,18 @@ def test_shapes_are_those_of_unet(
     sizes = {(s.count, s.heads, s.queries, s.keys, s.head_dim) for s in listed}
     assert sizes <= called
     assert {size[3] for size in called - sizes} <= {1, 2, 4, 77}  # the middle of the UNet
+
+
+def test_layers_of_a_level_may_differ() -> None:
+    config = SimpleNamespace(
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        block_out_channels=(32, 64, 64),
+        attention_head_dim=4,
+        layers_per_block=(2, 2, 3),
+        transformer_layers_per_block=(0, (2, 5), 4),
+    )
+    shapes = list_attention_shapes(config, (16, 16), 1)
+    assert [shape.layers for shape in shapes] == [7, 7, 12, 12]
 
 
 def test_torch_without_priority_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

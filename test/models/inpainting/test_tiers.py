@@ -22,6 +22,7 @@ from anon_ros.core import (
 )
 from anon_ros.errors import ModelError
 from anon_ros.models import build_inpainter, required_models
+from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
 from anon_ros.models.inpainting.tiers import TieredInpainter
 from helpers.arrays import inpaint_noise, make_detections, make_rectangle
 from helpers.fake_models import FixedSegmenter
@@ -168,10 +169,21 @@ def test_small_model_has_settings_of_street_profile() -> None:
             assert getattr(small, name) == get_value(street, f"inpaint.{name}"), name
 
 
-def test_missing_small_model_named(tiny_sdxl: Path) -> None:
+def test_missing_small_model_named(tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    monkeypatch.setattr(DiffusionInpainter, "release", lambda main: released.append(id(main)))
     config = make_config(model=str(tiny_sdxl), small_model="/no/model", generate_px=64)
     with pytest.raises(ModelError, match=r"^inpaint\.small_model: no directory /no/model"):
         build_inpainter(config)
+    assert len(released) == 1
     *_, model = required_models(config)
     assert (model.parameter, model.path) == ("inpaint.small_model", None)
     assert model.problem.startswith("inpaint.small_model: no directory /no/model")
+
+
+def test_damaged_small_model_named(tiny_sdxl: Path, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text("{")
+    config = make_config(model=str(tiny_sdxl), small_model=str(tmp_path), generate_px=64)
+    *_, model = required_models(config)
+    assert model.problem.startswith(f"inpaint.small_model: {tmp_path}/model_index.json")
+    assert "inpaint.model" not in model.problem
