@@ -30,9 +30,10 @@ _FRAME_HEADER = struct.Struct(">HBHHB")  # length, bits, height, width, channels
 _JPEG_BITS = range(2, 17)
 _MAX_TIFF_KIND = 18  # of BigTIFF
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PNM_GAP = rb"(?:\s|#[^\n]{0,200}\n)+"  # with comments
 _PNM_HEAD = re.compile(
-    rb"P(?P<kind>[56])\s(?:\s|#[^\n]{0,200}\n)*(?P<width>\d{1,5})\s+(?P<height>\d{1,5})"
-    rb"\s+(?P<max>\d{1,5})\s"
+    rb"P(?P<kind>[56])%b(?P<width>\d{1,5})%b(?P<height>\d{1,5})%b(?P<max>\d{1,5})\s"
+    % ((_PNM_GAP,) * 3)
 )
 _MIN_SIDE_PX, _WIDE_SAMPLES = 8, 256
 _SUN_HEADER, _SUN_BITS = struct.Struct(">6I"), (1, 8, 24, 32)
