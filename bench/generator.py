@@ -115,7 +115,7 @@ def measure_looks(configure: Configure, video: Path) -> None:
 
 
 def make_crops() -> list[Crop]:
-    """Return crops of 128 x 64 px with a person in the middle."""
+    """Return crops of 64 x 128 px with a person in the middle."""
     rng = np.random.default_rng(0)
     mask = np.zeros((128, 64), np.bool_)
     mask[22:106, 16:48] = True
@@ -134,7 +134,7 @@ def measure_speed(configure: Configure, frame: RgbImage) -> None:
     started = time.perf_counter()
     generator.inpaint(crops)
     rate = NUM_CROPS / (time.perf_counter() - started)
-    print(f"\n{rate:.1f} persons a second at 128 x 64 px.\n")
+    print(f"\n{rate:.1f} persons a second at 64 x 128 px.\n")
     print(f"| {FRAME_HW[1]} x {FRAME_HW[0]} px, {NUM_PERSONS} persons | frames a second |")
     print("| --- | ---: |")
     times: dict[str, list[float]] = {name: [] for name in anonymizers}

@@ -41,12 +41,28 @@ def test_readme_is_short_and_names_demo_and_test() -> None:
     assert "make test" in readme
 
 
-def test_readme_figures_stand_in_the_evaluation() -> None:
+def test_readme_figures_are_measured() -> None:
+    """Each leads a cell of the page that its sentence links to, or of the evaluation."""
     results = read("README.md").partition("## Results")[2].partition("## ")[0]
-    figures = re.findall(r"(\d+\.\d+) %", results)
-    assert len(figures) >= 5
-    measured = read("docs/evaluation.md")
-    assert [figure for figure in figures if figure not in measured] == []
+    count = 0
+    for sentence in re.split(r"\n|\. ", results):
+        link = re.search(r"\]\((docs/\w+\.md)\)", sentence)
+        rows = re.findall(r"(?m)^\|.+", read(link[1] if link else "docs/evaluation.md"))
+        measured = {cell.split()[0] for row in rows for cell in row.split("|") if cell.strip()}
+        figures = re.findall(r"(\d+\.\d+) %", sentence)
+        assert set(figures) <= measured, sentence
+        count += len(figures)
+    assert count >= 10
+
+
+def test_files_that_pages_name_exist(checker: dict[str, Any]) -> None:
+    folders = (
+        r"\.ci|anon_ros|bench|config|demo|docker|docs|examples|launch|requirements|test|training"
+    )
+    for page in checker["list_pages"](ROOT):
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(rf"(?<![\w./~-])((?:{folders})/[a-z0-9_./-]+\.[a-z]+)\b", text)
+        assert [path for path in named if not (ROOT / path).exists()] == [], page
 
 
 def test_links_are_whole(checker: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     add("--streets", type=int, default=1500, help="different streets (%(default)s)")
     add("--seed", type=int, default=0)
-    add("--batch-size", type=int, default=0, help="crops of 128 x 64 px a step (GPU 512, CPU 16)")
+    add("--batch-size", type=int, default=0, help="crops of 64 x 128 px a step (GPU 512, CPU 16)")
     add("--device", default="", help="cuda or cpu; default: cuda where there is one")
     add(
         "--report-s",

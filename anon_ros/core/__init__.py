@@ -1,4 +1,4 @@
-"""The method itself, on arrays: numpy and OpenCV only; no threads, clock, files, torch or ROS."""
+"""The method itself, on arrays: NumPy and OpenCV only; no clock, files, torch or ROS."""
 
 from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untracked_persons
 from anon_ros.core.cover import cover_regions, fill_from_surroundings

@@ -1,4 +1,4 @@
-"""The data that the core works on. Arrays are never modified in place by the core."""
+"""The data that the core works on. The core changes in place only arrays that it made itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

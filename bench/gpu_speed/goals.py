@@ -106,7 +106,7 @@ GOALS = (
         f"UNet, {name_shape(BATCH_512)}",
     ),
     Goal(
-        "fast, 8 persons at 768 x 384 px: ms per person",
+        "fast, 8 persons at 384 x 768 px: ms per person",
         25,
         lambda results: float(results["fast, batch"]["ms_per_person"]),
         "fast, batch",

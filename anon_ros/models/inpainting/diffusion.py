@@ -17,8 +17,8 @@ from anon_ros.config import Style
 from anon_ros.models.inpainting.noise_schedule import NoiseSchedule
 
 _INPAINTING_CHANNELS = 9
-# A full call of eight persons at 768 x 384 px. Its memory is part of what BatchSizer measures.
-_MAX_VAE_PIXELS = 8 * 768 * 384
+# A full call of eight persons at 384 x 768 px. Its memory is part of what BatchSizer measures.
+_MAX_VAE_PIXELS = 8 * 384 * 768
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class TinyNetwork(torch.nn.Module):
 
 
 class FixedSizeNetwork(TinyNetwork):
-    """One that takes 64 x 32 px alone."""
+    """One that takes 32 x 64 px alone."""
 
     def __init__(self) -> None:
         super().__init__()
