@@ -134,37 +134,55 @@ class InferenceWorker(Generic[T]):
 
     def _process(self, frames: Sequence[QueuedFrame[T]]) -> None:
         errors: Sequence[Exception | None] = []
+        try:
+            errors = self._attempt(frames)
+            self._handle_errors(frames, errors)
+        finally:
+            # Last: the mailbox may forget the stream of a finished frame.
+            for index, frame in enumerate(frames):
+                # A frame without a verdict failed: BaseException ends the thread.
+                verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
+                self._mailbox.finish(frame.stream, _choose_status(verdict))
+
+    def _attempt(self, frames: Sequence[QueuedFrame[T]]) -> Sequence[Exception | None]:
         self._busy_since_s = time.monotonic()
         try:
-            errors = self._processor.process(frames)
+            return self._processor.process(frames)
         except Exception as error:  # noqa: BLE001 - a frame's failure must not end the node
-            errors = [drop_traceback(error)] * len(frames)
+            return [drop_traceback(error)] * len(frames)
         finally:
             self._busy_since_s = None
-            # A frame without a verdict failed: BaseException ends the thread.
-            for index, frame in enumerate(frames):
-                verdict = errors[index] if index < len(errors) else AnonRosError("no verdict")
-                self._finish_frame(frame.stream, verdict)
-        for frame, failure in zip(frames, errors, strict=True):
-            if failure is not None and not isinstance(failure, GateClosed):
-                self._on_failure(frame.stream, failure)
+
+    def _handle_errors(
+        self, frames: Sequence[QueuedFrame[T]], errors: Sequence[Exception | None]
+    ) -> None:
+        for frame, error in zip(frames, errors, strict=True):
+            self._record(frame.stream, error)
+        failures = {
+            frame.stream: error
+            for frame, error in zip(frames, errors, strict=True)
+            if error is not None and not isinstance(error, GateClosed)
+        }
+        for stream, failure in failures.items():
+            self._on_failure(stream, failure)
         if self._failures.is_too_long:
-            last_error = next(reversed(self.last_error.values()))
+            last_error = format_error(list(failures.values())[-1])
             message = f"{self._failures.format_limit('frames')}; the last: {last_error}"
             raise AnonRosError(message)
 
-    def _finish_frame(self, stream: str, error: Exception | None) -> None:
-        if isinstance(error, GateClosed):
-            self._mailbox.finish(stream, FrameStatus.SKIPPED)
-        elif error is None:
-            self._mailbox.finish(stream, FrameStatus.PROCESSED)
+    def _record(self, stream: str, error: Exception | None) -> None:
+        if error is None:
             self._failures.record_success()
             self.consecutive_failures[stream] = 0
             self.last_error.pop(stream, None)
-        else:
-            self._mailbox.finish(stream, FrameStatus.FAILED)
+        elif not isinstance(error, GateClosed):
             if not isinstance(error, UnsupportedFormatError):  # a restart would not help
                 self._failures.record_failure()
             self.consecutive_failures[stream] = self.consecutive_failures.get(stream, 0) + 1
-            self.last_error.pop(stream, None)  # so that the newest is the last one
             self.last_error[stream] = format_error(error)
+
+
+def _choose_status(error: Exception | None) -> FrameStatus:
+    if error is None:
+        return FrameStatus.PROCESSED
+    return FrameStatus.SKIPPED if isinstance(error, GateClosed) else FrameStatus.FAILED

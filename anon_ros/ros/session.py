@@ -173,7 +173,7 @@ class ActiveSession:
         names = {stream.name for stream in self.topics}
         self.mailbox.retain(names)
         self.pipeline.retain(names)
-        self.worker.retain(names)
+        self.worker.retain(self.mailbox.counts())  # with those that have a frame in work
         self._warn_of_calibration()
 
     def stop(self) -> None:

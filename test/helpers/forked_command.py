@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from pathlib import Path
 
 from helpers import cli_driver
@@ -41,10 +42,7 @@ class ForkedCommand:
         """The exit code; minus the signal that ended it; None while it runs."""
         return self._process.exitcode
 
-    def poll(self) -> int | None:
-        return self.returncode
-
-    def communicate(self, timeout: float = 60) -> tuple[None, str]:
+    def communicate(self, timeout: float = 200) -> tuple[None, str]:
         """Wait for its end and return nothing of stdout, and stderr."""
         self._process.join(timeout)
         assert self.returncode is not None, "it still runs"
@@ -52,6 +50,16 @@ class ForkedCommand:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def wait_until_stopped(self) -> None:
+        """Wait until it has stopped itself by SIGSTOP (proc_pid_stat(5))."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        while stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] != "T":
+            assert self.returncode is None, "it ended"
+            time.sleep(0.01)
+
+    def resume(self) -> None:
+        os.kill(self._process.pid, signal.SIGCONT)
 
 
 def _run(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import mcap.writer
 import pytest
@@ -57,15 +56,17 @@ def write_many(path: Path, num_channels: int) -> Path:
     return path
 
 
-@pytest.mark.timeout(120)
-def test_many_channels_without_index_take_one_pass(tmp_path: Path) -> None:
+def count_read_bytes() -> int:
+    """Return what this process has read from files so far (proc_pid_io(5))."""
+    return int(Path("/proc/self/io").read_text(encoding="ascii").split()[1])
+
+
+def test_many_channels_without_index_take_few_passes(tmp_path: Path) -> None:
     """With a pass for each channel, ten times the channels took a hundred times as long."""
-    durations_s = []
-    for num_channels in (300, 3000):
-        bag = open_bag(write_many(tmp_path / f"{num_channels}.mcap", num_channels))
-        started_s = perf_counter()
-        plan = inspect_bag(bag, TopicRules(), 0, 0, salvage=False, scratch=tmp_path)
-        durations_s.append(perf_counter() - started_s)
-        actions = [decision.action for decision in plan.topics.decisions]
-        assert actions == [TopicAction.ANONYMIZE] * num_channels
-    assert durations_s[1] < 30 * durations_s[0]
+    num_channels = 1000
+    path = write_many(tmp_path / "in.mcap", num_channels)
+    before = count_read_bytes()
+    plan = inspect_bag(open_bag(path), TopicRules(), 0, 0, salvage=False, scratch=tmp_path)
+    assert count_read_bytes() - before < 20 * path.stat().st_size
+    actions = [decision.action for decision in plan.topics.decisions]
+    assert actions == [TopicAction.ANONYMIZE] * num_channels

@@ -2,7 +2,6 @@
 
 import signal
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -58,13 +57,12 @@ def read_schema(path: Path) -> list[tuple[str, str, str]]:
 def test_programs_are_never_run(
     tmp_path: Path, run_bag: RunCommand, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
+    """An endless one would run into the time limit of the test."""
     source = write_rosbag2(tmp_path / "in", "sqlite3")
     table = "topics" if "topics" in name else "messages"
     edit_database(source, f"DROP TABLE {table}; {VIEWS[name]}")
-    started_s = time.monotonic()
     assert run_bag(source, tmp_path / "out") == 2
     assert f"{table} is no plain table" in capsys.readouterr().err
-    assert time.monotonic() - started_s < 10
 
 
 def test_output_has_our_tables(tmp_path: Path, run_bag: RunCommand) -> None:

@@ -8,9 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,45 +46,58 @@ class BagProcess:
 
     source: Path
     log_path: Path
-    delay_s: float = 0.02
     flags: tuple[object, ...] = ()
     starts: int = 0
 
     def start(self, output: Path, *flags: object, **limits: int) -> ForkedCommand:
         self.starts += 1
         log = self.log_path.with_name(f"stderr{self.starts}")
-        return ForkedCommand(self._list_words(output, *flags), self._variables, log, **limits)
+        words = self._list_words(output, *flags)
+        return ForkedCommand(words, self._list_variables(), log, **limits)
 
-    def start_command(self, output: Path) -> "subprocess.Popen[str]":
+    def start_until(self, step: int, number: signal.Signals, output: Path) -> ForkedCommand:
+        """Start it; at that step (``cli_driver``) it sends itself the signal."""
+        self.starts += 1
+        log = self.log_path.with_name(f"stderr{self.starts}")
+        return ForkedCommand(self._list_words(output), self._list_variables(step, number), log)
+
+    def kill_at(self, step: int, output: Path) -> None:
+        """Start it, and let it die at that step."""
+        process = self.start_until(step, signal.SIGKILL, output)
+        _, told = process.communicate()
+        assert process.returncode == -signal.SIGKILL, told
+
+    def interrupt_at(self, step: int, output: Path) -> "subprocess.Popen[str]":
         """Start it as a shell does, by its name and with all its imports."""
         return subprocess.Popen(
             [sys.executable, "-m", "helpers.cli_driver", *self._list_words(output)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | self._variables | {"PYTHONPATH": str(HELPERS)},
+            env=os.environ
+            | self._list_variables(step, signal.SIGINT)
+            | {"PYTHONPATH": str(HELPERS)},
         )
 
     def _list_words(self, output: Path, *flags: object) -> list[str]:
         words = ["bag", self.source, output, "--inpaint.method", "fill", *self.flags, *flags]
         return [str(word) for word in words]
 
-    @property
-    def _variables(self) -> dict[str, str]:
-        return {"SEEN": str(self.log_path), "SLOW_S": str(self.delay_s)}
+    def _list_variables(self, step: int = 0, number: int = 0) -> dict[str, str]:
+        return {"SEEN": str(self.log_path), "SIGNAL_AT": str(step), "SIGNAL": str(int(number))}
 
     def finish(self, output: Path, *flags: object) -> int:
         """Run to the end; return how many images were searched."""
         before = self.count_searched()
         process = self.start(output, *flags)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate()
         assert process.returncode == 0, told
         return self.count_searched() - before
 
     def assert_fails(self, output: Path, *words: str, **limits: int) -> None:
         """Run, and expect one line that holds the words."""
         process = self.start(output, **limits)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate()
         assert process.returncode == 2, told
         (line,) = told.strip().splitlines()
         assert line.startswith("anon_ros: error: "), told
@@ -94,10 +108,9 @@ class BagProcess:
     def count_searched(self) -> int:
         return len(self.log_path.read_text().splitlines()) if self.log_path.exists() else 0
 
-    def wait_for(self, images: int, process: "ForkedCommand | subprocess.Popen[str]") -> None:
-        while self.count_searched() < images:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
+    def count_steps(self) -> int:
+        """Return the number of steps of the run that ended last."""
+        return int(self.log_path.with_name("seen.steps").read_text())
 
 
 @pytest.fixture
@@ -159,26 +172,20 @@ def test_killed_run_resumes_identically(
     kind: str,
     flags: tuple[object, ...],
 ) -> None:
-    """Two runs of each kind, each killed up to three times: 16 runs, up to 48 moments."""
+    """Two runs of each kind, each killed three times: 16 runs, 48 moments."""
     run = make_bag_process(WRITERS[kind](tmp_path))
     run.flags = flags
     whole = tmp_path / f"whole{run.source.suffix}"
-    started_s = time.monotonic()
     assert run.finish(whole) == FRAMES
-    duration_s = time.monotonic() - started_s
+    num_steps = run.count_steps()
     wanted, told = read_content(whole), read_report(whole)
     chance = random.Random(kind)  # noqa: S311 - nothing secret
     for attempt in range(2):
         output = tmp_path / f"out{attempt}{run.source.suffix}"
-        before, kills = run.count_searched(), 0
-        for _ in range(3):
-            process = run.start(output)
-            time.sleep(chance.uniform(0.3, 1.1) * duration_s)
-            process.kill()
-            _, line = process.communicate()
-            if process.returncode != -signal.SIGKILL:
-                assert process.returncode == 0, line
-            kills += process.returncode == -signal.SIGKILL
+        before = run.count_searched()
+        moments = sorted(chance.sample(range(1, num_steps + 1), 3))
+        for first, second in pairwise([0, *moments]):
+            run.kill_at(second - first, output)
             if output.exists():  # then it is complete
                 assert read_content(output) == wanted
         run.finish(output)
@@ -187,7 +194,7 @@ def test_killed_run_resumes_identically(
         assert read_report(output)["topics"] == told["topics"]
         assert read_report(output)["persons_per_frame"] == told["persons_per_frame"]
         # Images in work when it was killed are searched again, and no others.
-        assert run.count_searched() - before <= FRAMES + 4 * kills
+        assert run.count_searched() - before <= FRAMES + 4 * len(moments)
         if output.is_dir():
             assert read_metadata(output) == read_metadata(whole)
 
@@ -215,10 +222,9 @@ def test_output_rejects_second_run(
     tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
     run = make_bag_process(write_rosbag2(tmp_path / "in"))
-    run.delay_s = 0.2
     output = tmp_path / "out"
-    process = run.start(output)
-    run.wait_for(5, process)
+    process = run.start_until(5, signal.SIGSTOP, output)
+    process.wait_until_stopped()
     second = run.start(output)
     _, told = second.communicate()
     assert second.returncode == 2
@@ -235,7 +241,6 @@ def test_output_rejects_second_run(
         assert other.returncode == 2
         assert f"differs in: {word};" in told
     # What decides about nothing but failures may change.
-    run.delay_s = 0.0
     assert run.finish(output, "--salvage") < FRAMES
 
 
@@ -267,12 +272,12 @@ def test_missing_source_file_fails(
     tmp_path: Path, make_bag_process: Callable[[Path], BagProcess]
 ) -> None:
     run = make_bag_process(write_split_rosbag2(tmp_path / "in", "mcap"))
-    run.delay_s = 0.1
     output, last = tmp_path / "out", run.source / "in_2.mcap"
-    process = run.start(output)
-    run.wait_for(3, process)
+    process = run.start_until(3, signal.SIGSTOP, output)
+    process.wait_until_stopped()
     shutil.move(last, tmp_path / "away.mcap")
-    _, told = process.communicate(timeout=60)
+    process.resume()
+    _, told = process.communicate()
     assert process.returncode == 2
     (line,) = told.strip().splitlines()
     assert line.startswith("anon_ros: error: ")
@@ -289,10 +294,8 @@ def test_interrupt_removes_scratch(
 ) -> None:
     run = make_bag_process(write_rosbag2(tmp_path / "in", "mcap", "file"))
     output = tmp_path / "out"
-    process = run.start_command(output)
-    run.wait_for(4, process)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    process = run.interrupt_at(4, output)
+    _, told = process.communicate(timeout=200)
     assert process.returncode == 130
     assert told.strip().endswith("anon_ros: interrupted")
     # The input, decompressed, does not stay behind.
@@ -307,13 +310,10 @@ def test_resume_rejects_changed_input(
 ) -> None:
     """Same size and same time: neither masks nor pixels of before must get into another image."""
     run = make_bag_process(write_rosbag2(tmp_path / "in", "sqlite3"))
-    run.delay_s = 0.1
     output, file = tmp_path / "out", run.source / "in.db3"
-    process = run.start(output)
-    run.wait_for(FRAMES if while_writing else 8, process)
-    time.sleep(0.8 if while_writing else 0)
-    process.kill()
-    process.communicate()
+    run.kill_at(FRAMES + 8 if while_writing else 8, output)
+    with closing(Journal(tmp_path / "out.partial" / "journal.db")) as journal:
+        assert (journal.count_done(0) > 0) == while_writing
     status = file.stat()
     with sqlite3.connect(file) as database:
         rows = database.execute("SELECT id, data FROM messages").fetchall()

@@ -173,7 +173,7 @@ def die(*arguments, **options):
     return result
 
 setattr(owner, name, die)
-image.build_anonymizer = cli_driver.build_slow_anonymizer
+image.build_anonymizer = cli_driver.build_counting_anonymizer
 cli_driver.run()
 """
 OPEN = ("anon_ros.bags.storage.bag:Bag", "open_storage")
@@ -185,7 +185,7 @@ def run_killed(
 ) -> None:
     """Run a command that is killed behind a call of a function."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment |= {"SEEN": str(tmp_path / "seen"), "SLOW_S": "0"}
+    environment |= {"SEEN": str(tmp_path / "seen")}
     process = subprocess.run(
         [sys.executable, "-c", _KILL, *function, str(num_calls), *map(str, words)],
         check=False,
