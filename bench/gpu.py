@@ -111,7 +111,7 @@ def run_part(arguments: argparse.Namespace) -> None:
     bench = Bench(device, arguments.repeat, tiny=tiny)
     path = arguments.out / f"{arguments.part}.json"
     report = Report(path, arguments.launched_s, arguments.deadline_s)
-    start = partial(run_start, launched_s=arguments.launched_s)
+    start = partial(run_start, launched_s=arguments.launched_s, commit=arguments.commit)
     goal_parts = {"goals": run_goals, "cold": start, "warm": start, "fp8": run_fp8}
     parts = {
         "eager": run_eager,
@@ -123,7 +123,7 @@ def run_part(arguments: argparse.Namespace) -> None:
         parts[arguments.part] = partial(
             goal_parts[arguments.part], compile_mode=arguments.compile_mode
         )
-    if arguments.part not in {"cold", "warm"}:  # they measure their own start
+    if arguments.part not in {"cold", "warm"}:  # they measure their own start first
         begin(report, bench, arguments.commit)
     parts[arguments.part](report, bench)
 
@@ -145,7 +145,10 @@ def write_page(folder: Path) -> None:
     from gpu_speed.report import format_tables, read_results  # noqa: PLC0415
 
     results = read_results(folder)
-    tables = format_tables(results)
+    try:
+        tables = format_tables(results)
+    except ValueError as error:
+        sys.exit(f"{folder}: {error}")
     print(tables)
     if not any(part["machine"]["tiny"] for part in results.values() if "machine" in part):
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)

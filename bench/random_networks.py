@@ -22,7 +22,8 @@ from anon_ros.models.detection.segmenter import PersonSegmenter
 from anon_ros.models.inpainting.cuda_graphs import GraphRecorder
 from anon_ros.models.inpainting.diffusion import Diffusion, Prompt
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
-from anon_ros.models.inpainting.noise_schedule import make_scheduler, plan_timesteps
+from anon_ros.models.inpainting.noise_schedule import make_scheduler
+from anon_ros.models.inpainting.pipeline_loader import plan_schedule
 
 # stabilityai/stable-diffusion-xl-base-1.0, with 9 input channels as the inpainting model has.
 UNET: dict[str, Any] = {
@@ -115,17 +116,18 @@ def make_diffusion(config: Config, device: torch.device, *, tiny: bool) -> Diffu
     """Make a Diffusion as ``load_diffusion`` does. A fused LoRA keeps the UNet's shape."""
     inpaint = config.inpaint
     scheduler = make_scheduler(inpaint.scheduler, make_published_scheduler())
-    chain = plan_timesteps(inpaint.scheduler, scheduler, inpaint.steps, inpaint.beta_d)
+    schedule = plan_schedule(inpaint, scheduler, inpaint.style)
     unet = make_unet(device, tiny=tiny)
     return Diffusion(
         unet,
         make_vae("tiny" if inpaint.vae else "full", device, tiny=tiny),
         scheduler,
-        chain,
+        schedule,
         make_prompt(
             device, 2 if inpaint.guidance_scale > 1 else 1, unet.config.cross_attention_dim
         ),
         inpaint.guidance_scale,
+        inpaint.guidance_until,
     )
 
 

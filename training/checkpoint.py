@@ -11,8 +11,13 @@ from training.progress import Clock
 def save_checkpoint(path: Path, clock: Clock, step: int, **parts: Any) -> None:
     """Write the state of all parts, whole or not at all."""
     states = {name: part.state_dict() for name, part in parts.items()}
+    save_whole(path, {"step": step, "spent_s": clock.spent_s, **states})
+
+
+def save_whole(path: Path, content: Any) -> None:
+    """Write tensors, whole or not at all."""
     partial = path.with_suffix(".partial")
-    torch.save({"step": step, "spent_s": clock.spent_s, **states}, partial)
+    torch.save(content, partial)
     partial.replace(path)
 
 

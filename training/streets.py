@@ -1,13 +1,17 @@
 """Streets that are drawn by a program: ground, walls, windows, plants, cars, posts, shadows."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from training.checkpoint import save_whole
 
 FloatImage = npt.NDArray[np.float32]
 _Color = tuple[int, int, int]
@@ -30,6 +34,17 @@ _CAR: tuple[_Color, ...] = (
     (200, 200, 205), (150, 30, 30), (40, 60, 120), (30, 30, 32), (220, 170, 40), (40, 110, 70),
     (110, 112, 116),
 )  # fmt: skip
+
+
+def load_streets(folder: Path, count: int, seed: int) -> torch.Tensor:
+    """Return the streets that an earlier run saved in the folder, or draw and save them."""
+    path = folder / f"streets_{seed}_{count}.pt"
+    if path.exists():
+        streets: torch.Tensor = torch.load(path, weights_only=True)
+        return streets
+    streets = draw_streets(count, seed, os.cpu_count() or 1)
+    save_whole(path, streets)
+    return streets
 
 
 def draw_streets(count: int, seed: int, workers: int) -> torch.Tensor:

@@ -65,7 +65,7 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
     def save() -> None:
         save_checkpoint(path, clock, step, **parts)
 
-    log = LossLog("unet", save, report_s)
+    log = LossLog("unet", clock, save, report_s)
     alphas = make_alphas(random.device)
     # The fused attention of CPUs is slower for so few pixels (0.88 of a step's time without it).
     attention = nullcontext if is_cuda else partial(sdpa_kernel, SDPBackend.MATH)
@@ -85,8 +85,8 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
         optimizer.step()
         step += 1
         _update_mean(mean_unet, unet, step)
-        log.add(loss, step, clock.spent_s)
-    log.print(step, clock.spent_s)
+        log.add(loss, step)
+    log.print(step)
     save()
     return mean_unet.eval()
 

@@ -35,7 +35,7 @@ def train_vae(  # noqa: PLR0913, PLR0917 - data, budget and place of one trainin
     def save() -> None:
         save_checkpoint(path, clock, step, vae=vae, optimizer=optimizer)
 
-    log = LossLog("vae", save, report_s)
+    log = LossLog("vae", clock, save, report_s)
     while clock.advance():
         for group in optimizer.param_groups:
             group["lr"] = choose_rate(_MAX_RATE, step, clock.ratio)
@@ -46,8 +46,8 @@ def train_vae(  # noqa: PLR0913, PLR0917 - data, budget and place of one trainin
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         step += 1
-        log.add(loss, step, clock.spent_s)
-    log.print(step, clock.spent_s)
+        log.add(loss, step)
+    log.print(step)
     save()
     return vae.eval().requires_grad_(False)
 

@@ -92,6 +92,18 @@ class Bench:
         recorder = None if self.device.type == "cuda" else RerunRecorder()
         return networks.make_inpainter(config, self.device, tiny=self.tiny, recorder=recorder)
 
+    @contextmanager
+    def open_inpainter(self, config: Config) -> Iterator[Any]:
+        """Make an inpainter, released at the end of the block.
+
+        Else its attention and its compiled code stay with the UNet that the process shares.
+        """
+        inpainter = self.make_inpainter(config)
+        try:
+            yield inpainter
+        finally:
+            inpainter.release()
+
     def make_segmenter(self, config: Config, persons: int) -> Any:
         """Make a segmenter that finds so many persons of the scene."""
         boxes = BOXES_XYXY[:persons]
@@ -208,19 +220,19 @@ class Bench:
         """Measure frames of a profile with so many persons."""
         config = self.make_config(profile, compile_mode)
         start = time.perf_counter()
-        inpainter = self.make_inpainter(config)
-        start_s = time.perf_counter() - start
-        scenes = {}
-        for count in counts:
-            segmenter = self.make_segmenter(config, count)
-            anonymizer = Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
-            scenes[count] = self._measure_scene(anonymizer, inpainter)
-        return {
-            "timesteps": inpainter.noise_schedule.timesteps,
-            "start_s": start_s,
-            "scenes": scenes,
-            "fallbacks": dict(inpainter.fallbacks),
-        }
+        with self.open_inpainter(config) as inpainter:
+            start_s = time.perf_counter() - start
+            scenes = {}
+            for count in counts:
+                segmenter = self.make_segmenter(config, count)
+                anonymizer = Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
+                scenes[count] = self._measure_scene(anonymizer, inpainter)
+            return {
+                "timesteps": inpainter.noise_schedule.timesteps,
+                "start_s": start_s,
+                "scenes": scenes,
+                "fallbacks": dict(inpainter.fallbacks),
+            }
 
     def _measure_scene(self, anonymizer: Anonymizer, inpainter: Any) -> dict[str, Any]:
         image = make_image()
@@ -298,19 +310,17 @@ class Bench:
         self, profile: str, shape: Shape, compile_mode: str = "off"
     ) -> dict[str, Any]:
         """Measure the networks on a full batch of noise, per person."""
-        work = self.prepare_batch(profile, shape, compile_mode)
         _, _, persons = self.scale(shape)
-        result = self.measure_call(work, repeat=3, warm=2)
-        if not torch.isfinite(work()).all():
-            message = "the images are not finite"
-            raise RuntimeError(message)
+        with self.open_inpainter(self.make_config(profile, compile_mode)) as inpainter:
+            work = self.prepare_batch(inpainter, shape)
+            result = self.measure_call(work, repeat=3, warm=2)
+            if not torch.isfinite(work()).all():
+                message = "the images are not finite"
+                raise RuntimeError(message)
         return result | {"ms_per_person": result["ms"] / persons}
 
-    def prepare_batch(
-        self, profile: str, shape: Shape, compile_mode: str = "off"
-    ) -> Callable[[], torch.Tensor]:
+    def prepare_batch(self, inpainter: Any, shape: Shape) -> Callable[[], torch.Tensor]:
         """Return the work on a full batch of noise."""
-        inpainter = self.make_inpainter(self.make_config(profile, compile_mode))
         height, width, persons = self.scale(shape)
         images = torch.rand(persons, 3, height, width, device=self.device) * 2 - 1
         cells = torch.ones(persons, 1, height // 8, width // 8, device=self.device)

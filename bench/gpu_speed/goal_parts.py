@@ -1,5 +1,6 @@
 """The parts that the goals need: the profiles as they ship, their start, and 8-bit layers."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from gpu_speed.goals import (
     name_shape,
 )
 from gpu_speed.graphs import record_graphs
+from gpu_speed.parts import describe_machine
 from gpu_speed.profiles import profile_work
 from gpu_speed.report import Report
 from street_scene import make_image
@@ -47,16 +49,13 @@ def run_goals(report: Report, bench: Bench, compile_mode: str) -> None:
 
 
 def _measure_unet(bench: Bench, compile_mode: str, shape: Shape) -> dict[str, float]:
-    inpainter, call = _prepare_unet(bench, compile_mode, shape)
-    call()
-    return bench.measure_unet(inpainter.diffusion.unet, shape)
+    with bench.open_inpainter(bench.make_config("quality", compile_mode)) as inpainter:
+        _prepare_unet(bench, inpainter, shape)()
+        return bench.measure_unet(inpainter.diffusion.unet, shape)
 
 
-def _prepare_unet(
-    bench: Bench, compile_mode: str, shape: Shape
-) -> tuple[Any, Callable[[], torch.Tensor]]:
-    """Return an inpainter whose UNet is recorded for a size, and a call of that UNet."""
-    inpainter = bench.make_inpainter(bench.make_config("quality", compile_mode))
+def _prepare_unet(bench: Bench, inpainter: Any, shape: Shape) -> Callable[[], torch.Tensor]:
+    """Return a call of an inpainter's UNet, after which the size is recorded."""
     inputs = bench.make_unet_inputs(shape)
 
     def call() -> torch.Tensor:
@@ -65,7 +64,7 @@ def _prepare_unet(
         record_graphs(inpainter)  # after the first call
         return result
 
-    return inpainter, call
+    return call
 
 
 def _explain_gap(results: dict[str, Any], bench: Bench, compile_mode: str) -> dict[str, Any]:
@@ -75,21 +74,24 @@ def _explain_gap(results: dict[str, Any], bench: Bench, compile_mode: str) -> di
         message = "no goal was measured"
         raise RuntimeError(message)
     shapes = {f"UNet, {name_shape(shape)}": shape for shape in _SHAPES}
-    if goal.step in shapes:
-        _, work = _prepare_unet(bench, compile_mode, shapes[goal.step])
-    elif goal.step == "fast, batch":
-        work = bench.prepare_batch("fast", FAST_BATCH, compile_mode=compile_mode)
-    else:
-        work, _ = _prepare_frame(bench, bench.make_config(goal.step, compile_mode))
-    for _ in range(2):  # draws alone first, then in batches; records after each
-        work()
+    profile = "quality" if goal.step in shapes else goal.step.removesuffix(", batch")
+    config = bench.make_config(profile, compile_mode)
     gap = {"goal": goal.name, "factor": goal.measure_gap({"goals": results})}
-    return gap | profile_work(bench, work)
+    with bench.open_inpainter(config) as inpainter:
+        work: Callable[[], object]
+        if goal.step in shapes:
+            work = _prepare_unet(bench, inpainter, shapes[goal.step])
+        elif goal.step == "fast, batch":
+            work = bench.prepare_batch(inpainter, FAST_BATCH)
+        else:
+            work = _prepare_frame(bench, inpainter, config)
+        for _ in range(2):  # draws alone first, then in batches; records after each
+            work()
+        return gap | profile_work(bench, work)
 
 
-def _prepare_frame(bench: Bench, config: Config) -> tuple[Callable[[], object], Any]:
-    """Return the work on a frame, and the inpainter that it runs on."""
-    inpainter = bench.make_inpainter(config)
+def _prepare_frame(bench: Bench, inpainter: Any, config: Config) -> Callable[[], object]:
+    """Return the work on a frame."""
     segmenter = bench.make_segmenter(config, _PERSONS)
     anonymizer = Anonymizer(segmenter, inpainter, config.mask, config.inpaint)
     image = make_image()
@@ -98,12 +100,16 @@ def _prepare_frame(bench: Bench, config: Config) -> tuple[Callable[[], object], 
         anonymizer.anonymize(image)
         record_graphs(inpainter)
 
-    return work, inpainter
+    return work
 
 
-def run_start(report: Report, bench: Bench, compile_mode: str, launched_s: float) -> None:
+def run_start(
+    report: Report, bench: Bench, compile_mode: str, launched_s: float, commit: str
+) -> None:
     """Measure the start of the profile fast, from the launch of this process on."""
     report.run("start", lambda: _measure_start(bench, compile_mode, launched_s), 5)
+    # After the start, of which it is no part; however late, or no page takes the figure.
+    report.run("machine", lambda: describe_machine(bench, commit), -math.inf)
 
 
 def _measure_start(bench: Bench, compile_mode: str, launched_s: float) -> dict[str, float]:
@@ -177,8 +183,7 @@ def _measure_profiles(
 
 
 def _time_frame(bench: Bench, config: Config) -> dict[str, float]:
-    networks.make_unet.cache_clear()  # the same weights again: 8-bit layers are neither fused nor
-    work, inpainter = _prepare_frame(bench, config)  # made 8-bit a second time
-    frame_s = bench.measure_seconds(work)
-    inpainter.release()
-    return {"frame_s": frame_s}
+    # The same weights again: 8-bit layers are neither fused nor made 8-bit a second time.
+    networks.make_unet.cache_clear()
+    with bench.open_inpainter(config) as inpainter:
+        return {"frame_s": bench.measure_seconds(_prepare_frame(bench, inpainter, config))}

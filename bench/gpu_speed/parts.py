@@ -235,7 +235,7 @@ def _measure_batched_diffusers(bench: Bench) -> dict[str, Any]:
 
 
 def _restore_networks(bench: Bench) -> None:
-    """Undo what an inpainter did to the networks that the process shares."""
+    """Undo what a released inpainter leaves of the networks that the process shares."""
     from diffusers.models.attention_processor import AttnProcessor2_0  # noqa: PLC0415
 
     for network in (bench.unet, bench.get_vae("full")):

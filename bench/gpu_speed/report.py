@@ -10,6 +10,8 @@ from typing import Any
 from gpu_speed.goals import format_goals
 
 STAGES = ("segment", "encode", "denoise", "decode")
+# Of a machine: what all figures of a page have in common.
+_IDENTITY = ("gpu", "torch", "commit", "tiny")
 _NUM_TRACED = 8
 _MAX_PRINTED = 300
 
@@ -73,8 +75,12 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def format_tables(parts: dict[str, dict[str, Any]]) -> str:
-    """Format what was measured on which machine, frames and calls of the networks."""
-    machine = next(results["machine"] for results in parts.values() if "machine" in results)
+    """Format what was measured on which machine, frames and calls of the networks.
+
+    Raises:
+        ValueError: if the parts are not all of one card and commit.
+    """
+    machine = _find_machine(parts)
     ceilings = [r["ceiling"]["matmul_tflop_per_s"] for r in parts.values() if "ceiling" in r]
     lines = [
         (
@@ -96,6 +102,23 @@ def format_tables(parts: dict[str, dict[str, Any]]) -> str:
     ]
     tables = "\n".join(lines) + "\n"
     return f"{tables}\n{format_goals(parts)}" if "goals" in parts else tables
+
+
+def _find_machine(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the machine that all parts with figures ran on, of the first of them."""
+    machines = {name: results.get("machine", {}) for name, results in parts.items() if results}
+    identities = {
+        name: ", ".join(f"{field} {machine.get(field, 'unknown')}" for field in _IDENTITY)
+        for name, machine in machines.items()
+    }
+    if len(set(identities.values())) != 1 or {} in machines.values():
+        sources = "; ".join(f"{name}: {identity}" for name, identity in identities.items())
+        message = (
+            f"a page needs parts of one card and commit, not {sources or 'none'}; "
+            f"measure all again in one run, or remove the files of the others"
+        )
+        raise ValueError(message)
+    return next(iter(machines.values()))
 
 
 def _list_scenes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:

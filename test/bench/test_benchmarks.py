@@ -5,15 +5,20 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend
 
+from anon_ros.models.inpainting.pipeline_loader import load_diffusion
 from helpers.locks import claim_dds_domain
 from helpers.paths import ROOT
+
+CUDNN, MATH = SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH
 
 
 def run_script(*arguments: str) -> str:
@@ -104,9 +109,10 @@ def test_gpu_start_and_8_bit_measured(tmp_path: Path, monkeypatch: pytest.Monkey
     report = importlib.import_module("gpu_speed.report").Report(
         tmp_path / "part.json", launched_s, 200
     )
-    parts.run_start(report, bench, "graphs", launched_s)
+    parts.run_start(report, bench, "graphs", launched_s, "abc1234")
     parts.run_fp8(report, bench, "graphs")
     assert 0 < report.results["start"]["ready_s"] < time.monotonic() - launched_s
+    assert report.results["machine"]["commit"] == "abc1234"
     verdict = report.results["8-bit against bfloat16"]
     assert set(verdict["gains"]) == {"fast", "quality"}
     assert 0 < max(verdict["relative_errors"].values()) < 0.05
@@ -162,15 +168,93 @@ def test_gpu_figures_of_lost_graphs_refused(monkeypatch: pytest.MonkeyPatch) -> 
         raise RuntimeError(message)
 
     monkeypatch.setattr(graphs.RerunRecorder, "record", fail)
-    batch, shape = bench.prepare_batch("fast", (512, 512, 2), "graphs"), (1024, 1024, 2)
+    shape = (1024, 1024, 2)
     parts = importlib.import_module("gpu_speed.goal_parts")
     for work in (
-        batch,
+        partial(bench.measure_batch, "fast", (512, 512, 2), "graphs"),
         partial(bench.measure_scenes, "fast", (1,), "graphs"),
         partial(parts._measure_unet, bench, "graphs", shape),  # noqa: SLF001 - a step of the goals
     ):
         with pytest.raises(RuntimeError, match="could not be recorded"):
             work()
+
+
+def test_gpu_page_takes_figures_of_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    report = importlib.import_module("gpu_speed.report")
+    machine = {
+        "gpu": "H200", "torch": "2.11", "commit": "abc1234", "date": "2026-11-27", "tiny": False,
+    }  # fmt: skip
+    goals = {"machine": machine, "ceiling": {"matmul_tflop_per_s": 765}}
+    parts = {"goals": goals, "ended": {}, "cold": {"machine": machine, "start": {"ready_s": 9.0}}}
+    assert "H200, torch 2.11, commit abc1234, 2026-11-27" in report.format_tables(parts)
+    for wrong in ({"commit": "def5678"}, {"gpu": "H100"}, {"torch": "2.12"}, {"tiny": True}):
+        parts["cold"]["machine"] = machine | wrong
+        ((field, value),) = wrong.items()
+        sources = f"goals: .*{field} {machine[field]}.*; cold: .*{field} {value}"
+        with pytest.raises(ValueError, match=f"{sources}.* measure all again in one run"):
+            report.format_tables(parts)
+    del parts["cold"]["machine"]
+    with pytest.raises(ValueError, match="cold: gpu unknown"):
+        report.format_tables(parts)
+
+
+def test_gpu_page_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "cold.json").write_text('{"start": {"result": {"ready_s": 9.0}}}', encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "bench/gpu.py", "--page", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path}: a page needs parts of one card and commit")
+
+
+def test_gpu_measurement_leaves_no_kernels_to_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    bench = importlib.import_module("gpu_speed.bench").Bench(torch.device("cpu"), 1, tiny=True)
+    parts = importlib.import_module("gpu_speed.goal_parts")
+    monkeypatch.setattr(
+        "anon_ros.models.inpainting.diffusion_inpainter.choose_backends", lambda *_: [CUDNN, MATH]
+    )
+    monkeypatch.setattr(
+        "anon_ros.models.inpainting.diffusion_inpainter.make_attention_timer", lambda *_: object()
+    )
+    firsts: list[int] = []
+    hook = bench.unet.conv_in.register_forward_pre_hook(lambda *_: firsts.append(read_order()[0]))
+    shape, own = (512, 512, 2), read_order()[0]
+    try:
+        for work in (
+            partial(bench.measure_scenes, "fast", (1,)),
+            partial(bench.measure_batch, "fast", shape),
+            partial(parts._measure_unet, bench, "off", shape),  # noqa: SLF001 - a step of the goals
+        ):
+            work()
+            assert set(firsts) == {CUDNN.value}
+            firsts.clear()
+            bench.measure_unet(bench.unet, shape)
+            assert set(firsts) == {own}
+            firsts.clear()
+    finally:
+        hook.remove()
+
+
+def read_order() -> list[int]:
+    return list(torch._C._get_sdp_priority_order())  # noqa: SLF001 - its only home
+
+
+def test_gpu_chain_is_that_of_profile(tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    networks = importlib.import_module("random_networks")
+    bench = importlib.import_module("gpu_speed.bench").Bench(torch.device("cpu"), 1, tiny=True)
+    inpaint = replace(
+        bench.make_config("quality").inpaint,
+        model=str(tiny_sdxl), timestep_power=1.5, guidance_until=0.5,
+    )  # fmt: skip
+    config = replace(bench.make_config("quality"), inpaint=inpaint)
+    ours = networks.make_diffusion(config, torch.device("cpu"), tiny=True)
+    loaded = load_diffusion(inpaint, torch.device("cpu"))
+    assert ours.noise_schedule.timesteps == loaded.noise_schedule.timesteps
+    assert ours.guidance_until == loaded.guidance_until == 0.5
 
 
 @pytest.mark.parametrize(

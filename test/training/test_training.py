@@ -4,7 +4,10 @@ import json
 import re
 import subprocess
 import sys
+import time
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +17,12 @@ from safetensors.torch import save_file
 from anon_ros.config import ComputeConfig, InpaintConfig
 from anon_ros.core import Crop, Roi
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from training.__main__ import main
 from training.checkpoint import load_checkpoint, read_num_steps, save_checkpoint
 from training.crops import CropMaker
 from training.errors import TrainingError
 from training.networks import load_weights, make_unet, make_vae
-from training.progress import Clock
+from training.progress import Clock, choose_timer
 from training.random_values import RandomValues
 from training.unet_training import compute_loss, make_alphas
 
@@ -32,21 +36,53 @@ def run_training(*options: str) -> str:
     return completed.stdout
 
 
-@pytest.mark.timeout(600)
-def test_training_from_nothing(figure_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def _steps_as_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a step take a second of the budget and of a run, whatever the machine."""
+    monkeypatch.setattr("training.__main__.choose_timer", lambda _: count().__next__)
+    clock = SimpleNamespace(monotonic=count().__next__)
+    for module in ("progress", "__main__"):
+        monkeypatch.setattr(f"training.{module}.time", clock)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("_steps_as_seconds")
+def test_training_from_nothing(
+    figure_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """It trains, is stopped, goes on, and exports a pipeline that the product draws with."""
-    options = [
-        *("--figures", str(figure_folder), "--work", str(tmp_path / "work")),
-        *("--out", str(tmp_path / "out"), "--minutes", "1", "--streets", "4"),
-        *("--batch-size", "4", "--report-s", "4", "--device", "cpu"),
-    ]
-    stopped = run_training(*options, "--stop-after-s", "25")
-    resumed = run_training(*options)
-    steps = [int(step) for step in re.findall(r"unet: step (\d+)", stopped + resumed)]
+    out = tmp_path / "out"
+    seeds: list[int] = []
+    seed = RandomValues.seed
+    monkeypatch.setattr(RandomValues, "seed", lambda *a: (seeds.append(a[0]), seed(*a))[1])
+
+    def run(stop_after_s: int) -> str:
+        options = [
+            *("--figures", str(figure_folder), "--work", str(tmp_path / "work")),
+            *("--out", str(out), "--minutes", "1.5", "--streets", "4", "--batch-size", "4"),
+            *("--report-s", "20", "--device", "cpu", "--stop-after-s", str(stop_after_s)),
+        ]
+        monkeypatch.setattr("sys.argv", ["training", *options])
+        main()
+        return capsys.readouterr().out
+
+    in_vae, in_unet = run(10), run(45)
+    for printed in (in_vae, in_unet):
+        assert "not finished" in printed
+        assert "the same command goes on" in printed
+    assert "unet:" not in in_vae
+    assert not out.exists()
+    resumed = run(1000)
+    assert seeds[0] == 0 < seeds[1] < seeds[2]
+    steps = [int(step) for step in re.findall(r"unet: step (\d+)", in_unet + resumed)]
     assert steps == sorted(steps)
     assert "100% of the budget" in resumed
-    losses = [float(loss) for loss in re.findall(r"unet: .* loss ([\d.]+)", stopped + resumed)]
-    assert losses[-1] < losses[0]
+    # Means of 20 steps, which have all sizes once, the last one of the rest.
+    losses = [float(loss) for loss in re.findall(r"unet: .* loss ([\d.]+)", in_unet + resumed)]
+    assert losses[-1] < 0.8 * losses[0]
     scheduler = json.loads((tmp_path / "out/scheduler/scheduler_config.json").read_text())
     assert scheduler["prediction_type"] == "v_prediction"
     _draw_one_person(tmp_path / "out")
@@ -121,6 +157,16 @@ def test_clock_stops_at_its_deadline() -> None:
     assert not Clock(60, deadline=0).advance()
     assert Clock(60).advance()
     assert not Clock(60, spent_s=60).advance()
+
+
+def test_other_programs_take_nothing_of_cpu_budget() -> None:
+    assert choose_timer(torch.device("cuda")) is time.monotonic
+    timer = choose_timer(torch.device("cpu"))
+    start_s = timer()
+    time.sleep(0.5)  # as a thread does that does not get its turn
+    assert timer() - start_s < 0.4
+    while timer() - start_s < 0.1:
+        pass
 
 
 def test_random_values_of_one_seed() -> None:
