@@ -56,8 +56,13 @@ def test_training_from_nothing(
     """It trains, is stopped, goes on, and exports a pipeline that the product draws with."""
     out = tmp_path / "out"
     seeds: list[int] = []
-    seed = RandomValues.seed
-    monkeypatch.setattr(RandomValues, "seed", lambda *a: (seeds.append(a[0]), seed(*a))[1])
+    make_random = RandomValues.seed
+
+    def note_seed(seed: int, device: torch.device) -> RandomValues:
+        seeds.append(seed)
+        return make_random(seed, device)
+
+    monkeypatch.setattr(RandomValues, "seed", note_seed)
 
     def run(stop_after_s: int) -> str:
         options = [

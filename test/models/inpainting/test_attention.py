@@ -20,6 +20,7 @@ from anon_ros.models.inpainting.attention import (
     prefer_backends,
 )
 from anon_ros.models.inpainting.diffusion_inpainter import DiffusionInpainter
+from helpers.cuda import GPU, requires_cuda
 from helpers.diffusion import CPU, inpaint_random, load_tiny_diffusion
 from helpers.graphs import FakeRecorder
 
@@ -187,6 +188,15 @@ def test_failing_kernel_is_dropped(compile_mode: str, tiny_sdxl: Path, bus_rgb: 
     assert list(inpainter.fallbacks.values()) == [1]
     assert "No execution plans" in next(iter(inpainter.fallbacks))
     assert read_order() == own
+
+
+@requires_cuda
+def test_times_rise_with_work() -> None:
+    measure = make_attention_timer(GPU, torch.float16)
+    assert measure is not None
+    small, large = (AttentionShape(4, 8, tokens, tokens, 64, layers=1) for tokens in (64, 2048))
+    for backend in (None, MATH):
+        assert 0 < measure(backend, small) < measure(backend, large)
 
 
 def test_cpu_measures_nothing() -> None:
