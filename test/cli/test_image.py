@@ -217,7 +217,7 @@ def test_image_interrupt_is_clean(image_folder: Path, tmp_path: Path, demo_weigh
     )
     assert "persons" in process.stdout.readline()
     process.send_signal(2)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=200)
     assert process.returncode == 130
     assert error.splitlines()[-1] == "anon_ros: interrupted"
     assert "Traceback" not in error

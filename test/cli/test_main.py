@@ -39,7 +39,7 @@ def test_missing_package_is_one_line(package: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 2
     assert done.stderr == (

@@ -18,6 +18,7 @@ from anon_ros.tracking import Tracker
 from helpers.arrays import inpaint_noise
 
 _MARGIN = 50
+_LIMIT_S = 120
 
 
 def make_street_image(width_px: int, height_px: int, seed: int = 0) -> RgbImage:
@@ -98,7 +99,7 @@ class NoiseInpainter:
     def inpaint(self, crops: Sequence[Crop]) -> list[RgbImage | InpaintFailure]:
         self.batch_sizes.append(len(crops))
         if self.may_continue is not None:
-            self.may_continue.wait(20)
+            assert self.may_continue.wait(_LIMIT_S)
         time.sleep(self.seconds_per_person * len(crops))
         return [self.inpaint_crop(crop) for crop in crops]
 

@@ -41,7 +41,7 @@ class LoggedProcess:
         for line in self._process.stdout:
             self.log += line
 
-    def wait_for(self, text: str, timeout_s: float = 60) -> None:
+    def wait_for(self, text: str, timeout_s: float = 120) -> None:
         deadline_s = time.monotonic() + timeout_s
         while text not in self.log:
             assert self._process.poll() is None, f"{self._name} ended:\n{self.log}"

@@ -59,6 +59,6 @@ def has_opengl() -> bool:
     """Return whether a context can be had; asked in a process that may crash."""
     code = "import moderngl; moderngl.create_context(standalone=True, backend='egl')"
     done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, timeout=60
+        [sys.executable, "-c", code], check=False, capture_output=True, timeout=200
     )
     return done.returncode == 0

@@ -24,5 +24,5 @@ class StatusRecorder:
             status = self.get(name)
             return status is not None and status.level == level and text in status.message
 
-        assert self._peer.spin_until(said, 30), self._arrays[-1:]
+        assert self._peer.spin_until(said), self._arrays[-1:]
         return {value.key: value.value for value in self.get(name).values}

@@ -72,6 +72,9 @@ class Peer:
         self._node.destroy_subscription(self._subscriptions.pop(topic))
 
     def count_subscribers(self, topic: str) -> int:
+        """Return how many there are; of a topic that we advertise those that get our messages."""
+        if topic in self._publishers:
+            return int(self._publishers[topic].get_subscription_count())
         return int(self._node.count_subscribers(topic))
 
     def list_services(self) -> list[str]:
@@ -148,7 +151,7 @@ class NodeProcess(LoggedProcess):
 
     def wait_for_handlers(self) -> None:
         """Wait until SIGTERM no longer ends Python as it does by default (proc_pid_status(5))."""
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + 60
         while not int(self._read_proc("status", r"SigCgt:\s+(\w+)")[0], 16) >> 14 & 1:
             assert time.monotonic() < deadline_s
             time.sleep(0.005)
@@ -171,7 +174,7 @@ class NodeProcess(LoggedProcess):
         except OSError:  # it ended
             return []
 
-    def wait(self, timeout_s: float = 60) -> int:
+    def wait(self, timeout_s: float = 120) -> int:
         try:
             return self._process.wait(timeout_s)
         finally:
@@ -181,7 +184,7 @@ class NodeProcess(LoggedProcess):
         """End the process, which would leave 70 MB in /dev/shm if it were killed at once."""
         self._process.terminate()
         try:
-            self._process.wait(8)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -32,6 +32,12 @@ def publish_frames(
         peer.spin(period_s)
 
 
+def count_received(node: Any, topic: str) -> int:
+    """Return how many frames of a topic have arrived in the mailbox of a LiveNode."""
+    counts = node.node._session.mailbox.counts()  # noqa: SLF001 - exact, at one moment
+    return counts[topic].received if topic in counts else 0
+
+
 def list_stamps_s(messages: list[Any]) -> list[int]:
     return [message.header.stamp.sec - 1000 for message in messages]
 

@@ -26,7 +26,7 @@ def test_debug_mask_on_demand(peer: Any, start_live_node: Callable[..., Any]) ->
     start_live_node(topics__images=[TOPIC])
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, TOPIC, count=5, period_s=0.1)
-    assert peer.spin_until(lambda: all(map(len, peer.received.values())), timeout_s=20)
+    assert peer.spin_until(lambda: all(map(len, peer.received.values())))
     (mask, *_), (image, *_) = peer.received["/anonymizer/debug/mask"], peer.received[MIRRORED]
     assert mask.header == image.header
     assert (mask.height, mask.width, mask.encoding, mask.step) == (240, 320, "mono8", 320)

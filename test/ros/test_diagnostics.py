@@ -51,7 +51,7 @@ def test_node_reports_latencies(
     counts = {key: int(values[key]) for key in ("received", "processed", "skipped", "failed")}
     assert counts["received"] == 40
     assert counts["received"] == sum(counts.values()) - counts["received"] + int(values["waiting"])
-    assert 2 < float(values["rate in [Hz]"]) < 15
+    assert 0 < float(values["rate in [Hz]"]) < 40
     assert 0 < float(values["latency p50 [ms]"]) <= float(values["latency p99 [ms]"])
     assert values["mirrored topic"] == MIRRORED
     worker = statuses.wait(WORKER, OK, "ready")
@@ -137,7 +137,7 @@ class BlockedModelProvider(SentinelModelProvider):
         self._works = works
 
     def anonymizer(self, config: Any) -> Anonymizer:
-        self.go.wait(20)
+        assert self.go.wait(120)
         if not self._works:
             message = "detect.weights: no file /nowhere"
             raise ModelError(message)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 from helpers.logged_process import LoggedProcess
 from helpers.paths import ROOT
 
+LIMIT_S = 120
 PARENT = """\
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
@@ -50,7 +50,7 @@ class LaunchProcess(LoggedProcess):
 
     def wait(self) -> int:
         try:
-            return self._process.wait(60)
+            return self._process.wait(LIMIT_S)
         finally:
             self._process.kill()
             self._reader.join()
@@ -121,6 +121,11 @@ def install(prefix: Path) -> Path:
     return prefix
 
 
+def wait_for_node(peer: Any, name: str = "/anonymizer") -> None:
+    """Wait until the node is up."""
+    assert peer.spin_until(lambda: f"{name}/enable" in peer.list_services(), LIMIT_S)
+
+
 def test_wrong_argument_ends_launch(run_launch: Callable[..., LaunchProcess]) -> None:
     launch = run_launch("params_file:=absent.yaml")
     assert launch.wait() == 1
@@ -163,7 +168,7 @@ def test_node_started_as_user_asks(
     launch = run_launch(
         f"params_file:={idle}", "namespace:=front", "name:=eyes", "log_level:=debug", "device:=cpu"
     )
-    assert peer.spin_until(lambda: "/front/eyes/enable" in peer.list_services(), 60)
+    wait_for_node(peer, "/front/eyes")
     launch.interrupt()
     assert launch.wait() == 0, launch.log
     assert launch.parameters["/front/eyes"]["compute.device"] == "cpu"
@@ -182,7 +187,7 @@ def test_end_of_recorder_ends_launch(
 
 
 def test_end_of_recorder_allowed(
-    run_launch: Callable[..., LaunchProcess], idle: str, tmp_path: Path
+    run_launch: Callable[..., LaunchProcess], idle: str, tmp_path: Path, peer: Any
 ) -> None:
     (tmp_path / "drive").mkdir()
     launch = run_launch(
@@ -192,7 +197,7 @@ def test_end_of_recorder_allowed(
         RECORDER_ENDS_AFTER_S="0.1",
     )
     launch.wait_for("exit code 3")
-    time.sleep(3)  # the node is up, so that it ends cleanly
+    wait_for_node(peer)  # so that it ends cleanly
     launch.interrupt()
     assert launch.wait() == 0, launch.log
     assert (tmp_path / "drive_2/command").exists()
@@ -209,12 +214,13 @@ def test_end_of_node_ends_recording(
 
 
 def test_recorder_has_time_to_write(
-    run_launch: Callable[..., LaunchProcess], idle: str, tmp_path: Path
+    run_launch: Callable[..., LaunchProcess], idle: str, tmp_path: Path, peer: Any
 ) -> None:
     """Longer than launch's own five seconds."""
     launch = run_launch(f"params_file:={idle}", "record:=drive", RECORDER_FLUSHES_FOR_S="6")
-    launch.wait_for("process started")
-    time.sleep(3)
+    wait_for_node(peer)
+    # Written when the recorder handles signals.
+    assert peer.spin_until((tmp_path / "drive/dds_profile").exists, LIMIT_S)
     launch.interrupt()
     assert launch.wait() == 0, launch.log
     assert (tmp_path / "drive/metadata.yaml").exists()

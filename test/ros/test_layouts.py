@@ -65,4 +65,4 @@ def test_layouts_show_topics_of_the_node(peer: Any, start_live_node: Callable[..
     peer.advertise(CAMERA, Image)
     start_live_node()
     for topic in topics:
-        assert peer.spin_until(lambda topic=topic: peer.count_publishers(topic) > 0, 20), topic
+        assert peer.spin_until(lambda topic=topic: peer.count_publishers(topic) > 0), topic

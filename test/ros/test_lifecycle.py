@@ -15,6 +15,7 @@ from anon_ros.core import Anonymizer
 from anon_ros.errors import ModelError
 from helpers.fake_models import NoiseInpainter, SentinelModelProvider, make_street_image
 from helpers.ros_images import make_raw_message
+from helpers.ros_streams import count_received
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 IMAGE = make_street_image(320, 240)
@@ -87,16 +88,17 @@ class SlowModelProvider(SentinelModelProvider):
         self.go = threading.Event()
 
     def anonymizer(self, config: Any) -> Anonymizer:
-        self.go.wait(20)
+        assert self.go.wait(120)
         return super().anonymizer(config)
 
 
 def test_loading_answers_services(peer: Any, start_live_node: Callable[..., Any]) -> None:
     record_mirror(peer)
     models = SlowModelProvider()
-    start_live_node(models, topics__images=[TOPIC])
+    node = start_live_node(models, topics__images=[TOPIC])
     assert peer.spin_until(peer.is_connected)
     publish_frames(peer, 10)
+    assert peer.spin_until(lambda: count_received(node, TOPIC) == 10)
     assert get_state(peer) == State.PRIMARY_STATE_ACTIVE
     assert not list_stamps_s(peer)
     models.go.set()
@@ -117,11 +119,13 @@ def test_stop_drops_frame_in_work(peer: Any, start_live_node: Callable[..., Any]
         set_enabled(peer, enabled="enable" in how.split())
     else:
         assert change_state(peer, Transition.TRANSITION_DEACTIVATE)
+    mailbox = node.node._session.mailbox  # noqa: SLF001 - no topic tells it yet
     painter.may_continue.set()
-    peer.spin(1)
+    assert peer.spin_until(lambda: not mailbox.counts()[TOPIC].waiting)
+    peer.spin(0.5)
     assert not list_stamps_s(peer)
     if "disable" in how:
-        counts = node.node._session.mailbox.counts()[TOPIC]  # noqa: SLF001 - no topic tells it yet
+        counts = mailbox.counts()[TOPIC]
         assert counts.skipped > 0 == counts.processed + counts.failed
         set_enabled(peer, enabled=True)
         publish_frames(peer, 3, since=50)
@@ -223,5 +227,5 @@ def test_signal_ends_unconfigured_node(
     )
     assert get_state(peer) == State.PRIMARY_STATE_UNCONFIGURED
     node.signal(signal.SIGTERM)
-    assert node.wait(10) == 0
+    assert node.wait() == 0
     assert "loading" not in node.log

@@ -56,7 +56,7 @@ def test_node_mirrors_all_but_persons(
     assert node.wait() == 0
 
     counts = parse_frame_counts(node.log, topic)
-    assert counts.pop("received") == sum(counts.values()) == 100
+    assert counts.pop("received") == sum(counts.values()) <= len(sent)
     assert counts["failed"] == counts["waiting"] == 0
     assert len(images) == counts["processed"] >= 3
     for mirrored in images:
@@ -148,14 +148,14 @@ def test_signal_ends_node_cleanly(
         node.wait_for("models loaded")
         indices = count()
         image = make_small_street(bus_rgb)
-        peer.spin_until(peer.is_connected)
+        assert peer.spin_until(peer.is_connected)
         for _ in range(10):
             peer.publish("/cam/image_raw", make_raw_message(image, next(indices)))
             peer.spin(0.05)
     for number in signals:
         node.signal(number)
         time.sleep(0.05)
-    assert node.wait(30) == 0, node.log
+    assert node.wait() == 0, node.log
     assert "Traceback" not in node.log
 
 
@@ -174,7 +174,7 @@ def test_invalid_node_exits_with_1(
     start_node_process: Callable[..., Any], parameters: dict[str, str], told: str
 ) -> None:
     node = start_node_process(**parameters)
-    assert node.wait(60) == 1
+    assert node.wait() == 1
     assert told in node.log
     assert "FATAL" in node.log
     assert "Traceback" not in node.log
@@ -190,6 +190,6 @@ def test_missing_model_has_no_fallback(
         inpaint__model="/nowhere/sdxl",
         **{name: value for name, value in FAST.items() if name != "inpaint__method"},
     )
-    assert node.wait(60) == 1
+    assert node.wait() == 1
     assert "/nowhere/sdxl" in node.log
     assert "Traceback" not in node.log

@@ -71,7 +71,7 @@ def debug_level() -> Iterator[None]:
 def test_debug_level_shows_every_frame(peer: Peer, start_live_node: Callable[..., Any]) -> None:
     peer.record("/rosout", Log)
     publish_street(peer, start_live_node)
-    assert peer.spin_until(lambda: peer.has_logged(f"{TOPIC}: published after", " persons, "), 5)
+    assert peer.spin_until(lambda: peer.has_logged(f"{TOPIC}: published after", " persons, "))
     assert peer.has_logged(f"{TOPIC}: subscribed")
 
 

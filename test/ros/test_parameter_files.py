@@ -97,7 +97,7 @@ def test_file_for_another_node_told(tmp_path: Path, dds_domain: int) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 1
     assert f"{unused} has no effect: no section is for /anonymizer" in done.stderr

@@ -25,6 +25,7 @@ from anon_ros.models import ModelCache
 from helpers.fake_models import SentinelModelProvider, make_street_image
 from helpers.ros_images import make_raw_message
 from helpers.ros_nodes import LiveNode, Peer, isolate_dds
+from helpers.ros_streams import count_received
 
 TOPIC, MIRRORED = "/cam/image_raw", "/anon/cam/image_raw"
 LIVE = {name: p for name, p in all_parameters().items() if p.spec.reconfigurable}
@@ -361,7 +362,7 @@ def test_relative_names_follow_namespace(
     peer.advertise("/front/cam/image_raw", Image)
     options = {"namespace": "/front"}
     start_live_node(None, options, topics__images=["cam/image_raw"], topics__prefix=prefix)
-    assert peer.spin_until(lambda: peer.count_publishers(mirrored) == 1, 10)
+    assert peer.spin_until(lambda: peer.count_publishers(mirrored) == 1)
 
 
 def test_missing_model_rejected(peer: Any, start_live_node: Any) -> None:
@@ -425,7 +426,7 @@ def test_change_applies_between_frames(
 def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) -> None:
     peer.advertise(TOPIC, Image)
     peer.record(MIRRORED, Image)
-    start_live_node(SentinelModelProvider(), topics__images=[TOPIC], skip__every_nth=1000)
+    node = start_live_node(SentinelModelProvider(), topics__images=[TOPIC], skip__every_nth=1000)
     assert peer.spin_until(peer.is_connected)
     image = make_street_image(160, 120)
     for index in range(60):
@@ -433,7 +434,7 @@ def test_skip_policy_can_change(peer: Any, start_live_node: Callable[..., Any]) 
             (result,) = set_parameters(peer, skip__on_skipped="cover")
             assert result.successful
         peer.publish(TOPIC, make_raw_message(image, index))
-        peer.spin(0.03)
+        assert peer.spin_until(lambda i=index: count_received(node, TOPIC) > i)
     mirrored = peer.received[MIRRORED]
     assert peer.spin_until(lambda: len(mirrored) == 31)
     stamps = [message.header.stamp.sec - 1000 for message in mirrored]

@@ -68,7 +68,7 @@ def test_all_modules_import_on_humble(humble: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.stderr == ""
     assert done.stdout.strip() == str(humble / "rclpy/__init__.py")

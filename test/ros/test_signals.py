@@ -27,7 +27,7 @@ def test_signals_leave_nothing(start_sentinel_process: Callable[..., Any], momen
             break
         node.signal(number)
         time.sleep(0.005)
-    assert node.wait(30) == 0, node.log
+    assert node.wait() == 0, node.log
     assert "Traceback" not in node.log
     assert [path for path in opened if Path(path).exists()] == []
     assert opened or moment in {"at once", "importing"}
@@ -39,6 +39,6 @@ def test_wrong_parameter_leaves_nothing(start_sentinel_process: Callable[..., An
     while node.is_running:
         opened |= node.list_shared_memory()
         time.sleep(0.005)
-    assert node.wait(30) == 1
+    assert node.wait() == 1
     assert opened
     assert [path for path in opened if Path(path).exists()] == []

@@ -197,7 +197,7 @@ class DiffusionInpainter:
         return download_results(inpainted, crops)
 
     def run_idle_work(self) -> None:
-        """Record graphs of the sizes that came up: work to do while no frame waits."""
+        """Record graphs of the sizes that came up: work to do once frames are published."""
         if self._graphed is not None:
             self._graphed.record_waiting()
 

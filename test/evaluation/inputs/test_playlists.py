@@ -9,7 +9,7 @@ from anon_ros.errors import InputError
 from anon_ros.evaluation.inputs.frames import iter_all_frames
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".m3u8"])
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_playlist_fetches_nothing(tmp_path: Path, suffix: str, scheme: str) -> None:

@@ -14,7 +14,7 @@ from anon_ros.evaluation.labels.coco import read_label_text
 from helpers.bag_reading import read_messages
 from helpers.bags import write_rosbag2, write_split_rosbag2
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(200)
 RunCommand = Callable[..., int]
 SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
 

@@ -173,7 +173,7 @@ def test_no_file_named_is_no_empty_output(
 MERGES = "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     "value", [".inf", "[" * 100_000, "-" * 3 + "{a: " * 100_000, f"1\na0: &a0 {{k: v}}\n{MERGES}"]
 )

@@ -28,6 +28,7 @@ from helpers.paths import HELPERS
 from helpers.ros_images import make_bayer_message, make_jpeg_message, make_raw_message, set_stamp
 from helpers.ros_streams import (
     RAW_SCENE,
+    count_received,
     hides_everybody,
     list_stamps_s,
     publish_frames,
@@ -46,12 +47,6 @@ class HeldSegmenter(SentinelSegmenter):
     def segment(self, image: RgbImage) -> Detections:
         assert self.permits.acquire(timeout=LIMIT_S)
         return super().segment(image)
-
-
-def count_received(node: Any, topic: str) -> int:
-    """Return how many frames of a topic have arrived in the node's mailbox."""
-    counts = node.node._session.mailbox.counts()  # noqa: SLF001 - exact, at one moment
-    return counts[topic].received if topic in counts else 0
 
 
 def test_cameras_are_served_fairly(peer: Any, start_live_node: Callable[..., Any]) -> None:

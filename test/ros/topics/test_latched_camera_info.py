@@ -28,13 +28,13 @@ def test_latched_camera_info_is_mirrored_latched(
     peer.record(MIRRORED, Image)
     peer.record(f"/anon{INFO}", CameraInfo, **LASTING)
     infos = peer.received[f"/anon{INFO}"]
-    assert peer.spin_until(lambda: bool(infos), 20), node.log
+    assert peer.spin_until(lambda: bool(infos)), node.log
     publish_frames(peer, TOPIC, since=20)
     assert peer.spin_until(lambda: bool(peer.received[MIRRORED]))
     statuses.wait(GUARD, DiagnosticStatus.OK, "every image topic")
     third_peer.record(f"/anon{INFO}", CameraInfo, **LASTING)
     late = third_peer.received[f"/anon{INFO}"]
-    assert third_peer.spin_until(lambda: bool(late), 20)
+    assert third_peer.spin_until(lambda: bool(late))
     assert list_stamps_s(infos) == list_stamps_s(late) == [7]
     offered = peer._node.get_publishers_info_by_topic(f"/anon{INFO}")  # noqa: SLF001 - the graph
     assert [o.qos_profile.durability for o in offered] == [DurabilityPolicy.TRANSIENT_LOCAL]

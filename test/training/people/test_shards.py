@@ -108,7 +108,7 @@ def test_sheet_shows_figures(rendering: Rendering, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     arguments = [str(rendering.folder), "--out", str(out), "--count", "12", "--columns", "6"]
     subprocess.run(
-        [sys.executable, "-m", "training.sheet", *arguments], cwd=ROOT, check=True, timeout=60
+        [sys.executable, "-m", "training.sheet", *arguments], cwd=ROOT, check=True, timeout=200
     )
     with Image.open(out) as sheet:
         assert sheet.size == (6 * WIDTH_PX, 2 * HEIGHT_PX)
@@ -124,7 +124,7 @@ def test_missing_package_is_named(tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 1
     assert done.stderr.endswith("; run pip install '.[training]'\n")
