@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
-from anon_ros.core import complete_mask
 from anon_ros.tracking.mask_windows import MaskWindow, intersect_windows, union_windows
 from anon_ros.tracking.motion_model import extrapolate_box, interpolate_box
 from anon_ros.tracking.observations import BoxXyxy, PersonObservation
@@ -58,11 +55,7 @@ class MaskMemory:
         near = [side for side in sides if side and self._is_close(side[-1], person)]
         neighbors = [self._extrapolate(side, person.time_ns) for side in near]
         agreed = [intersect_windows(*pair) for pair in pairwise(neighbors)]
-        own = person.mask_window
-        if agreed:  # with it, a mask that missed the person would not seem to have
-            box_xyxy = person.box_xyxy - np.array([own.roi.x0, own.roi.y0] * 2)
-            own = MaskWindow(own.roi, complete_mask(own.mask, box_xyxy))
-        window, mask = union_windows([own, *agreed])
+        window, mask = union_windows([person.mask_window, *agreed])
         return replace(person, window=window, mask=mask)
 
     def propagate(self, track: Track, time_ns: int) -> PersonObservation | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import TARGET_STRIDE, Detections, Mask, Roi
+from anon_ros.core import TARGET_STRIDE, Detections, Mask, Roi, complete_mask
 from anon_ros.tracking.mask_windows import EMPTY_WINDOW, MaskWindow
 
 BoxXyxy = npt.NDArray[np.float64]
@@ -30,7 +30,8 @@ class PersonObservation:
         score: in 0..1.
         class_id: index into the segmenter's class names.
         window: the pixels that box and mask touch, inside the image; may be empty.
-        mask: (h, w) bool, the instance mask in ``window``.
+        mask: (h, w) bool, the instance mask in ``window``, as ``complete_mask`` returns it: grown
+            or added to, a mask that missed the person would not seem to have.
     """
 
     time_ns: int
@@ -116,7 +117,7 @@ def observe_persons(detections: Detections, time_ns: int) -> list[PersonObservat
     for index, (box, mask) in enumerate(zip(boxes, detections.masks, strict=True)):
         window = _find_window(box, mask)
         score, class_id = float(detections.scores[index]), int(detections.class_ids[index])
-        part = mask[window.slices].copy()
+        part = complete_mask(mask, box)[window.slices].copy()
         persons.append(PersonObservation(time_ns, box, score, class_id, window, part))
     return persons
 

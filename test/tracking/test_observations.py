@@ -1,5 +1,7 @@
 """Observed masks, stretched to other places."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core import Mask, Roi
+from anon_ros.tracking.observations import observe_persons
+from helpers.arrays import make_detections
 from helpers.street import HEIGHT_PX, WIDTH_PX, make_observation, make_person_mask, paste_window
 
 sides = st.floats(-3000, 3000)
@@ -51,9 +55,10 @@ def test_stretch_to_same_box_is_identity() -> None:
 
 
 def test_specks_do_not_grow() -> None:
-    speck = make_person_mask(200).copy()
+    person = make_person_mask(200)
+    speck = person.copy()
     speck[20:22, 20:22] = True
-    once = make_observation(speck)
+    (once,) = observe_persons(replace(make_detections([person]), masks=speck[np.newaxis]), 0)
     window, part = once.stretched_to(once.box_xyxy, 10, WIDTH_PX, HEIGHT_PX)
     assert not paste_window(window, part)[:60, :60].any()
 

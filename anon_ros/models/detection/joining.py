@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from anon_ros.core import Detections, Mask, Roi
+from anon_ros.core import Detections, Mask, Roi, complete_mask
 
 # Of the smaller mask. Neighbors hide each other and share few pixels, unlike two views of a person.
 _SAME_MIN_OVERLAP = 0.5
@@ -118,9 +118,11 @@ def _iter_views(index: int, tile: Roi, detections: Detections, image: Roi) -> It
     offset = np.array([tile.x0, tile.y0] * 2, np.float32)
     fields = (detections.boxes_xyxy, detections.scores, detections.class_ids, detections.masks)
     for box, score, class_id, mask in zip(*fields, strict=True):
-        bounds = Roi.from_mask(mask)
+        # Joined, masks that missed the person would not seem to have.
+        completed = complete_mask(mask, box)
+        bounds = Roi.from_mask(completed)
         window = bounds.relative_to(Roi(-tile.x0, -tile.y0, 0, 0))
-        pixels = mask[bounds.slices].copy()
+        pixels = completed[bounds.slices].copy()
         is_cut = _is_cut(box + offset, tile, image)
         yield _Person({index}, box + offset, score, class_id, window, pixels, is_cut)
 

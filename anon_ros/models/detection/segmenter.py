@@ -6,18 +6,15 @@ from itertools import islice
 
 import numpy as np
 import torch
-import torchvision  # type: ignore[import-untyped]  # ships no types
 
 from anon_ros.config import DetectionConfig
-from anon_ros.core import Detections, RgbImage, Roi, concatenate_detections
+from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.images import stretch_dim
 from anon_ros.models.detection.backends.backend import DetectionBackend, limit_persons
 from anon_ros.models.detection.backends.ensemble import load_backend
 from anon_ros.models.detection.joining import join_tiles
 from anon_ros.models.detection.tiles import plan_tiles
 
-# Between two looks at a dim scene the worse outline often has the better score: both are replaced.
-_SAME_IN_LOOKS_IOU = 0.9
 _MAX_FRAMES_ON_GPU = 8
 
 
@@ -121,13 +118,15 @@ class PersonSegmenter:
         return self._limit(join_tiles(grids, parts, height_px, width_px, self.config.confidence))
 
     def _merge(self, looks: Sequence[Detections]) -> Detections:
-        """Return the persons of several looks at an image, each once if they agree."""
+        """Return the persons of several looks at an image, each once, with the pixels of all.
+
+        The worse outline often has the better score.
+        """
         if len(looks) == 1:
             return looks[0]
-        persons = concatenate_detections(looks)
-        same_iou = max(self.config.nms_iou, _SAME_IN_LOOKS_IOU)
-        boxes, scores = torch.from_numpy(persons.boxes_xyxy), torch.from_numpy(persons.scores)
-        return self._limit(persons.take(torchvision.ops.nms(boxes, scores, same_iou).numpy()))
+        height_px, width_px = looks[0].masks.shape[1:]
+        image = Roi(0, 0, width_px, height_px)
+        return self._join([[image]] * len(looks), looks, height_px, width_px)
 
     def _limit(self, persons: Detections) -> Detections:
         """Return the first ``max_persons`` persons, who are sorted by score."""

@@ -6,9 +6,17 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from anon_ros.config import Config, DetectionConfig, list_targets
-from anon_ros.core import TARGET_STRIDE, Detections, Mask, RgbImage, concatenate_detections
+from anon_ros.core import (
+    TARGET_STRIDE,
+    Detections,
+    Mask,
+    RgbImage,
+    complete_mask,
+    concatenate_detections,
+)
 from anon_ros.errors import ModelError
 from anon_ros.models.detection.backends.backend import DetectionBackend, find_class_ids
 from anon_ros.models.detection.segmenter import PersonSegmenter
@@ -144,18 +152,30 @@ class TargetSegmenter:
 def join_belongings(persons: Detections, belongings: Detections) -> Detections:
     """Return the persons with the belongings that they touch added to their masks and boxes.
 
-    A belonging goes to the person of whom it touches most; what touches nobody is left out.
+    A belonging goes to the person of whom it touches most, at any threshold: a weak candidate, who
+    may be dropped, does not keep it from the persons above. What touches nobody is left out.
+
+    Args:
+        persons: the most likely first.
+        belongings: in the same image.
     """
-    masks, boxes_xyxy = persons.masks.copy(), persons.boxes_xyxy.copy()
-    for belonging, box_xyxy in zip(belongings.masks, belongings.boxes_xyxy, strict=True):
-        common_px = np.count_nonzero(persons.masks & _grow(belonging), axis=(1, 2))
-        if not common_px.any():
-            continue
-        index = int(common_px.argmax())
-        masks[index] |= belonging
-        boxes_xyxy[index, :2] = np.minimum(boxes_xyxy[index, :2], box_xyxy[:2])
-        boxes_xyxy[index, 2:] = np.maximum(boxes_xyxy[index, 2:], box_xyxy[2:])
+    bodies = _complete_masks(persons)
+    masks, boxes_xyxy = bodies.copy(), persons.boxes_xyxy.copy()
+    for belonging, box_xyxy in zip(_complete_masks(belongings), belongings.boxes_xyxy, strict=True):
+        common_px = np.count_nonzero(bodies & _grow(belonging), axis=(1, 2))
+        is_most = np.diff(np.maximum.accumulate(common_px), prepend=0) > 0
+        masks[is_most] |= belonging
+        boxes_xyxy[is_most, :2] = np.minimum(boxes_xyxy[is_most, :2], box_xyxy[:2])
+        boxes_xyxy[is_most, 2:] = np.maximum(boxes_xyxy[is_most, 2:], box_xyxy[2:])
     return replace(persons, masks=masks, boxes_xyxy=boxes_xyxy)
+
+
+def _complete_masks(detections: Detections) -> npt.NDArray[np.bool_]:
+    """Return (N, H, W) bool, new: joined, a mask that missed the person would not seem to have."""
+    masks = detections.masks.copy()
+    for mask, box_xyxy in zip(masks, detections.boxes_xyxy, strict=True):
+        mask[:] = complete_mask(mask, box_xyxy)
+    return masks
 
 
 def _grow(mask: Mask) -> Mask:

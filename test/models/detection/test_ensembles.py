@@ -1,7 +1,7 @@
 """Several networks together, with fixed candidates and with real weights."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,15 @@ def test_union_covers_each_network_at_any_threshold(seed: int, confidence: float
     assert np.array_equal(joined.masks.any(axis=0), expected)
     assert max(map(len, parts)) <= len(joined) <= sum(map(len, parts))
     assert np.all(np.diff(joined.scores) <= 0)
+
+
+def test_union_of_sparse_masks_covers_their_box() -> None:
+    """Alone, with less than a tenth of the box, they count with it; together they show more."""
+    boxes = make_detections((10, 10, 50, 50)), make_detections((8, 10, 50, 50), score=0.6)
+    spots = make_detections((20, 20, 32, 32)), make_detections((23, 20, 35, 32))
+    pairs = zip(boxes, spots, strict=True)
+    joined = join(*(replace(whole, masks=spot.masks) for whole, spot in pairs))
+    assert np.array_equal(joined.masks, boxes[1].masks)
 
 
 def test_person_of_both_networks_is_one() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -16,14 +16,16 @@ from anon_ros.core import Anonymizer, Detections, Mask, RgbImage
 from anon_ros.errors import SegmentationError
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from anon_ros.models.inpainting.classical import CLASSICAL
-from helpers.arrays import make_detections
+from helpers.arrays import make_detections, make_rectangle
 from helpers.detectors import BACKENDS, make_candidate
 from helpers.detectors import make_mask_segmenter as make_mask_segmenter_of
 from helpers.detectors import make_segmenter as make_segmenter_of
 
 GRAY = np.zeros((640, 640, 3), np.uint8)
 BOX = [320.0, 320.0, 100.0, 200.0]
-
+Rect: TypeAlias = tuple[int, int, int, int]
+# One person behind another, both in nearly the same box.
+FRONT, BEHIND = (20, 5, 48, 85), (48, 5, 61, 85)
 
 MakeSegmenter: TypeAlias = Callable[..., PersonSegmenter]
 
@@ -209,6 +211,46 @@ def test_person_behind_nearly_equal_box_is_kept(make_mask_segmenter: MakeSegment
     assert len(both.segment(GRAY)) == 2
     twice = make_mask_segmenter(boxes, [(220, 120, 400, 520), (228, 120, 408, 520)])
     assert len(twice.segment(GRAY)) == 1
+
+
+@dataclass(frozen=True)
+class LookBackend:
+    """Finds rectangles, with boxes of their own: the first list in the first picture, and so on."""
+
+    looks: list[list[Rect]]
+    boxes: list[Rect]
+
+    def search(self, *_: object) -> list[Detections]:
+        return [self._find(rects) for rects in self.looks]
+
+    def _find(self, rects: list[Rect]) -> Detections:
+        masks = [make_rectangle(96, 96, slice(y0, y1), slice(x0, x1)) for x0, y0, x1, y1 in rects]
+        boxes = np.array(self.boxes[: len(rects)], np.float32)
+        scores = np.linspace(0.9, 0.8, len(rects), dtype=np.float32)
+        return Detections(boxes, scores, np.zeros(len(rects), np.int64), np.array(masks))
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [[FRONT, BEHIND]] * 3,
+        [[FRONT], [FRONT, BEHIND], [FRONT]],
+        [[(20, 10, 60, 80)], [(20, 10, 60, 84)], [(24, 6, 60, 80)]],
+    ],
+    ids=["each look shows both", "one look shows both", "outlines of one person"],
+)
+def test_dim_scene_keeps_the_pixels_of_all_looks(looks: list[list[Rect]]) -> None:
+    """Boxes that nearly agree are the same person's only if the masks are, too."""
+    backend = LookBackend(looks, [(20, 5, 60, 85), (21, 5, 61, 85)])
+    segmenter = PersonSegmenter(backend, DetectionConfig())  # type: ignore[arg-type]
+    dim = np.full((96, 96, 3), 100, np.uint8)
+    dim[40:] = 104
+    found = segmenter.segment(dim)
+    assert len(found) == max(map(len, looks))
+    expected = np.zeros((96, 96), np.bool_)
+    for x0, y0, x1, y1 in (rect for rects in looks for rect in rects):
+        expected[y0:y1, x0:x1] = True
+    assert np.array_equal(found.masks.any(axis=0), expected)
 
 
 def test_hidden_persons_reach_max_persons(make_mask_segmenter: MakeSegmenter) -> None:

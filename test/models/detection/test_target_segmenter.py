@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from anon_ros.config import Config, load_config
-from anon_ros.core import TARGET_STRIDE, Mask
+from anon_ros.core import TARGET_STRIDE, Detections, Mask
 from anon_ros.errors import ModelError
 from anon_ros.models import build_segmenter
 from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
-from anon_ros.models.detection.target_segmenter import TargetSegmenter
+from anon_ros.models.detection.target_segmenter import TargetSegmenter, join_belongings
 from anon_ros.models.factory import build_targets
 
 GRAY = np.zeros((640, 640, 3), np.uint8)
@@ -97,6 +97,42 @@ def test_wanted_threshold_counts_for_belongings() -> None:
     stricter = replace(config.detect, confidence=0.9)
     (mask,) = subject.with_thresholds(stricter, 0.1).segment(GRAY).masks
     assert count_inside(mask, WORN) == 0
+
+
+def make_detections(*found: tuple[Rect, float]) -> Detections:
+    masks = np.zeros((len(found), 640, 640), np.bool_)
+    for mask, ((x0, y0, x1, y1), _) in zip(masks, found, strict=True):
+        mask[y0:y1, x0:x1] = True
+    boxes = np.array([rect for rect, _ in found], np.float32)
+    scores = np.array([score for _, score in found], np.float32)
+    return Detections(boxes, scores, np.zeros(len(found), np.int64), masks)
+
+
+def test_belonging_stays_covered_without_weak_candidates() -> None:
+    """A weak duplicate touches more of it, and is dropped by a higher threshold."""
+    x0, y0, x1, y1 = PERSON
+    persons = make_detections((PERSON, 0.9), ((x0 + 30, y0, x1 + 30, y1), 0.15))
+    joined = join_belongings(persons, make_detections((WORN, 0.8)))
+    for threshold in (0.1, 0.3):
+        assert count_inside(joined.above(threshold).masks.any(axis=0), WORN) == 1
+
+
+def test_belonging_goes_to_nobody_who_touches_less() -> None:
+    right, bottom = WORN[2:]
+    weaker = (right, bottom - 10, right + 60, bottom + 100)
+    persons = make_detections((PERSON, 0.9), (weaker, 0.8))
+    wearer, neighbor = join_belongings(persons, make_detections((WORN, 0.8))).masks
+    assert count_inside(wearer, WORN) == 1
+    assert np.array_equal(neighbor, persons.masks[1])
+
+
+def test_belonging_leaves_sparse_masks_their_box() -> None:
+    """With it a mask in less than a tenth of its box would no longer seem to miss the person."""
+    person, bag = make_detections((PERSON, 0.9)), make_detections((WORN, 0.8))
+    sparse = replace(person, masks=make_detections(((240, 220, 260, 270), 0)).masks)
+    part = replace(bag, masks=make_detections(((264, 220, 267, 280), 0)).masks)
+    (mask,) = join_belongings(sparse, part).masks
+    assert np.array_equal(mask, person.masks[0] | bag.masks[0])
 
 
 # Targets of other classes.

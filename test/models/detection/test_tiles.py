@@ -120,6 +120,18 @@ def test_person_across_the_seam_is_one() -> None:
     assert np.array_equal(found.masks[0], draw(person))
 
 
+def test_sparse_views_of_a_person_cover_their_box() -> None:
+    """Each shows less than a tenth of the box; together they show more."""
+    person, spots = Roi(42, 20, 58, 60), [Roi(45, 30, 52, 38), Roi(48, 30, 55, 38)]
+    tiles = [LEFT, RIGHT]
+    views = [
+        replace(make_detections(tile, (person, 0.9)), masks=make_detections(tile, (spot, 0)).masks)
+        for tile, spot in zip(tiles, spots, strict=True)
+    ]
+    found = join_tiles([tiles], views, 100, 100, confidence=0.25)
+    assert np.array_equal(found.masks, [draw(person)])
+
+
 def test_parts_across_the_seam_are_covered_without_a_view_of_the_whole() -> None:
     person = Roi(10, 30, 90, 70)
     found = join([(person, 0.9)], [(person, 0.8)], [])
