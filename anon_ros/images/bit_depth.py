@@ -8,10 +8,9 @@ saturated pixels lie at the smallest or largest count: those two have no vote.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -29,6 +28,9 @@ _LOW, _MEDIAN, _HIGH = 0.01, 0.5, 0.99
 _MARGIN_RATIO = 0.25
 # Where the median is darker than this, it is brought there; bench/bit_depth.py measures the result.
 _MEDIAN_TARGET, _MIN_GAMMA = 0.4, 0.3
+_LUMA_BLACK, _LUMA_WHITE = 16, 235  # ITU-R BT.601, limited range
+# Luma outside of it, in the mean over a place: one level is the noise of black.
+_PLACE_PX, _MIN_OUTSIDE = 8, 2
 MIN_GRAY_LEVELS = 8
 """Different counts that a scene must fill: with fewer, persons are lost (docs/encodings.md)."""
 
@@ -88,8 +90,12 @@ class SceneRange:
     is_constant: bool
 
 
-ToneRule: TypeAlias = Callable[[Samples], ToneMapping]
-"""A choice of the mapping: ``measure_tone``, or another one for a second look."""
+class ToneRule(Protocol):
+    """A choice of the mapping: ``measure_tone``, or another one for a second look."""
+
+    def __call__(self, samples: Samples, *, is_luma: bool = False) -> ToneMapping:
+        """Return the mapping of ``samples``."""
+        ...
 
 
 @dataclass
@@ -98,26 +104,27 @@ class SharedTone:
 
     _mapping: ToneMapping | None = None
 
-    def __call__(self, samples: Samples) -> ToneMapping:
+    def __call__(self, samples: Samples, *, is_luma: bool = False) -> ToneMapping:
         """Return the mapping of the first samples."""
         if self._mapping is None:
-            self._mapping = measure_tone(samples)
+            self._mapping = measure_tone(samples, is_luma=is_luma)
         return self._mapping
 
 
-def measure_tone(samples: Samples) -> ToneMapping:
+def measure_tone(samples: Samples, *, is_luma: bool = False) -> ToneMapping:
     """Return the mapping by which persons are searched in ``samples``.
 
     Args:
         samples: (H, W) or (H, W, C) uint16 in this machine's byte order, without alpha; uint8 needs
             no mapping and gets one that has no effect.
+        is_luma: ``samples`` are 8-bit luma: LIMITED_RANGE, or FULL_RANGE if that loses a scene.
 
     Raises:
         ImageFormatError: if too few counts are in use to tell a person from the scene. A single
             count shows nobody, and is accepted.
     """
     if samples.dtype == np.uint8:
-        return _NO_MAPPING
+        return _choose_range(samples) if is_luma else _NO_MAPPING
     scene = measure_scene(samples)
     if scene.num_levels < MIN_GRAY_LEVELS and not scene.is_constant:
         message = (
@@ -129,14 +136,15 @@ def measure_tone(samples: Samples) -> ToneMapping:
     return stretch_scene(scene)
 
 
-def equalize_tone(samples: Samples) -> ToneMapping:
+def equalize_tone(samples: Samples, *, is_luma: bool = False) -> ToneMapping:
     """Return another mapping, for a second look: every count in use gets its part of the levels.
 
     Args:
         samples: as for ``measure_tone``.
+        is_luma: as for ``measure_tone``.
     """
     if samples.dtype == np.uint8:
-        return _NO_MAPPING
+        return measure_tone(samples, is_luma=is_luma)
     histogram = _count(samples)
     limited = np.minimum(histogram, histogram.sum() / np.count_nonzero(histogram))
     ranks = np.cumsum(limited) - limited / 2
@@ -197,3 +205,18 @@ def _stretch(black: float, median: int, white: float) -> ToneMapping:
         gamma = max(math.log(_MEDIAN_TARGET) / math.log(center), _MIN_GAMMA)
     light = ((np.arange(_NUM_COUNTS, dtype=np.float32) - black) / span).clip(0, 1)
     return ToneMapping(np.rint(light**gamma * (_NUM_LEVELS - 1)).astype(np.uint8))
+
+
+FULL_RANGE = _NO_MAPPING
+LIMITED_RANGE = _stretch(_LUMA_BLACK, _LUMA_WHITE, _LUMA_WHITE)
+"""Luma as it is mostly meant: what lies outside black and white looks as they do."""
+_OUTSIDE = np.array(
+    [max(_LUMA_BLACK - luma, luma - _LUMA_WHITE, 0) for luma in range(_NUM_LEVELS)], np.uint8
+)
+
+
+def _choose_range(luma: npt.NDArray[np.uint8]) -> ToneMapping:
+    """Return FULL_RANGE if persons may stand in luma that LIMITED_RANGE shows as black or white."""
+    outside = cv2.LUT(np.ascontiguousarray(luma), _OUTSIDE)
+    mean = cv2.blur(outside, (_PLACE_PX, _PLACE_PX))
+    return FULL_RANGE if mean.max() >= _MIN_OUTSIDE else LIMITED_RANGE

@@ -80,6 +80,10 @@ def encode_scene(encoding: str, index: int) -> BagMessage:
     """A busy picture in an encoding, with 16 bits of which 12 are used."""
     image = np.random.default_rng(index).integers(0, 255, (12, 16, 3), np.uint8)
     image = np.asarray(cv2.resize(image, (64, 48), interpolation=cv2.INTER_LINEAR), np.uint8)
+    person, _, encoding = encoding.rpartition(" in the dark of ")
+    if person:  # whose luma alone is outside of the limited range
+        image = 64 + image // 2
+        image[10:40, 20:41] = (image[10:40, 20:41] - 64) // 10
     message: Any = make_jpeg_image(image, index)
     if encoding in {"png", "png 16", "grey jpeg"}:
         grey = image[..., 0]
@@ -109,6 +113,7 @@ def encode_scene(encoding: str, index: int) -> BagMessage:
     "encoding",
     [
         *("rgb8", "bgra8", "mono8", "mono16", "rgba16", "bayer_grbg16", "yuv422", "nv12", "nv24"),
+        *("person in the dark of yuv422", "person in the dark of nv12"),
         *("png", "png 16", "grey jpeg"),
     ],
 )
