@@ -236,6 +236,26 @@ def test_skipped_frames_keep_memory(on_skipped: str) -> None:
     assert not any(camera.seen())
 
 
+@pytest.mark.parametrize(
+    "stamps_ns",
+    [
+        [-STEP_NS],  # the last two came in the wrong order
+        [0],  # twice the same
+        [-STEP_NS // 2, STEP_NS // 2],  # the clock was set back
+        [-10 * STEP_NS + 1, -9 * STEP_NS],
+    ],
+)
+def test_stamp_set_back_keeps_memory(stamps_ns: Sequence[int]) -> None:
+    """By less than a second: the frame still came after the one before."""
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=range(10, 13))))
+    for index in range(13):
+        if index >= 10:
+            offsets_ns = [*stamps_ns, *[stamps_ns[-1] + STEP_NS * i for i in range(1, 4)]]
+            camera.stamps_ns[index] = 9 * STEP_NS + offsets_ns[index - 10]
+        camera.see(index)
+    assert not any(camera.seen())
+
+
 def test_loop_of_recording_forgets_persons() -> None:
     """Nobody who was at its end is at its start."""
     camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[20])))
