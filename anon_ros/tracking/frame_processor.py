@@ -93,10 +93,11 @@ class _StreamState:
     cache: SyntheticCache
     tracks: OnlineStream | None = None
 
-    def reconfigure(self, config: Config) -> bool:
-        """Go on with ``config``; return False if the memory is no use with it."""
+    def reconfigure(self, config: Config) -> None:
+        """Go on with ``config``, with the same tracks but no synthetic person."""
         self.cache.reconfigure(config)
-        return self.tracks is None or self.tracks.reconfigure(config)
+        if self.tracks is not None:
+            self.tracks.reconfigure(config)
 
 
 class FrameProcessor:
@@ -123,13 +124,10 @@ class FrameProcessor:
         self._streams: dict[str, _StreamState] = {}
 
     def reconfigure(self, config: Config) -> None:
-        """Go on with ``config``; forget the streams whose memory is no use with it."""
+        """Go on with ``config``, and the same tracks and masks."""
         self._config = config
-        self._streams = {
-            name: stream
-            for name, stream in self._streams.items()
-            if stream.reconfigure(configure_camera(config, name))
-        }
+        for name, stream in self._streams.items():
+            stream.reconfigure(configure_camera(config, name))
 
     def retain(self, names: Collection[str]) -> None:
         """Forget all streams but these."""
@@ -227,14 +225,11 @@ class FrameProcessor:
                 if self._config.cameras:  # the detector serves the strictest of them
                     detections = detections.above(config.detect.confidence)
                 return untracked_persons(detections, config.inpaint.seed)
-            # If anything raises, the memory may hold half a frame: it is not put back.
-            stream = self._streams.pop(task.stream, _StreamState(SyntheticCache(config)))
+            stream = self._streams.setdefault(task.stream, _StreamState(SyntheticCache(config)))
             if stream.tracks is None:
                 stream.tracks = OnlineStream(config, lambda: make_tracker(config))
             observation = observe_frame(task.image, detections, task.time_ns)
-            persons = stream.tracks.persons_in(observation, detections.masks)
-            self._streams[task.stream] = stream
-            return persons
+            return stream.tracks.persons_in(observation, detections.masks)
 
     def _inpaint(
         self, anonymizer: Anonymizer, waiting: Sequence[_CoveredTask[S]]

@@ -16,7 +16,10 @@ from anon_ros.tracking.track_history import TrackHistory, max_gap_ns
 
 
 class OnlineStream:
-    """The frames of one camera as they come: only their past is known."""
+    """The frames of one camera as they come: only their past is known.
+
+    The memory outlasts exceptions, too.
+    """
 
     def __init__(self, config: Config, make_tracker: Callable[[], Tracker]) -> None:
         self._config = config
@@ -24,23 +27,18 @@ class OnlineStream:
         self._history = TrackHistory(config, make_tracker, 1)
         self._previous: FrameObservation | None = None
 
-    def reconfigure(self, config: Config) -> bool:
-        """Go on with ``config``; return False if the tracks belong to other parameters."""
-        is_same = all(
-            getattr(config, group) == getattr(self._config, group)
-            for group in ("detect", "track", "memory")
-        )
+    def reconfigure(self, config: Config) -> None:
+        """Go on with ``config`` and the same tracks: nobody who is propagated is uncovered."""
         self._config = self._history.config = config
-        return is_same
 
     def persons_in(
         self, frame: FrameObservation, masks: npt.NDArray[np.bool_] | None = None
     ) -> FramePersons:
         """Return the persons of the next frame; arguments as of ``TrackHistory.persons_in``."""
-        previous, self._previous = self._previous, frame
-        if previous is not None and is_scene_cut(previous, frame, self._config):
+        if self._previous is not None and is_scene_cut(self._previous, frame, self._config):
             first_track = self._history.last_track + 1
             self._history = TrackHistory(self._config, self._make_tracker, first_track)
+        self._previous = frame
         self._history.add_frame(frame)
         return self._history.persons_in(frame, masks)
 

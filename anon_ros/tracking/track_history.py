@@ -23,6 +23,8 @@ _UNTRACKED = 1 << 32
 _TRACKS_PER_TARGET = 1_000_000_000
 # ByteTrack begins tracks only so much above the score from which it looks at detections.
 _TRACK_SCORE_MARGIN = 0.1
+# Scores for the tracker, which keeps its threshold when detect.confidence changes.
+_CERTAIN_SCORE, _WEAK_SCORE = 1.0, 1e-4
 
 
 def needs_tracking(config: Config) -> bool:
@@ -74,6 +76,19 @@ class TrackHistory:
 
     def add_frame(self, frame: FrameObservation) -> None:
         """Add the next frame, later than all before."""
+        try:
+            track_ids = self._assign_tracks(frame)
+        except Exception:
+            # The trackers may know half a frame. The tracks stay, and are propagated.
+            self._trackers, self.first_track = {}, self.last_track + 1
+            raise
+        self._track_ids[frame.time_ns] = track_ids
+        for track_id, person in zip(track_ids, frame.persons, strict=True):
+            if track_id is not None:
+                self._tracks.setdefault(track_id, []).append(person)
+        self._forget_past()
+
+    def _assign_tracks(self, frame: FrameObservation) -> list[int | None]:
         for person in frame.persons:
             if person.target_id not in self._trackers:
                 self._trackers[person.target_id] = self.make_tracker()
@@ -86,21 +101,25 @@ class TrackHistory:
                 if track is not None:
                     track_ids[index] = target_id * _TRACKS_PER_TARGET + track
                     self.last_track = max(self.last_track, track)
-        self._track_ids[frame.time_ns] = track_ids
-        for track_id, person in zip(track_ids, frame.persons, strict=True):
-            if track_id is not None:
-                self._tracks.setdefault(track_id, []).append(person)
-        self._forget_past()
+        return track_ids
 
     def _update_tracker(
         self, tracker: Tracker, persons: Sequence[PersonObservation]
     ) -> list[int | None]:
         """Return the tracks of persons, or of all that is one target, from ``first_track``."""
         boxes = np.array([p.box_xyxy for p in persons], np.float32).reshape(-1, 4)
-        # The tracker knows the confidence of persons alone; targets below theirs are not detected.
-        scores = np.array([1.0 if p.target_id else p.score for p in persons], np.float32)
+        certain = [self._is_certain(person) for person in persons]
+        scores = np.where(certain, _CERTAIN_SCORE, _WEAK_SCORE).astype(np.float32)
         numbers = tracker.update(boxes, scores)
         return [None if n is None else self.first_track - 1 + n for n in numbers]
+
+    def _is_certain(self, person: PersonObservation) -> bool:
+        """Return False for a detection that only counts in a track.
+
+        Other targets have their own confidence, which the segmenter knows.
+        """
+        confidence = np.float32(self.config.detect.confidence)  # as the detector compares
+        return bool(person.target_id) or bool(np.float32(person.score) >= confidence)
 
     def persons_in(
         self, frame: FrameObservation, masks: npt.NDArray[np.bool_] | None = None
@@ -150,15 +169,10 @@ class TrackHistory:
     def _pop_detected(
         self, frame: FrameObservation
     ) -> Iterator[tuple[int | None, PersonObservation]]:
-        """Yield the detected persons; those below detect.confidence only if they have a track.
-
-        Other targets have their own confidence, which the segmenter knows.
-        """
-        confidence = np.float32(self.config.detect.confidence)  # as the detector compares
+        """Yield the detected persons; those below detect.confidence only if they have a track."""
         remembers = self.config.memory.mode != "off"
         for track_id, person in zip(self._track_ids.pop(frame.time_ns), frame.persons, strict=True):
-            is_confident = np.float32(person.score) >= confidence
-            if person.target_id or is_confident or (remembers and track_id is not None):
+            if self._is_certain(person) or (remembers and track_id is not None):
                 yield track_id, person
 
     def _propagate_missed(

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from anon_ros.config import Config, load_config
+from anon_ros.config import Config, all_parameters, find_weaker, load_config
 from anon_ros.core import AnonymizedFrame, CoverReason, Detections, OutcomeKind, RgbImage
+from anon_ros.errors import ModelError
 from anon_ros.live import FrameIO, FramePipeline, QueuedFrame
 from anon_ros.tracking import Tracker
 from anon_ros.tracking.reuse.warping import CachedPerson
@@ -53,6 +55,7 @@ class CameraPipeline:
     overrides: dict[str, Any] = field(default_factory=dict)
     published: list[tuple[int, AnonymizedFrame]] = field(default_factory=list)
     stands: bool = False  # the stamp
+    stamps_ns: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ports = FrameIO(
@@ -76,7 +79,7 @@ class CameraPipeline:
         image: RgbImage = IMAGE,
     ) -> Exception | None:
         moving = np.ascontiguousarray(np.roll(image, 2 * index, axis=1))
-        stamp_ns = 10**18 + (0 if self.stands else index * STEP_NS)
+        stamp_ns = 10**18 + self.stamps_ns.get(index, 0 if self.stands else index * STEP_NS)
         taken = QueuedFrame(name, (moving, stamp_ns), index * STEP_NS, cover_reason)
         return self.pipeline.process([taken])[0]
 
@@ -129,24 +132,137 @@ def test_cameras_have_own_memory() -> None:
     assert {len(result.outcomes) for _, result in camera.published[1::2]} == {0}
 
 
+LIVE = {name: p for name, p in all_parameters().items() if p.spec.reconfigurable}
+
+
+def make_stricter(name: str) -> Any:
+    """Return another value of a parameter that anonymizes as much, or its own if none does."""
+    spec, default = LIVE[name].spec, LIVE[name].default
+    if isinstance(default, str):
+        choices = [c for c in spec.choices if c not in {default, *spec.weak_choices}]
+        return spec.example or next(iter(choices), default or "a robot")
+    if isinstance(default, int):
+        return default + 1
+    assert isinstance(default, float)
+    return default * 0.9 if spec.weaker == "higher" else min(default + 0.2, 1.5)
+
+
+@pytest.mark.parametrize("alternates", [False, True])
+@pytest.mark.parametrize("name", sorted(LIVE))
+def test_live_change_keeps_memory(name: str, *, alternates: bool) -> None:
+    """Anybody on the graph may make it, for once or with every frame."""
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=range(10, 13))))
+    changed = camera.config(**{name: make_stricter(name)})
+    assert not find_weaker(changed, camera.config())
+    for index in range(13):
+        is_changed = index % 2 == 1 if alternates else index >= 10
+        camera.pipeline.reconfigure(changed if is_changed else camera.config())
+        assert camera.see(index) is None
+    assert not any(camera.seen())
+
+
+def test_memory_ends_with_its_duration() -> None:
+    """So that a change cannot pass the test above by covering everything."""
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=range(10, 30))))
+    for index in range(25):
+        if index == 12:
+            camera.pipeline.reconfigure(camera.config(memory__duration_s=1.15))
+        camera.see(index)
+    assert [len(r.outcomes) > 0 for _, r in camera.published[10:25]] == [True] * 11 + [False] * 4
+
+
+FAULTS = {
+    "segment": "helpers.fake_models.SentinelSegmenter.segment",
+    "observe": "anon_ros.tracking.frame_processor.observe_frame",
+    "track": "anon_ros.models.trackers.box_tracker.BoxTracker.update",
+    "stabilize": "anon_ros.tracking.mask_memory.MaskMemory.stabilize",
+    "draw masks": "anon_ros.tracking.track_history.to_detections",
+    "cover": "anon_ros.core.anonymizer.cover_regions",
+    "reuse": "anon_ros.tracking.reuse.synthetic_cache.SyntheticCache.attach",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_failed_frame_keeps_memory(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = SentinelModelProvider(IntermittentSegmenter(blind=range(12, 16)))
+    camera = CameraPipeline(models, {"track.backend": "builtin"})
+    for index in range(16):
+        with monkeypatch.context() as patch:
+            if index == 11:
+                patch.setattr(FAULTS[fault], raise_out_of_memory)
+            assert (camera.see(index) is None) == (index != 11)
+    assert len(camera.published) == 15
+    assert not any(camera.seen())
+
+
+def raise_out_of_memory(*_: Any, **__: Any) -> Any:
+    raise MemoryError
+
+
+def test_failed_load_keeps_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = SentinelModelProvider(IntermittentSegmenter(blind=range(11, 14)))
+    camera = CameraPipeline(models)
+    for index in range(15):
+        with monkeypatch.context() as patch:
+            if index == 11:
+                patch.setattr(models, "anonymizer", raise_out_of_memory)
+            if index in {11, 12}:
+                camera.pipeline.reconfigure(camera.config(inpaint__seed=index))
+            if index == 11:
+                with pytest.raises(ModelError):
+                    camera.see(index)
+            else:
+                assert camera.see(index) is None
+    assert not any(camera.seen())
+
+
+def test_other_encoding_keeps_memory() -> None:
+    """A camera goes over to gray, in which the segmenter finds nobody."""
+    camera = CameraPipeline(SentinelModelProvider())
+    gray = np.repeat(cv2.cvtColor(IMAGE, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    for index in range(13):
+        camera.see(index, image=IMAGE if index < 10 else gray)
+    counts = [len(result.outcomes) for _, result in camera.published]
+    assert min(counts[10:]) >= 3
+
+
+@pytest.mark.parametrize("on_skipped", ["cover", "reuse"])
+def test_skipped_frames_keep_memory(on_skipped: str) -> None:
+    """Where they are published, their persons are tracked, however few frames are inpainted."""
+    segmenter = IntermittentSegmenter(blind=range(10, 13))
+    camera = CameraPipeline(SentinelModelProvider(segmenter), {"skip.on_skipped": on_skipped})
+    for index in range(13):
+        camera.see(index, cover_reason=CoverReason.SKIPPED if index else None)
+    assert not any(camera.seen())
+
+
 @pytest.mark.parametrize(
-    ("change", "keeps"),
+    "stamps_ns",
     [
-        ({"inpaint.beta_d": 0.8}, True),
-        ({"identity.reuse": "off"}, True),
-        ({"memory.duration_s": 2.0}, False),
+        [-STEP_NS],  # the last two came in the wrong order
+        [0],  # twice the same
+        [-STEP_NS // 2, STEP_NS // 2],  # the clock was set back
+        [-10 * STEP_NS + 1, -9 * STEP_NS],
     ],
 )
-def test_change_resets_only_its_state(
-    change: dict[str, Any],
-    keeps: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[10])))
-    for index in range(11):
-        if index == 10:
-            camera.pipeline.reconfigure(camera.config(**change))
+def test_stamp_set_back_keeps_memory(stamps_ns: Sequence[int]) -> None:
+    """By less than a second: the frame still came after the one before."""
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=range(10, 13))))
+    for index in range(13):
+        if index >= 10:
+            offsets_ns = [*stamps_ns, *[stamps_ns[-1] + STEP_NS * i for i in range(1, 4)]]
+            camera.stamps_ns[index] = 9 * STEP_NS + offsets_ns[index - 10]
         camera.see(index)
-    assert camera.seen()[10] != keeps
+    assert not any(camera.seen())
+
+
+def test_loop_of_recording_forgets_persons() -> None:
+    """Nobody who was at its end is at its start."""
+    camera = CameraPipeline(SentinelModelProvider(IntermittentSegmenter(blind=[20])))
+    for index in range(21):
+        camera.stamps_ns[index] = (index - 20 * (index == 20)) * STEP_NS
+        camera.see(index)
+    assert len(camera.published[20][1].outcomes) == 0
 
 
 def test_close_forgets_all_persons() -> None:
@@ -216,6 +332,7 @@ def test_cache_keeps_only_last_frame() -> None:
     camera = CameraPipeline(
         SentinelModelProvider(IntermittentSegmenter(blind=range(5, 100))), options
     )
+    gc.collect()  # those of other tests
     kept: list[weakref.ref[CachedPerson]] = []
     for index in range(10):
         camera.see(index)

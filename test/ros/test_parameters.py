@@ -411,7 +411,7 @@ def test_change_applies_between_frames(
         {"inpaint__beta_d": 1.0},
         {"inpaint__prompt": "a robot"},
         {"inpaint__seed": 3},
-        {"detect__confidence": 1.0},
+        {"detect__confidence": 1.0, "memory__mode": "off"},  # else tracks go on
         {"inpaint__method": "pixelate", "detect__confidence": 0.1},
     ):
         for result in set_parameters(peer, **change):

@@ -2,16 +2,21 @@
 
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anon_ros.core import Detections
+from anon_ros.models import build_tracker
+from anon_ros.models.trackers.box_tracker import BoxTracker
 from anon_ros.tracking import (
     FrameObservation,
     OnlineStream,
     PersonObservation,
+    Tracker,
     iter_with_lookahead,
     observe_frame,
 )
@@ -21,6 +26,7 @@ from helpers.street import (
     STEP_NS,
     STREET,
     FrameSequence,
+    choose_street,
     covered_ratio,
     make_config,
     make_person_mask,
@@ -98,3 +104,62 @@ def test_masks_are_extended_in_place() -> None:
     assert not np.shares_memory(
         stream.persons_in(moment, found.masks).detections.masks, found.masks
     )
+
+
+def test_lower_confidence_begins_tracks() -> None:
+    """The tracker of before goes on: also with persons who did not count before."""
+    config = make_config(memory__mode="past", detect__confidence=0.5)
+    stream = OnlineStream(config, make_tracker_factory(config))
+    counts = []
+    for index in range(12):
+        if index == 5:
+            stream.reconfigure(make_config(memory__mode="past", detect__confidence=0.2))
+        found = make_detections([make_person_mask(200)])
+        found = replace(found, scores=np.array([0.4], np.float32))
+        if index >= 9:
+            found = Detections.empty(*STREET.shape[:2])
+        persons = stream.persons_in(observe_frame(STREET, found, START_NS + index * STEP_NS))
+        counts.append((len(persons.detections), persons.num_propagated))
+    assert counts == [(0, 0)] * 5 + [(1, 0)] * 4 + [(1, 1)] * 3
+
+
+def test_failed_tracker_repeats_cut() -> None:
+    """Nobody of the scene before is propagated into the next one, nor shares a track with it."""
+    config, failures = make_config(memory__mode="past"), [False, True, False]
+
+    def make_tracker() -> Tracker:
+        if failures.pop(0):
+            raise MemoryError
+        return build_tracker(config)
+
+    stream = OnlineStream(config, make_tracker)
+    tracks = []
+    for index in range(10):
+        image = choose_street(before=index < 5)
+        person = make_detections([make_person_mask(100 if index < 5 else 300)])
+        frame = observe_frame(image, person, START_NS + index * STEP_NS)
+        if index == 5:
+            with pytest.raises(MemoryError):
+                stream.persons_in(frame)
+        else:
+            tracks.append(stream.persons_in(frame).track_ids)
+    assert tracks == [[1]] * 5 + [[2]] * 4
+
+
+def test_failed_tracker_keeps_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is half known to it is not gone on with; the numbers of tracks are not used twice."""
+    config = make_config(memory__mode="past", track__backend="builtin")
+    stream = OnlineStream(config, make_tracker_factory(config))
+    tracks = []
+    for index in range(20):
+        person = make_detections([make_person_mask(200)])
+        frame = observe_frame(STREET, person, START_NS + index * STEP_NS)
+        with monkeypatch.context() as patch:
+            if index == 5:
+                patch.setattr(BoxTracker, "update", lambda *_: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    stream.persons_in(frame)
+            else:
+                tracks.append(set(stream.persons_in(frame).track_ids))
+    # The track of before is propagated for a second from frame 4.
+    assert tracks == [{1}] * 5 + [{1, 2}] * 8 + [{2}] * 6
