@@ -1,5 +1,6 @@
 """Persons of whom only a part was replaced."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from anon_ros.cli import verify
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import (
     CompressedImageData,
@@ -48,6 +50,18 @@ class WalkerSegmenter(SentinelSegmenter):
         box = np.array([[x, y, x + box_width_px, y + box_height_px]], np.float32)
         masks = mask.view(np.bool_)[None]
         return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), masks)
+
+
+@dataclass
+class PartialSegmenter(WalkerSegmenter):
+    """Misses some of the rows of that person."""
+
+    rows: slice
+
+    def segment(self, image: RgbImage) -> Detections:
+        detections = super().segment(image)
+        detections.masks[:, self.rows] = False
+        return detections
 
 
 def make_message(encoding: str, image: RgbImage) -> BagMessage:
@@ -121,3 +135,28 @@ def test_head_of_the_input_found(
     assert run_verify(source, output, "--no-redetection") == 2
     (problem,) = read_findings(capsys, "error")
     assert "ns: a part of the person at " in problem
+
+
+@pytest.mark.parametrize(("rows", "code"), [(slice(70), 1), (slice(0), 0), (slice(256, None), 0)])
+@pytest.mark.parametrize("encoding", ["jpeg", "rgb8"])
+def test_head_outside_the_mask_warned(
+    tmp_path: Path,
+    run_bag: RunCommand,
+    run_verify: RunCommand,
+    sentinel_models: SentinelModelProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bus_rgb: RgbImage,
+    encoding: str,
+    rows: slice,
+    code: int,
+) -> None:
+    """The run missed the head of somebody whose body it replaced; of a sole, nobody is warned."""
+    sentinel_models.segmenter = PartialSegmenter(rows=rows)
+    monkeypatch.setattr(verify, "build_segmenter", lambda _: WalkerSegmenter())
+    message = make_message(encoding, bus_rgb[380:920:2, 30:270:2])
+    source, output = write_rosbag2(tmp_path / "in", messages=[message]), tmp_path / "out"
+    assert run_bag(source, output) == 0
+    assert run_verify(source, output) == code, capsys.readouterr().out
+    warnings = read_findings(capsys, "warning")
+    assert [": a person at 19,8 to " in warning for warning in warnings] == [True] * code
