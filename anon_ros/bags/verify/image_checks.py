@@ -13,6 +13,7 @@ from anon_ros.bags.verify.message_matcher import ExpectedMessage, TopicKey
 from anon_ros.bags.verify.pixel_checks import ImageComparison, compare_images
 from anon_ros.bags.verify.redetection import RedetectionResult, Redetector
 from anon_ros.bags.verify.review_page import ReviewFrame, ReviewPage
+from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import describe_reduction, equalize_dim, equalize_tone
 
@@ -67,7 +68,7 @@ class ImageChecker:
         self._check_size(message.channel.topic, comparison)
         self._marks.check(place, expected, comparison)
         has_record = expected.record is not None
-        redetection = self._redetect(message, comparison, has_record=has_record)
+        redetection = self._redetect(expected, message, comparison, has_record=has_record)
         self._judge_replaced(place, comparison, redetection)
         warnings = [*map(str, redetection.missed_persons), redetection.problem]
         for problem in [*comparison.warnings, *filter(None, warnings)]:
@@ -114,7 +115,12 @@ class ImageChecker:
         return compare_images(input_frame, output_frame, expected.record, quality, max_pixels)
 
     def _redetect(
-        self, message: Message, comparison: ImageComparison, *, has_record: bool
+        self,
+        expected: ExpectedMessage,
+        message: Message,
+        comparison: ImageComparison,
+        *,
+        has_record: bool,
     ) -> RedetectionResult:
         """Return an empty result if the image is not due, or has errors that forbid it."""
         if self.redetector is None or not self.redetector.is_due(message.channel.topic):
@@ -122,10 +128,16 @@ class ImageChecker:
         if comparison.image is None or (has_record and comparison.mask is None):
             return RedetectionResult()
         self.findings.count("redetections")
-        frame = deserialize_image(message.channel, self.output.decompress(message.data))
-        # 16 bits and dim scenes are mapped otherwise than by the run, which may have seen nobody.
+        image, input_image = self._decode_equalized(self.output, message), None
+        if comparison.mask is not None and comparison.mask.any():
+            input_image = self._decode_equalized(self.source, expected.message)
+        return self.redetector.redetect(image, comparison.mask, input_image)
+
+    def _decode_equalized(self, bag: Bag, message: Message) -> RgbImage:
+        """Map 16 bits and dim scenes otherwise than the run, which may have seen nobody."""
+        frame = deserialize_image(message.channel, bag.decompress(message.data))
         image = replace(frame, tone_rule=equalize_tone).decode(self.report.config.fail.max_pixels)
-        return self.redetector.redetect(equalize_dim(image), comparison.mask)
+        return equalize_dim(image)
 
     def _judge_replaced(
         self, place: str, comparison: ImageComparison, redetection: RedetectionResult

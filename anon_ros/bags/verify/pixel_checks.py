@@ -107,18 +107,15 @@ class _DecodedPair:
         return not self.is_jpeg
 
     @property
-    def measure_codec_error(self) -> Callable[[], npt.NDArray[np.float32]] | None:
-        """Measures what encoding alone changes; None for a format without loss."""
-        return self._measure_jpeg_error if self.is_jpeg else None
+    def encode_input(self) -> Callable[[], RgbImage] | None:
+        """Makes of the input what encoding alone does; None for a format without loss."""
+        return self._encode_input if self.is_jpeg else None
 
-    def _measure_jpeg_error(self) -> npt.NDArray[np.float32]:
-        """Return (H, W) float32, levels: what encoding changes in the mean around each pixel."""
-        image, source = self.input_image, self.input_frame.compressed
-        everywhere = np.ones(image.shape[:2], np.bool_)
-        encoded = encode_compressed(source, image, everywhere, self.jpeg_quality)
-        decoded = decode_compressed(CompressedImageData(source.format, encoded))
-        error = cv2.absdiff(image, decoded).max(axis=2).astype(np.float32)
-        return np.asarray(cv2.blur(error, (_MEAN_PX + 1,) * 2), np.float32)
+    def _encode_input(self) -> RgbImage:
+        source = self.input_frame.compressed
+        everywhere = np.ones(self.input_image.shape[:2], np.bool_)
+        encoded = encode_compressed(source, self.input_image, everywhere, self.jpeg_quality)
+        return decode_compressed(CompressedImageData(source.format, encoded))
 
 
 def compare_images(
@@ -218,7 +215,7 @@ def _compare_pixels(comparison: ImageComparison, pair: _DecodedPair, record: Ima
     if problem := _check_background(pair, mask):
         comparison.problems.append(problem)
     images = pair.input_image, pair.output_image
-    comparison.persons = PersonComparison(*images, mask, pair.is_exact, pair.measure_codec_error)
+    comparison.persons = PersonComparison(*images, mask, pair.is_exact, pair.encode_input)
     if mask.any() and not (len(record.boxes_xyxy) or record.target_boxes_xyxy):
         comparison.problems.append("masks.db: the mask has pixels, but there is no person")
     if comparison.is_unchanged and (len(record.boxes_xyxy) or mask.any()):

@@ -1,9 +1,11 @@
-"""Re-detection: search the anonymized images for persons who were missed."""
+"""Re-detection: search the images for persons who were missed."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 
 from anon_ros.bags.run_files.report import RunReport
@@ -14,11 +16,15 @@ from anon_ros.config import (
     find_weaker,
     load_config,
 )
-from anon_ros.core import Detections, Mask, RgbImage, Segmenter
+from anon_ros.core import Detections, Mask, RgbImage, Roi, Segmenter
 from anon_ros.errors import format_error
 
 # With less of a person inside the replaced pixels, it is not one of the replaced persons.
 _MIN_INSIDE_RATIO = 0.5
+# Sides of squares of a person that were not replaced, as ratios of the square root of the person's
+# area: about a head, which is in the upper third of whoever stands; and more than a foot.
+_HEAD_RATIO, _PART_RATIO = 0.12, 0.25
+_HEAD_HEIGHTS, _MIN_SQUARE_PX = 3, 3
 _ENLARGEMENT = 1.5
 _STRIDE_PX = 32
 # The detection pass takes low scores, too: they cost a patch of background. Here they would cost
@@ -28,7 +34,7 @@ _MIN_SCORE = 0.25
 
 @dataclass(frozen=True)
 class MissedPerson:
-    """A person outside the replaced pixels.
+    """A person of whom more than an outline is outside the replaced pixels.
 
     Attributes:
         box_xyxy: px.
@@ -48,15 +54,20 @@ class MissedPerson:
             f"{self.inside_ratio:.0%} of it replaced"
         )
 
+    def overlaps(self, person: "MissedPerson") -> bool:
+        """Return True if the boxes have pixels in common."""
+        left, right = (Roi.from_box_xyxy(p.box_xyxy) for p in (self, person))
+        return not left.intersection(right).is_empty
+
 
 @dataclass(frozen=True)
 class RedetectionResult:
-    """The persons of an anonymized image.
+    """The persons of an image and its input.
 
     Attributes:
-        missed_persons: outside the replaced pixels.
+        missed_persons: outside the replaced pixels, or with a part such as the head.
         replaced_boxes_xyxy: of the persons inside the replaced pixels, px.
-        min_score: of all persons; None without any.
+        min_score: of all persons of the output; None without any.
         problem: because of which there was no search; else empty.
     """
 
@@ -99,29 +110,65 @@ class Redetector:
         self._num_images[topic] += 1
         return is_due
 
-    def redetect(self, image: RgbImage, mask: Mask | None) -> RedetectionResult:
+    def redetect(
+        self, image: RgbImage, mask: Mask | None, input_image: RgbImage | None = None
+    ) -> RedetectionResult:
         """Detect persons outside and inside the replaced pixels.
+
+        The output alone does not show of whom a head was left over: without its body, a segmenter
+        takes it for nobody, and with a synthetic one it finds a person, most of them replaced.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the output.
             mask: (H, W) bool, replaced pixels; None if no replacement looks like a person.
+            input_image: (H, W, 3) uint8 RGB, of the input; None if nobody was replaced.
         """
         try:
             detections = self.segmenter.segment(image)
+            originals = None if input_image is None else self.segmenter.segment(input_image)
         except Exception as error:  # noqa: BLE001 - a person may be there
             return RedetectionResult(problem=f"re-detection failed: {format_error(error)}")
-        missed_persons, replaced_boxes_xyxy = [], []
-        for box_xyxy, score, person_mask in zip(
-            detections.boxes_xyxy, detections.scores, detections.masks, strict=True
-        ):
-            inside_ratio = _measure_inside_ratio(person_mask, mask)
-            box = tuple(box_xyxy.tolist())
-            if inside_ratio < _MIN_INSIDE_RATIO:
-                missed_persons.append(MissedPerson(box, float(score), inside_ratio))
-            else:
-                replaced_boxes_xyxy.append(box)
+        missed_persons, replaced_boxes_xyxy = _sort_persons(detections, mask)
+        if originals is not None and mask is not None:
+            exposed = [_has_exposed_part(person, mask) for person in originals.masks]
+            persons, boxes_xyxy = _sort_persons(originals, mask, exposed)
+            missed_persons += [p for p in persons if not any(map(p.overlaps, missed_persons))]
+            replaced_boxes_xyxy += boxes_xyxy
         min_score = float(detections.scores.min()) if len(detections) else None
         return RedetectionResult(missed_persons, replaced_boxes_xyxy, min_score)
+
+
+def _sort_persons(
+    detections: Detections, mask: Mask | None, is_exposed: Sequence[bool] = ()
+) -> tuple[list[MissedPerson], list[tuple[float, ...]]]:
+    """Return the persons who were missed, and the boxes of those who were replaced."""
+    missed_persons, replaced_boxes_xyxy = [], []
+    for index, person_mask in enumerate(detections.masks):
+        inside_ratio = _measure_inside_ratio(person_mask, mask)
+        box = tuple(detections.boxes_xyxy[index].tolist())
+        if inside_ratio < _MIN_INSIDE_RATIO or any(is_exposed[index : index + 1]):
+            score = float(detections.scores[index])
+            missed_persons.append(MissedPerson(box, score, inside_ratio))
+        else:
+            replaced_boxes_xyxy.append(box)
+    return missed_persons, replaced_boxes_xyxy
+
+
+def _has_exposed_part(person_mask: Mask, mask: Mask) -> bool:
+    """Return True if a part that may be the head, or is more than a foot, was not replaced."""
+    roi = Roi.from_mask(person_mask)
+    exposed = (person_mask & ~mask)[roi.slices]
+    root_px = math.sqrt(np.count_nonzero(person_mask))
+    if _holds_square(exposed, _PART_RATIO * root_px):
+        return True
+    upper = exposed[: math.ceil(roi.height_px / _HEAD_HEIGHTS)]
+    return roi.height_px > roi.width_px and _holds_square(upper, _HEAD_RATIO * root_px)
+
+
+def _holds_square(mask: Mask, side_px: float) -> bool:
+    square = np.ones((max(_MIN_SQUARE_PX, round(side_px)),) * 2, np.uint8)
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    return bool(cv2.erode(pixels, square, borderType=cv2.BORDER_CONSTANT, borderValue=0).any())
 
 
 def _measure_inside_ratio(person_mask: Mask, mask: Mask | None) -> float:
