@@ -68,7 +68,7 @@ def decode_compressed(
     if _is_jpeg(compressed.format, data):
         info = jpeg.parse_jpeg(data)
         reject_oversized(*info.size_wh, max_pixels)
-        bgr = turn_upright(_decode(data, _STORED_COLOR), info.orientation)
+        bgr = turn_upright(_decode(jpeg.silence_heads(data), _STORED_COLOR), info.orientation)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
     png_info = png.parse_png(data)
     reject_oversized(*png_info.size_wh, max_pixels)

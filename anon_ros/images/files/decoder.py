@@ -1,7 +1,8 @@
 """OpenCV's decoder, with what libjpeg and libpng write to stderr.
 
-They report damage there alone, a line per picture, and return a picture that is garbled from that
-place on: a viewer may recognize somebody in it whom the detector does not.
+libjpeg reports damage there alone, and of a picture's warnings only the first. It returns a picture
+that is garbled from that place on: a viewer may recognize somebody in it whom the detector does
+not. libpng reports each of them, and damage of the pixels as an error, without a picture.
 """
 
 import fcntl
@@ -17,14 +18,18 @@ import numpy as np
 
 from anon_ros.errors import ImageFormatError
 from anon_ros.images.bit_depth import Samples
+from anon_ros.images.files.jpeg_intervals import split_intervals
 
 _STDERR = 2
 _WARNING = re.compile(  # also behind what another thread has written without an end of line
-    rb"(?:(?P<damage>(?<!damaged: )(?:Corrupt JPEG data: (?:(?P<extra_bytes>\d+) extraneous)?.*"
-    rb"|Premature end of JPEG file|Inconsistent progression.*|Invalid SOS parameters.*))"
-    rb"|libpng (?:warning|error):.*|Warning: unknown JFIF.*|Unknown Adobe.*)\n"
+    rb"(?:(?P<damage>(?<!damaged: )(?:Corrupt JPEG data: .*"
+    rb"|Premature end of JPEG file|Inconsistent progression.*|Invalid SOS parameters.*"
+    rb"|Warning: unknown JFIF.*|Unknown Adobe.*))"
+    rb"|libpng (?:warning|error):.*)\n"
 )
-_MAX_EXTRA_BYTES = 8  # webcams pad the end of their frames
+_PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x(d[0-79])")
+_MAX_PADDING_BYTES = 8  # of webcams
+_END_OF_IMAGE = "d9"
 _LOCK = Lock()
 
 
@@ -34,19 +39,40 @@ def decode_picture(data: bytes, flags: int) -> tuple[Samples | None, str]:
     Raises:
         ImageFormatError: if OpenCV itself fails.
     """
+    samples, damage = _decode(data, flags)
+    padding = _PADDING.fullmatch(damage)
+    if padding is None:
+        return samples, damage
+    intervals = split_intervals(data)
+    if intervals:
+        return samples, next(filter(None, map(_find_damage, intervals)), "")
+    # It comes last before the end of an image without intervals, and hides nothing.
+    is_last = intervals is not None and padding[2] == _END_OF_IMAGE
+    return samples, "" if is_last and _is_short(padding) else damage
+
+
+def _find_damage(interval: bytes) -> str:
+    samples, damage = _decode(interval, cv2.IMREAD_GRAYSCALE)
+    if samples is None:
+        return "Corrupt JPEG data: a restart interval cannot be decoded"
+    padding = _PADDING.fullmatch(damage)
+    return "" if padding and _is_short(padding) else damage
+
+
+def _is_short(padding: re.Match[str]) -> bool:
+    return int(padding[1]) <= _MAX_PADDING_BYTES
+
+
+def _decode(data: bytes, flags: int) -> tuple[Samples | None, str]:
+    """Return the samples, and the first warning of damage or of a padded JPEG."""
     try:
         with _capture_warnings() as warnings:
             samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         message = f"picture of {len(data)} bytes cannot be decoded: {error.err}"
         raise ImageFormatError(message) from error
-    return samples, next(filter(None, map(_read_damage, warnings)), "")
-
-
-def _read_damage(warning: re.Match[bytes]) -> str:
-    if int(warning["extra_bytes"] or _MAX_EXTRA_BYTES + 1) <= _MAX_EXTRA_BYTES:
-        return ""
-    return (warning["damage"] or b"").decode(errors="backslashreplace")
+    damages = (warning["damage"] or b"" for warning in warnings)
+    return samples, next(filter(None, damages), b"").decode(errors="backslashreplace")
 
 
 @contextmanager

@@ -25,6 +25,8 @@ _JFIF_HEAD, _JFIF_BYTES = b"JFIF\0", 14
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 _PROFILE_HEAD = b"ICC_PROFILE\0"
 _ADOBE_HEAD, _ADOBE_BYTES = b"Adobe", 12
+_JFIF_VERSION_AT, _ADOBE_TRANSFORM_AT = 5, 11
+_TRANSFORMS = {3: 1, 4: 2}  # by number of components: what libjpeg takes all but 0 for
 _MAX_CONTENT_BYTES = 65533
 _SPACES = {1: b"GRAY", 3: b"RGB "}  # by number of components
 # A scan ends at the first 0xFF that is neither stuffed (00), a restart (D0-D7) nor a fill byte (FF)
@@ -54,7 +56,7 @@ class JpegInfo:
     is_marked: bool
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
     """A marker with its content, and where both end; a scan's entropy-coded data lie behind."""
 
     marker: int
@@ -70,7 +72,7 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     Raises:
         ImageFormatError: if it is cut short or has no frame.
     """
-    segments = list(_iter_segments(data))
+    segments = list(iter_segments(data))
     frames = [segment.content for segment in segments if segment.marker in START_OF_FRAME]
     if not frames:
         message = f"JPEG of {len(data)} bytes has no frame header; it is damaged"
@@ -90,6 +92,28 @@ def parse_jpeg(data: bytes) -> JpegInfo:
     )
 
 
+def silence_heads(data: bytes) -> bytes:
+    """Return a JPEG with the same pixels, of whose JFIF and Adobe heads libjpeg does not warn.
+
+    It prints the first warning of a picture alone: a harmless one would hide damage.
+
+    Raises:
+        ImageFormatError: if it is cut short.
+    """
+    result = bytearray(data)
+    segments = list(iter_segments(data))
+    frame = next((item.content for item in segments if item.marker in START_OF_FRAME), b"")
+    for marker, content, end in segments:
+        start = end - len(content)
+        if marker == _APP0 and content.startswith(_JFIF_HEAD) and len(content) >= _JFIF_BYTES:
+            result[start + _JFIF_VERSION_AT] = 1
+        is_adobe = marker == _APP14 and content.startswith(_ADOBE_HEAD)
+        if is_adobe and len(content) >= _ADOBE_BYTES and content[_ADOBE_TRANSFORM_AT]:
+            at = start + _ADOBE_TRANSFORM_AT
+            result[at] = _TRANSFORMS.get(frame[5], result[at])
+    return bytes(result)
+
+
 def find_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height that the frame header of a JPEG, perhaps cut short, declares.
 
@@ -97,7 +121,7 @@ def find_size(data: bytes) -> tuple[int, int] | None:
         ImageFormatError: if it ends before its frame header.
         struct.error: if that is too short.
     """
-    for segment in _iter_segments(data):
+    for segment in iter_segments(data):
         if segment.marker in START_OF_FRAME:
             height_px, width_px = struct.unpack_from(">HH", segment.content, 1)
             return width_px, height_px
@@ -110,7 +134,7 @@ def find_orientation(data: bytes) -> int:
     Raises:
         ImageFormatError: if it ends before its first scan.
     """
-    head = itertools.takewhile(lambda item: item.marker != START_OF_SCAN, _iter_segments(data))
+    head = itertools.takewhile(lambda item: item.marker != START_OF_SCAN, iter_segments(data))
     return _find_orientation(list(head))
 
 
@@ -126,35 +150,35 @@ def cut_metadata(data: bytes, orientation: int, profile: bytes | None, *, is_mar
     Raises:
         ImageFormatError: if it is cut short or damaged.
     """
-    segments = list(_iter_segments(data))
-    head = [_Segment(_APP0, content, 0) for content in _find_jfif(segments)[:1]]
+    segments = list(iter_segments(data))
+    head = [Segment(_APP0, content, 0) for content in _find_jfif(segments)[:1]]
     if orientation != UPRIGHT:
-        head.append(_Segment(_APP1, EXIF_HEAD + make_exif(orientation), 0))
+        head.append(Segment(_APP1, EXIF_HEAD + make_exif(orientation), 0))
     if is_marked:
-        head.append(_Segment(_APP1, _XMP_HEAD + XMP_MARK, 0))
+        head.append(Segment(_APP1, _XMP_HEAD + XMP_MARK, 0))
     if profile is not None:
-        head.append(_Segment(_APP2, _PROFILE_HEAD + b"\1\1" + profile, 0))
+        head.append(Segment(_APP2, _PROFILE_HEAD + b"\1\1" + profile, 0))
     adobe = _list_contents(segments, _APP14, _ADOBE_HEAD, _ADOBE_BYTES)
-    head += [_Segment(_APP14, content[:_ADOBE_BYTES], 0) for content in adobe[-1:]]
+    head += [Segment(_APP14, content[:_ADOBE_BYTES], 0) for content in adobe[-1:]]
     contents = drop_unused_tables([(item.marker, item.content) for item in segments])
-    parts = [_START_OF_IMAGE, *(_join(item.marker, item.content) for item in head)]
+    parts = [_START_OF_IMAGE, *(join_segment(item.marker, item.content) for item in head)]
     for segment, content in zip(segments, contents, strict=True):
         if content:
-            parts.append(_join(segment.marker, content))
+            parts.append(join_segment(segment.marker, content))
         if segment.marker == START_OF_SCAN:
-            parts.append(data[segment.end : _find_scan_end(data, segment.end)])
+            parts.append(data[segment.end : find_scan_end(data, segment.end)])
     end = segments[-1].end
     padding = data[end:] if not data[end:].strip(b"\0") else b""
     return b"".join([*parts, bytes([0xFF, _END_OF_IMAGE]), padding])
 
 
-def _iter_segments(data: bytes) -> Iterator[_Segment]:
+def iter_segments(data: bytes) -> Iterator[Segment]:
     """Yield each segment up to the image's end, which must be there."""
     at = 2
     while data[at : at + 1] == b"\xff":
         marker = data[at + 1] if at + 1 < len(data) else None
         if marker == _END_OF_IMAGE:
-            yield _Segment(marker, b"", at + 2)
+            yield Segment(marker, b"", at + 2)
             return
         if marker is None:
             break
@@ -162,23 +186,23 @@ def _iter_segments(data: bytes) -> Iterator[_Segment]:
             at += 1
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        yield _Segment(marker, data[at + 4 : end], end)
-        at = _find_scan_end(data, end) if marker == START_OF_SCAN else end
+        yield Segment(marker, data[at + 4 : end], end)
+        at = find_scan_end(data, end) if marker == START_OF_SCAN else end
     message = f"JPEG of {len(data)} bytes is cut short or damaged: no end of image after its scans"
     raise ImageFormatError(message)
 
 
-def _find_scan_end(data: bytes, at: int) -> int:
+def find_scan_end(data: bytes, at: int) -> int:
     match = _AFTER_SCAN.search(data, at)
     return match.start() if match else len(data)
 
 
-def _join(marker: int, content: bytes) -> bytes:
+def join_segment(marker: int, content: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
 
 
 def _list_contents(
-    segments: list[_Segment], marker: int, head: bytes, min_bytes: int = 0
+    segments: list[Segment], marker: int, head: bytes, min_bytes: int = 0
 ) -> list[bytes]:
     """Return contents of segments before the first scan; no decoder looks for them behind it."""
     contents = []
@@ -191,20 +215,20 @@ def _list_contents(
     return contents
 
 
-def _find_jfif(segments: list[_Segment]) -> list[bytes]:
+def _find_jfif(segments: list[Segment]) -> list[bytes]:
     """Return heads of JFIF without thumbnail."""
     heads = _list_contents(segments, _APP0, _JFIF_HEAD, _JFIF_BYTES)
     return [head[: _JFIF_BYTES - 2] + bytes(2) for head in heads]
 
 
-def _find_orientation(segments: list[_Segment]) -> int:
+def _find_orientation(segments: list[Segment]) -> int:
     exif = _list_contents(segments, _APP1, EXIF_HEAD[:5])
     xmp = _list_contents(segments, _APP1, _XMP_HEAD)
     stated = [*map(parse_exif, exif), *map(parse_xmp, xmp)]
     return next((value for value in stated if value is not None), UPRIGHT)
 
 
-def _find_profile(segments: list[_Segment], space: bytes) -> bytes | None:
+def _find_profile(segments: list[Segment], space: bytes) -> bytes | None:
     parts = _list_contents(segments, _APP2, _PROFILE_HEAD, len(_PROFILE_HEAD) + 2)
     parts.sort(key=lambda part: part[len(_PROFILE_HEAD)])  # its number
     profile = reduce_profile(b"".join(part[len(_PROFILE_HEAD) + 2 :] for part in parts), space)

@@ -1,8 +1,10 @@
 """Damage that libjpeg reports on stderr alone."""
 
 import os
+import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from anon_ros.core import RgbImage
 from anon_ros.errors import ImageFormatError
 from anon_ros.images import CompressedImageData, decode_compressed
 from anon_ros.images.files.decoder import decode_picture
+from helpers.hidden_pictures import make_chunk
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,102 @@ def test_padding_of_webcams_accepted(data: bytes, capfd: pytest.CaptureFixture[s
     assert not is_refused(add_extra_bytes(data, 8))
     assert is_refused(add_extra_bytes(data, 20))  # of which libjpeg has read some
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture(scope="module", params=["color, parts of rows", "gray, two rows"])
+def striped(request: pytest.FixtureRequest, bus_rgb: RgbImage) -> bytes:
+    """A JPEG of restart intervals, of which the last is shorter."""
+    image, units = (bus_rgb[::4, ::4, ::-1], 25) if "color" in request.param else (
+        bus_rgb[:1060:4, ::4, 1], 2 * 26
+    )  # fmt: skip
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_RST_INTERVAL, units])[1].tobytes()
+
+
+def find_restarts(data: bytes) -> list[int]:
+    return [match.start() for match in re.finditer(rb"\xff[\xd0-\xd7]", data)]
+
+
+def insert(data: bytes, at: int, more: bytes) -> bytes:
+    return data[:at] + more + data[at:]
+
+
+def list_refused_changes(data: bytes, start: int) -> list[int]:
+    places = range(start, len(data) - 300, (len(data) - start) // 50)
+    return [at for at in places if is_refused(change_byte(data, at))]
+
+
+def test_padding_hides_no_later_damage(striped: bytes) -> None:
+    """The decoder prints the first warning of a picture alone."""
+    first, _, third, *_ = find_restarts(striped)
+    changes = list_refused_changes(striped, third)
+    assert len(changes) > 10
+    for at in changes:
+        damaged = change_byte(striped, at)
+        assert is_refused(insert(damaged, first, bytes(6)))
+    for at in changes[:3]:
+        assert is_refused(insert(change_byte(striped, at), len(striped) - 2, bytes(8)))
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_padding_of_intervals_accepted(
+    striped: bytes, capfd: pytest.CaptureFixture[str], stride: int
+) -> None:
+    """As a Logitech C270 writes, 1 to 4 bytes; the decoder adds up those of several intervals."""
+    padded = striped
+    for index, at in reversed([*enumerate(find_restarts(striped))][::stride]):
+        padded = insert(padded, at, b"\x12\x34\x56\x78"[: 1 + index % 4])
+    image = decode_picture(striped, cv2.IMREAD_COLOR)[0]
+    samples, damage = decode_picture(add_extra_bytes(padded, 8), cv2.IMREAD_COLOR)
+    assert not damage
+    assert samples is not None
+    assert image is not None
+    assert np.array_equal(samples, image)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("count", [9, 12])
+def test_long_padding_of_later_interval_refused(striped: bytes, count: int) -> None:
+    first, second, *_ = find_restarts(striped)
+    assert is_refused(insert(striped, first, bytes(count)))
+    assert is_refused(insert(insert(striped, second, bytes(count)), first, bytes(3)))
+
+
+def test_padding_hides_no_missing_interval(striped: bytes) -> None:
+    first, second, third, *_ = find_restarts(striped)
+    padded = insert(striped, first, bytes(3))
+    assert is_refused(padded[: third + 3] + bytes(4) + b"\xff\xd9")
+    assert is_refused(padded[: second + 3] + padded[third + 3 :])
+    assert is_refused(striped[:third] + bytes(4) + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("head", ["JFIF", "Adobe"])
+def test_odd_head_hides_no_damage(data: bytes, head: str) -> None:
+    """Versions of JFIF and transforms of Adobe that libjpeg does not know are harmless."""
+    if head == "JFIF":
+        at = data.index(b"JFIF\0") + 5
+        odd = data[:at] + b"\2" + data[at + 1 :]
+    else:
+        adobe = b"Adobe\0\x64\0\0\0\0\7"
+        odd = data[:2] + b"\xff\xee\0\x0e" + adobe + data[20:]
+    assert decode_picture(odd, cv2.IMREAD_COLOR)[1]
+    image = decode_compressed(CompressedImageData("jpeg", data))
+    assert np.array_equal(decode_compressed(CompressedImageData("jpeg", odd)), image)
+    more = len(odd) - len(data)
+    for at in list_refused_changes(data, 1000):
+        assert is_refused(change_byte(odd, at + more))
+
+
+def test_libpng_warns_of_all(bus_rgb: RgbImage) -> None:
+    """It gives no picture of damaged pixels, whatever it has warned of before."""
+    data = cv2.imencode(".png", bus_rgb[::8, ::8])[1].tobytes()
+    head, stream = data[:33], zlib.compress(bytes(range(256)) * 8)
+    harmless = make_chunk(b"sBIT", b"\x09\x09\x09") + make_chunk(b"iCCP", b"x\0\0bad")
+    samples, damage = decode_picture(head + harmless + data[33:], cv2.IMREAD_UNCHANGED)
+    assert samples is not None
+    assert not damage
+    for pixels in (stream, stream[:-4] + bytes(4), stream[:20]):
+        damaged = head + harmless + make_chunk(b"IDAT", pixels) + make_chunk(b"IEND", b"")
+        assert decode_picture(damaged, cv2.IMREAD_UNCHANGED)[0] is None
 
 
 @contextmanager
