@@ -80,11 +80,7 @@ def _capture_warnings() -> Iterator[list[re.Match[bytes]]]:
     """Collect the warnings of both libraries; what others write comes out a little later."""
     warnings: list[re.Match[bytes]] = []
     with _LOCK:
-        try:
-            stderr = os.dup(_STDERR)
-        except OSError:  # it is closed: nobody reads what is written there
-            yield warnings
-            return
+        stderr = _copy_stderr()
         captured = _get_captured(os.getpid())
         os.dup2(captured.file, _STDERR)
         try:
@@ -95,6 +91,15 @@ def _capture_warnings() -> Iterator[list[re.Match[bytes]]]:
             warnings += _WARNING.finditer(text)
             os.write(stderr, _WARNING.sub(b"", text))
             os.close(stderr)
+
+
+def _copy_stderr() -> int:
+    """Return a duplicate of stderr; where that is closed, the null device takes its place."""
+    try:
+        return os.dup(_STDERR)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        return os.dup(null) if null == _STDERR else null
 
 
 class _Captured:

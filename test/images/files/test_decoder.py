@@ -228,14 +228,16 @@ def test_forked_process_reads_its_own_lines(data: bytes, tmp_path: Path) -> None
     assert run.returncode == 0, run.stderr
 
 
-def test_closed_stderr_is_no_failure(data: bytes) -> None:
+def test_closed_stderr_hides_no_damage(data: bytes) -> None:
     before = os.dup(2)
     os.close(2)
     try:
         samples, damage = decode_picture(data, cv2.IMREAD_COLOR)
+        is_damaged_refused = is_refused(add_extra_bytes(data, 50))
     finally:
         os.dup2(before, 2)
         os.close(before)
+    assert is_damaged_refused
     assert isinstance(samples, np.ndarray)
     assert not damage
 
