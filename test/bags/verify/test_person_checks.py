@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from anon_ros.bags.verify.redetection import Redetector
 from anon_ros.cli import verify
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import (
@@ -160,3 +161,20 @@ def test_head_outside_the_mask_warned(
     assert run_verify(source, output) == code, capsys.readouterr().out
     warnings = read_findings(capsys, "warning")
     assert [": a person at 19,8 to " in warning for warning in warnings] == [True] * code
+
+
+class LightSegmenter(WalkerSegmenter):
+    """Finds nobody in the dark."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        return super().segment(image) if image.any() else Detections.empty(*image.shape[:2])
+
+
+@pytest.mark.parametrize(("num_rows", "is_missed"), [(10, False), (60, True), (200, True)])
+def test_person_of_the_input_alone(num_rows: int, *, is_missed: bool) -> None:
+    """Whoever nobody touched is in the output as before, which was searched."""
+    dark, light = (np.full((270, 120, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((270, 120), np.bool_)
+    mask[270 - num_rows :] = True
+    persons = Redetector(LightSegmenter(), 1).redetect(dark, mask, light).missed_persons
+    assert len(persons) == is_missed
