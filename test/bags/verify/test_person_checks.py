@@ -178,3 +178,27 @@ def test_person_of_the_input_alone(num_rows: int, *, is_missed: bool) -> None:
     mask[270 - num_rows :] = True
     persons = Redetector(LightSegmenter(), 1).redetect(dark, mask, light).missed_persons
     assert len(persons) == is_missed
+
+
+@dataclass
+class LyingSegmenter(WalkerSegmenter):
+    """Finds somebody on the ground, and a patch of the ground; in the input alone."""
+
+    left: int
+
+    def segment(self, image: RgbImage) -> Detections:
+        if not image.any():
+            return Detections.empty(*image.shape[:2])
+        mask = np.zeros((1, *image.shape[:2]), np.bool_)
+        mask[:, 60:100, 100:260] = mask[:, 60:100, self.left : self.left + 40] = True
+        box = np.array([[self.left, 60, 260, 100]], np.float32)
+        return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), mask)
+
+
+@pytest.mark.parametrize(("left", "is_missed"), [(20, False), (60, True)])
+def test_patch_of_ground_is_no_part(left: int, *, is_missed: bool) -> None:
+    dark, light = (np.full((120, 270, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((120, 270), np.bool_)
+    mask[55:105, 100:265] = True
+    persons = Redetector(LyingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
+    assert len(persons) == is_missed
