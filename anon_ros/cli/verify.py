@@ -28,11 +28,11 @@ _MAX_LINES = 50
 
 _DESCRIPTION = """\
 Compare OUT with the recording IN that it was made from, message by message, and detect persons in
-OUT again, mirrored. Unless flags override them, the --detect parameters are those of the run that
-wrote OUT (not the defaults named below), except for 1.5 times the inference_px and scores from
-0.25. No path in OUT/report.json is loaded: the weights are those of --detect.weights, or the files
-of the models directory with the SHA-256 of the run's. Exit code: 0 without findings, 1 with
-warnings, 2 with errors.
+OUT again, mirrored, and in IN where anybody was replaced. Unless flags override them, the --detect
+parameters are those of the run that wrote OUT (not the defaults named below), except for 1.5 times
+the inference_px and scores from 0.25. No path in OUT/report.json is loaded: the weights are those
+of --detect.weights, or the files of the models directory with the SHA-256 of the run's. Exit code:
+0 without findings, 1 with warnings, 2 with errors.
 """
 _EXAMPLES = """\
 examples:

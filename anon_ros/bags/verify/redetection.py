@@ -21,6 +21,8 @@ from anon_ros.errors import format_error
 
 # With less of a person inside the replaced pixels, it is not one of the replaced persons.
 _MIN_INSIDE_RATIO = 0.5
+# With less, a person of the input is in the output as before, which was searched.
+_MIN_TOUCHED_RATIO = 0.1
 # Sides of squares of a person that were not replaced, as ratios of the square root of the person's
 # area: about a head, which is in the upper third of whoever stands; and more than a foot.
 _HEAD_RATIO, _PART_RATIO = 0.12, 0.25
@@ -132,7 +134,12 @@ class Redetector:
         if originals is not None and mask is not None:
             exposed = [_has_exposed_part(person, mask) for person in originals.masks]
             persons, boxes_xyxy = _sort_persons(originals, mask, exposed)
-            missed_persons += [p for p in persons if not any(map(p.overlaps, missed_persons))]
+            missed_persons += [
+                person
+                for person in persons
+                if person.inside_ratio >= _MIN_TOUCHED_RATIO
+                and not any(map(person.overlaps, missed_persons))
+            ]
             replaced_boxes_xyxy += boxes_xyxy
         min_score = float(detections.scores.min()) if len(detections) else None
         return RedetectionResult(missed_persons, replaced_boxes_xyxy, min_score)
@@ -155,14 +162,21 @@ def _sort_persons(
 
 
 def _has_exposed_part(person_mask: Mask, mask: Mask) -> bool:
-    """Return True if a part that may be the head, or is more than a foot, was not replaced."""
+    """Return True if a part that may be the head, or is more than a foot, was not replaced.
+
+    Other parts count if they hang together with what was replaced: segmenters add patches of ground
+    to whoever lies on it.
+    """
     roi = Roi.from_mask(person_mask)
-    exposed = (person_mask & ~mask)[roi.slices]
-    root_px = math.sqrt(np.count_nonzero(person_mask))
-    if _holds_square(exposed, _PART_RATIO * root_px):
-        return True
+    person, replaced = person_mask[roi.slices], mask[roi.slices]
+    exposed = person & ~replaced
+    root_px = math.sqrt(np.count_nonzero(person))
     upper = exposed[: math.ceil(roi.height_px / _HEAD_HEIGHTS)]
-    return roi.height_px > roi.width_px and _holds_square(upper, _HEAD_RATIO * root_px)
+    if roi.height_px > roi.width_px and _holds_square(upper, _HEAD_RATIO * root_px):
+        return True
+    labels = cv2.connectedComponents(np.ascontiguousarray(person).view(np.uint8))[1]
+    is_attached = np.isin(labels, np.unique(labels[person & replaced]))
+    return _holds_square(exposed & is_attached, _PART_RATIO * root_px)
 
 
 def _holds_square(mask: Mask, side_px: float) -> bool:

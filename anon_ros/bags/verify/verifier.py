@@ -10,6 +10,7 @@ from anon_ros.bags.run_files.masks_db import MASKS, MasksDb
 from anon_ros.bags.run_files.report import RunReport, sidecar_path
 from anon_ros.bags.storage.bag import Bag
 from anon_ros.bags.storage.records import Message
+from anon_ros.bags.verify.copy_checks import CopyChecker
 from anon_ros.bags.verify.findings import Findings, format_location
 from anon_ros.bags.verify.image_checks import ImageChecker
 from anon_ros.bags.verify.mark_checks import check_recording_mark
@@ -132,6 +133,10 @@ class _Verifier:
     progress: ProgressListener
     _num_missing: Counter[TopicKey] = field(default_factory=Counter)
     _missing_times_ns: dict[TopicKey, list[int]] = field(default_factory=dict)
+    _copies: CopyChecker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._copies = CopyChecker(self.findings)
 
     def run(self) -> None:
         job, report = self.job, self.job.report
@@ -148,6 +153,7 @@ class _Verifier:
             for pair in MessageMatcher(expected, messages).iter_pairs():
                 self._check_pair(*pair)
             check_recording_mark(source, output, report, masks_db, self.findings)
+        self._copies.check_attachments(report)
         self._report_missing(output)
         self._report_damage(source, output)
         compare_channels(source, output, self.findings)
@@ -183,6 +189,7 @@ class _Verifier:
             self.images.check(expected, message)
             self.progress.advance(num_persons, is_new=True)
         else:
+            self._copies.check(source, self.job.source.decompress(source.data))
             self.findings.count("copies")
             self._compare_copy(source.data, message.data, place)
             self.progress.add_bytes(len(message.data))

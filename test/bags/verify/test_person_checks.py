@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from anon_ros.bags.verify.redetection import Redetector
 from anon_ros.cli import verify
 from anon_ros.core import Detections, RgbImage
 from anon_ros.images import (
@@ -160,3 +161,44 @@ def test_head_outside_the_mask_warned(
     assert run_verify(source, output) == code, capsys.readouterr().out
     warnings = read_findings(capsys, "warning")
     assert [": a person at 19,8 to " in warning for warning in warnings] == [True] * code
+
+
+class LightSegmenter(WalkerSegmenter):
+    """Finds nobody in the dark."""
+
+    def segment(self, image: RgbImage) -> Detections:
+        return super().segment(image) if image.any() else Detections.empty(*image.shape[:2])
+
+
+@pytest.mark.parametrize(("num_rows", "is_missed"), [(10, False), (60, True), (200, True)])
+def test_person_of_the_input_alone(num_rows: int, *, is_missed: bool) -> None:
+    """Whoever nobody touched is in the output as before, which was searched."""
+    dark, light = (np.full((270, 120, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((270, 120), np.bool_)
+    mask[270 - num_rows :] = True
+    persons = Redetector(LightSegmenter(), 1).redetect(dark, mask, light).missed_persons
+    assert len(persons) == is_missed
+
+
+@dataclass
+class LyingSegmenter(WalkerSegmenter):
+    """Finds somebody on the ground, and a patch of the ground; in the input alone."""
+
+    left: int
+
+    def segment(self, image: RgbImage) -> Detections:
+        if not image.any():
+            return Detections.empty(*image.shape[:2])
+        mask = np.zeros((1, *image.shape[:2]), np.bool_)
+        mask[:, 60:100, 100:260] = mask[:, 60:100, self.left : self.left + 40] = True
+        box = np.array([[self.left, 60, 260, 100]], np.float32)
+        return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), mask)
+
+
+@pytest.mark.parametrize(("left", "is_missed"), [(20, False), (60, True)])
+def test_patch_of_ground_is_no_part(left: int, *, is_missed: bool) -> None:
+    dark, light = (np.full((120, 270, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((120, 270), np.bool_)
+    mask[55:105, 100:265] = True
+    persons = Redetector(LyingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
+    assert len(persons) == is_missed

@@ -59,7 +59,6 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "part": ("--start", "0.1", "--duration", "0.25"),
     "some topics": ("--topics", RAW_TOPIC, IMU_TOPIC, CUSTOM_TOPIC),
     "dropped": ("--drop", JPEG_TOPIC),
-    "copied": ("--copy", BAYER_TOPIC),
     "no masks": ("--no-masks",),
     "no masks, every 2nd": ("--no-masks", "--every-nth", "2"),
     "file": ("--compression", "file"),
