@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from anon_ros.bags.plan.classify import classify_attachment, classify_topic, find_copy_problem
 from anon_ros.bags.plan.decisions import TopicAction, TopicDecision
 from anon_ros.bags.run_files.report import RunReport
-from anon_ros.bags.storage.records import METADATA_KIND, Message
+from anon_ros.bags.storage.records import METADATA_KIND, PRIVATE_KIND, Message
 from anon_ros.bags.verify.findings import Findings
 from anon_ros.errors import ImageFormatError
 
@@ -55,9 +55,10 @@ class CopyChecker:
             if not (topic.is_attachment and topic.is_in_output) or topic.type_name == METADATA_KIND:
                 continue
             decision = classify_attachment(topic.topic, topic.type_name)
+            is_private = topic.type_name == PRIVATE_KIND
+            reason = "nobody knows what they show" if is_private else decision.reason
             if decision.action is not TopicAction.COPY:
-                warning = _describe(topic.type_name, decision.reason)
-                self.findings.add_warning(topic.topic, warning)
+                self.findings.add_warning(topic.topic, _describe(topic.type_name, reason))
 
 
 def _find_problem(message: Message, data: bytes) -> str:

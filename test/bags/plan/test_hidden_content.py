@@ -290,7 +290,11 @@ def test_extras_are_copied_by_name(
     assert run_bag(source, output, *names) == 0
     metadata = ["operator", "operator", "robot", "badge"]
     assert read_extras(output) == (["notes.txt", "map.yaml"], metadata, 1)
-    assert main.main(["verify", str(source), str(output), "--no-redetection"]) == 0
+    capsys.readouterr()
+    assert main.main(["verify", str(source), str(output), "--no-redetection"]) == 1
+    (warning,) = [line for line in capsys.readouterr().out.splitlines() if "warning: " in line]
+    assert warning.startswith("warning: record-0x91: of type private MCAP record was copied")
+    assert warning.endswith("nobody knows what they show")
 
 
 def test_topic_never_speaks_for_an_extra(tmp_path: Path, run_bag: RunCommand) -> None:
