@@ -20,7 +20,7 @@ from training.unet_training import train_unet
 from training.vae_training import train_vae
 
 _VAE_RATIO = 0.18
-_BATCH_SIZES = {"cuda": 512, "cpu": 16}
+_BATCH_SIZES = {"cuda": 256, "cpu": 16}
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     add("--streets", type=int, default=1500, help="different streets (%(default)s)")
     add("--seed", type=int, default=0)
-    add("--batch-size", type=int, default=0, help="crops of 64 x 128 px a step (GPU 512, CPU 16)")
+    add("--batch-size", type=int, default=0, help="crops of 64 x 128 px a step (GPU 256, CPU 16)")
     add("--device", default="", help="cuda or cpu; default: cuda where there is one")
     add(
         "--report-s",

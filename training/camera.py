@@ -5,6 +5,7 @@ import math
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
+from training.constants import keep_constants
 from training.random_values import RandomValues
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -34,7 +35,7 @@ def photograph(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
         (B, 3, H, W) in 0..1.
     """
     images = expose(images, random)
-    if random.happens(0.4, 1).item():
+    if random.host.random() < 0.4:
         images = lose_pixels(images, random)
     count = len(images)
     sigma = random.uniform(0.2, 1.2, count) * random.happens(0.4, count)
@@ -54,7 +55,7 @@ def expose(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
     brightness = 0.05 * random.normal(count, 1, 1, 1)
     balance = 1 + 0.06 * random.normal(count, 3, 1, 1)
     images = (((images - 0.5) * contrast + 0.5) * balance + brightness).clamp(0, 1)
-    gray = sum(weight * images[:, [index]] for index, weight in enumerate(_LUMA))
+    gray = sum(weight * images[:, index : index + 1] for index, weight in enumerate(_LUMA))
     saturation = torch.where(
         random.happens(0.06, count, 1, 1, 1), 0.0, random.uniform(0.5, 1.2, count, 1, 1, 1)
     )
@@ -64,7 +65,7 @@ def expose(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
 def lose_pixels(images: torch.Tensor, random: RandomValues) -> torch.Tensor:
     """Show images of fewer pixels enlarged, as a crop of a distant person is."""
     height, width = images.shape[-2:]
-    ratio = random.uniform(0.3, 0.9, 1).item()
+    ratio = random.host.uniform(0.3, 0.9)
     few = (max(8, round(height * ratio)), max(8, round(width * ratio)))
     small = interpolate(images, few, mode="bilinear", antialias=True)
     return interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
@@ -116,7 +117,7 @@ def _quantize(planes: torch.Tensor, steps: tuple[int, ...], quality: torch.Tenso
     """Round the cosine transform of each 8 x 8 block to multiples of its step."""
     count, channels, height, width = planes.shape
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    table = torch.tensor(steps, device=planes.device, dtype=torch.float32).view(8, 8) / 255
+    table = keep_constants(steps, planes.device).view(8, 8) / 255
     table = (table * scale[:, None, None]).clamp(min=1 / 255)[:, None, None, :, None, :]
     basis = _make_cosine_basis(planes.device)
     blocks = planes.reshape(

@@ -1,5 +1,6 @@
 """Training samples: a figure in a street, cut out and masked as the product does it."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -98,13 +99,13 @@ class CropMaker:
     def _cut_group(self, count: int, height: int, width: int) -> torch.Tensor:
         random, side = self._random, self._streets.shape[-1]
         streets = self._streets[random.choose(len(self._streets), count)].float() / 255
-        zoom = random.uniform(0.5, 2.4, 1).clamp(max=side / max(height, width)).item()
+        zoom = min(random.host.uniform(0.5, 2.4), side / max(height, width))
         if zoom > 1.5:
             streets = avg_pool2d(streets, 2)
         scale_x, scale_y = zoom * width / side, zoom * height / side
         theta = torch.zeros(count, 2, 3, device=random.device)
         theta[:, 0, 0] = scale_x * torch.where(random.happens(0.5, count), 1.0, -1.0)
-        theta[:, 1, 1] = scale_y
+        theta[:, 1, 1].fill_(scale_y)
         theta[:, 0, 2] = random.uniform(-1, 1, count) * (1 - scale_x)
         theta[:, 1, 2] = random.uniform(-1, 1, count) * (1 - scale_y)
         return _sample(streets, theta, height, width)
@@ -125,9 +126,9 @@ class CropMaker:
         theta[:, 0, 2] = mirrored * (width - 2 * placement.x) / figure_width
         theta[:, 1, 1] = height / figure_height
         theta[:, 1, 2] = (height - 2 * placement.y) / figure_height
-        # The layer whose pixels are about as large as the crop's.
-        level = (-torch.log2(placement.scale.median())).floor().clamp(0, len(layers) - 1)
-        return _sample(layers[int(level)], theta, height, width)
+        # The layer whose pixels are about as large as the crop's: most figures fill 0.65 of it.
+        level = int(math.log2(max(1.0, HEIGHT_PX / (0.65 * height))))
+        return _sample(layers[min(level, len(layers) - 1)], theta, height, width)
 
     def _add_neighbors(
         self, images: torch.Tensor, layers: list[torch.Tensor], placement: _Placement
@@ -223,7 +224,7 @@ class CropMaker:
         masks = []
         for part in visible.split(_split_count(len(visible))):
             mask = (part > random.uniform(0.2, 0.6, len(part), 1, 1, 1)).float()
-            radius = int(random.uniform(1.5, max(2.6, 0.055 * height), 1).item())
+            radius = int(random.host.uniform(1.5, max(2.6, 0.055 * height)))
             masks.append(_dilate(mask, radius))
         mask = torch.cat(masks)
         # Where masks are missing or follow a moving person the whole box is replaced.

@@ -3,6 +3,7 @@
 import torch
 from torch.nn.functional import interpolate
 
+from training.constants import keep_constants
 from training.figures import Material
 from training.random_values import RandomValues
 
@@ -85,7 +86,7 @@ def _mix_tones(
     tones: tuple[tuple[int, int, int], ...], count: int, random: RandomValues
 ) -> torch.Tensor:
     """Return mixtures of neighboring tones, (B, 3) linear."""
-    linear = (torch.tensor(tones, device=random.device) / 255) ** _GAMMA
+    linear = (keep_constants(tones, random.device) / 255) ** _GAMMA
     position = random.uniform(0, len(tones) - 1.001, count)
     low, ratio = position.long(), position.frac()[:, None]
     return linear[low].lerp(linear[low + 1], ratio) * random.uniform(0.85, 1.15, count, 3)
@@ -101,7 +102,7 @@ def _draw_cloth_color(count: int, neutral_ratio: float, random: RandomValues) ->
         random.uniform(0.08, 0.85, count, 1),
     )
     tint = 1 + random.uniform(-0.18, 0.18, count, 3)
-    hue = random.uniform(0, 1, count, 1) + torch.tensor([0, 1 / 3, 2 / 3], device=random.device)
+    hue = random.uniform(0, 1, count, 1) + torch.arange(3, device=random.device) / 3
     saturation = 0.2 + 0.75 * random.uniform(0, 1, count, 1).square()
     pure = 1 - saturation * (0.5 - 0.5 * torch.cos(2 * torch.pi * hue))
     colored = (pure**_GAMMA) * random.uniform(0.03, 0.9, count, 1)

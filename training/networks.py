@@ -7,6 +7,7 @@ import torch
 
 from training.errors import TrainingError
 
+LATENT_CHANNELS = 4
 TEXT_WIDTH = 64
 _TIME_ID_WIDTH = 32
 _VAE_WIDTH = 48
@@ -23,7 +24,7 @@ def make_vae() -> Any:
         decoder_block_out_channels=(_VAE_WIDTH,) * 3,
         num_encoder_blocks=(1, 2, 3),
         num_decoder_blocks=(3, 2, 1),
-        latent_channels=4,
+        latent_channels=LATENT_CHANNELS,
         latent_magnitude=3,
         upsampling_scaling_factor=2,
     )

@@ -1,5 +1,6 @@
 """Random values of a batch, on its device."""
 
+import random
 from dataclasses import dataclass
 
 import torch
@@ -7,18 +8,22 @@ import torch
 
 @dataclass(frozen=True)
 class RandomValues:
-    """Draws tensors from one generator.
+    """Draws tensors from one generator, and what a whole batch shares from another.
+
+    The latter are numbers of the host: to read a tensor would wait for all work of the device.
 
     Args:
         generator: on the device of the tensors to draw.
+        host: draws the numbers.
     """
 
     generator: torch.Generator
+    host: random.Random
 
     @classmethod
     def seed(cls, seed: int, device: torch.device) -> "RandomValues":
         """Return a source of its own, seeded."""
-        return cls(torch.Generator(device).manual_seed(seed))
+        return cls(torch.Generator(device).manual_seed(seed), random.Random(seed))  # noqa: S311
 
     @property
     def device(self) -> torch.device:

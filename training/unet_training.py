@@ -12,7 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from anon_ros.models.device import has_bfloat16
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.crops import CropBatch, CropMaker
-from training.networks import TEXT_WIDTH, load_weights, make_unet
+from training.gradients import GradientStep, choose_recorder
+from training.networks import LATENT_CHANNELS, TEXT_WIDTH, load_weights, make_unet
 from training.progress import Clock, LossLog
 from training.random_values import RandomValues
 from training.vae_training import choose_rate
@@ -66,7 +67,8 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
         save_checkpoint(path, clock, step, **parts)
 
     log = LossLog("unet", clock, save, report_s)
-    alphas = make_alphas(random.device)
+    compute = partial(compute_loss, unet, vae, make_alphas(random.device))
+    compute_gradients = GradientStep(compute, optimizer, choose_recorder(random.device))
     # The fused attention of CPUs is slower for so few pixels (0.88 of a step's time without it).
     attention = nullcontext if is_cuda else partial(sdpa_kernel, SDPBackend.MATH)
     sizes = [(height, width) for height, width, share in _SIZES for _ in range(share)]
@@ -77,10 +79,9 @@ def train_unet(  # noqa: PLR0913, PLR0917 - data, budget and place of one traini
         count = max(1, batch_size * 128 * 64 // (height * width))
         count = min(count, 2 * batch_size)
         batch = crops.make_batch(count, height, width)
+        timesteps, noise = draw_noise(batch, random)
         with attention():
-            loss = compute_loss(unet, vae, batch, alphas, random)
-            optimizer.zero_grad()
-            loss.backward()
+            loss = compute_gradients(batch.images, batch.cells, timesteps, noise)
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -97,50 +98,68 @@ def make_alphas(device: torch.device) -> torch.Tensor:
     return torch.cumprod(1 - roots.square(), 0)
 
 
-def compute_loss(
-    unet: Any, vae: Any, batch: CropBatch, alphas: torch.Tensor, random: RandomValues
-) -> torch.Tensor:
-    """Return the weighted squared error of the predicted v, more of it where persons are drawn."""
-    device = batch.images.device
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
-    with torch.no_grad(), autocast:
-        latents = vae.encode(batch.images).latents.float()
-        masked_latents = vae.encode(batch.masked_images).latents.float()
-    timesteps = _draw_timesteps(len(latents), random)
-    alpha = alphas[timesteps][:, None, None, None]
-    noise = random.normal(*latents.shape)
-    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-    target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
-    with autocast:
-        predicted = unet(
-            torch.cat([noisy, batch.cells, masked_latents], 1),
-            timesteps,
-            return_dict=False,
-            **_make_conditions(batch, random.device),
-        )[0].float()
-    snr = alpha / (1 - alpha)
-    weight = snr.clamp(max=_MAX_SNR) / (snr + 1) * (1 + (_INSIDE_WEIGHT - 1) * batch.cells)
-    return (weight * (predicted - target).square()).mean()
-
-
-def _draw_timesteps(count: int, random: RandomValues) -> torch.Tensor:
-    """Return timesteps (count,), most of them where beta_d = 0.6 lets the chain run."""
-    return torch.where(
+def draw_noise(batch: CropBatch, random: RandomValues) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return timesteps (B,), most of them where beta_d = 0.6 lets the chain run, and noise."""
+    count, _, height, width = batch.cells.shape
+    timesteps = torch.where(
         random.happens(_LIKELY_RATIO, count),
         random.choose(_LIKELY_TIMESTEPS, count),
         random.choose(TRAIN_TIMESTEPS, count),
     )
+    return timesteps, random.normal(count, LATENT_CHANNELS, height, width)
 
 
-def _make_conditions(batch: CropBatch, device: torch.device) -> dict[str, Any]:
+def compute_loss(  # noqa: PLR0913, PLR0917 - networks, and the inputs of a graph one by one
+    unet: Any,
+    vae: Any,
+    alphas: torch.Tensor,
+    images: torch.Tensor,
+    cells: torch.Tensor,
+    timesteps: torch.Tensor,
+    noise: torch.Tensor,
+) -> torch.Tensor:
+    """Return the weighted squared error of the predicted v, more of it where persons are drawn.
+
+    Args:
+        unet: from ``make_unet``.
+        vae: from ``train_vae``.
+        alphas: from ``make_alphas``.
+        images: see CropBatch.
+        cells: see CropBatch.
+        timesteps: from ``draw_noise``.
+        noise: from ``draw_noise``.
+    """
+    device = images.device
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+    with torch.no_grad(), autocast:
+        latents = vae.encode(images).latents.float()
+        masked_latents = vae.encode(CropBatch(images, cells).masked_images).latents.float()
+    alpha = alphas[timesteps][:, None, None, None]
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+    target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    with autocast:
+        predicted = unet(
+            torch.cat([noisy, cells, masked_latents], 1),
+            timesteps,
+            return_dict=False,
+            **_make_conditions(images),
+        )[0].float()
+    snr = alpha / (1 - alpha)
+    weight = snr.clamp(max=_MAX_SNR) / (snr + 1) * (1 + (_INSIDE_WEIGHT - 1) * cells)
+    return (weight * (predicted - target).square()).mean()
+
+
+def _make_conditions(images: torch.Tensor) -> dict[str, Any]:
     """Return SDXL's sizes, and the text embeddings of the exported encoders, which are zero."""
-    count, _, height, width = batch.images.shape
-    ids = torch.tensor([[height, width, 0, 0, height, width]], device=device)
+    count, _, height, width = images.shape
+    sizes = images.new_zeros(count, 6)  # height, width, top, left, height, width
+    sizes[:, 0::4].fill_(height)
+    sizes[:, 1::4].fill_(width)
     return {
-        "encoder_hidden_states": torch.zeros(count, 1, TEXT_WIDTH, device=device),
+        "encoder_hidden_states": images.new_zeros(count, 1, TEXT_WIDTH),
         "added_cond_kwargs": {
-            "text_embeds": torch.zeros(count, TEXT_WIDTH, device=device),
-            "time_ids": ids.repeat(count, 1),
+            "text_embeds": images.new_zeros(count, TEXT_WIDTH),
+            "time_ids": sizes,
         },
     }
 

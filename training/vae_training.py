@@ -1,6 +1,7 @@
 """Training of the VAE: what it decodes must look like what it encoded."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from torch.nn.functional import avg_pool2d
 
 from anon_ros.models.device import has_bfloat16
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.crops import CropMaker
-from training.networks import make_vae
+from training.crops import VAE_FACTOR, CropMaker
+from training.gradients import GradientStep, choose_recorder
+from training.networks import LATENT_CHANNELS, make_vae
 from training.progress import Clock, LossLog
 from training.random_values import RandomValues
 
@@ -36,13 +38,15 @@ def train_vae(  # noqa: PLR0913, PLR0917 - data, budget and place of one trainin
         save_checkpoint(path, clock, step, vae=vae, optimizer=optimizer)
 
     log = LossLog("vae", clock, save, report_s)
+    compute = partial(_compute_loss, vae)
+    compute_gradients = GradientStep(compute, optimizer, choose_recorder(random.device))
     while clock.advance():
         for group in optimizer.param_groups:
             group["lr"] = choose_rate(_MAX_RATE, step, clock.ratio)
-        images = crops.make_batch(batch_size, *_SIZES[step % len(_SIZES)]).images
-        loss = _compute_loss(vae, images.contiguous(memory_format=torch.channels_last), random)
-        optimizer.zero_grad()
-        loss.backward()
+        size = _SIZES[step % len(_SIZES)]
+        images = crops.make_batch(batch_size, *size).images
+        noise = random.normal(batch_size, LATENT_CHANNELS, *(side // VAE_FACTOR for side in size))
+        loss = compute_gradients(images.contiguous(memory_format=torch.channels_last), noise)
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -57,12 +61,11 @@ def choose_rate(max_rate: float, step: int, ratio: float, warm_up: int = 100) ->
     return max_rate * min(1, (step + 1) / warm_up) * (0.5 + 0.5 * math.cos(math.pi * ratio) + 0.005)
 
 
-def _compute_loss(vae: Any, images: torch.Tensor, random: RandomValues) -> torch.Tensor:
+def _compute_loss(vae: Any, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     device = images.device
     with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
         latents = vae.encode(images).latents
-        noisy = latents + _LATENT_NOISE * random.normal(*latents.shape)
-        decoded = vae.decode(noisy).sample.float()
+        decoded = vae.decode(latents + _LATENT_NOISE * noise).sample.float()
     latents = latents.float()
     spread = latents.std((0, 2, 3)) - 1
     outliers = torch.relu(latents.abs() - 3).square().mean()

@@ -24,7 +24,7 @@ from training.errors import TrainingError
 from training.networks import load_weights, make_unet, make_vae
 from training.progress import Clock, choose_timer
 from training.random_values import RandomValues
-from training.unet_training import compute_loss, make_alphas
+from training.unet_training import compute_loss, draw_noise, make_alphas
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,7 +132,9 @@ def test_loss_of_one_batch_falls(crop_maker: CropMaker, random: RandomValues) ->
     optimizer = torch.optim.AdamW(unet.parameters(), 1e-3)
     losses = []
     for _ in range(16):
-        loss = compute_loss(unet, vae, batch, alphas, random)
+        loss = compute_loss(
+            unet, vae, alphas, batch.images, batch.cells, *draw_noise(batch, random)
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
