@@ -12,8 +12,7 @@ import os
 import platform
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from bit_depth import compute_iou
 
 from anon_ros.config import Config, find_profile, load_config
 from anon_ros.core import Anonymizer, CoverReason, Crop, RgbImage, Roi
+from anon_ros.metrics.intervals import estimate_clustered_proportion
 from anon_ros.models import build_anonymizer
 
 Boxes = npt.NDArray[np.float32]
@@ -91,27 +91,35 @@ def measure_looks(configure: Configure, video: Path) -> None:
         find_matches(boxes, hog.detect(frame), MIN_HOG_IOU)
         for boxes, frame in zip(before, frames, strict=True)
     ]
-    num_persons, num_hog = sum(map(len, before)), sum(int(seen.sum()) for seen in by_hog)
-    print(f"{len(frames)} frames, {num_persons} persons, {num_hog} of them found by HOG, too.\n")
+    num_persons, num_hog = [len(boxes) for boxes in before], [int(seen.sum()) for seen in by_hog]
+    print(
+        f"{len(frames)} frames, {sum(num_persons)} persons, {sum(num_hog)} of them found by HOG, "
+        "too. In brackets: 95 % intervals.\n"
+    )
     print(
         "| | found again by the demo's weights | by HOG | refused |\n| --- | ---: | ---: | ---: |"
     )
     for name, changes in METHODS.items():
         anonymizer = build_anonymizer(configure(changes))
-        counts = Counter[str]()
+        counts = []
         for frame, boxes, seen in zip(frames, before, by_hog, strict=True):
             result = anonymizer.anonymize(frame)
-            counts["refused"] += sum(
-                o.cover_reason is CoverReason.INVALID_RESULT for o in result.outcomes
-            )
             again = original.segmenter.segment(result.image).boxes_xyxy
-            counts["found"] += int(find_matches(boxes, again, MIN_IOU).sum())
-            counts["hog"] += int(
-                find_matches(boxes[seen], hog.detect(result.image), MIN_HOG_IOU).sum()
+            by_hog_again = find_matches(boxes[seen], hog.detect(result.image), MIN_HOG_IOU)
+            refused = [o.cover_reason is CoverReason.INVALID_RESULT for o in result.outcomes]
+            counts.append(
+                (find_matches(boxes, again, MIN_IOU).sum(), by_hog_again.sum(), sum(refused))
             )
-        shares = [counts["found"] / num_persons, counts["hog"] / num_hog]
-        shares.append(counts["refused"] / num_persons)
-        print(f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |", flush=True)
+        totals = (num_persons, num_hog, num_persons)
+        shares = map(format_share, zip(*counts, strict=True), totals)
+        print(f"| {name} | {' | '.join(shares)} |", flush=True)
+
+
+def format_share(counts: Sequence[int], totals: Sequence[int]) -> str:
+    """Return the share of persons with its interval; those of a frame are not independent."""
+    pairs = np.array([(c, t) for c, t in zip(counts, totals, strict=True) if t])
+    share = estimate_clustered_proportion(pairs[:, 0], pairs[:, 1])
+    return f"{share.value:.1%} ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
 def make_crops() -> list[Crop]:

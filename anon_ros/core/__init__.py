@@ -4,7 +4,7 @@ from anon_ros.core.anonymizer import Anonymizer, CoveredFrame, derive_seed, untr
 from anon_ros.core.cover import cover_regions, fill_from_surroundings
 from anon_ros.core.crops import crop_image, make_crop_mask
 from anon_ros.core.fixed_regions import FixedRegions, MaskImage, Polygon
-from anon_ros.core.masks import PersonRegion, complete_mask, make_region, make_regions
+from anon_ros.core.masks import PersonRegion, complete_mask, erode, make_region, make_regions
 from anon_ros.core.protocols import BatchSegmenter, Inpainter, Segmenter
 from anon_ros.core.roi import Roi
 from anon_ros.core.skip_policy import SkipPolicy
@@ -55,6 +55,7 @@ __all__ = [
     "cover_regions",
     "crop_image",
     "derive_seed",
+    "erode",
     "fill_from_surroundings",
     "make_crop_mask",
     "make_region",

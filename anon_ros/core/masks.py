@@ -110,6 +110,14 @@ def complete_mask(instance_mask: Mask, box_xyxy: npt.NDArray[np.floating[Any]]) 
     return instance_mask
 
 
+def erode(mask: Mask, side_px: int) -> npt.NDArray[np.uint8]:
+    """Return (H, W) uint8: 1 at the anchors of the squares that lie wholly in the mask."""
+    square = np.ones((side_px, side_px), np.uint8)
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    eroded = cv2.erode(pixels, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(eroded, np.uint8)
+
+
 def fill_holes(mask: Mask) -> npt.NDArray[np.uint8]:
     """Return (H, W) uint8: 1 in the mask and in all that it surrounds."""
     pixels = mask.astype(np.uint8)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anon_ros.core.masks import erode
 from anon_ros.core.types import Mask, RgbImage, all_channels_below
 
 Gray = npt.NDArray[np.float32]
@@ -49,7 +50,7 @@ def is_same(drawing: RgbImage, original: RgbImage, mask: Mask) -> Mask:
 def is_unchanged(same: Mask, mask: Mask) -> bool:
     """Return True if half of the person, or any patch, is the same."""
     is_half = np.count_nonzero(same) >= _MAX_UNCHANGED_RATIO * np.count_nonzero(mask)
-    return bool(is_half or _erode(same, _patch_px(mask)).any())
+    return bool(is_half or erode(same, _patch_px(mask)).any())
 
 
 def is_recognizable(drawing: RgbImage, original: RgbImage, mask: Mask) -> bool:
@@ -83,7 +84,7 @@ def move_away(drawing: RgbImage, original: RgbImage, mask: Mask) -> RgbImage:
         return drawing
     if np.count_nonzero(same) < _MAX_UNCHANGED_RATIO * np.count_nonzero(mask):
         patch = np.ones((_patch_px(mask),) * 2, np.uint8)
-        same = cv2.dilate(_erode(same, len(patch)), patch, anchor=_mirrored_anchor(patch)) > 0
+        same = cv2.dilate(erode(same, len(patch)), patch, anchor=_mirrored_anchor(patch)) > 0
     is_dark = original[same].mean(axis=1, keepdims=True) < _MID_LEVEL
     step = np.where(is_dark, _LEVELS_AWAY, -_LEVELS_AWAY)
     moved = drawing.copy()
@@ -126,7 +127,7 @@ def _has_same_detail(drawing: Gray, original: Gray, mask: Mask) -> bool:
     has_detail = real_variance > _MIN_BAND_LEVELS**2
     has_detail &= drawn_variance > _MIN_DRAWN_BAND_LEVELS**2
     is_filled = (count >= _MIN_WINDOW_FILL * side_px**2) & mask
-    return bool(_erode(is_alike & has_detail & is_filled, _patch_px(mask)).any())
+    return bool(erode(is_alike & has_detail & is_filled, _patch_px(mask)).any())
 
 
 def _filter_bands(grays: Sequence[Gray], weight: Gray, root_px: float) -> list[Gray]:
@@ -140,12 +141,6 @@ def _filter_bands(grays: Sequence[Gray], weight: Gray, root_px: float) -> list[G
 
 def _patch_px(mask: Mask) -> int:
     return max(_MIN_PATCH_PX, round(_PATCH_RATIO * math.sqrt(np.count_nonzero(mask))))
-
-
-def _erode(mask: Mask, side_px: int) -> npt.NDArray[np.uint8]:
-    patch = np.ones((side_px, side_px), np.uint8)
-    eroded = cv2.erode(mask.view(np.uint8), patch, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(eroded, np.uint8)
 
 
 def _mirrored_anchor(patch: npt.NDArray[np.uint8]) -> tuple[int, int]:

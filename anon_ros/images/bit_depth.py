@@ -23,6 +23,7 @@ Samples: TypeAlias = npt.NDArray[Any]
 
 _NUM_COUNTS = 1 << 16
 _NUM_LEVELS = 256
+_WHITE = np.uint8(_NUM_LEVELS - 1)
 _LOW, _MEDIAN, _HIGH = 0.01, 0.5, 0.99
 # Beyond the percentiles, as a ratio of their distance: small hot or bright persons lie there.
 _MARGIN_RATIO = 0.25
@@ -31,6 +32,9 @@ _MEDIAN_TARGET, _MIN_GAMMA = 0.4, 0.3
 _LUMA_BLACK, _LUMA_WHITE = 16, 235  # ITU-R BT.601, limited range
 # Luma outside of it, in the mean over a place: one level is the noise of black.
 _PLACE_PX, _MIN_OUTSIDE = 8, 2
+# Of the samples of a place: one color of a mosaic. And the levels with which persons are found
+# without a stretch (dim_scenes.py).
+_MIN_PLACE_RATIO, _PLACE_LEVELS = 0.25, 64
 MIN_GRAY_LEVELS = 8
 """Different counts that a scene must fill: with fewer, persons are lost (docs/encodings.md)."""
 
@@ -133,7 +137,7 @@ def measure_tone(samples: Samples, *, is_luma: bool = False) -> ToneMapping:
             "reliably"
         )
         raise ImageFormatError(message)
-    return stretch_scene(scene)
+    return _show_places(samples, scene, stretch_scene(scene).levels)
 
 
 def equalize_tone(samples: Samples, *, is_luma: bool = False) -> ToneMapping:
@@ -145,10 +149,12 @@ def equalize_tone(samples: Samples, *, is_luma: bool = False) -> ToneMapping:
     """
     if samples.dtype == np.uint8:
         return measure_tone(samples, is_luma=is_luma)
-    histogram = _count(samples)
-    limited = np.minimum(histogram, histogram.sum() / np.count_nonzero(histogram))
-    ranks = np.cumsum(limited) - limited / 2
-    return ToneMapping(np.rint(ranks / limited.sum() * (_NUM_LEVELS - 1)).astype(np.uint8))
+    scene = measure_scene(samples)
+    black, white = map(int, _find_ends(scene))
+    levels = np.full(_NUM_COUNTS, _NUM_LEVELS - 1, np.float32)
+    levels[:black] = 0
+    levels[black : white + 1] = (_NUM_LEVELS - 1) * _rank(samples, slice(black, white + 1))
+    return _show_places(samples, scene, levels)
 
 
 def measure_scene(samples: Samples) -> SceneRange:
@@ -164,9 +170,56 @@ def measure_scene(samples: Samples) -> SceneRange:
 
 def stretch_scene(scene: SceneRange) -> ToneMapping:
     """Return the mapping that brings a scene, and a margin around it, to all gray levels."""
-    margin = _MARGIN_RATIO * (scene.high - scene.low)
-    black, white = max(scene.darkest, scene.low - margin), min(scene.brightest, scene.high + margin)
+    black, white = _find_ends(scene)
     return _stretch(black, scene.median, white)
+
+
+def _find_ends(scene: SceneRange) -> tuple[float, float]:
+    margin = _MARGIN_RATIO * (scene.high - scene.low)
+    return max(scene.darkest, scene.low - margin), min(scene.brightest, scene.high + margin)
+
+
+def _show_places(
+    samples: Samples, scene: SceneRange, levels: npt.NDArray[np.uint8 | np.float32]
+) -> ToneMapping:
+    """Return a mapping of a scene that shows places, too, which lie outside of its range.
+
+    A lit window takes less than a percent of a street at night, and would be all white. It gets
+    ``_PLACE_LEVELS`` levels beside those of the scene, each count in use its part of them; so does
+    a dark corner.
+
+    Args:
+        samples: of the image.
+        scene: their range.
+        levels: (65536,), the level of every count without places.
+    """
+    black, white = map(int, _find_ends(scene))
+    below, above = slice(scene.darkest, black), slice(white + 1, scene.brightest + 1)
+    num_below, num_above = (_PLACE_LEVELS * _is_place(samples, part) for part in (below, above))
+    levels = num_below + levels * (1 - (num_below + num_above) / (_NUM_LEVELS - 1))
+    if num_below:
+        levels[:black] = num_below * _rank(samples, slice(black))
+    if num_above:
+        ranks = _rank(samples, slice(white + 1, None))
+        levels[white + 1 :] = _NUM_LEVELS - 1 - num_above * (1 - ranks)
+    return ToneMapping(np.rint(levels).astype(np.uint8))
+
+
+def _is_place(samples: Samples, counts: slice) -> bool:
+    """Return True if samples of such counts lie close together, and are not single noisy ones."""
+    if counts.start >= counts.stop:  # as in most images
+        return False
+    inside = (samples >= counts.start) & (samples < counts.stop)
+    share = cv2.blur(np.where(inside, _WHITE, np.uint8(0)), (_PLACE_PX, _PLACE_PX))
+    return bool(share.max() >= _MIN_PLACE_RATIO * _WHITE)
+
+
+def _rank(samples: Samples, counts: slice = slice(None)) -> npt.NDArray[np.float32]:
+    """Return the rank of every such count in 0..1; a frequent one has the weight of the mean."""
+    histogram = _count(samples)[counts]
+    limited = np.minimum(histogram, histogram.sum() / np.count_nonzero(histogram))
+    ranks = np.cumsum(limited) - limited / 2
+    return np.asarray(ranks / limited.sum(), np.float32)
 
 
 _NO_MAPPING = ToneMapping(np.arange(_NUM_COUNTS).clip(0, _NUM_LEVELS - 1).astype(np.uint8))

@@ -14,11 +14,13 @@ from anon_ros.images import (
     CompressedImageData,
     RawImage,
     SharedTone,
+    ToneRule,
     decode_compressed,
     decode_raw,
     encode_compressed,
     encode_raw,
     equalize_tone,
+    measure_tone,
 )
 
 Counts = npt.NDArray[np.uint16]
@@ -119,3 +121,36 @@ def test_mapping_never_depends_on_pixels_chosen() -> None:
     counts = np.zeros((600, 400), np.uint16)
     counts[1::2, 1::2] = np.arange(300)[:, None] * 10 + np.arange(200) % 7 + 500
     assert decode_raw(wrap(counts, "bayer_rggb16"))[..., 2].std() > 30
+
+
+@pytest.mark.parametrize("rule", [measure_tone, equalize_tone])
+@pytest.mark.parametrize(
+    ("low", "span"), [(20000, 8000), (2000, 50000), (0, 150)], ids=["window", "lamp", "corner"]
+)
+def test_small_place_shows_detail(
+    gray: npt.NDArray[np.uint8], low: int, span: int, rule: ToneRule
+) -> None:
+    """Half a percent of the image, far brighter or darker than the rest, is not all one level."""
+    counts = stretch(gray, 600, 1000)
+    place = (slice(200, 256), slice(300, 340))
+    counts[place] = stretch(gray[place], low, span)
+    for saturated in (0, 65535):  # a dead pixel and the sun
+        counts[0, 0] = saturated
+        seen = decode_raw(replace(wrap(counts), tone_rule=rule))[..., 0]
+        assert np.corrcoef(seen[place].reshape(-1), gray[place].reshape(-1))[0, 1] > 0.8
+        assert np.ptp(np.percentile(seen[place], (2, 98))) > 40
+        assert np.ptp(np.percentile(seen[300:], (2, 98))) > 80
+
+
+def test_noise_takes_no_levels() -> None:
+    """Single hot pixels are no place."""
+    rng = np.random.default_rng(0)
+    counts = rng.normal(2000, 100, (480, 640)).round().astype(np.uint16)
+    counts[rng.random(counts.shape) < 0.005] = 30000
+
+    def measure_contrast() -> float:
+        return float(np.ptp(np.percentile(decode_raw(wrap(counts)), (2, 98))))
+
+    without = measure_contrast()
+    counts[200:240, 300:340] = 20000 + np.arange(40)
+    assert measure_contrast() < 0.85 * without

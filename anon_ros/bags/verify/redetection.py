@@ -16,7 +16,7 @@ from anon_ros.config import (
     find_weaker,
     load_config,
 )
-from anon_ros.core import Detections, Mask, RgbImage, Roi, Segmenter
+from anon_ros.core import Detections, Mask, RgbImage, Roi, Segmenter, erode
 from anon_ros.errors import format_error
 
 # With less of a person inside the replaced pixels, it is not one of the replaced persons.
@@ -130,7 +130,9 @@ class Redetector:
             originals = None if input_image is None else self.segmenter.segment(input_image)
         except Exception as error:  # noqa: BLE001 - a person may be there
             return RedetectionResult(problem=f"re-detection failed: {format_error(error)}")
-        missed_persons, replaced_boxes_xyxy = _sort_persons(detections, mask)
+        missed_persons, replaced_boxes_xyxy = _sort_persons(
+            detections, mask, [False] * len(detections)
+        )
         if originals is not None and mask is not None:
             exposed = [_has_exposed_part(person, mask) for person in originals.masks]
             persons, boxes_xyxy = _sort_persons(originals, mask, exposed)
@@ -146,16 +148,17 @@ class Redetector:
 
 
 def _sort_persons(
-    detections: Detections, mask: Mask | None, is_exposed: Sequence[bool] = ()
+    detections: Detections, mask: Mask | None, exposed: Sequence[bool]
 ) -> tuple[list[MissedPerson], list[tuple[float, ...]]]:
     """Return the persons who were missed, and the boxes of those who were replaced."""
     missed_persons, replaced_boxes_xyxy = [], []
-    for index, person_mask in enumerate(detections.masks):
+    for person_mask, box_xyxy, score, is_exposed in zip(
+        detections.masks, detections.boxes_xyxy, detections.scores, exposed, strict=True
+    ):
         inside_ratio = _measure_inside_ratio(person_mask, mask)
-        box = tuple(detections.boxes_xyxy[index].tolist())
-        if inside_ratio < _MIN_INSIDE_RATIO or any(is_exposed[index : index + 1]):
-            score = float(detections.scores[index])
-            missed_persons.append(MissedPerson(box, score, inside_ratio))
+        box = tuple(box_xyxy.tolist())
+        if inside_ratio < _MIN_INSIDE_RATIO or is_exposed:
+            missed_persons.append(MissedPerson(box, float(score), inside_ratio))
         else:
             replaced_boxes_xyxy.append(box)
     return missed_persons, replaced_boxes_xyxy
@@ -180,9 +183,7 @@ def _has_exposed_part(person_mask: Mask, mask: Mask) -> bool:
 
 
 def _holds_square(mask: Mask, side_px: float) -> bool:
-    square = np.ones((max(_MIN_SQUARE_PX, round(side_px)),) * 2, np.uint8)
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    return bool(cv2.erode(pixels, square, borderType=cv2.BORDER_CONSTANT, borderValue=0).any())
+    return bool(erode(mask, max(_MIN_SQUARE_PX, round(side_px))).any())
 
 
 def _measure_inside_ratio(person_mask: Mask, mask: Mask | None) -> float:

@@ -19,7 +19,7 @@ from anon_ros.images.files.synthetic_mark import XMP_MARK
 
 SIGNATURE = b"\xff\xd8\xff"
 
-_START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", 0xD9
+START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", 0xD9
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _JFIF_HEAD, _JFIF_BYTES = b"JFIF\0", 14
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
@@ -161,7 +161,7 @@ def cut_metadata(data: bytes, orientation: int, profile: bytes | None, *, is_mar
     adobe = _list_contents(segments, _APP14, _ADOBE_HEAD, _ADOBE_BYTES)
     head += [Segment(_APP14, content[:_ADOBE_BYTES], 0) for content in adobe[-1:]]
     contents = drop_unused_tables([(item.marker, item.content) for item in segments])
-    parts = [_START_OF_IMAGE, *(join_segment(item.marker, item.content) for item in head)]
+    parts = [START_OF_IMAGE, *(join_segment(item.marker, item.content) for item in head)]
     for segment, content in zip(segments, contents, strict=True):
         if content:
             parts.append(join_segment(segment.marker, content))
@@ -169,7 +169,7 @@ def cut_metadata(data: bytes, orientation: int, profile: bytes | None, *, is_mar
             parts.append(data[segment.end : find_scan_end(data, segment.end)])
     end = segments[-1].end
     padding = data[end:] if not data[end:].strip(b"\0") else b""
-    return b"".join([*parts, bytes([0xFF, _END_OF_IMAGE]), padding])
+    return b"".join([*parts, bytes([0xFF, END_OF_IMAGE]), padding])
 
 
 def iter_segments(data: bytes) -> Iterator[Segment]:
@@ -177,7 +177,7 @@ def iter_segments(data: bytes) -> Iterator[Segment]:
     at = 2
     while data[at : at + 1] == b"\xff":
         marker = data[at + 1] if at + 1 < len(data) else None
-        if marker == _END_OF_IMAGE:
+        if marker == END_OF_IMAGE:
             yield Segment(marker, b"", at + 2)
             return
         if marker is None:

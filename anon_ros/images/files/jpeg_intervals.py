@@ -7,11 +7,23 @@ the warning of the first of them would hide all damage in the later ones.
 import re
 import struct
 
-from anon_ros.images.files.jpeg import Segment, find_scan_end, iter_segments, join_segment
-from anon_ros.images.files.jpeg_tables import START_OF_FRAME, START_OF_SCAN
+from anon_ros.images.files.jpeg import (
+    END_OF_IMAGE,
+    START_OF_IMAGE,
+    Segment,
+    find_scan_end,
+    iter_segments,
+    join_segment,
+)
+from anon_ros.images.files.jpeg_tables import (
+    HUFFMAN,
+    QUANTIZATION,
+    RESTART_INTERVAL,
+    START_OF_FRAME,
+    START_OF_SCAN,
+)
 
-_START_OF_IMAGE, _END_OF_IMAGE, _FIRST_RESTART = b"\xff\xd8", b"\xff\xd9", b"\xff\xd0"
-_HUFFMAN, _QUANTIZATION, _RESTART_INTERVAL = 0xC4, 0xDB, 0xDD
+_FIRST_RESTART = b"\xff\xd0"
 _SEQUENTIAL = {0xC0, 0xC1}
 _BLOCK_PX, _NUM_RESTARTS, _MAX_PX = 8, 8, 0xFFFF
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
@@ -30,14 +42,14 @@ def split_intervals(data: bytes) -> list[bytes] | None:
         ImageFormatError: if it is cut short.
     """
     segments = list(iter_segments(data))
-    restarts = [item for item in segments if item.marker == _RESTART_INTERVAL]
+    restarts = [item for item in segments if item.marker == RESTART_INTERVAL]
     frames = [item for item in segments if item.marker in START_OF_FRAME]
     scans = [item for item in segments if item.marker == START_OF_SCAN]
     if not any(any(item.content) for item in restarts):
         return []
     if not len(restarts) == len(frames) == len(scans) == 1 or frames[0].marker not in _SEQUENTIAL:
         return None
-    head = [item for item in segments if item.marker in {_HUFFMAN, _QUANTIZATION}]
+    head = [item for item in segments if item.marker in {HUFFMAN, QUANTIZATION}]
     head += [*frames, *restarts, *scans]
     parts = _RESTART.split(data[scans[0].end : find_scan_end(data, scans[0].end)])
     orders = [marker[0] % _NUM_RESTARTS for marker in parts[1::2]]
@@ -80,4 +92,4 @@ def _show(copies: list[bytes], count: int, columns: int, head: list[Segment]) ->
         scan,
     ]
     segments = b"".join(join_segment(item.marker, item.content) for item in head)
-    return _START_OF_IMAGE + segments + _FIRST_RESTART.join(copies) + _END_OF_IMAGE
+    return START_OF_IMAGE + segments + _FIRST_RESTART.join(copies) + bytes([0xFF, END_OF_IMAGE])

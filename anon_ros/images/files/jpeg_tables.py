@@ -11,7 +11,7 @@ START_OF_SCAN = 0xDA
 # Table B.1: start of frame, without DHT (C4), JPG (C8) and DAC (CC)
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
-_HUFFMAN, _QUANTIZATION, _RESTART, _ARITHMETIC = 0xC4, 0xDB, 0xDD, 0xCC
+HUFFMAN, QUANTIZATION, RESTART_INTERVAL, _ARITHMETIC = 0xC4, 0xDB, 0xDD, 0xCC
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _ARITHMETIC_FRAMES = frozenset(range(0xC9, 0xD0)) - {0xCC}
@@ -51,15 +51,15 @@ def drop_unused_tables(segments: Sequence[tuple[int, bytes]]) -> list[bytes]:
 def _split_tables(marker: int, content: bytes) -> Iterator[tuple[_Slot, bytes]]:
     """Yield each table of a segment; none for a segment that defines none."""
     at = 0
-    while marker in {_HUFFMAN, _QUANTIZATION, _RESTART, _ARITHMETIC} and at < len(content):
+    while marker in {HUFFMAN, QUANTIZATION, RESTART_INTERVAL, _ARITHMETIC} and at < len(content):
         number, end = content[at], at + 2
-        if marker == _HUFFMAN:
+        if marker == HUFFMAN:
             end = at + 17 + sum(content[at + 1 : at + 17])
-        elif marker == _QUANTIZATION:
+        elif marker == QUANTIZATION:
             number, end = number & 15, at + 65 + 64 * (number >> 4)
-        elif marker == _RESTART:
+        elif marker == RESTART_INTERVAL:
             number, end = 0, len(content)
-        if end > len(content) or (marker == _RESTART and end != _RESTART_BYTES):
+        if end > len(content) or (marker == RESTART_INTERVAL and end != _RESTART_BYTES):
             message = f"JPEG has a damaged table, marker {marker:02x} of {len(content)} bytes"
             raise ImageFormatError(message)
         yield (marker, number), content[at:end]
@@ -75,18 +75,18 @@ def _list_slots(frame: tuple[int, bytes], scan: bytes, latched: set[int]) -> set
         raise ImageFormatError(message)
     quantization = {header[at]: header[at + 2] for at in range(6, len(header) - 2, 3)}
     first, approximation = scan[-3], scan[-1] >> 4
-    slots = {(_RESTART, 0)}
+    slots = {(RESTART_INTERVAL, 0)}
     if kind in _ARITHMETIC_FRAMES:
         slots |= {(_ARITHMETIC, number) for number in range(256)}
     for at in range(1, 1 + 2 * count, 2):
         component, numbers = scan[at], scan[at + 1]
         if component not in latched and kind not in _LOSSLESS:
-            slots.add((_QUANTIZATION, quantization.get(component, 0)))
+            slots.add((QUANTIZATION, quantization.get(component, 0)))
             latched.add(component)
         if kind in _ARITHMETIC_FRAMES:
             continue
         if kind not in _PROGRESSIVE or (first == 0 and approximation == 0):
-            slots.add((_HUFFMAN, numbers >> 4))
+            slots.add((HUFFMAN, numbers >> 4))
         if kind not in _LOSSLESS and (kind not in _PROGRESSIVE or first > 0):
-            slots.add((_HUFFMAN, _AC | numbers & 15))
+            slots.add((HUFFMAN, _AC | numbers & 15))
     return slots

@@ -20,6 +20,7 @@ from anon_ros.config import DetectionConfig
 from anon_ros.core import Mask, RgbImage
 from anon_ros.errors import ModelError
 from anon_ros.evaluation.labels.boxes import read_yolo_boxes
+from anon_ros.images import RawImage, ToneRule, decode_raw, equalize_tone, measure_tone
 from anon_ros.models.detection.backends.yolo_backend import YoloBackend
 from anon_ros.models.detection.segmenter import PersonSegmenter
 from helpers.detectors import CPU, FixedNetwork, load_segmenter, make_candidate
@@ -211,3 +212,23 @@ def test_dim_scenes_are_searched_stretched(
         for name, image in frames
     )
     assert found >= 0.9 * expected > 0
+
+
+@pytest.mark.parametrize("rule", [measure_tone, equalize_tone])
+def test_person_in_a_lit_place_at_night_is_found(
+    vtest_rgb: dict[str, RgbImage], bus_rgb: RgbImage, demo_weights: Path, rule: ToneRule
+) -> None:
+    """The place is less than a percent of a 16-bit image, and 20 times as bright."""
+    config = DetectionConfig(weights=(str(demo_weights),), inference_px=1280)
+    segmenter = PersonSegmenter.load(config, "cpu")
+    street, lit = (
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint16)
+        for image in (vtest_rgb["vtest0120"], bus_rgb[380:920, 20:280])
+    )
+    counts = 200 + 4 * cv2.resize(street, (1280, 960))
+    place = cv2.resize(lit, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    height_px, width_px = place.shape
+    counts[100 : 100 + height_px, 600 : 600 + width_px] = 20000 + 30 * place
+    raw = RawImage(960, 1280, "mono16", False, 2560, counts.astype("<u2").tobytes(), tone_rule=rule)
+    found = segmenter.segment(decode_raw(raw)).masks[:, 100 : 100 + height_px, 600 : 600 + width_px]
+    assert (found.mean(axis=(1, 2)) > 0.3).any()
