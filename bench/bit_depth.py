@@ -145,7 +145,7 @@ def main(weights: str) -> None:
         find_labelled(segmenter, image, path.stem)
         for image, path in zip(control, paths, strict=True)
     ]
-    print("| version | covered by a run | found by the second look |")
+    print("| version | covered by a run | covered by the second look |")
     print("| --- | ---: | ---: |")
     total = count_covered(segmenter, control, persons)
     print(f"| 8-bit gray (control) | {total} | {total} |")

@@ -47,16 +47,27 @@ def test_recorded_steps_give_the_same(crop_maker: CropMaker, random: RandomValue
     assert [graph.num_replays for graph in recorder.graphs] == [2, 1]
 
 
+@pytest.mark.parametrize("num_recorded", [0, 1])
 def test_goes_on_when_recording_fails(
-    crop_maker: CropMaker, random: RandomValues, capsys: pytest.CaptureFixture[str]
+    crop_maker: CropMaker,
+    random: RandomValues,
+    num_recorded: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Sizes that were recorded before are replayed still."""
     vae, unet = make_vae().eval().requires_grad_(False), make_unet()
-    step = make_step(unet, vae, random.device, FakeRecorder(error=RuntimeError("no\nmemory")))
-    plain = make_step(copy.deepcopy(unet), vae, random.device, None)
-    for size in _SIZES:
+    other, recorder = copy.deepcopy(unet), FakeRecorder()
+    step = make_step(unet, vae, random.device, recorder)
+    plain = make_step(other, vae, random.device, None)
+    for index, size in enumerate(_SIZES):
+        if index == num_recorded:
+            recorder.error = RuntimeError("no\nmemory")
         inputs = list_inputs(crop_maker.make_batch(2, *size), random)
         assert step(*inputs).item() == pytest.approx(plain(*inputs).item(), rel=1e-3)
+        for gradient, expected in zip(list_gradients(unet), list_gradients(other), strict=True):
+            assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-5)
     assert capsys.readouterr().out == "no CUDA graphs: no memory\n"
+    assert [graph.num_replays for graph in recorder.graphs] == [2] * num_recorded
 
 
 class _Waits(TorchDispatchMode):

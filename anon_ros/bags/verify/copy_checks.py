@@ -3,6 +3,7 @@
 The run's report says that they did; it may be anybody's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from anon_ros.bags.plan.classify import classify_attachment, classify_topic, find_copy_problem
@@ -27,17 +28,18 @@ class CopyChecker:
     _decisions: dict[tuple[str, str], TopicDecision] = field(default_factory=dict)
     _warned: set[tuple[str, str]] = field(default_factory=set)
 
-    def check(self, message: Message, data: bytes) -> None:
+    def check(self, message: Message, decompress: Callable[[bytes], bytes]) -> None:
         """Check a message that was copied.
 
         Args:
             message: of the input.
-            data: of the message, decompressed.
+            decompress: of the recording, for what the message holds.
         """
         channel = message.channel
         key = channel.topic, channel.type_name
         if key in self._warned:
             return
+        data = decompress(message.data)
         if key not in self._decisions:
             self._decisions[key] = classify_topic(channel, 1, [data])
         decision = self._decisions[key]

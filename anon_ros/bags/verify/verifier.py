@@ -189,7 +189,7 @@ class _Verifier:
             self.images.check(expected, message)
             self.progress.advance(num_persons, is_new=True)
         else:
-            self._copies.check(source, self.job.source.decompress(source.data))
+            self._copies.check(source, self.job.source.decompress)
             self.findings.count("copies")
             self._compare_copy(source.data, message.data, place)
             self.progress.add_bytes(len(message.data))
