@@ -167,19 +167,20 @@ def _sort_persons(
 def _has_exposed_part(person_mask: Mask, mask: Mask) -> bool:
     """Return True if a part that may be the head, or is more than a foot, was not replaced.
 
-    Other parts count if they hang together with what was replaced: segmenters add patches of ground
-    to whoever lies on it.
+    Parts count if they hang together with what was replaced, heads also if they are above it:
+    segmenters add patches of ground at the corners of a box, and to whoever lies on it.
     """
     roi = Roi.from_mask(person_mask)
     person, replaced = person_mask[roi.slices], mask[roi.slices]
     exposed = person & ~replaced
     root_px = math.sqrt(np.count_nonzero(person))
-    upper = exposed[: math.ceil(roi.height_px / _HEAD_HEIGHTS)]
-    if roi.height_px > roi.width_px and _holds_square(upper, _HEAD_RATIO * root_px):
-        return True
     labels = cv2.connectedComponents(np.ascontiguousarray(person).view(np.uint8))[1]
     is_attached = np.isin(labels, np.unique(labels[person & replaced]))
-    return _holds_square(exposed & is_attached, _PART_RATIO * root_px)
+    if _holds_square(exposed & is_attached, _PART_RATIO * root_px):
+        return True
+    is_above = (person & replaced)[: roi.height_px // 2].any(axis=0)
+    upper = (exposed & (is_attached | is_above))[: math.ceil(roi.height_px / _HEAD_HEIGHTS)]
+    return roi.height_px > roi.width_px and _holds_square(upper, _HEAD_RATIO * root_px)
 
 
 def _holds_square(mask: Mask, side_px: float) -> bool:

@@ -202,3 +202,27 @@ def test_patch_of_ground_is_no_part(left: int, *, is_missed: bool) -> None:
     mask[55:105, 100:265] = True
     persons = Redetector(LyingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
     assert len(persons) == is_missed
+
+
+@dataclass
+class StandingSegmenter(WalkerSegmenter):
+    """Finds somebody without a neck, or with a patch of the street beside them; in light alone."""
+
+    left: int
+
+    def segment(self, image: RgbImage) -> Detections:
+        if not image.any():
+            return Detections.empty(*image.shape[:2])
+        mask = np.zeros((1, *image.shape[:2]), np.bool_)
+        mask[:, 60:200, 60:100] = mask[:, 30:55, self.left : self.left + 20] = True
+        box = np.array([[60, 30, max(100, self.left + 20), 200]], np.float32)
+        return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), mask)
+
+
+@pytest.mark.parametrize(("left", "is_missed"), [(120, False), (70, True), (90, True)])
+def test_patch_beside_somebody_is_no_head(left: int, *, is_missed: bool) -> None:
+    dark, light = (np.full((240, 180, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((240, 180), np.bool_)
+    mask[58:205, 58:102] = True
+    persons = Redetector(StandingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
+    assert len(persons) == is_missed
