@@ -1,6 +1,6 @@
 """Persons of whom only a part was replaced."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from anon_ros.bags.verify.redetection import Redetector
 from anon_ros.cli import verify
-from anon_ros.core import Detections, RgbImage
+from anon_ros.core import Detections, RgbImage, Roi
 from anon_ros.images import (
     CompressedImageData,
     RawImage,
@@ -181,48 +181,36 @@ def test_person_of_the_input_alone(num_rows: int, *, is_missed: bool) -> None:
 
 
 @dataclass
-class LyingSegmenter(WalkerSegmenter):
-    """Finds somebody on the ground, and a patch of the ground; in the input alone."""
+class PatchSegmenter(WalkerSegmenter):
+    """Finds somebody, and a patch that belongs to them or to the ground; in the light alone."""
 
-    left: int
-
-    def segment(self, image: RgbImage) -> Detections:
-        if not image.any():
-            return Detections.empty(*image.shape[:2])
-        mask = np.zeros((1, *image.shape[:2]), np.bool_)
-        mask[:, 60:100, 100:260] = mask[:, 60:100, self.left : self.left + 40] = True
-        box = np.array([[self.left, 60, 260, 100]], np.float32)
-        return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), mask)
-
-
-@pytest.mark.parametrize(("left", "is_missed"), [(20, False), (60, True)])
-def test_patch_of_ground_is_no_part(left: int, *, is_missed: bool) -> None:
-    dark, light = (np.full((120, 270, 3), level, np.uint8) for level in (0, 90))
-    mask = np.zeros((120, 270), np.bool_)
-    mask[55:105, 100:265] = True
-    persons = Redetector(LyingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
-    assert len(persons) == is_missed
-
-
-@dataclass
-class StandingSegmenter(WalkerSegmenter):
-    """Finds somebody without a neck, or with a patch of the street beside them; in light alone."""
-
-    left: int
+    body: Roi
+    patch: Roi
 
     def segment(self, image: RgbImage) -> Detections:
         if not image.any():
             return Detections.empty(*image.shape[:2])
         mask = np.zeros((1, *image.shape[:2]), np.bool_)
-        mask[:, 60:200, 60:100] = mask[:, 30:55, self.left : self.left + 20] = True
-        box = np.array([[60, 30, max(100, self.left + 20), 200]], np.float32)
+        mask[0][self.body.slices] = mask[0][self.patch.slices] = True
+        box = np.array([astuple(Roi.from_mask(mask[0]))], np.float32)
         return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64), mask)
 
 
-@pytest.mark.parametrize(("left", "is_missed"), [(120, False), (70, True), (90, True)])
-def test_patch_beside_somebody_is_no_head(left: int, *, is_missed: bool) -> None:
-    dark, light = (np.full((240, 180, 3), level, np.uint8) for level in (0, 90))
-    mask = np.zeros((240, 180), np.bool_)
-    mask[58:205, 58:102] = True
-    persons = Redetector(StandingSegmenter(left), 1).redetect(dark, mask, light).missed_persons
+@pytest.mark.parametrize(
+    ("body", "patch", "is_missed"),
+    [
+        # Lying: a patch of the ground, and a part.
+        (Roi(100, 60, 260, 100), Roi(20, 60, 60, 100), False),
+        (Roi(100, 60, 260, 100), Roi(60, 60, 100, 100), True),
+        # Standing: a patch of the street, and two heads without a neck.
+        (Roi(60, 60, 100, 200), Roi(120, 30, 140, 55), False),
+        (Roi(60, 60, 100, 200), Roi(70, 30, 90, 55), True),
+        (Roi(60, 60, 100, 200), Roi(90, 30, 110, 55), True),
+    ],
+)
+def test_patch_of_ground_is_no_part(body: Roi, patch: Roi, *, is_missed: bool) -> None:
+    dark, light = (np.full((240, 270, 3), level, np.uint8) for level in (0, 90))
+    mask = np.zeros((240, 270), np.bool_)
+    mask[body.y0 - 2 : body.y1 + 5, body.x0 - 2 : body.x1 + 2] = True
+    persons = Redetector(PatchSegmenter(body, patch), 1).redetect(dark, mask, light).missed_persons
     assert len(persons) == is_missed
